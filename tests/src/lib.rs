@@ -1,1 +1,23 @@
-//! Stub.
+//! The rig of the system tests and of the demo: real Debian devices, each booted with its own systemd in a
+//! container, on a network of their own with a real server.
+//!
+//! A [`Network`] is a set of kernel namespaces that end with the test process, whatever ends it. A [`Device`] is
+//! an overlay over one cached Debian root; [`Server`] runs the shipped server binary beside them; [`Packages`]
+//! serves the two signed package repositories that devices may reach.
+
+mod artifacts;
+mod command;
+mod device;
+mod network;
+mod packages;
+mod run_folder;
+mod server;
+mod wait;
+
+pub use artifacts::Artifacts;
+pub use command::Output;
+pub use device::Device;
+pub use network::{Network, SERVER_ADDRESS, SERVER_NAME};
+pub use packages::{PACKAGES_NAME, PACKAGES_URL, Packages};
+pub use server::Server;
+pub use wait::wait_until;
