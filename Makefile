@@ -1,0 +1,62 @@
+# What a person types. Build output, tools, images and packages live outside the checkout, in MUSTER_CACHE.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+ifeq ($(shell id -u),0)
+MUSTER_CACHE ?= /var/cache/muster
+else
+MUSTER_CACHE ?= $(HOME)/.cache/muster
+endif
+export MUSTER_CACHE
+export CARGO_TARGET_DIR ?= $(MUSTER_CACHE)/target
+export npm_config_cache ?= $(MUSTER_CACHE)/npm
+export PATH := $(MUSTER_CACHE)/tools/node/node_modules/.bin:$(MUSTER_CACHE)/tools/bin:$(HOME)/.cargo/bin:$(PATH)
+
+deps = installers/dev/deps.sh
+scripts = $(shell git ls-files '*.sh' installers/deb/*/DEBIAN .ci/run)
+
+.PHONY: help
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@echo "  Everything is kept in $(MUSTER_CACHE); delete it to start cold."
+
+.PHONY: deps
+deps: ## install everything that any target needs (Debian 12, root)
+	@$(deps) build dashboard deb devices test
+
+.PHONY: demo
+demo: ## three real devices enroll and converge; stays up until Ctrl-C (ONCE=1: verify and end)
+	@$(deps) build dashboard deb devices
+	@$(MAKE) --no-print-directory deb image
+	@cargo build --quiet --locked -p muster-tests --bin demo
+	@exec "$(CARGO_TARGET_DIR)/debug/demo" $(if $(filter 1,$(ONCE)),--once)
+
+.PHONY: test
+test: ## lint and all tests, on real devices too (root)
+	@$(deps) build dashboard deb devices test
+	@$(MAKE) --no-print-directory lint deb image
+	cargo nextest run --locked --workspace
+
+.PHONY: lint
+lint: dashboard ## formatting, clippy, licences, shell scripts
+	@$(deps) build test
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo deny --log-level error check bans licenses sources
+	shellcheck $(scripts)
+
+.PHONY: deb
+deb: dashboard ## the packages of agent and server
+	@$(deps) build deb
+	@installers/deb/build.sh
+
+.PHONY: dashboard
+dashboard: ## the dashboard that muster-server embeds
+	@$(deps) dashboard
+	@installers/dev/dashboard.sh
+
+.PHONY: image
+image: ## the root file system and the repositories of test devices
+	@$(deps) devices
+	@tests/image/build.sh

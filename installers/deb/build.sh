@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Builds muster-agent and muster-server as .deb packages in $MUSTER_CACHE/deb, from the trees beside this script.
+# The unpacked trees stay there too: tests run the very files that ship.
+#   MUSTER_PROFILE=dev builds from unoptimised binaries, for work on the packages themselves.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+cache=${MUSTER_CACHE:?run this through make, which sets MUSTER_CACHE}
+target=${CARGO_TARGET_DIR:-$root/target}
+profile=${MUSTER_PROFILE:-release}
+out=$cache/deb
+binaries=$target/$([ "$profile" = dev ] && echo debug || echo "$profile")
+# Packages from the same commit are the same bytes.
+SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
+
+say() { printf '%s\n' "deb: $*" >&2; }
+
+compile() {
+    cd "$root"
+    say "compiling (profile $profile)"
+    # The agent on its own: built together with the server it would carry the server's choice of features.
+    cargo build --quiet --locked --profile "$profile" -p muster-agent
+    cargo build --quiet --locked --profile "$profile" -p muster-server -p muster
+}
+
+# The packages whose shared libraries the binaries link, with versions, as dpkg knows them.
+shared_libraries() {
+    local empty
+    empty=$(mktemp -d)
+    mkdir "$empty/debian"
+    : >"$empty/debian/control"
+    (cd "$empty" && dpkg-shlibdeps --warnings=0 -O "$@") | sed 's/^shlibs:Depends=//'
+    rm -rf "$empty"
+}
+
+# pack PACKAGE TREE BINARY...
+pack() {
+    local package=$1 tree=$2 version size shlibs stage
+    shift 2
+    stage=$out/$package
+    version=$(cd "$root" && cargo pkgid --quiet -p "$package" | sed 's/.*[@#]//')
+    rm -rf "$stage"
+    cp -r "$here/$tree" "$stage"
+    install -d "$stage/usr/bin" "$stage/usr/share/doc/$package"
+    (cd "$binaries" && install -m 0755 "$@" "$stage/usr/bin/")
+    install -m 0644 "$root/LICENSE" "$stage/usr/share/doc/$package/copyright"
+    # A checkout's umask is nobody's business on a device.
+    find "$stage" -type d -exec chmod 0755 {} +
+    find "$stage" -path "$stage/usr/bin" -prune -o -type f -exec chmod 0644 {} +
+    find "$stage/DEBIAN" -name 'p*' -exec chmod 0755 {} +
+    size=$(du -k -s --apparent-size --exclude=DEBIAN "$stage" | cut -f1)
+    shlibs=$(shared_libraries "$stage"/usr/bin/*)
+    sed -i -e "s/@VERSION@/$version/; s/@SIZE@/$size/; s/@SHLIBS@/$shlibs/; s/@ARCH@/$(dpkg --print-architecture)/" \
+        "$stage/DEBIAN/control"
+    (cd "$stage" && find . -path ./DEBIAN -prune -o -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 md5sum) \
+        >"$stage.md5sums"
+    mv "$stage.md5sums" "$stage/DEBIAN/md5sums"
+    chmod 0644 "$stage/DEBIAN/md5sums"
+    rm -f "$out/$package"_*.deb
+    dpkg-deb --root-owner-group -Zxz --build "$stage" "$out" >/dev/null
+    say "$(echo "$out/$package"_*.deb)"
+}
+
+mkdir -p "$out"
+compile
+pack muster-agent agent muster-agent
+pack muster-server server muster-server muster
