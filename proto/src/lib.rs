@@ -1,1 +1,33 @@
-//! Stub.
+//! The contract between agent, server and the people who write profiles. No IO, no clock, no randomness.
+//!
+//! In the order of the flow: an admin writes a [`profile`] of [`resource`]s and [`check`]s; the server resolves which
+//! revisions apply to a device and sends their names as a [`state`]; the device (and the server, for previews)
+//! merges them by [`compose`]; the device compares [`condition`]s and answers with a [`report`]. [`wire`] is the
+//! envelope between the two, [`rest`] what the admin's side speaks.
+
+pub mod check;
+pub mod compose;
+pub mod condition;
+pub mod enrollment;
+pub mod id;
+pub mod profile;
+pub mod report;
+pub mod resource;
+#[cfg(feature = "rest")]
+pub mod rest;
+pub mod state;
+pub mod template;
+pub mod timestamp;
+pub mod when;
+pub mod wire;
+#[cfg(feature = "yaml")]
+pub mod yaml;
+
+pub use id::{DeviceId, Digest, Generation, ProfileName, ResourceId, RevisionNumber};
+pub use timestamp::Timestamp;
+
+/// The version of the profile language this crate reads (`muster: 1`).
+pub const LANGUAGE_VERSION: u32 = 1;
+
+/// The version of the rules in [`compose`]; a state that asks for a newer one is not composed by an older agent.
+pub const COMPOSITION_VERSION: u32 = 1;

@@ -1,0 +1,271 @@
+//! Composition: the one place where revisions merge into what a device should be. Pure, and the same on both sides.
+//!
+//! Higher precedence wins the whole resource. Equal precedence with different content is a conflict. An audit claim
+//! never overrides an enforced one.
+
+use std::collections::BTreeMap;
+
+use crate::check::Check;
+use crate::id::{Digest, ResourceId};
+use crate::profile::Profile;
+use crate::resource::{Body, Common, Declared, Resource};
+use crate::state::{Applied, Bindings, DesiredState, Mode};
+use crate::template::Names;
+use crate::when::Facts;
+
+/// What a device should be, merged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Composition {
+    /// One claim per resource.
+    pub claims: BTreeMap<ResourceId, Claim>,
+    /// Checks by id; the highest precedence wins.
+    pub checks: BTreeMap<String, ClaimedCheck>,
+    /// Profiles that this reader can't read at all, with the reason: what they claimed before stays as it is.
+    pub unsupported: BTreeMap<String, String>,
+}
+
+/// The claim that won a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// What it comes to on this device.
+    pub claimed: Claimed,
+    /// Where it stands.
+    pub source: Applied,
+    /// The author's note, lease and wish for removal.
+    pub common: Common,
+    /// Profiles whose claims lost to this one.
+    pub overrides: Vec<String>,
+}
+
+/// What a claim comes to on one device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// This should be so.
+    Apply(Resource),
+    /// It holds for other devices only.
+    NotApplicable,
+    /// It can't be filled in, or contradicts another claim: left as it last was.
+    Blocked {
+        /// Why.
+        reason: String,
+    },
+    /// Of a newer language: neither changed nor reversed.
+    Unsupported {
+        /// What is not known.
+        reason: String,
+    },
+}
+
+/// A check and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimedCheck {
+    /// The check.
+    pub check: Check,
+    /// Where it stands.
+    pub source: Applied,
+}
+
+/// Two claims of equal weight that differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// On which resource.
+    pub resource: ResourceId,
+    /// The profiles, in the state's order.
+    pub profiles: Vec<String>,
+}
+
+/// Why a state can't be composed at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ComposeError {
+    /// The state asks for rules that this reader does not have.
+    #[error("the state asks for composition {asked}, this agent has {known}: upgrade the agent", known = crate::COMPOSITION_VERSION)]
+    Composition {
+        /// The version asked for.
+        asked: u32,
+    },
+    /// A document that the state names is not here.
+    #[error("profile {profile}: document {digest} is missing")]
+    Missing {
+        /// The profile it belongs to.
+        profile: String,
+        /// The document.
+        digest: Digest,
+    },
+}
+
+/// Merges the revisions that `state` names, read from `documents`, for a device with these facts.
+pub fn compose(
+    state: &DesiredState,
+    documents: &BTreeMap<Digest, Vec<u8>>,
+    facts: &Facts,
+) -> Result<Composition, ComposeError> {
+    if state.composition > crate::COMPOSITION_VERSION {
+        return Err(ComposeError::Composition { asked: state.composition });
+    }
+    let mut composition = Composition::default();
+    let mut candidates: BTreeMap<ResourceId, Vec<Candidate>> = BTreeMap::new();
+    for applied in ordered(&state.revisions) {
+        let bytes = documents.get(&applied.digest).ok_or_else(|| ComposeError::Missing {
+            profile: applied.profile.to_string(),
+            digest: applied.digest,
+        })?;
+        match Profile::read(bytes) {
+            Err(error) => {
+                composition.unsupported.insert(applied.profile.to_string(), error.reason);
+            }
+            Ok((profile, _)) => {
+                for candidate in bind(&profile, applied, &state.bindings, state, facts) {
+                    candidates.entry(candidate.id.clone()).or_default().push(candidate);
+                }
+                claim_checks(&mut composition.checks, profile.checks, applied);
+            }
+        }
+    }
+    composition.claims =
+        candidates.into_iter().filter_map(|(id, rivals)| Some((id, settle(rivals)?))).collect();
+    Ok(composition)
+}
+
+/// The conflicts that composing `state` brings about.
+pub fn conflicts(composition: &Composition) -> Vec<Conflict> {
+    composition
+        .claims
+        .iter()
+        .filter(|(_, claim)| matches!(&claim.claimed, Claimed::Blocked { reason } if reason.starts_with(CONFLICT)))
+        .map(|(id, claim)| Conflict {
+            resource: id.clone(),
+            profiles: std::iter::once(claim.source.profile.to_string()).chain(claim.overrides.clone()).collect(),
+        })
+        .collect()
+}
+
+const CONFLICT: &str = "conflict: ";
+
+struct Candidate {
+    id: ResourceId,
+    claimed: Claimed,
+    common: Common,
+    source: Applied,
+}
+
+/// The revisions in an order that does not depend on how they arrived: by weight, then by name.
+fn ordered(revisions: &[Applied]) -> Vec<&Applied> {
+    let mut all: Vec<_> = revisions.iter().collect();
+    all.sort_by(|a, b| {
+        let weight = |r: &Applied| (r.mode, r.precedence);
+        weight(b).cmp(&weight(a)).then_with(|| {
+            (&a.profile, a.revision, &a.assignment).cmp(&(&b.profile, b.revision, &b.assignment))
+        })
+    });
+    all
+}
+
+fn bind(
+    profile: &Profile,
+    applied: &Applied,
+    bindings: &Bindings,
+    state: &DesiredState,
+    facts: &Facts,
+) -> Vec<Candidate> {
+    let names = profile.bind_params(&applied.params).map(|mut names| {
+        names.define("device.id", state.device.to_string());
+        names.define("device.name", &bindings.name);
+        names.define("device.serial", &bindings.serial);
+        if let Some(owner) = &bindings.owner {
+            names.define("person.username", owner.username.as_str());
+            names.define("person.full_name", owner.full_name.as_ref().map_or("", |n| n.as_str()));
+        }
+        names
+    });
+    profile
+        .resources
+        .iter()
+        .map(|declared| {
+            let (id, claimed) = bind_one(declared, names.as_ref(), bindings, facts);
+            Candidate { id, claimed, common: declared.common.clone(), source: applied.clone() }
+        })
+        .collect()
+}
+
+fn bind_one(
+    declared: &Declared,
+    names: Result<&Names, &String>,
+    bindings: &Bindings,
+    facts: &Facts,
+) -> (ResourceId, Claimed) {
+    let id = declared.id.clone();
+    let resource = match &declared.body {
+        Body::Unsupported { reason } => return (id, Claimed::Unsupported { reason: reason.clone() }),
+        Body::Known(resource) => resource,
+    };
+    let bound = match (resource, &bindings.owner) {
+        (Resource::Account(account), Some(owner)) if account.for_.is_some() => {
+            Resource::Account(account.bind(owner))
+        }
+        // Nobody owns the device, so nobody's account is asked for.
+        (Resource::Account(account), None) if account.for_.is_some() => return (id, Claimed::NotApplicable),
+        (Resource::File(file), _) if file.template.is_some() => {
+            let filled =
+                names.map_err(Clone::clone).and_then(|names| file.bind(names).map_err(|e| e.to_string()));
+            match filled {
+                Ok(file) => Resource::File(file),
+                Err(reason) => return (id, Claimed::Blocked { reason }),
+            }
+        }
+        (resource, _) => resource.clone(),
+    };
+    let id = bound.id();
+    if declared.common.when.as_ref().is_some_and(|when| !when.holds(facts)) {
+        return (id, Claimed::NotApplicable);
+    }
+    (id, Claimed::Apply(bound))
+}
+
+/// Picks the winner among claims on one resource, which come in order of weight.
+fn settle(rivals: Vec<Candidate>) -> Option<Claim> {
+    // A claim that does not hold here stands in nobody's way.
+    let (mut holding, other): (Vec<_>, Vec<_>) =
+        rivals.into_iter().partition(|c| c.claimed != Claimed::NotApplicable);
+    if holding.is_empty() {
+        holding = other;
+    }
+    let mut holding = holding.into_iter();
+    let winner = holding.next()?;
+    let weight = |c: &Candidate| (c.source.mode, c.source.precedence);
+    let rest: Vec<_> = holding.collect();
+    let contradicts = rest.iter().any(|c| {
+        weight(c) == weight(&winner)
+            && (&c.claimed, &c.common) != (&winner.claimed, &winner.common)
+            && !same_but_note(c, &winner)
+    });
+    let overrides: Vec<_> = rest
+        .iter()
+        .filter(|c| contradicts || c.claimed != winner.claimed)
+        .map(|c| c.source.profile.to_string())
+        .collect();
+    let claimed = if contradicts {
+        let with = overrides.join(", ");
+        Claimed::Blocked {
+            reason: format!("{CONFLICT}{} and {with} differ at equal precedence", winner.source.profile),
+        }
+    } else {
+        winner.claimed
+    };
+    Some(Claim { claimed, source: winner.source, common: winner.common, overrides })
+}
+
+fn same_but_note(a: &Candidate, b: &Candidate) -> bool {
+    let plain = |c: &Candidate| Common { note: None, when: None, ..c.common.clone() };
+    a.claimed == b.claimed && plain(a) == plain(b)
+}
+
+fn claim_checks(into: &mut BTreeMap<String, ClaimedCheck>, checks: Vec<Check>, applied: &Applied) {
+    for check in checks {
+        into.entry(check.id.to_string()).or_insert_with(|| ClaimedCheck { check, source: applied.clone() });
+    }
+}
+
+/// Whether a claim makes the device write.
+pub fn enforces(claim: &Claim) -> bool {
+    claim.source.mode == Mode::Enforce
+}

@@ -1,0 +1,118 @@
+//! What is, and what should be, at a resource: one type for both, so that a plan is a difference between two values.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Named properties of a resource. Contents stand here as digests; secrets only as words such as `set`.
+///
+/// A desired condition names only what is managed. A reader that finds a constraint fulfilled (`version: ">= 4.3"`,
+/// a list that must be contained in another) gives back the desired value itself, else what is really there.
+pub type Attributes = BTreeMap<String, Value>;
+
+/// The condition of one resource on one device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// There is nothing.
+    Absent,
+    /// There is something with these attributes.
+    Present(Attributes),
+}
+
+/// One attribute that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Difference {
+    /// The attribute, or `state` when the resource itself has to come or go.
+    pub attribute: String,
+    /// What is there; null for nothing.
+    pub from: Value,
+    /// What should be there; null for nothing.
+    pub to: Value,
+}
+
+/// What kind of change a difference amounts to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Nothing is there and something should be.
+    Create,
+    /// Something is there and should be different.
+    Change,
+    /// Something is there and nothing should be.
+    Remove,
+}
+
+impl Condition {
+    /// A condition with these attributes; nulls are left out, as they say nothing.
+    pub fn present<const N: usize>(attributes: [(&str, Value); N]) -> Self {
+        Self::Present(
+            attributes.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.to_owned(), v)).collect(),
+        )
+    }
+
+    /// The attributes, none if nothing is there.
+    pub fn attributes(&self) -> Option<&Attributes> {
+        match self {
+            Self::Absent => None,
+            Self::Present(attributes) => Some(attributes),
+        }
+    }
+
+    /// What has to change for `self` to become `desired`: `None` when nothing has to.
+    pub fn towards(&self, desired: &Self) -> Option<(Action, Vec<Difference>)> {
+        match (self, desired) {
+            (Self::Absent, Self::Absent) => None,
+            (Self::Absent, Self::Present(want)) => {
+                let mut all = vec![Difference::of_state("absent", "present")];
+                all.extend(want.iter().map(|(k, v)| Difference::new(k, Value::Null, v.clone())));
+                Some((Action::Create, all))
+            }
+            (Self::Present(_), Self::Absent) => {
+                Some((Action::Remove, vec![Difference::of_state("present", "absent")]))
+            }
+            (Self::Present(have), Self::Present(want)) => {
+                let all: Vec<_> = want
+                    .iter()
+                    .filter(|(k, v)| have.get(*k) != Some(v))
+                    .map(|(k, v)| Difference::new(k, have.get(k).cloned().unwrap_or_default(), v.clone()))
+                    .collect();
+                (!all.is_empty()).then_some((Action::Change, all))
+            }
+        }
+    }
+}
+
+impl Difference {
+    fn new(attribute: &str, from: Value, to: Value) -> Self {
+        Self { attribute: attribute.to_owned(), from, to }
+    }
+
+    fn of_state(from: &str, to: &str) -> Self {
+        Self::new("state", Value::from(from), Value::from(to))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_that_are_not_desired_are_not_touched() {
+        let have = Condition::present([("mode", "0644".into()), ("owner", "root".into())]);
+        let want = Condition::present([("mode", "0644".into())]);
+        assert_eq!(have.towards(&want), None);
+    }
+
+    #[test]
+    fn a_change_names_what_was_there_and_what_will_be() {
+        let have = Condition::present([("mode", "0666".into())]);
+        let want = Condition::present([("mode", "0644".into())]);
+        let (action, differences) = have.towards(&want).unwrap();
+        assert_eq!(action, Action::Change);
+        assert_eq!(differences, [Difference::new("mode", "0666".into(), "0644".into())]);
+    }
+}

@@ -1,0 +1,97 @@
+//! `file`: a regular file with literal bytes or a filled-in template.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::InvalidResource;
+use super::value::{AbsolutePath, AccountName, Existence, Mode};
+use crate::condition::Condition;
+use crate::id::Digest;
+use crate::template::{Names, TemplateError};
+
+/// A regular file. One that is not there is made with 0644 and root unless the profile says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Where.
+    pub path: AbsolutePath,
+    /// Its bytes, as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// Its bytes in base64, for what is not text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_base64: Option<String>,
+    /// Text in which `{{ param.* }}`, `{{ device.* }}` and `{{ person.* }}` are replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// The owning account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<AccountName>,
+    /// The owning group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<AccountName>,
+    /// Permission bits, in quotes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// Whether it should be there.
+    #[serde(default, skip_serializing_if = "Existence::is_present")]
+    pub state: Existence,
+}
+
+impl File {
+    /// The bytes it should have; `None` when the profile does not say, or only by an unfilled template.
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        match (&self.content, &self.content_base64) {
+            (Some(text), _) => Some(text.clone().into_bytes()),
+            (None, Some(base64)) => data_encoding::BASE64.decode(base64.as_bytes()).ok(),
+            (None, None) => None,
+        }
+    }
+
+    /// Fills the template in.
+    pub fn bind(&self, names: &Names) -> Result<Self, TemplateError> {
+        let mut bound = self.clone();
+        if let Some(template) = bound.template.take() {
+            bound.content = Some(names.fill(&template)?);
+        }
+        Ok(bound)
+    }
+
+    /// Present, with the digest of its bytes and the owner, group and mode that are given.
+    pub fn desired(&self) -> Condition {
+        match self.state {
+            Existence::Absent => Condition::Absent,
+            Existence::Present => Condition::present([
+                ("content", self.bytes().map_or(Value::Null, |b| Digest::of(&b).to_string().into())),
+                ("owner", self.owner.as_ref().map(AccountName::as_str).into()),
+                ("group", self.group.as_ref().map(AccountName::as_str).into()),
+                ("mode", self.mode.map(|m| m.to_string()).into()),
+            ]),
+        }
+    }
+
+    pub(super) fn validate(&self) -> Result<(), InvalidResource> {
+        let given =
+            [&self.content, &self.content_base64, &self.template].iter().filter(|c| c.is_some()).count();
+        if given > 1 {
+            return Err(InvalidResource::new(
+                "/file",
+                "give only one of content, content_base64 and template",
+            ));
+        }
+        if given > 0 && self.state == Existence::Absent {
+            return Err(InvalidResource::new("/file", "a file that should be absent has no content"));
+        }
+        if let Some(base64) = &self.content_base64 {
+            data_encoding::BASE64
+                .decode(base64.as_bytes())
+                .map_err(|e| InvalidResource::new("/file/content_base64", format!("not base64: {e}")))?;
+        }
+        if let Some(template) = &self.template {
+            crate::template::check(template)
+                .map_err(|e| InvalidResource::new("/file/template", e.to_string()))?;
+        }
+        Ok(())
+    }
+}

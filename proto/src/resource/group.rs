@@ -1,0 +1,31 @@
+//! `group`: a group of accounts in the local database.
+
+use serde::{Deserialize, Serialize};
+
+use super::value::{AccountName, Existence};
+use crate::condition::Condition;
+
+/// A local group. Who is in it is said by the accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// The group's name.
+    pub name: AccountName,
+    /// Its number; the system's next free one when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+    /// Whether it should be there.
+    #[serde(default, skip_serializing_if = "Existence::is_present")]
+    pub state: Existence,
+}
+
+impl Group {
+    /// Present, with `gid` where it is given.
+    pub fn desired(&self) -> Condition {
+        match self.state {
+            Existence::Absent => Condition::Absent,
+            Existence::Present => Condition::present([("gid", self.gid.into())]),
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! The kinds of resource: one file each, with its shape, what it asks for as a [`Condition`], and the bytes it renders.
+//!
+//! A resource is read from raw JSON one at a time. What this reader does not know, be it a kind or a field of a kind,
+//! makes that one resource [`Body::Unsupported`]; it keeps its id, so that its claim on the device stands.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::condition::Condition;
+use crate::id::ResourceId;
+use crate::timestamp::Timestamp;
+use crate::when::When;
+
+pub mod account;
+pub mod directory;
+pub mod file;
+pub mod group;
+pub mod link;
+pub mod package;
+pub mod repository;
+pub mod service;
+pub mod sudo;
+pub mod value;
+
+/// One thing that should be so on a device, of a kind that this reader knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resource {
+    /// A package repository.
+    Repository(repository::Repository),
+    /// A software package.
+    Package(package::Package),
+    /// A group of accounts.
+    Group(group::Group),
+    /// An account.
+    Account(account::Account),
+    /// A sudo rule.
+    Sudo(sudo::Sudo),
+    /// A directory.
+    Directory(directory::Directory),
+    /// A regular file.
+    File(file::File),
+    /// A symbolic link.
+    Link(link::Link),
+    /// A systemd unit.
+    Service(service::Service),
+}
+
+/// The kinds by their names in documents, in the order in which they are applied: what comes later may need what
+/// comes before. Removal goes the other way round.
+pub const KINDS: [&str; 9] =
+    ["repository", "package", "group", "account", "directory", "file", "link", "sudo", "service"];
+
+/// What every kind may carry beside its own fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Common {
+    /// Why this is here; travels along and is shown wherever the resource is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Devices for which this holds; elsewhere the resource is NotApplicable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
+    /// What happens when the resource leaves the desired state.
+    #[serde(default, skip_serializing_if = "OnRemoval::is_restore")]
+    pub on_removal: OnRemoval,
+    /// From this time on the device ends the resource by itself, online or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<Timestamp>,
+}
+
+/// What happens when a resource leaves the desired state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OnRemoval {
+    /// What Muster created is removed, what it changed is restored.
+    #[default]
+    Restore,
+    /// It stays as it is.
+    Keep,
+}
+
+impl OnRemoval {
+    fn is_restore(&self) -> bool {
+        *self == Self::Restore
+    }
+}
+
+/// A resource as it stands in a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// Its name on a device. For `account: { for: owner }` the key is `@owner` until the device's owner is bound.
+    pub id: ResourceId,
+    /// Fields that every kind has.
+    pub common: Common,
+    /// Fields of the kind.
+    pub body: Body,
+}
+
+/// The kind's own part of a declared resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Of a known kind with known fields only.
+    Known(Resource),
+    /// Of a newer language than this reader's: neither changed nor reversed.
+    Unsupported {
+        /// The kind or field that is not known.
+        reason: String,
+    },
+}
+
+/// Why a resource could not be read. `path` is a JSON pointer from the resource's own object.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct InvalidResource {
+    /// Where, such as `/file/mode`.
+    pub path: String,
+    /// What is wrong, for the author of the profile.
+    pub message: String,
+    /// True when a newer reader might accept it: an unknown kind or field, rather than a wrong value.
+    pub unknown: bool,
+}
+
+impl InvalidResource {
+    fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into(), unknown: false }
+    }
+}
+
+impl Resource {
+    /// The kind's name, as in documents.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Repository(_) => "repository",
+            Self::Package(_) => "package",
+            Self::Group(_) => "group",
+            Self::Account(_) => "account",
+            Self::Sudo(_) => "sudo",
+            Self::Directory(_) => "directory",
+            Self::File(_) => "file",
+            Self::Link(_) => "link",
+            Self::Service(_) => "service",
+        }
+    }
+
+    /// The kind and key.
+    pub fn id(&self) -> ResourceId {
+        let key = match self {
+            Self::Repository(r) => r.name.as_str(),
+            Self::Package(r) => r.name.as_str(),
+            Self::Group(r) => r.name.as_str(),
+            Self::Account(r) => r.key(),
+            Self::Sudo(r) => r.name.as_str(),
+            Self::Directory(r) => r.path.as_str(),
+            Self::File(r) => r.path.as_str(),
+            Self::Link(r) => r.path.as_str(),
+            Self::Service(r) => r.name.as_str(),
+        };
+        ResourceId::new(self.kind(), key)
+    }
+
+    /// What the device should find at this resource.
+    pub fn desired(&self) -> Condition {
+        match self {
+            Self::Repository(r) => r.desired(),
+            Self::Package(r) => r.desired(),
+            Self::Group(r) => r.desired(),
+            Self::Account(r) => r.desired(),
+            Self::Sudo(r) => r.desired(),
+            Self::Directory(r) => r.desired(),
+            Self::File(r) => r.desired(),
+            Self::Link(r) => r.desired(),
+            Self::Service(r) => r.desired(),
+        }
+    }
+
+    /// What the device should find once the resource's `not_after` has passed; `None` when that is simply what was
+    /// there before Muster.
+    pub fn ended(&self) -> Option<Condition> {
+        match self {
+            Self::Account(r) => Some(r.ended()),
+            _ => None,
+        }
+    }
+
+    /// The bytes behind an attribute that stands as a digest in [`Resource::desired`].
+    pub fn content(&self, attribute: &str) -> Option<Vec<u8>> {
+        match (self, attribute) {
+            (Self::Repository(r), "sources") => Some(r.sources().into_bytes()),
+            (Self::Repository(r), "key") => Some(r.key.clone().into_bytes()),
+            (Self::Sudo(r), "content") => Some(r.rendered().into_bytes()),
+            (Self::File(r), "content") => r.bytes(),
+            _ => None,
+        }
+    }
+
+    /// Resources whose change restarts this one.
+    pub fn restart_on(&self) -> &[ResourceId] {
+        match self {
+            Self::Service(r) => &r.restart_on,
+            _ => &[],
+        }
+    }
+
+    fn parse(
+        kind: &str,
+        fields: Value,
+    ) -> Option<Result<Self, serde_path_to_error::Error<serde_json::Error>>> {
+        fn read<T: serde::de::DeserializeOwned>(
+            fields: Value,
+            into: fn(T) -> Resource,
+        ) -> Result<Resource, serde_path_to_error::Error<serde_json::Error>> {
+            serde_path_to_error::deserialize(fields).map(into)
+        }
+        Some(match kind {
+            "repository" => read(fields, Self::Repository),
+            "package" => read(fields, Self::Package),
+            "group" => read(fields, Self::Group),
+            "account" => read(fields, Self::Account),
+            "sudo" => read(fields, Self::Sudo),
+            "directory" => read(fields, Self::Directory),
+            "file" => read(fields, Self::File),
+            "link" => read(fields, Self::Link),
+            "service" => read(fields, Self::Service),
+            _ => return None,
+        })
+    }
+
+    /// Rules between fields that a type cannot hold.
+    fn validate(&self) -> Result<(), InvalidResource> {
+        match self {
+            Self::Account(r) => r.validate(),
+            Self::File(r) => r.validate(),
+            Self::Repository(r) => r.validate(),
+            Self::Link(r) => r.validate(),
+            Self::Sudo(r) => r.validate(),
+            Self::Package(_) | Self::Group(_) | Self::Directory(_) | Self::Service(_) => Ok(()),
+        }
+    }
+}
+
+impl Declared {
+    /// Reads one entry of a profile's `resources`: an object with one key, the kind. `packages` gives several.
+    ///
+    /// Strict: an unknown kind or field is an error with `unknown` set; see [`Declared::read`] for devices.
+    pub fn parse(entry: &Value) -> Result<Vec<Self>, InvalidResource> {
+        let (kind, fields) = single(entry)?;
+        if kind == "packages" {
+            return Self::parse_packages(fields);
+        }
+        let Value::Object(fields) = fields else {
+            return Err(InvalidResource::new(format!("/{kind}"), "expected fields in { }"));
+        };
+        let (common, own) = split_common(kind, fields)?;
+        let resource = match Resource::parse(kind, Value::Object(own)) {
+            None => {
+                let message = format!("unknown kind {kind:?}: known are packages, {}", KINDS.join(", "));
+                return Err(InvalidResource { path: format!("/{kind}"), message, unknown: true });
+            }
+            Some(Err(error)) => return Err(invalid(&format!("/{kind}"), &error)),
+            Some(Ok(resource)) => resource,
+        };
+        resource.validate()?;
+        Ok(vec![Self { id: resource.id(), common, body: Body::Known(resource) }])
+    }
+
+    /// Reads one entry as a device does: never fails, but gives what it does not know as Unsupported.
+    pub fn read(entry: &Value) -> Vec<Self> {
+        match Self::parse(entry) {
+            Ok(declared) => declared,
+            Err(error) => vec![Self::unsupported(entry, &error)],
+        }
+    }
+
+    fn unsupported(entry: &Value, error: &InvalidResource) -> Self {
+        let (kind, fields) = single(entry).unwrap_or(("unknown", entry));
+        let key = ["name", "path", "key", "for", "id"].iter().find_map(|field| fields.get(field)?.as_str());
+        // Without a recognisable key the digest of its bytes is as stable a name as there is.
+        let key =
+            key.map_or_else(|| crate::Digest::of(fields.to_string().as_bytes()).to_string(), str::to_owned);
+        let key = if kind == "account" && key == "owner" { account::OWNER_KEY.to_owned() } else { key };
+        let not_after = fields.get("not_after").and_then(|t| serde_json::from_value(t.clone()).ok());
+        Self {
+            id: ResourceId::new(kind, &key),
+            common: Common { not_after, ..Common::default() },
+            body: Body::Unsupported { reason: format!("{}: {error}", error.path) },
+        }
+    }
+
+    fn parse_packages(names: &Value) -> Result<Vec<Self>, InvalidResource> {
+        let names: Vec<value::PackageName> =
+            serde_path_to_error::deserialize(names).map_err(|error| invalid("/packages", &error))?;
+        Ok(names
+            .into_iter()
+            .map(|name| {
+                Resource::Package(package::Package { name, version: None, state: value::Existence::Present })
+            })
+            .map(|r| Self { id: r.id(), common: Common::default(), body: Body::Known(r) })
+            .collect())
+    }
+}
+
+fn single(entry: &Value) -> Result<(&str, &Value), InvalidResource> {
+    let mut fields = entry.as_object().into_iter().flatten();
+    match (fields.next(), fields.next()) {
+        (Some((kind, fields)), None) => Ok((kind, fields)),
+        _ => Err(InvalidResource::new("", "expected one resource, such as - file: { path: /etc/motd, ... }")),
+    }
+}
+
+fn split_common(
+    kind: &str,
+    fields: &Map<String, Value>,
+) -> Result<(Common, Map<String, Value>), InvalidResource> {
+    const COMMON: [&str; 4] = ["note", "when", "on_removal", "not_after"];
+    let (common, own): (Map<_, _>, Map<_, _>) =
+        fields.clone().into_iter().partition(|(name, _)| COMMON.contains(&name.as_str()));
+    let common = serde_path_to_error::deserialize(Value::Object(common))
+        .map_err(|error| invalid(&format!("/{kind}"), &error))?;
+    Ok((common, own))
+}
+
+fn invalid(at: &str, error: &serde_path_to_error::Error<serde_json::Error>) -> InvalidResource {
+    let message = error.inner().to_string();
+    let mut path = at.to_owned();
+    for segment in error.path() {
+        match segment {
+            serde_path_to_error::Segment::Map { key } => path.push_str(&format!("/{key}")),
+            serde_path_to_error::Segment::Seq { index } => path.push_str(&format!("/{index}")),
+            serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => {}
+        }
+    }
+    // serde says so of unknown fields and of unknown variants alike: either may be a newer language.
+    let unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    InvalidResource { path, message, unknown }
+}

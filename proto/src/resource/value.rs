@@ -1,0 +1,368 @@
+//! The strings that resources are made of, each checked once where a document is read.
+//!
+//! These checks are what keeps a newline out of a sudoers file and a `../` out of a path: past this file a value is
+//! what its type says.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Declares a checked string: its doc, its check, and a regular expression that says the same in the JSON Schema.
+macro_rules! checked_string {
+    ($(#[$doc:meta])* $name:ident, $expected:literal, $pattern:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// Checks `text`; the error says what was expected.
+            pub fn parse(text: &str) -> Result<Self, InvalidValue> {
+                let check: fn(&str) -> bool = $check;
+                if check(text) { Ok(Self(text.to_owned())) } else { Err(InvalidValue($expected)) }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({"type": "string", "pattern": $pattern})
+            }
+        }
+    };
+}
+
+/// A value was not what its type demands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {0}")]
+pub struct InvalidValue(pub &'static str);
+
+/// Whether a character may stand in one line of a configuration file: no control characters, no line separators.
+fn one_line(text: &str) -> bool {
+    !text.chars().any(|c| c.is_control() || c == '\u{2028}' || c == '\u{2029}')
+}
+
+fn word(text: &str, max: usize, first: fn(u8) -> bool, rest: fn(u8) -> bool) -> bool {
+    text.len() <= max && text.bytes().next().is_some_and(first) && text.bytes().skip(1).all(rest)
+}
+
+checked_string!(
+    /// An absolute path without `.`, `..`, doubled or trailing slashes, at most 4,095 bytes.
+    AbsolutePath,
+    "an absolute path without '.', '..', '//' or a trailing '/'",
+    r"^(/[^/\x00-\x1f]+)+$",
+    |text| {
+        text.len() < 4096
+            && one_line(text)
+            && text.strip_prefix('/').is_some_and(|rest| {
+                rest.split('/').all(|part| !part.is_empty() && part.len() <= 255 && part != "." && part != "..")
+            })
+    }
+);
+
+checked_string!(
+    /// Where a link points: any path of 1 to 4,095 bytes in one line.
+    LinkTarget,
+    "a path of 1 to 4095 bytes in one line",
+    r"^[^\x00-\x1f]+$",
+    |text| !text.is_empty() && text.len() < 4096 && one_line(text)
+);
+
+checked_string!(
+    /// The name of an account or group, as `useradd` takes it.
+    AccountName,
+    "an account or group name: 1 to 32 of a-z, 0-9, _ and -, beginning with a letter or _",
+    "^[a-z_][a-z0-9_-]{0,31}$",
+    |text| word(text, 32, |b| b.is_ascii_lowercase() || b == b'_', |b| b.is_ascii_lowercase()
+        || b.is_ascii_digit()
+        || b == b'_'
+        || b == b'-')
+);
+
+checked_string!(
+    /// A person's full name, as it stands in the GECOS field: no colon, comma or equals sign.
+    FullName,
+    "a name of at most 128 characters in one line, without ':', ',' and '='",
+    "^[^:,=\\x00-\\x1f]{0,128}$",
+    |text| text.chars().count() <= 128 && one_line(text) && !text.contains([':', ',', '='])
+);
+
+checked_string!(
+    /// A Debian package name (Debian Policy 5.6.7).
+    PackageName,
+    "a package name: 2 to 128 of a-z, 0-9, +, - and ., beginning with a letter or digit",
+    "^[a-z0-9][a-z0-9+.-]{1,127}$",
+    |text| text.len() >= 2
+        && word(text, 128, |b| b.is_ascii_lowercase() || b.is_ascii_digit(), |b| b.is_ascii_lowercase()
+            || b.is_ascii_digit()
+            || b"+-.".contains(&b))
+);
+
+checked_string!(
+    /// A name that becomes part of a file name, such as that of a repository or a sudo rule.
+    SnippetName,
+    "a name: 1 to 63 of a-z, 0-9, _ and -, beginning with a letter or digit",
+    "^[a-z0-9][a-z0-9_-]{0,62}$",
+    |text| word(text, 63, |b| b.is_ascii_lowercase() || b.is_ascii_digit(), |b| b.is_ascii_lowercase()
+        || b.is_ascii_digit()
+        || b == b'_'
+        || b == b'-')
+);
+
+checked_string!(
+    /// A systemd unit name without or with suffix; without one, `.service` is meant.
+    UnitName,
+    "a unit name: at most 255 of letters, digits, and :_.\\@-, not beginning with - or .",
+    r"^[A-Za-z0-9:_\\@][A-Za-z0-9:_.\\@-]{0,254}$",
+    |text| word(text, 255, |b| b.is_ascii_alphanumeric() || b":_\\@".contains(&b), |b| b.is_ascii_alphanumeric()
+        || b":_.\\@-".contains(&b))
+);
+
+checked_string!(
+    /// The address of a package repository: http, https or file, in one line without spaces.
+    RepositoryUrl,
+    "a URL that begins with https://, http:// or file:/, without spaces, quotes or brackets",
+    r"^(https?://|file:/)[A-Za-z0-9._~:/?#@!$&()*+,;=%-]+$",
+    |text| text.len() <= 2048
+        && ["https://", "http://", "file:/"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~:/?#@!$&()*+,;=%-".contains(&b))
+);
+
+checked_string!(
+    /// A suite or component of a package repository.
+    SuiteName,
+    "a suite or component: 1 to 128 of letters, digits, and ._/+-, beginning with a letter or digit",
+    "^[A-Za-z0-9][A-Za-z0-9._/+-]{0,127}$",
+    |text| word(text, 128, |b| b.is_ascii_alphanumeric(), |b| b.is_ascii_alphanumeric() || b"._/+-".contains(&b))
+);
+
+checked_string!(
+    /// A version constraint on a package: `4.3-1` for exactly that, or an operator (`>=`, `<=`, `>`, `<`, `=`), a space and a version.
+    VersionConstraint,
+    "a version, or one of >= <= > < = followed by a space and a version",
+    "^((>=|<=|>|<|=) )?[0-9A-Za-z][0-9A-Za-z.+:~-]{0,127}$",
+    |text| {
+        let version = [">= ", "<= ", "> ", "< ", "= "].iter().find_map(|op| text.strip_prefix(op)).unwrap_or(text);
+        word(version, 128, |b| b.is_ascii_alphanumeric(), |b| b.is_ascii_alphanumeric() || b".+:~-".contains(&b))
+    }
+);
+
+checked_string!(
+    /// One line of an `authorized_keys` file without options: type, base64, and an optional comment.
+    SshPublicKey,
+    "an SSH public key in one line: type, base64 and an optional comment, without options",
+    r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh.com|sk-ecdsa-sha2-nistp256@openssh.com) [A-Za-z0-9+/]+={0,2}( [^\x00-\x1f]*)?$",
+    |text| {
+        const TYPES: [&str; 7] = [
+            "ssh-ed25519",
+            "ssh-rsa",
+            "ecdsa-sha2-nistp256",
+            "ecdsa-sha2-nistp384",
+            "ecdsa-sha2-nistp521",
+            "sk-ssh-ed25519@openssh.com",
+            "sk-ecdsa-sha2-nistp256@openssh.com",
+        ];
+        let mut parts = text.splitn(3, ' ');
+        text.len() <= 8192
+            && one_line(text)
+            && parts.next().is_some_and(|t| TYPES.contains(&t))
+            && parts.next().is_some_and(|blob| {
+                blob.len() > 16 && blob.trim_end_matches('=').bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
+            })
+    }
+);
+
+checked_string!(
+    /// Who a sudo rule is for: an account, or `%` and a group.
+    SudoWho,
+    "an account name, or % and a group name",
+    "^%?[a-z_][a-z0-9_-]{0,31}$",
+    |text| AccountName::parse(text.strip_prefix('%').unwrap_or(text)).is_ok()
+);
+
+checked_string!(
+    /// A command of a sudo rule: an absolute path and fixed arguments in one line.
+    ///
+    /// The characters that mean something to sudoers (`,` `:` `=` `\` `!` `#` `"` and wildcards) are refused rather
+    /// than quoted: a rule that nobody misreads is worth more than one that can say everything.
+    SudoCommand,
+    "an absolute path and arguments in one line, without the characters , : = \\ ! # \" * ? [ ]",
+    r##"^(ALL|/[^,:=\\!#"*?\[\]\x00-\x1f]+)$"##,
+    |text| {
+        text == "ALL"
+            || (text.len() <= 1024
+                && one_line(text)
+                && text.starts_with('/')
+                && !text.contains([',', ':', '=', '\\', '!', '#', '"', '*', '?', '[', ']'])
+                && !text.contains("..")
+                && !text.contains("  ")
+                && !text.ends_with(' '))
+    }
+);
+
+/// Permission bits, written in quotes in octal: `"0644"`, `"2775"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mode(u32);
+
+impl Mode {
+    /// The bits, at most `0o7777`.
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Takes the permission bits of a `st_mode`.
+    pub fn from_bits(bits: u32) -> Self {
+        Self(bits & 0o7777)
+    }
+
+    /// Reads three or four octal digits.
+    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
+        const EXPECTED: InvalidValue =
+            InvalidValue("a mode in quotes of three or four octal digits, such as mode: \"0644\"");
+        let digits = (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+        if digits { u32::from_str_radix(text, 8).map(Self).map_err(|_| EXPECTED) } else { Err(EXPECTED) }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04o}", self.0)
+    }
+}
+
+impl Serialize for Mode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Mode {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Quoted;
+        impl serde::de::Visitor<'_> for Quoted {
+            type Value = Mode;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mode in quotes")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Mode, E> {
+                Mode::parse(text).map_err(E::custom)
+            }
+
+            // A bare 0644 is octal 420 to one YAML reader and decimal 644 to the next.
+            fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Mode, E> {
+                Err(E::custom("write mode: \"0644\", in quotes"))
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Mode, E> {
+                Err(E::custom("write mode: \"0644\", in quotes"))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Mode, E> {
+                Err(E::custom("write mode: \"0644\", in quotes"))
+            }
+        }
+        deserializer.deserialize_any(Quoted)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Mode {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Mode".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": "^[0-7]{3,4}$"})
+    }
+}
+
+/// Whether the resource should be there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Existence {
+    /// It should be there.
+    #[default]
+    Present,
+    /// It should not be there.
+    Absent,
+}
+
+impl Existence {
+    /// True for the default, which documents leave out.
+    pub fn is_present(&self) -> bool {
+        *self == Self::Present
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_names_are_refused() {
+        for path in ["", "/", "etc/motd", "/etc/../shadow", "/etc//motd", "/etc/", "/a\nb", "/a\0b", "/a/./b"]
+        {
+            assert!(AbsolutePath::parse(path).is_err(), "{path:?}");
+        }
+        for name in ["", "-r", "root:x", "a\nb", "../x", "A", &"a".repeat(33), "a b", "a\0"] {
+            assert!(AccountName::parse(name).is_err(), "{name:?}");
+        }
+        for command in [
+            "/bin/x\nroot ALL=(ALL) NOPASSWD: ALL",
+            "/bin/x, /bin/sh",
+            "/bin/../sh",
+            "bin/x",
+            "/bin/x *",
+            "/x !y",
+        ] {
+            assert!(SudoCommand::parse(command).is_err(), "{command:?}");
+        }
+        for name in ["-o", "a", "git;id", "git ", "git\n", "--purge"] {
+            assert!(PackageName::parse(name).is_err(), "{name:?}");
+        }
+        for url in ["https://", "ftp://x", "https://x y", "https://x\nSigned-By: /tmp/k", "http://[x]"] {
+            assert!(RepositoryUrl::parse(url).is_err(), "{url:?}");
+        }
+        for unit in ["-x", "../x", "a/b", "a b", "", ".x"] {
+            assert!(UnitName::parse(unit).is_err(), "{unit:?}");
+        }
+        for key in [
+            "command=\"id\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA",
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA\nssh-rsa AAAA",
+        ] {
+            assert!(SshPublicKey::parse(key).is_err(), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_mode_without_quotes_is_refused_with_the_right_way_to_write_it() {
+        let error = serde_json::from_str::<Mode>("420").unwrap_err().to_string();
+        assert!(error.contains("mode: \"0644\""), "{error}");
+        assert_eq!(Mode::parse("2775").unwrap().to_string(), "2775");
+        assert!(Mode::parse("0888").is_err());
+    }
+}

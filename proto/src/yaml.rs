@@ -1,0 +1,225 @@
+//! Profiles in YAML: read within a budget, with the line and column of everything that is wrong.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use serde_saphyr::Spanned;
+
+use crate::profile::{Profile, ProfileError};
+
+/// The largest source of a profile, in bytes.
+pub const MAX_SOURCE: usize = 1024 * 1024;
+
+/// Something wrong in a source text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, Deserialize)]
+#[error("line {line}, column {column}: {message}")]
+pub struct SourceError {
+    /// From 1; 0 when it concerns the whole text.
+    pub line: u64,
+    /// From 1; 0 when it concerns the whole text.
+    pub column: u64,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// A source text as a JSON value, and where each part of it stands.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The value.
+    pub value: Value,
+    places: BTreeMap<String, (u64, u64)>,
+}
+
+/// Reads YAML (or JSON, which is YAML) and checks it as a profile.
+pub fn parse_profile(text: &str) -> Result<(Source, Profile), Vec<SourceError>> {
+    let source = Source::read(text).map_err(|error| vec![error])?;
+    match Profile::parse(&source.value) {
+        Ok(profile) => Ok((source, profile)),
+        Err(errors) => Err(errors.iter().map(|error| source.locate(error)).collect()),
+    }
+}
+
+impl Source {
+    /// Reads YAML within a budget: no anchors or aliases, one document, at most [`MAX_SOURCE`] bytes.
+    pub fn read(text: &str) -> Result<Self, SourceError> {
+        let whole = |message: String| SourceError { line: 0, column: 0, message };
+        if text.len() > MAX_SOURCE {
+            return Err(whole(format!("the profile is larger than {} KiB", MAX_SOURCE / 1024)));
+        }
+        let options = serde_saphyr::options! {
+            budget: serde_saphyr::budget! { max_anchors: 0, max_aliases: 0, max_depth: 32, max_documents: 1, },
+            duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
+        };
+        let node: Node = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+            let (line, column) = error.location().map_or((0, 0), |l| (l.line(), l.column()));
+            let message = error.without_snippet().to_string();
+            SourceError { line, column, message }
+        })?;
+        let mut places = BTreeMap::new();
+        let value = node.into_value(String::new(), &mut places);
+        Ok(Self { value, places })
+    }
+
+    /// Gives the place of an error: that of its path, or of the nearest part around it that stands in the text.
+    pub fn locate(&self, error: &ProfileError) -> SourceError {
+        let mut path = error.path.as_str();
+        let (line, column) = loop {
+            match (self.places.get(path), path.rfind('/')) {
+                (Some(place), _) => break *place,
+                (None, Some(cut)) => path = &path[..cut],
+                (None, None) => break (0, 0),
+            }
+        };
+        SourceError { line, column, message: error.message.clone() }
+    }
+}
+
+/// A YAML node with its place.
+struct Node {
+    at: (u64, u64),
+    kind: NodeKind,
+}
+
+enum NodeKind {
+    Scalar(Value),
+    List(Vec<Node>),
+    Fields(Vec<(String, Node)>),
+}
+
+impl Node {
+    fn into_value(self, path: String, places: &mut BTreeMap<String, (u64, u64)>) -> Value {
+        let value = match self.kind {
+            NodeKind::Scalar(value) => value,
+            NodeKind::List(items) => Value::Array(
+                items
+                    .into_iter()
+                    .enumerate()
+                    .map(|(i, item)| item.into_value(format!("{path}/{i}"), places))
+                    .collect(),
+            ),
+            NodeKind::Fields(fields) => Value::Object(
+                fields
+                    .into_iter()
+                    .map(|(name, field)| {
+                        let value = field.into_value(format!("{path}/{name}"), places);
+                        (name, value)
+                    })
+                    .collect::<Map<_, _>>(),
+            ),
+        };
+        places.insert(path, self.at);
+        value
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<NodeKind>::deserialize(deserializer)?;
+        Ok(Self { at: (spanned.referenced.line(), spanned.referenced.column()), kind: spanned.value })
+    }
+}
+
+impl<'de> Deserialize<'de> for NodeKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NodeVisitor)
+    }
+}
+
+struct NodeVisitor;
+
+impl<'de> Visitor<'de> for NodeVisitor {
+    type Value = NodeKind;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value, a list or fields")
+    }
+
+    fn visit_bool<E>(self, v: bool) -> Result<NodeKind, E> {
+        Ok(NodeKind::Scalar(v.into()))
+    }
+
+    fn visit_i64<E>(self, v: i64) -> Result<NodeKind, E> {
+        Ok(NodeKind::Scalar(v.into()))
+    }
+
+    fn visit_u64<E>(self, v: u64) -> Result<NodeKind, E> {
+        Ok(NodeKind::Scalar(v.into()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, v: f64) -> Result<NodeKind, E> {
+        Number::from_f64(v)
+            .map(|n| NodeKind::Scalar(n.into()))
+            .ok_or_else(|| E::custom("not a finite number"))
+    }
+
+    fn visit_str<E>(self, v: &str) -> Result<NodeKind, E> {
+        Ok(NodeKind::Scalar(v.into()))
+    }
+
+    fn visit_unit<E>(self) -> Result<NodeKind, E> {
+        Ok(NodeKind::Scalar(Value::Null))
+    }
+
+    fn visit_none<E>(self) -> Result<NodeKind, E> {
+        Ok(NodeKind::Scalar(Value::Null))
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<NodeKind, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<NodeKind, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(NodeKind::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<NodeKind, A::Error> {
+        let mut fields: Vec<(String, Node)> = Vec::new();
+        while let Some((name, field)) = access.next_entry::<String, Node>()? {
+            if fields.iter().any(|(known, _)| *known == name) {
+                return Err(A::Error::custom(format!("{name:?} stands twice")));
+            }
+            fields.push((name, field));
+        }
+        Ok(NodeKind::Fields(fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(text: &str) -> Vec<String> {
+        parse_profile(text).unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_mode_without_quotes_is_refused_on_its_own_line() {
+        let text = "muster: 1\nprofile: base\nresources:\n  - file:\n      path: /etc/motd\n      content: hello\n      mode: 0644\n";
+        assert_eq!(errors(text), ["line 7, column 13: write mode: \"0644\", in quotes"]);
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused_on_its_own_line() {
+        let text = "muster: 1\nprofile: base\nresources:\n  - file: { path: /etc/motd, contents: hello }\n";
+        assert!(errors(text)[0].starts_with("line 4, column"), "{:?}", errors(text));
+        assert!(errors(text)[0].contains("unknown field `contents`"));
+    }
+
+    #[test]
+    fn anchors_duplicate_keys_and_bombs_are_refused() {
+        assert!(parse_profile("muster: 1\nprofile: &a base\ndescription: *a\n").is_err());
+        assert!(parse_profile("muster: 1\nprofile: base\nprofile: base\n").is_err());
+        let bomb =
+            format!("a: &a [x,x]\n{}", (0..20).map(|i| format!("b{i}: &b{i} [*a,*a]\n")).collect::<String>());
+        assert!(Source::read(&bomb).is_err());
+        assert!(Source::read(&"[".repeat(100_000)).is_err());
+        assert!(Source::read(&"x".repeat(MAX_SOURCE + 1)).is_err());
+    }
+}
