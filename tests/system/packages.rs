@@ -1,0 +1,102 @@
+//! The packages as they ship: what they install runs confined, and purge leaves nothing behind.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use muster_tests::{Artifacts, Device, Network};
+
+/// What any package leaves in the package manager's own records and what changes on a running machine by itself.
+const NOT_COMPARED: [&str; 6] =
+    ["/var/lib/dpkg", "/var/lib/apt", "/var/cache", "/var/log", "/var/tmp", "/var/lib/systemd"];
+
+#[test]
+fn purging_the_agent_package_leaves_nothing_of_it() -> Result<()> {
+    let network = Network::create()?;
+    let device = Device::boot(&network, "lap-ada")?;
+    purge_leaves_nothing(&device, &Artifacts::find()?.agent_deb, "muster-agent", "/var/lib/muster")
+}
+
+#[test]
+fn purging_the_server_package_leaves_nothing_of_it() -> Result<()> {
+    let network = Network::create()?;
+    let device = Device::boot(&network, "srv-muster")?;
+    purge_leaves_nothing(&device, &Artifacts::find()?.server_deb, "muster-server", "/var/lib/muster-server")
+}
+
+#[test]
+fn the_agent_waits_for_a_join_file_and_starts_when_one_arrives() -> Result<()> {
+    let network = Network::create()?;
+    let device = Device::boot(&network, "lap-ada")?;
+    device.install_deb(&Artifacts::find()?.agent_deb)?;
+    assert_eq!(device.exec(["systemctl", "is-enabled", "muster-agent.service"])?.line(), "enabled");
+    assert_eq!(property(&device, "muster-agent.service", "ConditionResult")?, "no");
+    assert_eq!(device.exec(["systemctl", "is-system-running"])?.line(), "running");
+
+    device.write_file("/etc/muster/join.toml", "", 0o600)?;
+    muster_tests::wait_until("the agent to be started", std::time::Duration::from_secs(20), || {
+        Ok((property(&device, "muster-agent.service", "ConditionResult")? == "yes").then_some(()))
+    })
+}
+
+#[test]
+fn the_units_keep_the_confinement_they_promise() -> Result<()> {
+    let network = Network::create()?;
+    let device = Device::boot(&network, "srv-muster")?;
+    let artifacts = Artifacts::find()?;
+    device.install_deb(&artifacts.agent_deb)?;
+    device.install_deb(&artifacts.server_deb)?;
+    // systemd's own judgement, from 0 (confined) to 100 (not at all), and a bound that a lost line would break.
+    for (unit, most_exposed) in [("muster-agent.service", 55), ("muster-server.service", 15)] {
+        let verify = device.exec(["systemd-analyze", "verify", unit])?;
+        let about_unit: Vec<&str> = verify.stderr.lines().filter(|line| line.contains("muster")).collect();
+        assert!(about_unit.iter().all(|line| line.contains("man")), "{unit}: {about_unit:?}");
+        let threshold = format!("--threshold={most_exposed}");
+        device.exec(["systemd-analyze", "security", "--no-pager", &threshold, unit])?.ok()?;
+    }
+    Ok(())
+}
+
+fn purge_leaves_nothing(device: &Device<'_>, deb: &Path, package: &str, state: &str) -> Result<()> {
+    let before = snapshot(device)?;
+    device.install_deb(deb)?;
+    device.exec(["install", "-d", "-m", "0700", state])?.ok()?;
+    device.write_file(format!("{state}/something"), "kept until purge", 0o600)?;
+    device.exec(["apt-get", "-q", "-y", "remove", package])?.ok()?;
+    assert_eq!(device.read_file(format!("{state}/something"))?, "kept until purge");
+    device.exec(["apt-get", "-q", "-y", "purge", package])?.ok()?;
+
+    let after = snapshot(device)?;
+    let differs: Vec<String> = before
+        .iter()
+        .filter(|(path, what)| after.get(*path) != Some(*what))
+        .chain(after.iter().filter(|(path, _)| !before.contains_key(*path)))
+        .map(|(path, what)| format!("{path}: {what}"))
+        .collect();
+    ensure!(differs.is_empty(), "left behind or changed:\n{}", differs.join("\n"));
+    assert_eq!(device.exec(["dpkg-query", "-W", package])?.code, Some(1));
+    Ok(())
+}
+
+/// Each file of the disk with its type, mode, owner and, where it is a file of the system's settings, its digest.
+fn snapshot(device: &Device<'_>) -> Result<BTreeMap<String, String>> {
+    let list = device.exec(["find", "/", "-xdev", "-printf", "%p\t%y %m %u %g %l\n"])?.ok()?.stdout;
+    let mut files: BTreeMap<String, String> = list
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .filter(|(path, _)| !NOT_COMPARED.iter().any(|prefix| path.starts_with(prefix)))
+        .map(|(path, what)| (path.to_owned(), what.to_owned()))
+        .collect();
+    let digests = device.exec(["find", "/etc", "-type", "f", "-exec", "md5sum", "{}", "+"])?.ok()?.stdout;
+    for (digest, path) in digests.lines().filter_map(|line| line.split_once("  ")) {
+        // An account that came and went leaves a backup of the list and a used id; neither is the package's.
+        if !path.ends_with('-') && !path.ends_with(".lock") {
+            files.entry(path.to_owned()).and_modify(|what| what.push_str(digest));
+        }
+    }
+    Ok(files)
+}
+
+fn property(device: &Device<'_>, unit: &str, name: &str) -> Result<String> {
+    Ok(device.exec(["systemctl", "show", "--value", "-p", name, unit])?.ok()?.line().to_owned())
+}
