@@ -1,1 +1,830 @@
-//! REST.
+//! What the REST API under `/api/v1` speaks: requests and views, shared by the server that answers and the CLI that
+//! asks. The OpenAPI document is generated from the same types.
+//!
+//! | method and path | asks | answers |
+//! |---|---|---|
+//! | `POST /setup` | [`Setup`] | [`Session`]; the first admin, by the one-time link |
+//! | `POST /session`, `GET /session`, `DELETE /session` | [`Login`] | [`Session`] |
+//! | `GET, POST /api-tokens`, `DELETE /api-tokens/{id}` | [`NewApiToken`] | [`ApiToken`], [`CreatedApiToken`] |
+//! | `GET /overview` | | [`Overview`] |
+//! | `GET /devices?q=&label=&state=&compliance=&sort=&cursor=&limit=` | | [`Page`] of [`Device`] |
+//! | `GET, PATCH /devices/{id}` | [`DevicePatch`] | [`DeviceDetail`]; `{id}` is the id, name or serial |
+//! | `POST /devices/import?dry_run=` | CSV | [`Import`] |
+//! | `POST /devices/{id}/approve` | [`Approve`] | [`Device`] |
+//! | `POST /devices/{id}/revoke` | | [`Device`] |
+//! | `POST /devices/{id}/first-login-passwords/{account}/reveal` | | [`RevealedPassword`]; once |
+//! | `GET /devices/{id}/resources`, `/checks`, `/history?cursor=` | | lists of [`ResourceView`], [`CheckView`], [`HistoryEntry`] |
+//! | `GET /devices/{id}/tables/{name}` | | [`TableView`]: `deb_packages`, `users`, ... as last reported |
+//! | `GET, POST /tokens`, `DELETE /tokens/{id}` | [`NewToken`] | [`Token`], [`CreatedToken`] |
+//! | `GET, POST /people` | [`PersonView`] | [`PersonView`] |
+//! | `GET /profiles`, `GET /profiles/{name}` | | [`ProfileView`], [`ProfileDetail`] |
+//! | `PUT /profiles/{name}?dry_run=` | YAML or JSON source | [`SavedRevision`] |
+//! | `GET /profiles/{name}/revisions/{number}` | | [`RevisionView`] |
+//! | `GET /profiles/{name}/diff?from=&to=` | | [`RevisionDiff`] |
+//! | `GET /schema/profile` | | JSON Schema |
+//! | `GET, POST /assignments?dry_run=`, `DELETE /assignments/{id}` | [`NewAssignment`] | [`AssignmentView`], [`AssignmentResult`] |
+//! | `GET /compliance?label=` | | [`ComplianceReport`] |
+//! | `GET /audit?cursor=&limit=` | | [`Page`] of [`AuditEntry`] |
+//! | `GET /events` | | server-sent events of [`ChangeNotice`] |
+//!
+//! Errors are RFC 9457 `application/problem+json` as [`Problem`].
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::check::{Severity, Verdict};
+use crate::condition::Difference;
+use crate::report::OutcomeKind;
+use crate::state::Mode;
+use crate::timestamp::Timestamp;
+use crate::when::Facts;
+
+/// What went wrong, as RFC 9457 has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Problem {
+    /// A URI that names the kind of problem; `about:blank` when the title says it all.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind of problem in a few words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened and what to do next.
+    pub detail: String,
+    /// Places in a profile's source, when that is what is wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<SourcePlace>,
+}
+
+/// Something wrong at a place in a text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SourcePlace {
+    /// From 1; 0 for the whole text.
+    pub line: u64,
+    /// From 1; 0 for the whole text.
+    pub column: u64,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Where the next page begins; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// How many rows there are in all with these filters.
+    pub total: u64,
+}
+
+/// The first admin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Setup {
+    /// The secret of the setup link.
+    pub link: String,
+    /// The admin's login name.
+    pub name: String,
+    /// At least 12 characters.
+    pub password: String,
+}
+
+/// A login.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Login {
+    /// The admin's login name.
+    pub name: String,
+    /// The password.
+    pub password: String,
+}
+
+/// Who is logged in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Session {
+    /// The admin's login name.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// Name of this server.
+    pub server: String,
+    /// The server's version.
+    pub version: String,
+    /// Sent back as header `X-Muster-CSRF` with every change that is made with the cookie.
+    pub csrf: String,
+    /// When the session ends.
+    pub expires: Timestamp,
+}
+
+/// An API token to be made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewApiToken {
+    /// What it is for.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// Days until it ends; 90 when left out.
+    #[serde(default)]
+    pub days: Option<u32>,
+}
+
+/// An API token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ApiToken {
+    /// Its id.
+    pub id: String,
+    /// What it is for.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it ends.
+    pub expires: Timestamp,
+}
+
+/// An API token just made, with its secret: shown once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CreatedApiToken {
+    /// The token.
+    pub token: ApiToken,
+    /// Sent as `Authorization: Bearer`.
+    pub secret: String,
+}
+
+/// A device in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Device {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its registered serial.
+    pub serial: String,
+    /// Username of its owner.
+    pub owner: Option<String>,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// Where it is in its life.
+    pub state: DeviceState,
+    /// Whether it is as it should be.
+    pub compliance: Compliance,
+    /// Resources and checks that are not.
+    pub failing: u32,
+    /// The system's name, empty before the first report.
+    pub os: String,
+    /// Newest desired state; 0 for none.
+    pub generation_wanted: u64,
+    /// Newest state that converged whole; 0 for none.
+    pub generation_applied: u64,
+    /// Whether its link is up now.
+    pub connected: bool,
+    /// Last contact.
+    pub last_seen: Option<Timestamp>,
+    /// When it was registered.
+    pub registered: Timestamp,
+    /// When it enrolled.
+    pub enrolled: Option<Timestamp>,
+    /// When it first converged whole.
+    pub ready: Option<Timestamp>,
+}
+
+/// A device on its own page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DeviceDetail {
+    /// As in the list.
+    pub device: Device,
+    /// What it says of itself.
+    pub facts: Facts,
+    /// End of its certificate.
+    pub certificate_not_after: Option<Timestamp>,
+    /// What keeps it from being compliant, the heaviest first.
+    pub causes: Vec<Cause>,
+    /// What is assigned to it.
+    pub assignments: Vec<AssignmentView>,
+    /// Accounts whose first-login password waits to be revealed.
+    pub passwords: Vec<String>,
+    /// What it claimed when it asked to enroll, and the code it shows, while it waits for approval.
+    pub pending: Option<PendingClaims>,
+}
+
+/// What a waiting machine says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PendingClaims {
+    /// The code on its console.
+    pub code: String,
+    /// The serial it claims.
+    pub serial: String,
+    /// The host name it claims.
+    pub hostname: String,
+    /// Maker and model it claims.
+    pub model: String,
+    /// Where it called from.
+    pub address: String,
+    /// When it first asked.
+    pub since: Timestamp,
+}
+
+/// One link of the chain from a failure to who asked for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Cause {
+    /// `resource`, `check`, `stale` or `pending`.
+    pub kind: String,
+    /// Which, such as `file:/etc/motd`.
+    pub subject: String,
+    /// What is wrong with it.
+    pub problem: String,
+    /// The profile and revision that ask for it, as `base@3`.
+    pub profile: Option<String>,
+    /// The assignment that brought it, as `base@3 to label:laptop`.
+    pub assignment: Option<String>,
+    /// Who assigned it.
+    pub assigned_by: Option<String>,
+    /// When they did.
+    pub assigned_at: Option<Timestamp>,
+    /// Since when it is so.
+    pub since: Option<Timestamp>,
+    /// What to do.
+    pub remedy: Option<String>,
+}
+
+/// Changes to a device's record; what is left out stays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DevicePatch {
+    /// A new name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// A new owner; empty for none.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// All its labels.
+    #[serde(default)]
+    pub labels: Option<Vec<String>>,
+}
+
+/// What an import did or would do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Import {
+    /// Devices that are new.
+    pub new: u32,
+    /// Devices whose record differs.
+    pub changed: u32,
+    /// Devices that are as the file says.
+    pub unchanged: u32,
+    /// People that were made for owners not known before.
+    pub new_people: u32,
+    /// What is wrong; then nothing was imported.
+    #[serde(default)]
+    pub errors: Vec<SourcePlace>,
+}
+
+/// The code that the device shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Approve {
+    /// Such as `7KQ-M2D`.
+    pub code: String,
+    /// A name for the device, when it is not registered.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// A password, shown once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RevealedPassword {
+    /// Whose.
+    pub account: String,
+    /// The password.
+    pub password: String,
+}
+
+/// One resource of a device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ResourceView {
+    /// Such as `file:/etc/motd`.
+    pub resource: String,
+    /// What became of it.
+    pub outcome: OutcomeKind,
+    /// Since when.
+    pub since: Timestamp,
+    /// The profile.
+    pub profile: String,
+    /// Its revision.
+    pub revision: u32,
+    /// The assignment's id.
+    pub assignment: String,
+    /// Enforce or audit.
+    pub mode: Mode,
+    /// What differs or was changed.
+    pub differences: Vec<Difference>,
+    /// Why.
+    pub reason: Option<String>,
+    /// The author's note.
+    pub note: Option<String>,
+    /// Profiles whose claim it overrides.
+    pub overrides: Vec<String>,
+}
+
+/// One check of a device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CheckView {
+    /// The check.
+    pub id: String,
+    /// What is true when it passes.
+    pub title: String,
+    /// Its result.
+    pub verdict: Verdict,
+    /// Since when.
+    pub since: Timestamp,
+    /// How bad a failure is.
+    pub severity: Severity,
+    /// The profile.
+    pub profile: String,
+    /// Its revision.
+    pub revision: u32,
+    /// Controls of outside catalogues.
+    pub controls: Vec<String>,
+    /// Rows that show the failure.
+    pub evidence: Vec<Map<String, Value>>,
+    /// Why it is Unknown.
+    pub reason: Option<String>,
+    /// What to do when it fails.
+    pub remediation: Option<String>,
+}
+
+/// Something that happened on a device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HistoryEntry {
+    /// When, by the device's clock.
+    pub at: Timestamp,
+    /// When the server recorded it.
+    pub recorded: Timestamp,
+    /// `accepted`, `changed`, `failed`, ...
+    pub event: String,
+    /// It in a sentence.
+    pub text: String,
+    /// Which resource, if one.
+    pub resource: Option<String>,
+    /// What differs.
+    pub differences: Vec<Difference>,
+}
+
+/// A table as a device last reported it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TableView {
+    /// Its name.
+    pub name: String,
+    /// When it was reported.
+    pub reported: Option<Timestamp>,
+    /// Its columns.
+    pub columns: Vec<String>,
+    /// Its rows.
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// A token to be made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewToken {
+    /// Labels that its devices get.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// How many devices may use it; 1 when left out.
+    #[serde(default)]
+    pub uses: Option<u32>,
+    /// Hours until it ends; 24 when left out.
+    #[serde(default)]
+    pub hours: Option<u32>,
+    /// The only serial that may use it.
+    #[serde(default)]
+    pub serial: Option<String>,
+    /// What becomes of serials that are not registered.
+    #[serde(default)]
+    pub unknown: Unknown,
+}
+
+/// A token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Token {
+    /// Its id.
+    pub id: String,
+    /// Labels that its devices get.
+    pub labels: Vec<String>,
+    /// How many devices may still use it.
+    pub uses_left: u32,
+    /// How many devices could use it at first.
+    pub uses: u32,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Who made it.
+    pub created_by: String,
+    /// When it ends.
+    pub expires: Timestamp,
+    /// The only serial that may use it.
+    pub serial: Option<String>,
+    /// What becomes of serials that are not registered.
+    pub unknown: Unknown,
+    /// Whether it was revoked.
+    pub revoked: bool,
+}
+
+/// A token just made, with its join file: shown once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CreatedToken {
+    /// The token.
+    pub token: Token,
+    /// `/etc/muster/join.toml`, with the secret in it.
+    pub join_file: String,
+}
+
+/// A person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PersonView {
+    /// Name of their account.
+    pub username: String,
+    /// Name as others read it.
+    #[serde(default)]
+    pub full_name: Option<String>,
+    /// Number of their account; given by the server when left out.
+    #[serde(default)]
+    pub uid: Option<u32>,
+    /// Keys that log in as them.
+    #[serde(default)]
+    pub ssh_keys: Vec<String>,
+}
+
+/// A profile in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ProfileView {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Its newest revision.
+    pub newest: u32,
+    /// When that was saved.
+    pub saved: Timestamp,
+    /// Who saved it.
+    pub saved_by: String,
+    /// Devices it is assigned to.
+    pub devices: u64,
+    /// Of those, compliant ones.
+    pub compliant: u64,
+}
+
+/// A profile on its own page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ProfileDetail {
+    /// As in the list.
+    pub profile: ProfileView,
+    /// Its revisions, the newest first.
+    pub revisions: Vec<RevisionSummary>,
+    /// Where each is pinned.
+    pub assignments: Vec<AssignmentView>,
+    /// Outcomes over its devices, by kind.
+    pub outcomes: BTreeMap<String, u64>,
+}
+
+/// A revision in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RevisionSummary {
+    /// Its number.
+    pub number: u32,
+    /// `sha256:` of its document.
+    pub digest: String,
+    /// When it was saved.
+    pub saved: Timestamp,
+    /// Who saved it.
+    pub saved_by: String,
+    /// Assignments that pin it.
+    pub pinned: u64,
+}
+
+/// A revision whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RevisionView {
+    /// As in the list.
+    pub revision: RevisionSummary,
+    /// The text as its author wrote it.
+    pub source: String,
+    /// The document that devices get.
+    pub document: Value,
+}
+
+/// A revision just saved (or, on a dry run, one that could be).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SavedRevision {
+    /// The profile.
+    pub profile: String,
+    /// Its number; that of the newest one when nothing changed.
+    pub number: u32,
+    /// `sha256:` of its document.
+    pub digest: String,
+    /// False when the newest revision already says exactly this.
+    pub new: bool,
+    /// What its author should know.
+    pub warnings: Vec<SourcePlace>,
+}
+
+/// Two revisions of a profile side by side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RevisionDiff {
+    /// The older.
+    pub from: u32,
+    /// The newer.
+    pub to: u32,
+    /// A unified diff of the sources.
+    pub unified: String,
+}
+
+/// An assignment to be made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewAssignment {
+    /// The profile.
+    pub profile: String,
+    /// The revision it pins; the newest when left out.
+    #[serde(default)]
+    pub revision: Option<u32>,
+    /// `label:laptop`, `device:lap-ada` or `everyone`.
+    pub target: String,
+    /// Higher wins; 0 when left out.
+    #[serde(default)]
+    pub precedence: i32,
+    /// Enforce or audit.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The profile's parameters.
+    #[serde(default)]
+    pub params: BTreeMap<String, String>,
+}
+
+/// An assignment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AssignmentView {
+    /// Its id.
+    pub id: String,
+    /// The profile.
+    pub profile: String,
+    /// The revision it pins.
+    pub revision: u32,
+    /// `label:laptop`, `device:lap-ada` or `everyone`.
+    pub target: String,
+    /// Higher wins.
+    pub precedence: i32,
+    /// Enforce or audit.
+    pub mode: Mode,
+    /// The profile's parameters.
+    pub params: BTreeMap<String, String>,
+    /// Who made it.
+    pub created_by: String,
+    /// When.
+    pub created: Timestamp,
+    /// Devices it reaches.
+    pub devices: u64,
+}
+
+/// What an assignment did or would do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AssignmentResult {
+    /// The assignment; absent on a dry run.
+    pub assignment: Option<AssignmentView>,
+    /// Devices it reaches, by name.
+    pub devices: Vec<String>,
+    /// Resources it brings or changes.
+    pub resources: u64,
+    /// What contradicts it; then nothing was assigned.
+    pub conflicts: Vec<ConflictView>,
+    /// What the admin should know, such as agents that do not know a kind.
+    pub warnings: Vec<String>,
+}
+
+/// Two profiles that want different things of equal weight.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConflictView {
+    /// Of which resource.
+    pub resource: String,
+    /// The profiles.
+    pub profiles: Vec<String>,
+    /// On which devices, by name.
+    pub devices: Vec<String>,
+}
+
+/// How the fleet stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ComplianceReport {
+    /// "4 of 5 compliant; 1 failing, 0 unknown, 0 stale".
+    pub sentence: String,
+    /// Devices by compliance.
+    pub counts: ComplianceCounts,
+    /// A row a device, the worst first.
+    pub devices: Vec<Device>,
+}
+
+/// Devices by compliance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ComplianceCounts {
+    /// All of them but those that are only registered.
+    pub total: u64,
+    /// Compliant.
+    pub compliant: u64,
+    /// Failing.
+    pub failing: u64,
+    /// Unknown.
+    pub unknown: u64,
+    /// Stale.
+    pub stale: u64,
+    /// With nothing assigned.
+    pub unmanaged: u64,
+}
+
+/// The first page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Overview {
+    /// "41 of 48 compliant; 3 failing, 2 unknown, 2 stale".
+    pub sentence: String,
+    /// Devices by compliance.
+    pub counts: ComplianceCounts,
+    /// The stages of a device's life.
+    pub funnel: Vec<Stage>,
+    /// What waits for an admin.
+    pub needs_you: Vec<Need>,
+    /// Failures with the same cause, the most frequent first.
+    pub causes: Vec<CauseGroup>,
+    /// One entry a day, the oldest first, at most 30; days without data are left out.
+    pub days: Vec<Day>,
+}
+
+/// One stage of the funnel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Stage {
+    /// `registered`, `enrolled`, `ready`.
+    pub stage: DeviceState,
+    /// Devices in it now.
+    pub devices: u64,
+    /// The device that is in it the longest.
+    pub longest: Option<String>,
+    /// Since when that is in it.
+    pub since: Option<Timestamp>,
+}
+
+/// Something that waits for an admin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Need {
+    /// `pending` or `conflict`.
+    pub kind: String,
+    /// What to do, as a sentence.
+    pub text: String,
+    /// Which device.
+    pub device: Option<String>,
+}
+
+/// Failures with the same cause.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CauseGroup {
+    /// The resource or check.
+    pub subject: String,
+    /// What is wrong.
+    pub problem: String,
+    /// The profile, as `base@3`.
+    pub profile: Option<String>,
+    /// How many devices.
+    pub devices: u64,
+    /// Some of them, by name.
+    pub examples: Vec<String>,
+}
+
+/// How the fleet stood on one day (UTC), at its end or now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Day {
+    /// Such as `2026-11-23`.
+    pub date: String,
+    /// The numbers.
+    pub counts: ComplianceCounts,
+}
+
+/// One audited change or refusal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditEntry {
+    /// Its number.
+    pub id: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Who: `admin:kim`, `token:ci`, `device:<id>`, `stranger`.
+    pub actor: String,
+    /// What, such as `assignment.create`.
+    pub action: String,
+    /// On what.
+    pub target: String,
+    /// Further words; never a secret.
+    pub detail: Map<String, Value>,
+}
+
+/// Something changed that a page may show.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ChangeNotice {
+    /// `device`, `profile`, `assignment`, `token` or `audit`.
+    pub topic: String,
+    /// Which, when one can be named.
+    pub id: Option<String>,
+}
+
+/// What an admin may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Everything.
+    Admin,
+    /// Read everything, change nothing.
+    Auditor,
+}
+
+/// Where a device is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceState {
+    /// Known by its serial, never seen.
+    Registered,
+    /// Asked to enroll and waits for approval.
+    Pending,
+    /// Has a certificate, has not yet converged whole.
+    Enrolled,
+    /// Has converged whole.
+    Ready,
+    /// Its certificates are no longer accepted.
+    Revoked,
+}
+
+/// Whether a device is as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Compliance {
+    /// Every resource Kept or Repaired, every check Pass, NotApplicable or waived, and heard of in time.
+    Compliant,
+    /// Something is not.
+    Failing,
+    /// It can't be said.
+    Unknown,
+    /// Not heard of within the promise of its labels.
+    Stale,
+    /// Nothing is assigned to it.
+    Unmanaged,
+}
+
+/// What becomes of a serial that is not registered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Unknown {
+    /// It waits for an admin's approval.
+    #[default]
+    Pending,
+    /// It is refused.
+    Refuse,
+}
