@@ -188,6 +188,13 @@ impl<'n> Device<'n> {
         fs::remove_file(self.path(place)).context("removing the installed package file")
     }
 
+    /// Puts the agent on a device that is off, with its serial and the file by which it joins at the next start.
+    pub fn install_agent(&self, deb: &Path, serial: &str, join_file: &str) -> Result<()> {
+        self.install_deb(deb)?;
+        self.write_file("/etc/muster/agent.toml", format!("serial = \"{serial}\"\n"), 0o644)?;
+        self.write_file("/etc/muster/join.toml", join_file, 0o600)
+    }
+
     /// Unplugs the network cable.
     pub fn cut_off(&self) -> Result<()> {
         self.network.run(["ip", "link", "set", &self.link_name(), "down"], STEP)?.ok()?;

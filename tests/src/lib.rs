@@ -2,9 +2,10 @@
 //! container, on a network of their own with a real server.
 //!
 //! A [`Network`] is a set of kernel namespaces that end with the test process, whatever ends it. A [`Device`] is
-//! an overlay over one cached Debian root; [`Server`] runs the shipped server binary beside them; [`Packages`]
+//! an overlay over one cached Debian root; [`Server`] runs the shipped server binary beside them, [`Admin`] speaks to it; [`Packages`]
 //! serves the two signed package repositories that devices may reach.
 
+mod admin;
 mod artifacts;
 mod command;
 mod device;
@@ -14,6 +15,7 @@ mod run_folder;
 mod server;
 mod wait;
 
+pub use admin::{ADMIN_NAME, Admin, Answer};
 pub use artifacts::Artifacts;
 pub use command::Output;
 pub use device::Device;

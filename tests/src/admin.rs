@@ -1,0 +1,190 @@
+//! An admin of the server under test, speaking the REST API with an API token, over `curl` in the test network.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result, ensure};
+use muster_proto::rest::{
+    CreatedApiToken, CreatedToken, Import, NewApiToken, NewToken, Problem, RevealedPassword, Role, Session,
+    Setup, Unknown,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::command;
+use crate::network::Network;
+use crate::server::Server;
+
+/// The first admin's login name.
+pub const ADMIN_NAME: &str = "demo-admin";
+
+/// An admin with a token of the role admin.
+#[derive(Debug)]
+pub struct Admin<'n> {
+    network: &'n Network,
+    url: String,
+    /// The password that [`ADMIN_NAME`] logs in with.
+    pub password: String,
+    /// The API token; empty until there is one.
+    pub token: String,
+}
+
+/// One request's answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+}
+
+/// What a request carries.
+struct Request<'a> {
+    method: &'a str,
+    path: &'a str,
+    content_type: &'a str,
+    body: Option<&'a str>,
+    headers: Vec<String>,
+}
+
+impl<'n> Admin<'n> {
+    /// Opens the setup link of a server, as the first admin does, and makes an API token.
+    pub fn first(network: &'n Network, server: &Server<'_>, password: &str) -> Result<Self> {
+        let link = server.setup_link()?;
+        let secret = link.rsplit(['=', '#', '/']).next().unwrap_or_default().to_owned();
+        let mut admin =
+            Self { network, url: server.admin_url(), password: password.to_owned(), token: String::new() };
+        let setup = Setup { link: secret, name: ADMIN_NAME.to_owned(), password: password.to_owned() };
+        let (session, cookie) = admin.open_session(&setup)?;
+        let wanted = NewApiToken { name: "system tests".to_owned(), role: Role::Admin, days: Some(1) };
+        let body = serde_json::to_string(&wanted).context("writing a request")?;
+        let answer = admin.send(&Request {
+            method: "POST",
+            path: "/api-tokens",
+            content_type: "application/json",
+            body: Some(&body),
+            headers: vec![
+                format!("Cookie: {cookie}"),
+                format!("X-Muster-CSRF: {}", session.csrf),
+                format!("Origin: {}", admin.url),
+            ],
+        })?;
+        admin.token = answer.read::<CreatedApiToken>()?.secret;
+        Ok(admin)
+    }
+
+    /// Reads a resource of the API; the path begins after `/api/v1`.
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.request("GET", path, None)?.read().with_context(|| format!("GET {path}"))
+    }
+
+    /// Sends a JSON body.
+    pub fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+        let body = serde_json::to_string(body).context("writing a request")?;
+        self.request("POST", path, Some(&body))?.read().with_context(|| format!("POST {path}"))
+    }
+
+    /// Sends a request with the API token; any status is an answer.
+    pub fn request(&self, method: &str, path: &str, body: Option<&str>) -> Result<Answer> {
+        let content_type = "application/json";
+        let headers = vec![format!("Authorization: Bearer {}", self.token)];
+        self.send(&Request { method, path, content_type, body, headers })
+    }
+
+    /// Registers devices from CSV (`serial,name,owner,labels`).
+    pub fn import(&self, csv: &str) -> Result<Import> {
+        let headers = vec![format!("Authorization: Bearer {}", self.token)];
+        let content_type = "text/csv";
+        self.send(&Request {
+            method: "POST",
+            path: "/devices/import",
+            content_type,
+            body: Some(csv),
+            headers,
+        })?
+        .read()
+    }
+
+    /// A join file for one device, with a token that only its serial may use.
+    pub fn join_file(&self, serial: &str) -> Result<String> {
+        let wanted = NewToken {
+            labels: Vec::new(),
+            uses: Some(1),
+            hours: None,
+            serial: Some(serial.to_owned()),
+            unknown: Unknown::Refuse,
+        };
+        Ok(self.post::<CreatedToken>("/tokens", &wanted)?.join_file)
+    }
+
+    /// The first-login password that a device made for an account; the server tells it once.
+    pub fn reveal_password(&self, device: &str, account: &str) -> Result<String> {
+        let path = format!("/devices/{device}/first-login-passwords/{account}/reveal");
+        Ok(self.request("POST", &path, None)?.read::<RevealedPassword>()?.password)
+    }
+
+    fn open_session(&self, setup: &Setup) -> Result<(Session, String)> {
+        let body = serde_json::to_string(setup).context("writing a request")?;
+        let answer = self.send_with(
+            &Request {
+                method: "POST",
+                path: "/setup",
+                content_type: "application/json",
+                body: Some(&body),
+                headers: vec![format!("Origin: {}", self.url)],
+            },
+            "include\n",
+        )?;
+        // With `include` the headers stand before the body, ended by an empty line.
+        let (headers, body) = answer.body.split_once("\r\n\r\n").context("an answer without headers")?;
+        let session = Answer { status: answer.status, body: body.to_owned() }.read()?;
+        let cookie = headers
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .find(|(name, _)| name.eq_ignore_ascii_case("set-cookie"))
+            .and_then(|(_, value)| value.split(';').next())
+            .context("the server set no session cookie")?;
+        Ok((session, cookie.to_owned()))
+    }
+
+    fn send(&self, request: &Request<'_>) -> Result<Answer> {
+        self.send_with(request, "")
+    }
+
+    /// Everything goes to curl over its standard input: arguments can be read by anyone on the machine.
+    fn send_with(&self, request: &Request<'_>, more: &str) -> Result<Answer> {
+        let mut config =
+            String::from("silent\nshow-error\ninsecure\nmax-time = 60\nwrite-out = \"\\n%{http_code}\"\n");
+        config.push_str(more);
+        writeln!(config, "url = {}", quoted(&format!("{}/api/v1{}", self.url, request.path)))?;
+        writeln!(config, "request = {}", quoted(request.method))?;
+        for header in &request.headers {
+            writeln!(config, "header = {}", quoted(header))?;
+        }
+        if let Some(body) = request.body {
+            writeln!(config, "header = {}", quoted(&format!("Content-Type: {}", request.content_type)))?;
+            writeln!(config, "data-binary = {}", quoted(body))?;
+        }
+        let output =
+            command::run_with_input(self.network.command(["curl", "--config", "-"]), &config)?.ok()?;
+        let (body, status) = output.stdout.rsplit_once('\n').context("curl said nothing")?;
+        let status = status.trim().parse().context("curl gave no status")?;
+        Ok(Answer { status, body: body.to_owned() })
+    }
+}
+
+impl Answer {
+    /// The body of a success, read; otherwise what the server said was wrong.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
+        let problem =
+            serde_json::from_str::<Problem>(&self.body).map_or_else(|_| self.body.clone(), |p| p.detail);
+        ensure!((200..300).contains(&self.status), "the server answered {}: {problem}", self.status);
+        let body = if self.body.is_empty() { "null" } else { &self.body };
+        serde_json::from_str(body).with_context(|| format!("reading the server's answer: {body}"))
+    }
+}
+
+/// A word as curl's configuration reads it.
+fn quoted(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\r', "\\r");
+    format!("\"{escaped}\"")
+}
