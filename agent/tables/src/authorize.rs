@@ -1,6 +1,7 @@
 //! What a statement may do: read the tables of this crate and call pure functions. Everything else, and
 //! everything that a later SQLite adds, is denied when the statement is prepared.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::SyncSender;
 
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -93,27 +94,51 @@ const FUNCTIONS: [&str; 81] = [
     "upper",
 ];
 
-/// Decides one action of a statement; what it denies is told to `refused`.
-pub(crate) fn authorize(context: &AuthContext<'_>, refused: &SyncSender<String>) -> Authorization {
-    let Err(what) = judge(&context.action) else { return Authorization::Allow };
-    // The first refusal is the one to report: a full channel already holds it.
-    let _ = refused.try_send(what);
-    Authorization::Deny
+/// How the tables are named that SQLite makes when they are first asked for, so that no list has them.
+const LAZY: [&str; 3] = ["json", "pragma_", "sqlite_"];
+
+/// Decides what statements may do.
+pub(crate) struct Authorizer {
+    /// The virtual tables that SQLite itself brings, such as dbstat, in lower case.
+    pub(crate) builtin: BTreeSet<String>,
+    /// Is told what was denied.
+    pub(crate) refused: SyncSender<String>,
 }
 
-/// Gives what is refused, in an admin's words.
-fn judge(action: &AuthAction<'_>) -> Result<(), String> {
-    match action {
-        // A recursive query that does not end is ended by the deadline or by the memory limit.
-        AuthAction::Select | AuthAction::Recursive => Ok(()),
-        AuthAction::Read { table_name, .. } if table::find(table_name).is_some() => Ok(()),
-        AuthAction::Read { table_name, .. } => Err(format!("reading the table {table_name}")),
-        AuthAction::Function { function_name } if is_allowed(function_name) => Ok(()),
-        AuthAction::Function { function_name } => Err(format!("the function {function_name}")),
-        AuthAction::Attach { .. } | AuthAction::Detach { .. } => Err("ATTACH and DETACH".to_owned()),
-        AuthAction::Pragma { pragma_name, .. } => Err(format!("PRAGMA {pragma_name}")),
-        AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => Err("transactions".to_owned()),
-        _ => Err("a statement other than SELECT".to_owned()),
+impl Authorizer {
+    /// Decides one action of a statement.
+    pub(crate) fn authorize(&self, context: &AuthContext<'_>) -> Authorization {
+        let Err(what) = self.judge(&context.action) else { return Authorization::Allow };
+        // The first refusal is the one to report: a full channel already holds it.
+        let _ = self.refused.try_send(what);
+        Authorization::Deny
+    }
+
+    /// Gives what is refused, in an admin's words.
+    fn judge(&self, action: &AuthAction<'_>) -> Result<(), String> {
+        match action {
+            // A recursive query that does not end is ended by the deadline or by the memory limit.
+            AuthAction::Select | AuthAction::Recursive => Ok(()),
+            AuthAction::Read { table_name, column_name } if self.may_read(table_name, column_name) => Ok(()),
+            AuthAction::Read { table_name, .. } => Err(format!("reading the table {table_name}")),
+            AuthAction::Function { function_name } if is_allowed(function_name) => Ok(()),
+            AuthAction::Function { function_name } => Err(format!("the function {function_name}")),
+            AuthAction::Attach { .. } | AuthAction::Detach { .. } => Err("ATTACH and DETACH".to_owned()),
+            AuthAction::Pragma { pragma_name, .. } => Err(format!("PRAGMA {pragma_name}")),
+            AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => Err("transactions".to_owned()),
+            _ => Err("a statement other than SELECT".to_owned()),
+        }
+    }
+
+    fn may_read(&self, table: &str, column: &str) -> bool {
+        if table::find(table).is_some() {
+            return true;
+        }
+        // `SELECT count(*) FROM x` reads no column of x. SQLite then asks also where x is a WITH clause of the
+        // statement itself, and a name that is none of its own tables can be nothing else.
+        let name = table.to_ascii_lowercase();
+        let is_lazy = LAZY.iter().any(|prefix| name.starts_with(prefix));
+        column.is_empty() && !is_lazy && !self.builtin.contains(&name)
     }
 }
 

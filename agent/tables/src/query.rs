@@ -1,5 +1,6 @@
 //! A connection that can only ask about the machine, and one statement run on it within limits.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, Statement};
 use serde::{Deserialize, Serialize};
 
-use crate::authorize::authorize;
+use crate::authorize::Authorizer;
 use crate::root::Root;
 use crate::table::{self, systemd_units::UnitsSource};
 use crate::vtab::{self, Machine};
@@ -21,6 +22,9 @@ const VALUE_BYTES: i32 = 1024 * 1024;
 pub(crate) const SQL_BYTES: usize = 32 * 1024;
 /// How many instructions SQLite runs between two looks at the clock: some ten microseconds.
 const INSTRUCTIONS_PER_LOOK: i32 = 1000;
+
+/// No query runs longer, whatever its limits say.
+pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
 
 /// How much one query may give back and how long it may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,10 +123,18 @@ pub fn open(root: Root, units: UnitsSource) -> Result<Tables, OpenError> {
         vtab::register(&connection, table, &machine)?;
     }
     let (sender, refused) = sync_channel(1);
+    let authorizer = Authorizer { builtin: modules(&connection)?, refused: sender };
     // Last, as it would refuse what comes before.
     connection
-        .authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| authorize(&context, &sender)))?;
+        .authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| authorizer.authorize(&context)))?;
     Ok(Tables { connection, refused })
+}
+
+/// Lists the virtual tables that there are, SQLite's own among them.
+fn modules(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+    let mut statement = connection.prepare("SELECT lower(name) FROM pragma_module_list")?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    names.collect()
 }
 
 fn harden(connection: &Connection) -> rusqlite::Result<()> {
@@ -162,7 +174,7 @@ fn harden(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Runs one statement.
 pub fn query(tables: &mut Tables, sql: &str, limits: &Limits) -> Result<Answer, QueryError> {
-    let end = Instant::now() + limits.deadline;
+    let end = Instant::now() + limits.deadline.min(LONGEST);
     // What an earlier statement was refused for is not to be reported for this one.
     let Tables { connection, refused } = tables;
     let _ = refused.try_recv();
@@ -171,7 +183,7 @@ pub fn query(tables: &mut Tables, sql: &str, limits: &Limits) -> Result<Answer, 
         .map_err(|error| explain(refused, &error))?;
     let mut statement = connection.prepare(sql).map_err(|error| explain(refused, &error))?;
     if statement.column_count() == 0 {
-        return Err(QueryError::Syntax { message: "the query is empty".to_owned() });
+        return Err(QueryError::Syntax { message: "it gives no rows; write a SELECT".to_owned() });
     }
     // The authorizer does not see EXPLAIN, which would show a program in place of facts.
     if statement.is_explain() != 0 {
@@ -185,7 +197,7 @@ fn collect(
     statement: &mut Statement<'_>,
     limits: &Limits,
 ) -> Result<Answer, QueryError> {
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut answer = Answer { rows: Vec::new(), columns };
     let mut bytes = 0;
     let mut rows = statement.raw_query();

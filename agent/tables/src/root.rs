@@ -9,8 +9,8 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat, readlinkat};
 
 use crate::column::Unreadable;
 
-/// The most that is read of a file in `/proc` or `/etc` about one thing.
-const FILE_BYTES: u64 = 16 * 1024 * 1024;
+/// The most that is read of one file: four times the dpkg status of a large desktop.
+const FILE_BYTES: u64 = 32 * 1024 * 1024;
 
 /// The folder under which `/proc`, `/sys`, `/etc` and `/var/lib` are found.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -94,6 +94,13 @@ impl Walk {
         Ok(Self { root: root.path().to_path_buf(), mounts })
     }
 
+    /// Takes every mount of type `kind` for one of type `as_kind`.
+    #[cfg(test)]
+    pub(crate) fn pretend(mut self, kind: &str, as_kind: &str) -> Self {
+        self.mounts.values_mut().filter(|one| *one == kind).for_each(|one| *one = as_kind.to_owned());
+        self
+    }
+
     /// Opens `path` for asking about it, not for reading.
     pub(crate) fn open(&self, path: &Path, last: LastLink) -> Result<OwnedFd, WalkError> {
         // What is below the deepest element is the way back for "..", which must not leave the root.

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 
 use super::{QUESTION_BYTES, Question, Reply};
-use crate::query::{Answer, Limits, QueryError, SQL_BYTES};
+use crate::query::{Answer, LONGEST, Limits, QueryError, SQL_BYTES};
 
 /// What the child has beyond the query's own deadline before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
@@ -81,7 +81,7 @@ fn start(mut command: Command) -> io::Result<Running> {
 }
 
 fn exchange(running: &mut Running, question: &str, limits: &Limits) -> io::Result<Reply> {
-    let end = Instant::now() + limits.deadline + GRACE;
+    let end = Instant::now() + limits.deadline.min(LONGEST) + GRACE;
     running.input.write_all(question.as_bytes())?;
     let most = limits.bytes.saturating_mul(JSON_PER_BYTE).saturating_add(JSON_EXTRA);
     let line = read_line(&mut running.output, end, most)?;

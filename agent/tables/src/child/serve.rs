@@ -1,11 +1,11 @@
 //! The child's side: takes limits upon itself, then answers until its input ends.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, BufWriter, Read, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
 use rustix::thread::set_no_new_privs;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -20,16 +20,16 @@ const ADDRESS_SPACE: u64 = 256 * 1024 * 1024;
 const SQLITE_HEAP: i64 = 64 * 1024 * 1024;
 /// Descriptors: the standard ones and those of one walk through the deepest path.
 const DESCRIPTORS: u64 = 256;
-/// CPU seconds over which no child goes, however many queries it answers.
-const CPU_SECONDS: u64 = 3600;
+/// How much of an answer is written at once.
+const OUTPUT_BYTES: usize = 64 * 1024;
 
 /// Answers queries, one JSON line each, until `input` ends. To be the whole of a process's work: the limits stay.
 ///
 /// The child dies with the thread that started it, so that must be one that lives while it asks.
-pub fn serve(input: impl Read, mut output: impl Write, root: Root, units: UnitsSource) -> ExitCode {
+pub fn serve(input: impl Read, output: impl Write, root: Root, units: UnitsSource) -> ExitCode {
     let outcome = confine().and_then(|()| {
         let mut tables = open(root, units).map_err(io::Error::other)?;
-        answer_all(input, &mut output, &mut tables)
+        answer_all(input, &mut BufWriter::with_capacity(OUTPUT_BYTES, output), &mut tables)
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -49,7 +49,6 @@ fn confine() -> io::Result<()> {
         (Resource::Nofile, DESCRIPTORS),
         (Resource::Core, 0),
         (Resource::Fsize, 0),
-        (Resource::Cpu, CPU_SECONDS),
     ] {
         setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
     }
@@ -80,11 +79,12 @@ fn answer_all(input: impl Read, output: &mut impl Write, tables: &mut Tables) ->
     }
 }
 
-/// Gives one query the CPU time of its deadline and a second, on top of what the earlier ones used.
+/// Gives one query the CPU time of its deadline and two seconds, on top of what the earlier ones used.
 fn limit_cpu(deadline: Duration) -> io::Result<()> {
     let used = clock_gettime(ClockId::ProcessCPUTime).tv_sec;
     let used = u64::try_from(used).unwrap_or(0);
-    let current = used.saturating_add(deadline.as_secs()).saturating_add(2).min(CPU_SECONDS);
-    setrlimit(Resource::Cpu, Rlimit { current: Some(current), maximum: Some(CPU_SECONDS) })?;
+    let current = used.saturating_add(deadline.as_secs()).saturating_add(2);
+    // The hard limit can't be raised again for the next query, so it stays where it is.
+    setrlimit(Resource::Cpu, Rlimit { current: Some(current), ..getrlimit(Resource::Cpu) })?;
     Ok(())
 }

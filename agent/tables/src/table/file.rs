@@ -83,7 +83,7 @@ fn by_path(walk: Arc<Walk>, paths: Vec<String>) -> Found {
             Err(error) => return Some(Err(failed(&path, &error))),
         };
         let parent = Path::new(&path).parent().map(|parent| text(parent.as_os_str().as_bytes()));
-        Some(describe(&walk, &place, path.clone(), parent.unwrap_or_default()))
+        Some(describe(&walk, &place, path, parent.unwrap_or_default()))
     }))
 }
 
@@ -217,5 +217,53 @@ fn name(kind: FileType) -> &'static str {
         FileType::CharacterDevice => "character",
         FileType::BlockDevice => "block",
         _ => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::root::Root;
+
+    /// The machine with its /proc taken for a user's FUSE mount.
+    fn walk() -> Arc<Walk> {
+        Arc::new(Walk::new(&Root::system()).unwrap().pretend("proc", "fuse.test"))
+    }
+
+    #[test]
+    fn a_remote_mount_is_listed_by_name_and_not_touched() {
+        let rows: Vec<Row> = list(walk(), "/".to_owned()).map(Result::unwrap).collect();
+        let proc = rows.iter().find(|row| row.path == "/proc").unwrap();
+        assert_eq!((proc.r#type.as_str(), proc.inode), ("unknown", None));
+        let etc = rows.iter().find(|row| row.path == "/etc").unwrap();
+        assert_eq!((etc.r#type.as_str(), etc.uid), ("directory", Some(0)));
+    }
+
+    #[test]
+    fn a_path_on_a_remote_mount_is_an_error_and_not_absent() {
+        for path in ["/proc", "/proc/version", "/etc/../proc/1"] {
+            let row = by_path(walk(), vec![path.to_owned()]).next().unwrap();
+            assert!(row.unwrap_err().0.contains("fuse.test"), "{path}");
+        }
+        let row = list(walk(), "/proc".to_owned()).next().unwrap();
+        assert!(row.unwrap_err().0.contains("fuse.test"));
+    }
+
+    #[test]
+    fn a_link_to_a_remote_mount_is_described_and_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/proc/version", folder.path().join("link")).unwrap();
+        let path = folder.path().join("link").to_str().unwrap().to_owned();
+        let row = by_path(walk(), vec![path]).next().unwrap().unwrap();
+        assert_eq!((row.symlink, row.r#type.as_str(), row.size), (1, "unknown", None));
+        assert_eq!(row.symlink_target_path, "/proc/version");
+    }
+
+    #[test]
+    fn a_pattern_that_leads_into_a_remote_mount_is_an_error() {
+        for pattern in ["/proc/%", "/pr%/%", "/proc/%%"] {
+            let error = expand(&walk(), &Pattern::parse(pattern).unwrap()).unwrap_err();
+            assert!(error.0.contains("fuse.test"), "{pattern}: {error}");
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! Finds the paths that a LIKE pattern means in the `file` table, with osquery's rules: `%` stands for any text
-//! within one name, and `%%` as the last name for everything below.
+//! within one name, and `%%` as the last name for everything below. Letters match as they are written.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -46,7 +46,8 @@ impl Pattern {
     }
 }
 
-/// Lists the paths that exist now. Remote mounts are named, but not entered.
+/// Lists the paths that exist now. A pattern that leads into a remote mount is an error: what is there stays
+/// unknown, and a check must not pass on it.
 pub(super) fn expand(walk: &Walk, pattern: &Pattern) -> Result<Vec<String>, Unreadable> {
     let mut paths = vec![String::new()];
     for part in &pattern.0 {
@@ -85,7 +86,7 @@ fn below(walk: &Walk, path: &str, depth: usize, found: &mut Vec<String>) -> Resu
     Ok(())
 }
 
-/// Lists a folder; what is none, or is on a remote mount, has no entries.
+/// Lists a folder; what is none has no entries.
 fn entries(walk: &Walk, path: &str) -> Result<Vec<(String, FileType)>, Unreadable> {
     let listed = || -> Result<Vec<(String, FileType)>, WalkError> {
         let place = walk.open_directory(Path::new(if path.is_empty() { "/" } else { path }))?;
@@ -103,8 +104,8 @@ fn entries(walk: &Walk, path: &str) -> Result<Vec<(String, FileType)>, Unreadabl
     match listed() {
         Ok(names) => Ok(names),
         Err(WalkError::Io(error)) if is_absent(&error) => Ok(Vec::new()),
-        Err(WalkError::Remote { .. }) => Ok(Vec::new()),
         Err(WalkError::Io(error)) => Err(Unreadable::file(path, &error)),
+        Err(error) => Err(Unreadable(format!("can't look into {path}: {error}"))),
     }
 }
 

@@ -23,7 +23,7 @@ columns! {
         address: String = Text Plain, "Specific address for interface";
         mask: String = Text Plain, "Interface netmask";
         broadcast: String = Text Plain, "Broadcast address for the interface";
-        point_to_point: String = Text Plain, "PtP address for the interface";
+        point_to_point: String = Text Plain, "Point-to-point address for the interface";
         r#type: String = Text Plain, "Type of address: unknown, as the kernel does not record it";
     }
 }

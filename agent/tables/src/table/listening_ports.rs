@@ -2,8 +2,10 @@
 //! Each network namespace is read once, through one of its processes.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 
 use crate::column::{Request, Rows, Unreadable, columns, rows, text};
 use crate::root::{Root, is_absent};
@@ -18,7 +20,7 @@ pub(crate) const TABLE: Table = Table {
 
 columns! {
     struct Row {
-        pid: i64 = Integer Plain, "Process ID, -1 for a socket that no process holds";
+        pid: i64 = Integer Plain, "Process ID, -1 where the process that holds the socket is not known";
         port: i64 = Integer Plain, "Transport layer port";
         protocol: i64 = Integer Plain, "Transport protocol: 6 is TCP, 17 is UDP";
         family: i64 = Integer Plain, "Network protocol: 2 is IPv4, 10 is IPv6, 1 is UNIX";
@@ -60,11 +62,25 @@ fn make(request: &Request<'_>) -> Result<Rows, Unreadable> {
     let pids = processes::pids(root)?;
     let mut holders: BTreeMap<i64, Vec<(i64, i64)>> = BTreeMap::new();
     let mut namespaces: BTreeMap<String, i64> = BTreeMap::new();
+    let mut secretive = Vec::new();
     for &pid in &pids {
-        let Some(namespace) = namespace(root, pid)? else { continue };
-        namespaces.entry(namespace).or_insert(pid);
+        match root.read_link(&format!("/proc/{pid}/ns/net")) {
+            Ok(link) => {
+                let inode = inode(link.as_os_str().as_bytes(), b"net:[");
+                namespaces.entry(inode.unwrap_or(0).to_string()).or_insert(pid);
+            }
+            Err(error) if is_absent(&error) => continue,
+            Err(_) => secretive.push(pid),
+        }
         for (fd, inode) in descriptors(root, pid)? {
             holders.entry(inode).or_default().push((pid, fd));
+        }
+    }
+    for pid in secretive {
+        if !namespaces.values().any(|&known| is_same_network(root, pid, known)) {
+            return Err(Unreadable(format!(
+                "can't tell the network namespace of process {pid}; run as root"
+            )));
         }
     }
     let mut found = Vec::new();
@@ -89,13 +105,15 @@ fn make(request: &Request<'_>) -> Result<Rows, Unreadable> {
     Ok(rows(found))
 }
 
-/// The namespace of a process; None if the process has ended.
-fn namespace(root: &Root, pid: i64) -> Result<Option<String>, Unreadable> {
-    let path = format!("/proc/{pid}/ns/net");
-    match root.read_link(&path) {
-        Ok(link) => Ok(inode(link.as_os_str().as_bytes(), b"net:[").map(|inode| inode.to_string())),
-        Err(error) if is_absent(&error) => Ok(None),
-        Err(error) => Err(Unreadable::file(&path, &error)),
+/// Whether two processes see the same network: the kernel has one set of files for each. Sandboxes may keep us
+/// from the namespaces of a process with more rights, but these files anyone may look at. A process that has
+/// ended has no network to miss.
+fn is_same_network(root: &Root, one: i64, other: i64) -> bool {
+    let file = |pid: i64| std::fs::metadata(root.join(&format!("/proc/{pid}/net/dev")));
+    match (file(one), file(other)) {
+        (Ok(one), Ok(other)) => one.ino() == other.ino() && one.dev() == other.dev(),
+        (Err(error), _) => is_absent(&error),
+        (Ok(_), Err(_)) => false,
     }
 }
 
@@ -104,7 +122,10 @@ fn descriptors(root: &Root, pid: i64) -> Result<Vec<(i64, i64)>, Unreadable> {
     let path = format!("/proc/{pid}/fd");
     let names = match root.list(&path) {
         Ok(names) => names,
-        Err(error) if is_absent(&error) => return Ok(Vec::new()),
+        // The sockets are found all the same, but not whose they are.
+        Err(error) if is_absent(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(Unreadable::file(&path, &error)),
     };
     let held = names.iter().filter_map(|name| {

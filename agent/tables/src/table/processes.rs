@@ -43,7 +43,7 @@ columns! {
         threads: i64 = Integer Plain, "Number of threads used by process";
         nice: i64 = Integer Plain, "Process nice level (-20 to 20, default 0)";
         cgroup_path: Option<String> = Text Plain, "The full hierarchical path of the process's control group";
-        phys_footprint: i64 = BigInt Hidden, "The same as total_size";
+        phys_footprint: i64 = BigInt Hidden, "The same as `total_size`";
     }
 }
 

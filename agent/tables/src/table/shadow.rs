@@ -15,7 +15,7 @@ pub(crate) const TABLE: Table = Table {
 
 columns! {
     struct Row {
-        password_status: String = Text Plain, "active, empty, locked or not_set";
+        password_status: String = Text Plain, "`active`, `empty`, `locked` or `not_set`";
         hash_alg: String = Text Plain, "Password hashing algorithm, such as y or 6";
         last_change: i64 = BigInt Plain, "Day of the last password change since 1970, -1 if none is given";
         min: i64 = BigInt Plain, "Minimal number of days between password changes";

@@ -1,0 +1,119 @@
+//! The query child as a process: many queries on one child, its limits, and its end.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::fixture::machine;
+use muster_tables::child::QueryChild;
+use muster_tables::{Limits, QueryError};
+
+fn child_at(root: &Path) -> QueryChild<impl FnMut() -> Command> {
+    let root: PathBuf = root.to_owned();
+    QueryChild::new(move || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_muster-tables"));
+        command.arg(&root).env_clear();
+        command
+    })
+}
+
+#[test]
+fn many_queries_share_one_child() {
+    let root = machine();
+    let mut child = child_at(root.path());
+    for _ in 0..50 {
+        let answer = child.ask("SELECT uid, username FROM users WHERE uid > 0", &Limits::default()).unwrap();
+        assert_eq!(answer.columns, ["uid", "username"]);
+        assert_eq!(serde_json::to_string(&answer.rows).unwrap(), r#"[[1000,"ada"]]"#);
+    }
+    let error = child.ask("SELECT id FROM systemd_units", &Limits::default()).unwrap_err();
+    assert!(matches!(error, QueryError::Unreadable { table, .. } if table == "systemd_units"));
+    let error = child.ask("PRAGMA user_version", &Limits::default()).unwrap_err();
+    assert_eq!(error, QueryError::Refused { what: "PRAGMA user_version".to_owned() });
+}
+
+#[test]
+fn an_endless_query_ends_and_the_child_goes_on() {
+    let root = machine();
+    let mut child = child_at(root.path());
+    let limits = Limits { deadline: Duration::from_millis(200), ..Limits::default() };
+    let endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) FROM c";
+    let start = Instant::now();
+    assert_eq!(child.ask(endless, &limits), Err(QueryError::Deadline));
+    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(child.ask("SELECT 1", &limits).is_ok());
+}
+
+#[test]
+fn a_query_that_eats_memory_is_an_error_within_the_childs_bounds() {
+    let root = machine();
+    let mut child = child_at(root.path());
+    let limits = Limits { deadline: Duration::from_secs(60), ..Limits::default() };
+    let greedy =
+        "WITH RECURSIVE c(x, y) AS (SELECT 1, printf('%.*c', 10000, 'x') UNION SELECT x + 1, y FROM c)
+                  SELECT count(*) FROM c";
+    let outcome = child.ask(greedy, &limits);
+    assert!(
+        matches!(outcome, Err(QueryError::TooLarge { .. } | QueryError::OutOfBounds { .. })),
+        "{outcome:?}"
+    );
+    assert!(child.ask("SELECT 1", &limits).is_ok());
+}
+
+#[test]
+fn a_child_that_answers_nothing_is_killed_at_the_deadline() {
+    let mut child = QueryChild::new(|| {
+        let mut command = Command::new("/bin/sleep");
+        command.arg("60");
+        command
+    });
+    let limits = Limits { deadline: Duration::from_millis(100), ..Limits::default() };
+    let start = Instant::now();
+    assert_eq!(child.ask("SELECT 1", &limits), Err(QueryError::Deadline));
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_child_that_dies_is_told_from_one_that_is_slow() {
+    let mut child = QueryChild::new(|| {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "read line; kill -SEGV $$"]);
+        command
+    });
+    let error = child.ask("SELECT 1", &Limits::default()).unwrap_err();
+    assert!(matches!(error, QueryError::OutOfBounds { how } if how.contains("11")));
+    let mut missing = QueryChild::new(|| Command::new("/nonexistent/muster"));
+    assert!(matches!(missing.ask("SELECT 1", &Limits::default()), Err(QueryError::Child { .. })));
+}
+
+#[test]
+fn the_largest_question_and_answer_pass_the_pipes() {
+    let root = machine();
+    let mut child = child_at(root.path());
+    let long = format!("SELECT '{}'", "x".repeat(30_000));
+    assert_eq!(child.ask(&long, &Limits::default()).unwrap().rows[0][0].as_str().unwrap().len(), 30_000);
+    let answer = child.ask(
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 100)
+         SELECT printf('%.*c', 30000, char(1)) FROM c",
+        &Limits::default(),
+    );
+    assert_eq!(answer.unwrap().rows.len(), 100);
+    let too_long = format!("SELECT '{}'", "x".repeat(40_000));
+    assert!(matches!(child.ask(&too_long, &Limits::default()), Err(QueryError::TooLarge { .. })));
+}
+
+#[test]
+fn the_limits_are_the_processs_own() {
+    let mut child = child_at(Path::new("/"));
+    let limits = Limits::default();
+    let answer = child
+        .ask("SELECT total_size, pid FROM processes WHERE name = 'muster-tables' LIMIT 1", &limits)
+        .unwrap();
+    let pid = answer.rows[0][1].as_i64().unwrap();
+    assert!(answer.rows[0][0].as_i64().unwrap() < 256 * 1024 * 1024);
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    assert!(limits.lines().any(|line| line.starts_with("Max address space") && line.contains("268435456")));
+    assert!(limits.lines().any(|line| line.starts_with("Max file size") && line.contains(" 0 ")));
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    assert!(status.contains("NoNewPrivs:\t1"));
+}
