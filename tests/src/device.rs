@@ -119,6 +119,15 @@ impl<'n> Device<'n> {
         command::run(self.entered(argv)?, limit)
     }
 
+    /// Runs a command on the device as root with a text on its standard input, to its end.
+    pub fn exec_with_input<S: AsRef<OsStr>>(
+        &self,
+        argv: impl IntoIterator<Item = S>,
+        input: &str,
+    ) -> Result<Output> {
+        command::run_with_input(self.command(argv)?, input)
+    }
+
     /// A command that will run on the device as root, for what has to go on or wants an input.
     pub fn command<S: AsRef<OsStr>>(&self, argv: impl IntoIterator<Item = S>) -> Result<Command> {
         Ok(command::command(self.entered(argv)?))

@@ -77,8 +77,12 @@ impl Network {
     }
 
     /// A command that will run where the server runs: in the namespaces of this network.
+    ///
+    /// A Ctrl-C in the terminal does not reach it: what ends it is this network's end.
     pub fn command<S: AsRef<OsStr>>(&self, argv: impl IntoIterator<Item = S>) -> Command {
-        command::command(self.entered(argv))
+        let mut command = command::command(self.entered(argv));
+        command.process_group(0);
+        command
     }
 
     /// Runs a command where the server runs, to its end.

@@ -1,0 +1,139 @@
+//! The demo's company: its machines, its profiles, and its admin's first day, by the admin's own commands.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use muster_proto::rest::ComplianceReport;
+use muster_tests::{ADMIN_NAME, Admin, Network, Packages, Server};
+
+use crate::say::say;
+
+/// A machine as purchasing knows it.
+pub(crate) struct Machine {
+    pub(crate) name: &'static str,
+    pub(crate) serial: &'static str,
+    pub(crate) owner: &'static str,
+    pub(crate) label: &'static str,
+}
+
+/// The company's three machines.
+pub(crate) const MACHINES: [Machine; 3] = [
+    Machine { name: "lap-ada", serial: "DEMO-L1001", owner: "ada", label: "engineering" },
+    Machine { name: "lap-ben", serial: "DEMO-L1002", owner: "ben", label: "laptop" },
+    Machine { name: "srv-web", serial: "DEMO-S2001", owner: "", label: "web" },
+];
+
+/// Which profile goes where.
+const ASSIGNMENTS: [(&str, &str); 3] =
+    [("base", "everyone"), ("engineering-laptop", "label:engineering"), ("web-server", "label:web")];
+
+/// The company, with its admin logged in.
+pub(crate) struct Company<'n> {
+    server: &'n Server<'n>,
+    admin: Admin<'n>,
+    folder: PathBuf,
+}
+
+impl<'n> Company<'n> {
+    /// Makes the first admin by the setup link and logs the command line in.
+    pub(crate) fn found(network: &'n Network, server: &'n Server<'n>) -> Result<Self> {
+        let folder = network.folder().join("company");
+        fs::create_dir_all(&folder).context("making the company's folder")?;
+        let password = new_password()?;
+        let admin = Admin::first(network, server, &password)?;
+        let company = Self { server, admin, folder };
+        company.log_in()?;
+        Ok(company)
+    }
+
+    /// Imports the machines from the list that purchasing keeps.
+    pub(crate) fn register(&self) -> Result<()> {
+        let mut csv = String::from("serial,name,owner,labels\n");
+        for Machine { name, serial, owner, label } in &MACHINES {
+            csv.push_str(&format!("{serial},{name},{owner},{label}\n"));
+        }
+        let path = self.folder.join("devices.csv");
+        fs::write(&path, csv).context("writing devices.csv")?;
+        self.muster(&["device", "import", &path.to_string_lossy()])?;
+        Ok(())
+    }
+
+    /// A join file for one machine: its token serves no other serial.
+    pub(crate) fn join_file(&self, machine: &Machine) -> Result<String> {
+        let output =
+            self.server.muster(["token", "create", "--serial", machine.serial, "--print", "toml"])?.ok()?;
+        Ok(output.stdout)
+    }
+
+    /// Checks, saves and assigns the demo's profiles.
+    pub(crate) fn assign_profiles(&self) -> Result<()> {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/baselines/demo");
+        let keys = self.folder.join("keys");
+        fs::create_dir_all(&keys).context("making the folder of keys")?;
+        fs::write(keys.join("corp.asc"), Packages::public_key("corp")?)
+            .context("writing the repository's key")?;
+        for (profile, target) in ASSIGNMENTS {
+            let file = format!("{profile}.yaml");
+            let path = self.folder.join(&file);
+            fs::copy(sources.join(&file), &path).with_context(|| format!("copying {file}"))?;
+            self.muster(&["profile", "check", &path.to_string_lossy()])?;
+            self.muster(&["profile", "apply", &path.to_string_lossy()])?;
+            self.muster(&["assign", profile, "--to", target, "--yes"])?;
+        }
+        Ok(())
+    }
+
+    /// How the fleet stands, as `muster compliance -o json` says.
+    pub(crate) fn compliance(&self) -> Result<ComplianceReport> {
+        let output = self.server.muster(["compliance", "-o", "json"])?;
+        serde_json::from_str(&output.stdout)
+            .with_context(|| format!("reading `muster compliance`: {}{}", output.stdout, output.stderr))
+    }
+
+    /// The first-login password of an account on a device; told once.
+    pub(crate) fn reveal_password(&self, device: &str, account: &str) -> Result<String> {
+        self.admin.reveal_password(device, account)
+    }
+
+    /// What the server says keeps a device from being compliant.
+    pub(crate) fn why(&self, device: &str) -> String {
+        match self.server.muster(["device", "show", device]) {
+            Ok(output) => format!("{}{}", output.stdout, output.stderr),
+            Err(error) => format!("{error:#}"),
+        }
+    }
+
+    pub(crate) fn password(&self) -> &str {
+        &self.admin.password
+    }
+
+    pub(crate) fn server_log(&self) -> String {
+        self.server.log()
+    }
+
+    fn log_in(&self) -> Result<()> {
+        let url = self.server.admin_url();
+        let input = format!("{ADMIN_NAME}\n{}\n", self.admin.password);
+        self.server.muster_with_input(["login", &url, "--yes"], &input)?.ok()?;
+        Ok(())
+    }
+
+    /// Runs a command of the admin and shows it with the last line of its answer.
+    fn muster(&self, args: &[&str]) -> Result<()> {
+        let output = self.server.muster(args)?.ok()?;
+        let shown: Vec<&str> = args.iter().map(|arg| arg.rsplit('/').next().unwrap_or(arg)).collect();
+        say(&format!(
+            "  $ muster {}\n    {}",
+            shown.join(" "),
+            output.line().lines().last().unwrap_or_default()
+        ));
+        Ok(())
+    }
+}
+
+/// A password that nobody knows before this run.
+fn new_password() -> Result<String> {
+    let random = fs::read_to_string("/proc/sys/kernel/random/uuid").context("reading a random id")?;
+    Ok(format!("demo-{}", random.trim().split('-').take(3).collect::<Vec<_>>().join("-")))
+}
