@@ -18,8 +18,10 @@ use crate::outcome;
 pub struct Record {
     /// What was there before Muster first wrote.
     pub before: Condition,
-    /// What Muster last wrote.
+    /// What Muster last wrote, and found to be so afterwards.
     pub wrote: Condition,
+    /// What Muster was about to write when the record was last kept: after a crash it may or may not be there.
+    pub intended: Option<Condition>,
     /// The profile whose claim it was; its reversal waits while that profile can't be read.
     pub profile: String,
     /// The wish of its author for removal.
@@ -104,6 +106,51 @@ pub fn plan(input: &Input<'_>) -> Plan {
     add_restarts(&mut plan, input);
     sort(&mut plan.steps);
     plan
+}
+
+/// What the ledger keeps before a step is made. What was there before Muster's first write is never overwritten by what
+/// was there before a later one; attributes that a later revision adds join it.
+pub fn record_of(step: &Step, earlier: Option<&Record>, extra: serde_json::Value) -> Record {
+    let before = match (earlier.map(|r| &r.before), &step.from, &step.to) {
+        (None, from, Condition::Present(to)) => restricted(from, to),
+        (None, from, Condition::Absent) => from.clone(),
+        (Some(Condition::Present(before)), Condition::Present(from), Condition::Present(to)) => {
+            let mut merged = before.clone();
+            for name in to.keys().filter(|name| !before.contains_key(*name)) {
+                // An attribute that Muster itself wrote has no earlier value worth keeping.
+                let ours =
+                    earlier.and_then(|r| r.wrote.attributes()).is_some_and(|wrote| wrote.contains_key(name));
+                if let (false, Some(value)) = (ours, from.get(name)) {
+                    merged.insert(name.clone(), value.clone());
+                }
+            }
+            Condition::Present(merged)
+        }
+        (Some(before), _, _) => before.clone(),
+    };
+    let common = step.claim.as_ref().map(|claim| &claim.common);
+    Record {
+        before,
+        wrote: earlier.map_or_else(|| step.from.clone(), |r| r.wrote.clone()),
+        intended: Some(step.to.clone()),
+        profile: step.claim.as_ref().map_or_else(String::new, |claim| claim.source.profile.to_string()),
+        on_removal: common.map(|c| c.on_removal).unwrap_or_default(),
+        not_after: common.and_then(|c| c.not_after),
+        extra: if extra.is_null() { earlier.map(|r| r.extra.clone()).unwrap_or_default() } else { extra },
+    }
+}
+
+/// Of what was there, the attributes that are about to be written: only these may ever have to be put back.
+fn restricted(from: &Condition, to: &muster_proto::condition::Attributes) -> Condition {
+    match from {
+        Condition::Absent => Condition::Absent,
+        Condition::Present(from) => Condition::Present(
+            from.iter()
+                .filter(|(name, _)| to.contains_key(*name))
+                .map(|(n, v)| (n.clone(), v.clone()))
+                .collect(),
+        ),
+    }
 }
 
 fn plan_claim(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim) {
@@ -217,7 +264,7 @@ fn plan_reversal(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, record: &R
         plan.forget.push(id.clone());
         return;
     }
-    if let Some((_, differences)) = observed.towards(&record.wrote) {
+    if let Some(differences) = foreign(observed, record) {
         let reason = "someone changed it after Muster last wrote it: left as it is".to_owned();
         plan.settled.push(outcome::of_record(id, record, OutcomeKind::Drifted, differences, Some(reason)));
         return;
@@ -234,6 +281,24 @@ fn plan_reversal(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, record: &R
             ending,
         });
     }
+}
+
+/// What is there that Muster did not put there: neither what it wrote, nor what it was about to write, nor what was
+/// there before. `None` when all of it is accounted for.
+fn foreign(observed: &Condition, record: &Record) -> Option<Vec<Difference>> {
+    let (_, differences) = observed.towards(&record.wrote)?;
+    let known = |condition: &Condition, difference: &Difference| match (condition, observed) {
+        (Condition::Absent, Condition::Absent) => true,
+        (Condition::Present(known), Condition::Present(_)) => {
+            known.get(&difference.attribute).cloned().unwrap_or_default() == difference.from
+        }
+        (Condition::Absent, Condition::Present(_)) | (Condition::Present(_), Condition::Absent) => false,
+    };
+    let foreign: Vec<_> = differences
+        .into_iter()
+        .filter(|d| !known(&record.before, d) && !record.intended.as_ref().is_some_and(|i| known(i, d)))
+        .collect();
+    (!foreign.is_empty()).then_some(foreign)
 }
 
 /// What a record is taken back to. An account that Muster made is locked and its home kept, never deleted.

@@ -1,2 +1,7 @@
-//! Stub.
-fn main() {}
+//! The `muster-agent` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    muster_agent::run()
+}

@@ -1,0 +1,559 @@
+//! The ledger: the agent's own memory, a SQLite file that only root can read.
+//!
+//! It keeps the accepted state and its documents, what Muster created or changed with what was there before, services
+//! that owe a restart, the trusted time, and reports the server has not acknowledged. What must survive a power cut is
+//! durable when a function returns (`synchronous=FULL`). One thread owns it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use muster_converge::accept::Current;
+use muster_converge::plan::Record;
+use muster_proto::condition::Condition;
+use muster_proto::report::Event;
+use muster_proto::state::DesiredState;
+use muster_proto::{Digest, Generation, ResourceId, Timestamp, wire};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use uuid::Uuid;
+
+/// Unsent events are dropped, oldest first and as a range that is said, beyond this many bytes.
+const MAX_QUEUE: i64 = 64 * 1024 * 1024;
+
+/// Accepted generations that `history` can show.
+const MAX_HISTORY: i64 = 1_000;
+
+/// The most bytes of events in one report; the rest goes with the next.
+const MAX_BATCH: usize = 512 * 1024;
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), generation INTEGER NOT NULL, digest TEXT NOT NULL, bytes BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS document (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS record (resource TEXT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS blob (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS restart_due (resource TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS event (sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, document BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS section (name TEXT PRIMARY KEY, digest TEXT NOT NULL, acknowledged TEXT, document BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS accepted (generation INTEGER PRIMARY KEY, digest TEXT NOT NULL, at INTEGER NOT NULL);
+";
+
+/// The open ledger.
+pub(crate) struct Ledger {
+    db: Connection,
+    epoch: Uuid,
+}
+
+/// The time the server last vouched for, and when that was by a clock that nobody can set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// The server's time.
+    pub(crate) time: Timestamp,
+    /// CLOCK_BOOTTIME at that moment, in microseconds.
+    pub(crate) boottime: i64,
+    /// The boot it belongs to.
+    pub(crate) boot_id: Uuid,
+}
+
+impl Ledger {
+    /// Opens or makes the ledger at `path`, readable by root only.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(path)
+            .with_context(|| format!("can't open the ledger {}", path.display()))?;
+        let db =
+            Connection::open(path).with_context(|| format!("can't open the ledger {}", path.display()))?;
+        Self::prepare(db).with_context(|| {
+            format!(
+                "the ledger {} can't be used; if its disk is full, make room and restart muster-agent",
+                path.display()
+            )
+        })
+    }
+
+    /// Opens the ledger for looking only, beside a running agent.
+    pub(crate) fn open_read_only(path: &Path) -> Result<Self> {
+        let db = Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).with_context(
+            || format!("can't read the ledger {}: has this device enrolled?", path.display()),
+        )?;
+        let epoch = meta(&db, "epoch")?.context("the ledger has no epoch: it was never used")?.parse()?;
+        Ok(Self { db, epoch })
+    }
+
+    fn prepare(db: Connection) -> Result<Self> {
+        db.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -256; PRAGMA foreign_keys = ON;",
+        )?;
+        db.execute_batch(SCHEMA)?;
+        let epoch = match meta(&db, "epoch")? {
+            Some(epoch) => epoch.parse()?,
+            None => {
+                let epoch = Uuid::new_v4();
+                set_meta(&db, "epoch", &epoch.to_string())?;
+                epoch
+            }
+        };
+        Ok(Self { db, epoch })
+    }
+
+    /// Gives back what SQLite holds in memory but does not need.
+    pub(crate) fn release_memory(&self) {
+        // Failure only means that memory stays in use.
+        self.db.release_memory().ok();
+    }
+
+    /// What the state in force is.
+    pub(crate) fn current(&self) -> Result<Current> {
+        let row: Option<(i64, String)> = self
+            .db
+            .query_row("SELECT generation, digest FROM state", [], |r| Ok((r.get(0)?, r.get(1)?)))
+            .optional()?;
+        Ok(match row {
+            None => Current { generation: Generation(0), digest: None },
+            Some((generation, digest)) => {
+                Current { generation: Generation(generation.cast_unsigned()), digest: Some(digest.parse()?) }
+            }
+        })
+    }
+
+    /// The state in force.
+    pub(crate) fn state(&self) -> Result<Option<DesiredState>> {
+        let bytes: Option<Vec<u8>> =
+            self.db.query_row("SELECT bytes FROM state", [], |r| r.get(0)).optional()?;
+        bytes.map(|b| serde_json::from_slice(&b).context("the accepted state can't be read")).transpose()
+    }
+
+    /// Takes a new state, and says so in an event of the same transaction.
+    pub(crate) fn accept(&mut self, state: &DesiredState, bytes: &[u8], now: Timestamp) -> Result<()> {
+        let digest = Digest::of(bytes);
+        let tx = self.db.transaction()?;
+        let generation = state.generation.0.cast_signed();
+        tx.execute(
+            "INSERT INTO state (id, generation, digest, bytes) VALUES (1, ?1, ?2, ?3)
+             ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, digest = excluded.digest, bytes = excluded.bytes",
+            params![generation, digest.to_string(), bytes],
+        )?;
+        tx.execute(
+            "INSERT OR REPLACE INTO accepted (generation, digest, at) VALUES (?1, ?2, ?3)",
+            params![generation, digest.to_string(), now.micros()],
+        )?;
+        tx.execute("DELETE FROM accepted WHERE generation <= ?1 - ?2", params![generation, MAX_HISTORY])?;
+        push_event(&tx, now, &Event::Accepted { generation: state.generation, digest })?;
+        bound_queue(&tx)?;
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// Accepted generations, the newest first: number, digest, time.
+    pub(crate) fn history(&self) -> Result<Vec<(u64, String, Timestamp)>> {
+        let mut rows =
+            self.db.prepare("SELECT generation, digest, at FROM accepted ORDER BY generation DESC")?;
+        let rows = rows.query_map([], |r| {
+            Ok((
+                r.get::<_, i64>(0)?.cast_unsigned(),
+                r.get(1)?,
+                Timestamp::from_micros(r.get(2)?).unwrap_or_default(),
+            ))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The documents that `state` names, and the digests of those that are not here yet.
+    pub(crate) fn documents(
+        &self,
+        state: &DesiredState,
+    ) -> Result<(BTreeMap<Digest, Vec<u8>>, BTreeSet<Digest>)> {
+        let mut select = self.db.prepare("SELECT bytes FROM document WHERE digest = ?1")?;
+        let (mut here, mut missing) = (BTreeMap::new(), BTreeSet::new());
+        for applied in &state.revisions {
+            match select.query_row([applied.digest.to_string()], |r| r.get(0)).optional()? {
+                Some(bytes) => drop(here.insert(applied.digest, bytes)),
+                None => drop(missing.insert(applied.digest)),
+            }
+        }
+        Ok((here, missing))
+    }
+
+    /// Keeps documents that came, and drops those that `state` no longer names.
+    pub(crate) fn keep_documents(
+        &mut self,
+        state: &DesiredState,
+        documents: &[(Digest, Vec<u8>)],
+    ) -> Result<()> {
+        let named: BTreeSet<_> = state.revisions.iter().map(|r| r.digest).collect();
+        let tx = self.db.transaction()?;
+        for (digest, bytes) in documents.iter().filter(|(digest, _)| named.contains(digest)) {
+            tx.execute(
+                "INSERT OR REPLACE INTO document (digest, bytes) VALUES (?1, ?2)",
+                params![digest.to_string(), bytes],
+            )?;
+        }
+        let kept: Vec<String> = {
+            let mut rows = tx.prepare("SELECT digest FROM document")?;
+            rows.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?
+        };
+        for digest in kept.iter().filter(|d| !named.iter().any(|n| n.to_string() == **d)) {
+            tx.execute("DELETE FROM document WHERE digest = ?1", [digest])?;
+        }
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// Everything Muster created or changed and has not taken back.
+    pub(crate) fn records(&self) -> Result<BTreeMap<ResourceId, Record>> {
+        let mut rows = self.db.prepare("SELECT resource, body FROM record")?;
+        let rows = rows.query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?)))?;
+        rows.map(|row| {
+            let (resource, body) = row?;
+            let id: ResourceId = serde_json::from_value(resource.into())?;
+            Ok((id, serde_json::from_str(&body)?))
+        })
+        .collect()
+    }
+
+    /// Keeps, in one durable commit before anything is written: records with what was there before, the bytes behind
+    /// their digests, and the services that will owe a restart.
+    pub(crate) fn intend(
+        &mut self,
+        records: &[(ResourceId, Record)],
+        blobs: &[Vec<u8>],
+        restarts: &BTreeSet<ResourceId>,
+    ) -> Result<()> {
+        let tx = self.db.transaction()?;
+        for (id, record) in records {
+            put_record(&tx, id, record)?;
+        }
+        for bytes in blobs {
+            tx.execute(
+                "INSERT OR IGNORE INTO blob (digest, bytes) VALUES (?1, ?2)",
+                params![Digest::of(bytes).to_string(), bytes],
+            )?;
+        }
+        for id in restarts {
+            tx.execute("INSERT OR IGNORE INTO restart_due (resource) VALUES (?1)", [id.as_str()])?;
+        }
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// Keeps what a batch of writes came to: records that are now so, records with nothing left to take back, services
+    /// that were restarted, and the events that say it.
+    pub(crate) fn settle(&mut self, settlement: Settlement, now: Timestamp) -> Result<()> {
+        if settlement.is_empty() {
+            return Ok(());
+        }
+        let tx = self.db.transaction()?;
+        for (id, record) in &settlement.written {
+            put_record(&tx, id, record)?;
+        }
+        for id in &settlement.forgotten {
+            tx.execute("DELETE FROM record WHERE resource = ?1", [id.as_str()])?;
+        }
+        for id in &settlement.restarted {
+            tx.execute("DELETE FROM restart_due WHERE resource = ?1", [id.as_str()])?;
+        }
+        for event in &settlement.events {
+            push_event(&tx, now, event)?;
+        }
+        bound_queue(&tx)?;
+        if !settlement.forgotten.is_empty() {
+            prune_blobs(&tx)?;
+        }
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// The bytes behind a digest of what was there before.
+    pub(crate) fn blob(&self, digest: &Digest) -> Option<Vec<u8>> {
+        self.db
+            .query_row("SELECT bytes FROM blob WHERE digest = ?1", [digest.to_string()], |r| r.get(0))
+            .optional()
+            .ok()
+            .flatten()
+    }
+
+    /// Services that still owe a restart.
+    pub(crate) fn restarts_due(&self) -> Result<BTreeSet<ResourceId>> {
+        let mut rows = self.db.prepare("SELECT resource FROM restart_due")?;
+        let rows = rows.query_map([], |r| r.get::<_, String>(0))?;
+        rows.map(|row| Ok(serde_json::from_value(row?.into())?)).collect()
+    }
+
+    /// Notes an event for the server.
+    pub(crate) fn event(&mut self, now: Timestamp, event: &Event) -> Result<()> {
+        let tx = self.db.transaction()?;
+        push_event(&tx, now, event)?;
+        bound_queue(&tx)?;
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// Keeps the latest of a section; true when the server has not acknowledged exactly this.
+    pub(crate) fn section(&mut self, name: &str, document: &[u8]) -> Result<bool> {
+        let digest = Digest::of(document).to_string();
+        let known: Option<(String, Option<String>)> = self
+            .db
+            .query_row("SELECT digest, acknowledged FROM section WHERE name = ?1", [name], |r| {
+                Ok((r.get(0)?, r.get(1)?))
+            })
+            .optional()?;
+        match known {
+            Some((same, acknowledged)) if same == digest => Ok(acknowledged.as_deref() != Some(&digest)),
+            _ => {
+                self.db.execute(
+                    "INSERT INTO section (name, digest, document) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, document = excluded.document",
+                    params![name, digest, document],
+                )?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// The latest of a section.
+    pub(crate) fn section_document(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self
+            .db
+            .query_row("SELECT document FROM section WHERE name = ?1", [name], |r| r.get(0))
+            .optional()?)
+    }
+
+    /// What the server has not acknowledged, as one report; `None` when there is nothing.
+    pub(crate) fn report(&self, applied: Generation) -> Result<Option<wire::ReportRequest>> {
+        let mut report = wire::ReportRequest {
+            epoch: self.epoch.to_string(),
+            applied_generation: applied.0,
+            ..wire::ReportRequest::default()
+        };
+        let mut size = 0;
+        let mut rows = self.db.prepare("SELECT sequence, at, document FROM event ORDER BY sequence")?;
+        let mut rows = rows.query([])?;
+        while let Some(row) = rows.next()?
+            && size < MAX_BATCH
+        {
+            let document: Vec<u8> = row.get(2)?;
+            size += document.len();
+            let sequence = row.get::<_, i64>(0)?.cast_unsigned();
+            report.events.push(wire::Event { sequence, at: row.get(1)?, document: document.into() });
+        }
+        let mut rows = self.db.prepare(
+            "SELECT name, document FROM section WHERE acknowledged IS NULL OR acknowledged <> digest",
+        )?;
+        let mut rows = rows.query([])?;
+        while let Some(row) = rows.next()?
+            && size < MAX_BATCH * 4
+        {
+            let document: Vec<u8> = row.get(1)?;
+            size += document.len();
+            report.sections.push(wire::Section { name: row.get(0)?, document: document.into() });
+        }
+        if let (Some(from), Some(to)) = (meta(&self.db, "lost_from")?, meta(&self.db, "lost_to")?) {
+            (report.lost_from, report.lost_to) = (from.parse()?, to.parse()?);
+        }
+        let said = meta(&self.db, "applied_said")?.is_some_and(|said| said == applied.0.to_string());
+        let empty = report.events.is_empty() && report.sections.is_empty() && report.lost_to == 0 && said;
+        Ok((!empty).then_some(report))
+    }
+
+    /// Drops what the server has made durable: events up to `sequence`, and the sections of `report`.
+    pub(crate) fn acknowledge(&mut self, report: &wire::ReportRequest, sequence: u64) -> Result<()> {
+        if report.epoch != self.epoch.to_string() {
+            return Ok(());
+        }
+        let tx = self.db.transaction()?;
+        tx.execute("DELETE FROM event WHERE sequence <= ?1", [sequence.cast_signed()])?;
+        for section in &report.sections {
+            tx.execute(
+                "UPDATE section SET acknowledged = ?2 WHERE name = ?1",
+                params![section.name, Digest::of(&section.document).to_string()],
+            )?;
+        }
+        if report.lost_to > 0 {
+            tx.execute("DELETE FROM meta WHERE name IN ('lost_from', 'lost_to')", [])?;
+        }
+        set_meta(&tx, "applied_said", &report.applied_generation.to_string())?;
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// The newest generation that converged whole.
+    pub(crate) fn applied(&self) -> Result<Generation> {
+        Ok(Generation(meta(&self.db, "applied")?.map(|g| g.parse()).transpose()?.unwrap_or(0)))
+    }
+
+    /// Notes that a generation converged whole.
+    pub(crate) fn set_applied(&mut self, generation: Generation) -> Result<()> {
+        if self.applied()? == generation {
+            Ok(())
+        } else {
+            set_meta(&self.db, "applied", &generation.0.to_string())
+        }
+    }
+
+    /// The trusted time.
+    pub(crate) fn mark(&self) -> Result<Option<Mark>> {
+        let Some(text) = meta(&self.db, "mark")? else { return Ok(None) };
+        let mut parts = text.split(' ');
+        let mut number =
+            || parts.next().and_then(|p| p.parse::<i64>().ok()).context("the ledger's time mark is damaged");
+        let (time, boottime) = (number()?, number()?);
+        let boot_id =
+            parts.next().and_then(|p| p.parse().ok()).context("the ledger's time mark is damaged")?;
+        Ok(Some(Mark { time: Timestamp::from_micros(time).unwrap_or_default(), boottime, boot_id }))
+    }
+
+    /// Raises the trusted time; it never goes back.
+    pub(crate) fn raise_mark(&mut self, mark: Mark) -> Result<()> {
+        if self.mark()?.is_some_and(|known| known.time > mark.time) {
+            return Ok(());
+        }
+        set_meta(&self.db, "mark", &format!("{} {} {}", mark.time.micros(), mark.boottime, mark.boot_id))
+    }
+}
+
+/// What a batch of writes came to.
+#[derive(Debug, Default)]
+pub(crate) struct Settlement {
+    /// Records whose `wrote` is now what is there.
+    pub(crate) written: Vec<(ResourceId, Record)>,
+    /// Resources with nothing left to take back.
+    pub(crate) forgotten: Vec<ResourceId>,
+    /// Services that were restarted.
+    pub(crate) restarted: Vec<ResourceId>,
+    /// What to tell the server.
+    pub(crate) events: Vec<Event>,
+}
+
+impl Settlement {
+    fn is_empty(&self) -> bool {
+        self.written.is_empty()
+            && self.forgotten.is_empty()
+            && self.restarted.is_empty()
+            && self.events.is_empty()
+    }
+}
+
+fn put_record(tx: &Transaction<'_>, id: &ResourceId, record: &Record) -> Result<()> {
+    tx.execute(
+        "INSERT OR REPLACE INTO record (resource, body) VALUES (?1, ?2)",
+        params![id.as_str(), serde_json::to_string(record)?],
+    )?;
+    Ok(())
+}
+
+/// Drops old contents that no record would put back any more.
+fn prune_blobs(tx: &Transaction<'_>) -> Result<()> {
+    let mut needed = BTreeSet::new();
+    let mut rows = tx.prepare("SELECT body FROM record")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let record: Record = serde_json::from_str(&row.get::<_, String>(0)?)?;
+        if let Condition::Present(before) = record.before {
+            needed.extend(
+                before.values().filter_map(|v| v.as_str()?.parse::<Digest>().ok()).map(|d| d.to_string()),
+            );
+        }
+    }
+    let kept: Vec<String> = {
+        let mut rows = tx.prepare("SELECT digest FROM blob")?;
+        rows.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?
+    };
+    for digest in kept.iter().filter(|d| !needed.contains(*d)) {
+        tx.execute("DELETE FROM blob WHERE digest = ?1", [digest])?;
+    }
+    Ok(())
+}
+
+fn push_event(tx: &Transaction<'_>, now: Timestamp, event: &Event) -> Result<()> {
+    let next: i64 = meta(tx, "sequence")?.map(|s| s.parse()).transpose()?.unwrap_or(0) + 1;
+    set_meta(tx, "sequence", &next.to_string())?;
+    tx.execute(
+        "INSERT INTO event (sequence, at, document) VALUES (?1, ?2, ?3)",
+        params![next, now.micros(), serde_json::to_vec(event)?],
+    )?;
+    Ok(())
+}
+
+/// Drops the oldest events when the queue is full, and remembers which.
+fn bound_queue(tx: &Transaction<'_>) -> Result<()> {
+    let size: i64 = tx.query_row("SELECT coalesce(sum(length(document)), 0) FROM event", [], |r| r.get(0))?;
+    if size <= MAX_QUEUE {
+        return Ok(());
+    }
+    // A tenth at a time, so that a full queue does not cost a scan with every event.
+    let (first, last): (i64, i64) = tx.query_row(
+        "SELECT min(sequence), max(sequence) FROM (SELECT sequence FROM event ORDER BY sequence LIMIT (SELECT 1 + count(*) / 10 FROM event))",
+        [],
+        |r| Ok((r.get(0)?, r.get(1)?)),
+    )?;
+    tx.execute("DELETE FROM event WHERE sequence <= ?1", [last])?;
+    if meta(tx, "lost_from")?.is_none() {
+        set_meta(tx, "lost_from", &first.to_string())?;
+    }
+    set_meta(tx, "lost_to", &last.to_string())
+}
+
+fn meta(db: &Connection, name: &str) -> Result<Option<String>> {
+    Ok(db.query_row("SELECT value FROM meta WHERE name = ?1", [name], |r| r.get(0)).optional()?)
+}
+
+fn set_meta(db: &Connection, name: &str, value: &str) -> Result<()> {
+    db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)", [name, value])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger() -> (tempfile::TempDir, Ledger) {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&dir.path().join("ledger.db")).unwrap();
+        (dir, ledger)
+    }
+
+    #[test]
+    fn an_event_is_sent_until_it_is_acknowledged_and_never_after() {
+        let (_dir, mut ledger) = ledger();
+        let event = Event::Refused { generation: Generation(1), reason: "old".into() };
+        ledger.event(Timestamp::default(), &event).unwrap();
+        ledger.event(Timestamp::default(), &event).unwrap();
+        let report = ledger.report(Generation(0)).unwrap().unwrap();
+        assert_eq!(report.events.iter().map(|e| e.sequence).collect::<Vec<_>>(), [1, 2]);
+        ledger.acknowledge(&report, 1).unwrap();
+        assert_eq!(ledger.report(Generation(0)).unwrap().unwrap().events[0].sequence, 2);
+        ledger.acknowledge(&report, 2).unwrap();
+        assert_eq!(ledger.report(Generation(0)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_section_that_changes_while_it_is_on_its_way_is_sent_again() {
+        let (_dir, mut ledger) = ledger();
+        assert!(ledger.section("facts", b"1").unwrap());
+        let report = ledger.report(Generation(0)).unwrap().unwrap();
+        assert!(ledger.section("facts", b"2").unwrap());
+        ledger.acknowledge(&report, 0).unwrap();
+        let again = ledger.report(Generation(0)).unwrap().unwrap();
+        assert_eq!(again.sections[0].document.as_ref(), b"2");
+        ledger.acknowledge(&again, 0).unwrap();
+        assert!(!ledger.section("facts", b"2").unwrap());
+        assert_eq!(ledger.report(Generation(0)).unwrap(), None);
+    }
+
+    #[test]
+    fn the_time_mark_never_goes_back() {
+        let (_dir, mut ledger) = ledger();
+        let mark = |micros| Mark {
+            time: Timestamp::from_micros(micros).unwrap(),
+            boottime: 5,
+            boot_id: Uuid::nil(),
+        };
+        ledger.raise_mark(mark(100)).unwrap();
+        ledger.raise_mark(mark(50)).unwrap();
+        assert_eq!(ledger.mark().unwrap(), Some(mark(100)));
+    }
+}
