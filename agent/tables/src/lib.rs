@@ -6,7 +6,7 @@
 //!
 //! Two rules hold for every table. A fact that can't be read is an error that names the table, never an empty
 //! result, so that no check passes because its evidence was missing. And no table touches a FUSE or network
-//! mount, where a user or a dead server could hold the agent for ever ([`walk`]).
+//! mount, where a user or a dead server could hold the agent for ever.
 
 mod authorize;
 pub mod child;
