@@ -4,6 +4,7 @@
 # A second run finds everything in place and touches neither the network nor the package manager.
 set -euo pipefail
 
+cd "$(dirname "$0")/../.."
 cache=${MUSTER_CACHE:?run this through make, which sets MUSTER_CACHE}
 tools=$cache/tools
 nextest=0.9.143
@@ -11,6 +12,8 @@ deny=0.20.2
 # What Vite supports; Debian 12 itself has Node.js 18.
 node_oldest=20.19.0
 node_wanted=22
+# The script behind https://rustup.rs.
+rustup=https://static.rust-lang.org/rustup/rustup-init.sh
 
 # package:command pairs; the command is how the need is judged on a system without dpkg.
 declare -A packages=(
@@ -22,6 +25,8 @@ declare -A packages=(
                openssh-client:ssh-keygen util-linux:nsenter procps:sysctl"
     [test]="shellcheck:shellcheck chromium:chromium"
 )
+
+export PATH=$tools/node/node_modules/.bin:$tools/bin:${HOME:-/root}/.cargo/bin:$PATH
 
 say() { printf '%s\n' "deps: $*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -66,8 +71,8 @@ packages_for() {
 rust() {
     if ! command -v cargo >/dev/null; then
         is_root || fail "cargo is missing: install it from https://rustup.rs; the version is in rust-toolchain.toml"
-        say "installing rustup from https://rustup.rs (Debian 12 has Rust 1.63, which is too old)"
-        curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
+        say "installing rustup from $rustup (Debian 12 has Rust 1.63, which is too old)"
+        curl --proto '=https' --tlsv1.2 -sSf "$rustup" |
             sh -s -- -y -q --profile minimal --default-toolchain none --no-modify-path
     fi
     # The first use of cargo in the workspace fetches the toolchain that rust-toolchain.toml names.
@@ -81,9 +86,9 @@ cargo_tool() {
     CARGO_TARGET_DIR=$cache/tools-target cargo install -q --locked --root "$tools" --version "$3" "$2"
 }
 
-node() {
+recent_node() {
     local now
-    now=$(command node --version 2>/dev/null || echo v0)
+    now=$(node --version 2>/dev/null || echo v0)
     if printf '%s\n%s\n' "$node_oldest" "${now#v}" | sort -V -C; then return; fi
     say "Node.js ${now#v} is too old for the dashboard's build: installing $node_wanted from npm into $tools"
     npm install --silent --prefix "$tools/node" "node@$node_wanted"
@@ -103,7 +108,7 @@ packages_for "$@"
 for group in "$@"; do
     case $group in
         build) rust ;;
-        dashboard) node ;;
+        dashboard) recent_node ;;
         devices) inotify ;;
         test)
             cargo_tool nextest cargo-nextest "$nextest"
