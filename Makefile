@@ -14,7 +14,7 @@ export npm_config_cache ?= $(MUSTER_CACHE)/npm
 export PATH := $(MUSTER_CACHE)/tools/node/node_modules/.bin:$(MUSTER_CACHE)/tools/bin:$(HOME)/.cargo/bin:$(PATH)
 
 deps = installers/dev/deps.sh
-scripts = $(shell git ls-files '*.sh' installers/deb/*/DEBIAN .ci/run)
+scripts = $(shell git ls-files '*.sh' 'installers/deb/*/DEBIAN/p*' .ci/run)
 
 .PHONY: help
 help: ## show this list
@@ -36,6 +36,7 @@ demo: ## three real devices enroll and converge; stays up until Ctrl-C (ONCE=1: 
 test: ## lint and all tests, on real devices too (root)
 	@$(deps) build dashboard deb devices test
 	@$(MAKE) --no-print-directory lint deb image
+	npm --prefix server/dashboard run --silent test
 	cargo nextest run --locked --workspace
 
 .PHONY: lint
@@ -44,6 +45,7 @@ lint: dashboard ## formatting, clippy, licences, shell scripts
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo deny --log-level error check bans licenses sources
+	npm --prefix server/dashboard run --silent lint
 	shellcheck $(scripts)
 
 .PHONY: deb

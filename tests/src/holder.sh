@@ -1,3 +1,4 @@
+#!/bin/sh
 # Holds one test network. Everything that a test starts lives in namespaces whose first process is the `cat`
 # below, which ends when the test process ends in any way, SIGKILL included, because its input closes. The kernel
 # then kills what runs inside and drops the links and mounts; what is left for this script is files and cgroups.
@@ -6,6 +7,7 @@
 run=$1 address=$2
 shift 2
 
+# shellcheck disable=SC2016 # The inner shell expands its own environment.
 RUN=$run ADDRESS=$address unshare --mount --pid --net --fork --kill-child --mount-proc --propagation private \
     sh -c '
         set -e

@@ -1,10 +1,15 @@
 //! The packages as they ship: what they install runs confined, and purge leaves nothing behind.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use muster_tests::{Artifacts, Device, Network};
+use anyhow::{Context as _, Result, ensure};
+use muster_proto::rest;
+use muster_tests::{Admin, Artifacts, Device, Network, Server, wait_until};
+
+/// What an upgrade goes to.
+const NEWER: &str = "99.0";
 
 /// What any package leaves in the package manager's own records and what changes on a running machine by itself.
 const NOT_COMPARED: [&str; 6] =
@@ -34,7 +39,7 @@ fn the_agent_waits_for_a_join_file_and_starts_when_one_arrives() -> Result<()> {
     assert_eq!(device.exec(["systemctl", "is-system-running"])?.line(), "running");
 
     device.write_file("/etc/muster/join.toml", "", 0o600)?;
-    muster_tests::wait_until("the agent to be started", std::time::Duration::from_secs(20), || {
+    wait_until("the agent to be started", Duration::from_secs(20), || {
         Ok((property(&device, "muster-agent.service", "ConditionResult")? == "yes").then_some(()))
     })
 }
@@ -55,6 +60,73 @@ fn the_units_keep_the_confinement_they_promise() -> Result<()> {
         device.exec(["systemd-analyze", "security", "--no-pager", &threshold, unit])?.ok()?;
     }
     Ok(())
+}
+
+#[test]
+fn an_upgrade_inside_a_package_transaction_keeps_the_identity_and_the_transaction() -> Result<()> {
+    let network = Network::create()?;
+    let artifacts = Artifacts::find()?;
+    let mut server = Server::setup(&network, &artifacts)?;
+    server.serve()?;
+    let admin = Admin::first(&network, &server, "correct-horse-battery")?;
+    admin.import("serial,name,owner,labels\nT-1,lap-ada,ada,laptop\n")?;
+    let mut device = Device::prepare(&network, "lap-ada")?;
+    device.install_agent(&artifacts.agent_deb, "T-1", &admin.join_file("T-1")?)?;
+    device.start()?;
+    wait_until_connected(&admin, "lap-ada")?;
+    let enrolled: rest::Device = admin.get::<rest::DeviceDetail>("/devices/lap-ada")?.device;
+    let identity = digests(&device, "/var/lib/muster/identity")?;
+    let first_pid = property(&device, "muster-agent.service", "MainPID")?;
+
+    device.copy_in(&newer(&network, &artifacts.agent_deb)?, "/var/tmp/newer.deb")?;
+    // As the agent itself runs apt: in a transient unit, which the upgrade of the agent must not end.
+    let transaction =
+        ["systemd-run", "--wait", "--unit=upgrade", "apt-get", "-q", "-y", "install", "/var/tmp/newer.deb"];
+    device
+        .exec_within(transaction, Duration::from_secs(120))?
+        .ok()
+        .with_context(|| device.journal("upgrade"))?;
+
+    assert_eq!(device.exec(["dpkg-query", "-W", "-f", "${Version}", "muster-agent"])?.line(), NEWER);
+    assert_ne!(property(&device, "muster-agent.service", "MainPID")?, first_pid, "the new binary runs");
+    assert_eq!(property(&device, "muster-agent.service", "ActiveState")?, "active");
+    assert_eq!(digests(&device, "/var/lib/muster/identity")?, identity);
+    wait_until_connected(&admin, "lap-ada")?;
+    let after: rest::Device = admin.get::<rest::DeviceDetail>("/devices/lap-ada")?.device;
+    assert_eq!((after.id, after.enrolled), (enrolled.id, enrolled.enrolled));
+    Ok(())
+}
+
+fn wait_until_connected(admin: &Admin<'_>, device: &str) -> Result<()> {
+    wait_until("the device to be connected", Duration::from_secs(30), || {
+        let detail: rest::DeviceDetail = admin.get(&format!("/devices/{device}"))?;
+        Ok(detail.device.connected.then_some(()))
+    })
+}
+
+/// The same package under a newer version.
+fn newer(network: &Network, deb: &Path) -> Result<PathBuf> {
+    let (tree, package) = (network.folder().join("newer"), network.folder().join("newer.deb"));
+    let seconds = Duration::from_secs(60);
+    network.run(["dpkg-deb".as_ref(), "-R".as_ref(), deb.as_os_str(), tree.as_os_str()], seconds)?.ok()?;
+    let control = tree.join("DEBIAN/control");
+    let text = std::fs::read_to_string(&control).context("reading the package's control file")?;
+    let renumbered = text.lines().map(|line| {
+        if line.starts_with("Version:") { format!("Version: {NEWER}\n") } else { format!("{line}\n") }
+    });
+    std::fs::write(&control, renumbered.collect::<String>()).context("writing the package's control file")?;
+    network
+        .run(["dpkg-deb".as_ref(), "-b".as_ref(), tree.as_os_str(), package.as_os_str()], seconds)?
+        .ok()?;
+    Ok(package)
+}
+
+fn digests(device: &Device<'_>, folder: &str) -> Result<Vec<String>> {
+    let output = device.exec(["find", folder, "-type", "f", "-exec", "sha256sum", "{}", "+"])?.ok()?;
+    let mut lines: Vec<String> = output.stdout.lines().map(str::to_owned).collect();
+    lines.sort();
+    ensure!(!lines.is_empty(), "{folder} has no files");
+    Ok(lines)
 }
 
 fn purge_leaves_nothing(device: &Device<'_>, deb: &Path, package: &str, state: &str) -> Result<()> {
