@@ -1,1 +1,36 @@
-//! Stub.
+//! The server's store: SQL written once, in the subset that SQLite and PostgreSQL share, over a driver per database.
+//!
+//! A change is one closure over a [`Tx`]: it reads, decides, writes and audits, and is durable before its answer is
+//! given. Each noun has a module of plain functions that hold its SQL. Rules for that SQL: `$1`, `$2` ... in order of
+//! first appearance (the driver refuses anything else), `ON CONFLICT` and `RETURNING`, times as BIGINT microseconds
+//! UTC, truth as BIGINT 0 and 1, no function that only one of the two databases has.
+
+pub mod admin;
+pub mod api_token;
+pub mod assignment;
+pub mod audit;
+pub mod certificate;
+pub mod change;
+pub mod check;
+pub mod day;
+pub mod device;
+mod driver;
+pub mod enrollment;
+pub mod error;
+pub mod label;
+pub mod meta;
+mod migration;
+pub mod outcome;
+pub mod password;
+pub mod person;
+pub mod profile;
+pub mod report;
+pub mod session;
+pub mod state;
+pub mod token;
+pub mod value;
+mod word;
+
+pub use change::Change;
+pub use driver::sqlite::{Row, Store, Tx};
+pub use error::{OpenError, StoreError};

@@ -1,0 +1,163 @@
+//! Results of checks as intervals: from when to when a check had a result on a device.
+
+use muster_proto::check::{CheckResult, Verdict};
+use muster_proto::{DeviceId, Timestamp};
+
+use crate::value::Param;
+use crate::{Row, StoreError, Tx};
+
+/// One interval.
+#[derive(Clone, Debug)]
+pub struct Interval {
+    /// Which check.
+    pub check: String,
+    /// From when.
+    pub from: Timestamp,
+    /// To when; none while it lasts.
+    pub to: Option<Timestamp>,
+    /// The result.
+    pub verdict: Verdict,
+    /// JSON `CheckResult`, the newest of the interval.
+    pub document: String,
+}
+
+/// Checks with the same trouble.
+pub struct Trouble {
+    /// Which check.
+    pub check: String,
+    /// Its result.
+    pub verdict: Verdict,
+    /// The profile.
+    pub profile: String,
+    /// Its revision.
+    pub revision: u32,
+    /// On how many devices.
+    pub devices: u64,
+}
+
+fn read(row: &Row<'_>) -> Result<Interval, StoreError> {
+    Ok(Interval {
+        check: row.get(0)?,
+        from: row.get(1)?,
+        to: row.get(2)?,
+        verdict: row.get(3)?,
+        document: row.get(4)?,
+    })
+}
+
+/// The present results of a device.
+pub fn now(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<Interval>, StoreError> {
+    tx.query(
+        "SELECT check_id, from_at, to_at, verdict, document FROM check_result
+         WHERE device = $1 AND to_at IS NULL ORDER BY check_id",
+        &[device.into()],
+        read,
+    )
+}
+
+/// All results that a check ever had on a device, the oldest first.
+pub fn history(tx: &mut Tx<'_>, device: DeviceId, check: &str) -> Result<Vec<Interval>, StoreError> {
+    tx.query(
+        "SELECT check_id, from_at, to_at, verdict, document FROM check_result
+         WHERE device = $1 AND check_id = $2 ORDER BY from_at",
+        &[device.into(), check.into()],
+        read,
+    )
+}
+
+/// Begins an interval. One that begins and ends in the same instant is written over: it never lasted.
+pub fn begin(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    result: &CheckResult,
+    document: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO check_result (device, check_id, from_at, to_at, verdict, profile, revision, document)
+         VALUES ($1, $2, $3, NULL, $4, $5, $6, $7)
+         ON CONFLICT (device, check_id, from_at) DO UPDATE SET to_at = NULL, verdict = excluded.verdict,
+             profile = excluded.profile, revision = excluded.revision, document = excluded.document",
+        &[
+            device.into(),
+            (&result.id).into(),
+            at.into(),
+            result.verdict.into(),
+            (&result.profile).into(),
+            result.revision.into(),
+            document.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Renews what the present interval says beside its verdict, such as the evidence.
+pub fn renew(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    result: &CheckResult,
+    document: &str,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE check_result SET profile = $1, revision = $2, document = $3
+         WHERE device = $4 AND check_id = $5 AND to_at IS NULL",
+        &[
+            (&result.profile).into(),
+            result.revision.into(),
+            document.into(),
+            device.into(),
+            (&result.id).into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Ends the present interval of a check.
+pub fn end(tx: &mut Tx<'_>, device: DeviceId, check: &str, at: Timestamp) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE check_result SET to_at = $1 WHERE device = $2 AND check_id = $3 AND to_at IS NULL",
+        &[at.into(), device.into(), check.into()],
+    )?;
+    Ok(())
+}
+
+/// How many present results of each kind a device has.
+pub fn tally(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<(Verdict, u32)>, StoreError> {
+    tx.query(
+        "SELECT verdict, COUNT(*) FROM check_result WHERE device = $1 AND to_at IS NULL
+         GROUP BY verdict ORDER BY verdict",
+        &[device.into()],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+}
+
+/// Troubles, those of most devices first.
+pub fn troubles(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<Trouble>, StoreError> {
+    tx.query(
+        "SELECT check_id, verdict, profile, revision, COUNT(*) AS devices FROM check_result
+         WHERE to_at IS NULL AND verdict IN ('fail', 'unknown')
+         GROUP BY verdict, profile, revision, check_id ORDER BY devices DESC, check_id LIMIT $1",
+        &[limit.into()],
+        |row| {
+            Ok(Trouble {
+                check: row.get(0)?,
+                verdict: row.get(1)?,
+                profile: row.get(2)?,
+                revision: row.get(3)?,
+                devices: row.get(4)?,
+            })
+        },
+    )
+}
+
+/// Names of some devices with a trouble.
+pub fn examples(tx: &mut Tx<'_>, trouble: &Trouble, limit: u32) -> Result<Vec<String>, StoreError> {
+    let verdict: Param<'_> = trouble.verdict.into();
+    tx.query(
+        "SELECT d.name FROM check_result c JOIN device d ON d.id = c.device
+         WHERE c.to_at IS NULL AND c.verdict IN ('fail', 'unknown') AND c.verdict = $1 AND c.profile = $2
+             AND c.revision = $3 AND c.check_id = $4 LIMIT $5",
+        &[verdict, (&trouble.profile).into(), trouble.revision.into(), (&trouble.check).into(), limit.into()],
+        |row| row.get(0),
+    )
+}

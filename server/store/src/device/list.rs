@@ -1,0 +1,185 @@
+//! Lists and counts of devices: filters, orders and pages by key, so that a page costs the same wherever it is.
+
+use muster_proto::Timestamp;
+use muster_proto::rest::{Compliance, ComplianceCounts, DeviceState, Stage};
+
+use super::{COLUMNS, DeviceRow, read};
+use crate::value::Param;
+use crate::{StoreError, Tx};
+
+/// How a device complies, staleness counted in. `$1` is now.
+const COMPLIANCE: &str = "CASE WHEN state IN ('enrolled', 'ready') AND compliance <> 'unmanaged' AND stale_at < $1 THEN 'stale' ELSE compliance END";
+
+/// The worst first: what an admin has to look at.
+const BADNESS: &str = "CASE WHEN state IN ('enrolled', 'ready') AND compliance <> 'unmanaged' AND stale_at < $1 THEN 1
+    WHEN compliance = 'failing' THEN 0 WHEN compliance = 'unknown' THEN 2 WHEN compliance = 'unmanaged' THEN 3 ELSE 4 END";
+
+/// Which devices. Everything that is given has to hold.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Part of the name, serial or owner, in any case.
+    pub text: Option<String>,
+    /// A label it has.
+    pub label: Option<String>,
+    /// Where it is in its life.
+    pub state: Option<DeviceState>,
+    /// How it complies, staleness counted in.
+    pub compliance: Option<Compliance>,
+    /// Only those that can comply: enrolled and ready.
+    pub managed: bool,
+}
+
+/// In which order. Equal ones go by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// By name.
+    #[default]
+    Name,
+    /// Most failures first.
+    Failing,
+    /// Worst compliance first.
+    Compliance,
+    /// Longest silence first; never seen before all.
+    LastSeen,
+    /// Newest registration first.
+    Registered,
+}
+
+/// Which part of a list: after the last key of the page before.
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// In which order.
+    pub sort: Sort,
+    /// The sorted number and name of the last row of the page before.
+    pub after: Option<(i64, String)>,
+    /// At most so many rows.
+    pub limit: u32,
+}
+
+impl Sort {
+    /// A whole number that grows in the order wanted; equal for all when it goes by name alone.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Name => "0",
+            Self::Failing => "0 - failing",
+            Self::Compliance => BADNESS,
+            Self::LastSeen => "COALESCE(last_seen, 0)",
+            Self::Registered => "0 - registered",
+        }
+    }
+}
+
+/// Conditions and their parameters, numbered as they come. `$1` is always now.
+struct Where {
+    sql: String,
+    params: Vec<Param<'static>>,
+}
+
+impl Where {
+    fn new(filter: &Filter, now: Timestamp) -> Self {
+        // States that now is a number once, so that `$1` stands first in every statement.
+        let mut all = Self { sql: " WHERE $1 >= 0".to_owned(), params: vec![now.into()] };
+        if let Some(text) = &filter.text {
+            let escaped = text.to_lowercase().replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
+            let like = all.bind(Param::Made(format!("%{escaped}%")));
+            all.sql.push_str(&format!(
+                r" AND (LOWER(name) LIKE ${like} ESCAPE '\' OR LOWER(serial) LIKE ${like} ESCAPE '\' OR LOWER(COALESCE(owner, '')) LIKE ${like} ESCAPE '\')"
+            ));
+        }
+        if let Some(label) = &filter.label {
+            let label = all.bind(Param::Made(label.clone()));
+            all.sql.push_str(&format!(" AND id IN (SELECT device FROM device_label WHERE label = ${label})"));
+        }
+        if let Some(state) = filter.state {
+            let state = all.bind(state.into());
+            all.sql.push_str(&format!(" AND state = ${state}"));
+        }
+        if let Some(compliance) = filter.compliance {
+            let compliance = all.bind(compliance.into());
+            all.sql.push_str(&format!(" AND {COMPLIANCE} = ${compliance}"));
+        }
+        if filter.managed {
+            all.sql.push_str(" AND state IN ('enrolled', 'ready')");
+        }
+        all
+    }
+
+    fn bind(&mut self, param: Param<'static>) -> usize {
+        self.params.push(param);
+        self.params.len()
+    }
+}
+
+/// A page of devices; with each the number its place in the order was decided by.
+pub fn list(
+    tx: &mut Tx<'_>,
+    filter: &Filter,
+    window: &Window,
+    now: Timestamp,
+) -> Result<Vec<(i64, DeviceRow)>, StoreError> {
+    let mut all = Where::new(filter, now);
+    let key = window.sort.key();
+    if let Some((number, name)) = &window.after {
+        let (number, name) = (all.bind((*number).into()), all.bind(Param::Made(name.clone())));
+        // By name alone the first half of the comparison says nothing, and would keep the index from being used.
+        all.sql.push_str(&match window.sort {
+            Sort::Name => format!(" AND ${number} = 0 AND name > ${name}"),
+            _ => format!(" AND ({key} > ${number} OR ({key} = ${number} AND name > ${name}))"),
+        });
+    }
+    let order = if window.sort == Sort::Name { "name".to_owned() } else { format!("{key}, name") };
+    let limit = all.bind(window.limit.into());
+    let sql = format!("SELECT {COLUMNS}, {key} FROM device{} ORDER BY {order} LIMIT ${limit}", all.sql);
+    // `$1` has to stand first, and the key may hold it too.
+    tx.query(&sql, &all.params, |row| Ok((row.get(18)?, read(row)?)))
+}
+
+/// How many devices there are with this filter.
+pub fn total(tx: &mut Tx<'_>, filter: &Filter, now: Timestamp) -> Result<u64, StoreError> {
+    let all = Where::new(filter, now);
+    let found =
+        tx.query_one(&format!("SELECT COUNT(*) FROM device{}", all.sql), &all.params, |row| row.get(0))?;
+    Ok(found.unwrap_or(0))
+}
+
+/// How devices that can comply do, all or those with a label.
+pub fn counts(tx: &mut Tx<'_>, label: Option<&str>, now: Timestamp) -> Result<ComplianceCounts, StoreError> {
+    let filter = Filter { label: label.map(str::to_owned), managed: true, ..Filter::default() };
+    let all = Where::new(&filter, now);
+    let sql = format!("SELECT {COMPLIANCE} AS standing, COUNT(*) FROM device{} GROUP BY standing", all.sql);
+    let mut counts =
+        ComplianceCounts { total: 0, compliant: 0, failing: 0, unknown: 0, stale: 0, unmanaged: 0 };
+    for (compliance, devices) in tx.query(&sql, &all.params, |row| Ok((row.get(0)?, row.get::<u64>(1)?)))? {
+        counts.total += devices;
+        *match compliance {
+            Compliance::Compliant => &mut counts.compliant,
+            Compliance::Failing => &mut counts.failing,
+            Compliance::Unknown => &mut counts.unknown,
+            Compliance::Stale => &mut counts.stale,
+            Compliance::Unmanaged => &mut counts.unmanaged,
+        } = devices;
+    }
+    Ok(counts)
+}
+
+/// The stages of a device's life, each with the device that is in it the longest.
+pub fn stages(tx: &mut Tx<'_>) -> Result<Vec<Stage>, StoreError> {
+    let mut stages = Vec::new();
+    for (stage, since) in [
+        (DeviceState::Registered, "registered"),
+        (DeviceState::Pending, "registered"),
+        (DeviceState::Enrolled, "COALESCE(enrolled, registered)"),
+        (DeviceState::Ready, "COALESCE(ready, registered)"),
+    ] {
+        let devices =
+            tx.query_one("SELECT COUNT(*) FROM device WHERE state = $1", &[stage.into()], |row| row.get(0))?;
+        let longest: Option<(String, Timestamp)> = tx.query_one(
+            &format!("SELECT name, {since} FROM device WHERE state = $1 ORDER BY {since}, name LIMIT 1"),
+            &[stage.into()],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let (longest, since) = longest.unzip();
+        stages.push(Stage { stage, devices: devices.unwrap_or(0), longest, since });
+    }
+    Ok(stages)
+}

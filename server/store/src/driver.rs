@@ -1,0 +1,3 @@
+//! One file per database; each gives a `Store`, a `Tx` and a `Row`.
+
+pub(crate) mod sqlite;

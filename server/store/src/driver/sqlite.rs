@@ -1,0 +1,341 @@
+//! SQLite: one thread writes and commits in groups, a few connections read beside it.
+//!
+//! The writer takes what is queued, runs each closure under a savepoint of its own, commits once (one fsync for all)
+//! and only then answers: what is acknowledged is durable. A closure that fails takes back only its own writes.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+
+use crate::change::Change;
+use crate::error::{OpenError, StoreError};
+use crate::migration;
+use crate::value::{Column, Param, Value};
+
+/// Connections that read at the same time.
+const READERS: usize = 4;
+/// Closures that one commit may cover; more would only make the first of them wait.
+const GROUP: usize = 128;
+/// Closures that may wait for the writer before callers do.
+const QUEUE: usize = 1024;
+/// Changes a slow listener may be behind before it is told to read everything again.
+const FEED: usize = 1024;
+/// How long a connection waits for another process, such as a backup, that holds the lock.
+const BUSY: Duration = Duration::from_secs(10);
+/// Statements kept prepared per connection.
+const STATEMENTS: usize = 128;
+
+/// A handle on the store; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    writer: mpsc::Sender<Job>,
+    readers: Arc<Readers>,
+    feed: broadcast::Sender<Change>,
+}
+
+/// A transaction: what every function of this crate that has SQL takes.
+pub struct Tx<'c> {
+    connection: &'c Connection,
+    changes: Vec<Change>,
+}
+
+/// One row of an answer.
+pub struct Row<'r>(&'r rusqlite::Row<'r>);
+
+/// Idle connections behind a mutex that is held only to take or give back one; the semaphore counts them.
+struct Readers {
+    idle: Mutex<Vec<Connection>>,
+    permits: Arc<Semaphore>,
+}
+
+/// Given a transaction, or why there is none.
+type Job = Box<dyn FnOnce(Result<&mut Tx<'_>, StoreError>) -> Done + Send>;
+type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// A closure that has run and waits for the commit to be answered.
+struct Done {
+    verdict: Verdict,
+    answer: Answer,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Keep,
+    TakeBack,
+}
+
+impl Store {
+    /// Opens the database, makes it if it is not there, and brings its schema up to date.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let opened = |source| OpenError::Open { path: path.to_owned(), source };
+        let mut connection = connect(path).map_err(opened)?;
+        migrate(&mut connection, path)?;
+        let mut idle = Vec::with_capacity(READERS);
+        for _ in 0..READERS {
+            let reader = connect(path).map_err(opened)?;
+            reader.pragma_update(None, "query_only", true).map_err(opened)?;
+            idle.push(reader);
+        }
+        let (writer, jobs) = mpsc::channel(QUEUE);
+        let (feed, _) = broadcast::channel(FEED);
+        let publish = feed.clone();
+        std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || write_until_closed(&connection, jobs, &publish))?;
+        let readers =
+            Arc::new(Readers { idle: Mutex::new(idle), permits: Arc::new(Semaphore::new(READERS)) });
+        Ok(Self { writer, readers, feed })
+    }
+
+    /// Runs `change` in a transaction and answers once it is durable. If it fails, nothing of it is kept.
+    pub async fn write<T, E>(
+        &self,
+        change: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |tx| {
+            let result = tx.map_err(E::from).and_then(change);
+            let verdict = if result.is_ok() { Verdict::Keep } else { Verdict::TakeBack };
+            let answer: Answer = Box::new(move |committed| {
+                let result = match committed {
+                    Ok(()) => result,
+                    Err(error) => result.and(Err(error.into())),
+                };
+                // Whoever asked may have gone away; the change stands all the same.
+                drop(answer.send(result));
+            });
+            Done { verdict, answer }
+        });
+        self.writer.send(job).await.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Runs `look` over one unchanging view of the database.
+    pub async fn read<T, E>(
+        &self,
+        look: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let readers = Arc::clone(&self.readers);
+        let permits = Arc::clone(&self.readers.permits);
+        let permit = permits.acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let looked = tokio::task::spawn_blocking(move || {
+            let lock = || readers.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut connection = lock().pop().expect("a permit stands for an idle connection");
+            let result = read_once(&mut connection, look);
+            lock().push(connection);
+            // Only now: whoever asked may be gone, and the next one must find a connection.
+            drop(permit);
+            result
+        });
+        looked.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Everything that changes from now on, told after it is durable. One who lags is told so and reads all again.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.feed.subscribe()
+    }
+}
+
+fn read_once<T, E: From<StoreError>>(
+    connection: &mut Connection,
+    look: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(StoreError::Sql)?;
+    look(&mut Tx { connection: &transaction, changes: Vec::new() })
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let path: PathBuf = path.to_owned();
+    let found: i64 = connection
+        .query_row("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'migration'", [], |row| row.get(0))
+        .and_then(|tables: i64| match tables {
+            0 => Ok(0),
+            _ => connection.query_row("SELECT COALESCE(MAX(number), 0) FROM migration", [], |row| row.get(0)),
+        })
+        .map_err(|source| OpenError::Open { path: path.clone(), source })?;
+    if found > migration::newest() {
+        return Err(OpenError::Newer { path, found, known: migration::newest() });
+    }
+    for step in migration::ALL.iter().filter(|step| step.number > found) {
+        apply(connection, step).map_err(|source| OpenError::Migration {
+            path: path.clone(),
+            number: step.number,
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+fn apply(connection: &mut Connection, step: &migration::Migration) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+    transaction.execute_batch(step.sql)?;
+    transaction.execute("INSERT INTO migration (number) VALUES ($1)", [step.number])?;
+    transaction.commit()
+}
+
+fn write_until_closed(
+    connection: &Connection,
+    mut jobs: mpsc::Receiver<Job>,
+    feed: &broadcast::Sender<Change>,
+) {
+    while let Some(first) = jobs.blocking_recv() {
+        write_group(connection, first, &mut jobs, feed);
+    }
+}
+
+fn write_group(
+    connection: &Connection,
+    first: Job,
+    jobs: &mut mpsc::Receiver<Job>,
+    feed: &broadcast::Sender<Change>,
+) {
+    let mut done = Vec::new();
+    let mut changes = Vec::new();
+    let mut next = Some(first);
+    let mut outcome = connection.execute_batch("BEGIN IMMEDIATE");
+    while let Some(job) = next {
+        let mut tx = Tx { connection, changes: Vec::new() };
+        if outcome.is_ok() {
+            outcome = connection.execute_batch("SAVEPOINT job");
+        }
+        let ran = job(match &outcome {
+            Ok(()) => Ok(&mut tx),
+            Err(error) => Err(StoreError::Commit(error.to_string())),
+        });
+        if outcome.is_ok() {
+            outcome = connection.execute_batch(match ran.verdict {
+                Verdict::Keep => "RELEASE job",
+                Verdict::TakeBack => "ROLLBACK TO job; RELEASE job",
+            });
+        }
+        if ran.verdict == Verdict::Keep {
+            changes.append(&mut tx.changes);
+        }
+        done.push(ran.answer);
+        next = if outcome.is_ok() && done.len() < GROUP { jobs.try_recv().ok() } else { None };
+    }
+    let committed = outcome.and_then(|()| connection.execute_batch("COMMIT"));
+    if committed.is_err() && !connection.is_autocommit() {
+        // A failed commit leaves the transaction open; what it held was never acknowledged.
+        drop(connection.execute_batch("ROLLBACK"));
+    }
+    if committed.is_ok() {
+        for change in changes {
+            // Nobody has to listen.
+            drop(feed.send(change));
+        }
+    }
+    for answer in done {
+        answer(committed.as_ref().map(|()| ()).map_err(|error| StoreError::Commit(error.to_string())));
+    }
+}
+
+impl Tx<'_> {
+    /// Runs a statement that answers nothing; gives how many rows it changed.
+    pub fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        bind(&mut statement, sql, params)?;
+        Ok(statement.raw_execute()? as u64)
+    }
+
+    /// Gives all rows, each read by `read`.
+    pub fn query<T>(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        bind(&mut statement, sql, params)?;
+        let mut rows = statement.raw_query();
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(read(&Row(row))?);
+        }
+        Ok(found)
+    }
+
+    /// Gives the first row, if there is one.
+    pub fn query_one<T>(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        bind(&mut statement, sql, params)?;
+        let mut rows = statement.raw_query();
+        let found = rows.next()?.map(|row| read(&Row(row)));
+        found.transpose()
+    }
+
+    /// Tells `change` to whoever listens, once this transaction is durable.
+    pub fn tell(&mut self, change: Change) {
+        if self.changes.last() != Some(&change) {
+            self.changes.push(change);
+        }
+    }
+}
+
+fn bind(
+    statement: &mut rusqlite::CachedStatement<'_>,
+    sql: &str,
+    params: &[Param<'_>],
+) -> Result<(), StoreError> {
+    let numbered = (1..=statement.parameter_count()).all(|index| {
+        let name = statement.parameter_name(index).and_then(|name| name.strip_prefix('$'));
+        name.and_then(|digits| digits.parse().ok()) == Some(index)
+    });
+    if !numbered || statement.parameter_count() != params.len() {
+        return Err(StoreError::ParameterOrder(sql.to_owned()));
+    }
+    for (index, param) in params.iter().enumerate() {
+        let value = ToSqlOutput::Borrowed(match param.value() {
+            Value::Null => ValueRef::Null,
+            Value::Integer(n) => ValueRef::Integer(n),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Bytes(bytes) => ValueRef::Blob(bytes),
+        });
+        statement.raw_bind_parameter(index + 1, value)?;
+    }
+    Ok(())
+}
+
+impl Row<'_> {
+    /// Reads a column, from 0.
+    pub fn get<T: Column>(&self, column: usize) -> Result<T, StoreError> {
+        let wrong = || StoreError::Column { column, expected: T::EXPECTED };
+        let value = match self.0.get_ref(column)? {
+            ValueRef::Null => Value::Null,
+            ValueRef::Integer(n) => Value::Integer(n),
+            ValueRef::Text(bytes) => Value::Text(std::str::from_utf8(bytes).map_err(|_| wrong())?),
+            ValueRef::Blob(bytes) => Value::Bytes(bytes),
+            ValueRef::Real(_) => return Err(wrong()),
+        };
+        T::read(value).ok_or_else(wrong)
+    }
+}

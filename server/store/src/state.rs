@@ -1,0 +1,60 @@
+//! The desired state of each device, as the exact bytes it was made as.
+
+use std::collections::BTreeSet;
+
+use muster_proto::{DeviceId, Digest, Generation};
+
+use crate::{StoreError, Tx};
+
+/// A desired state as stored.
+pub struct StateRow {
+    /// Its generation.
+    pub generation: Generation,
+    /// JSON `DesiredState`.
+    pub bytes: Vec<u8>,
+}
+
+/// The desired state of a device; `None` when nothing was ever assigned to it.
+pub fn get(tx: &mut Tx<'_>, device: DeviceId) -> Result<Option<StateRow>, StoreError> {
+    tx.query_one("SELECT generation, bytes FROM state WHERE device = $1", &[device.into()], |row| {
+        Ok(StateRow { generation: row.get(0)?, bytes: row.get(1)? })
+    })
+}
+
+/// Puts a newer state in place of a device's last one. Telling is left to the caller, who does it once for many.
+pub fn put(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    generation: Generation,
+    bytes: &[u8],
+    documents: &BTreeSet<Digest>,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO state (device, generation, digest, bytes) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (device) DO UPDATE SET generation = excluded.generation, digest = excluded.digest,
+             bytes = excluded.bytes",
+        &[device.into(), generation.into(), Digest::of(bytes).into(), bytes.into()],
+    )?;
+    tx.execute(
+        "UPDATE device SET generation_wanted = $1 WHERE id = $2",
+        &[generation.into(), device.into()],
+    )?;
+    tx.execute("DELETE FROM state_document WHERE device = $1", &[device.into()])?;
+    for digest in documents {
+        tx.execute(
+            "INSERT INTO state_document (device, digest) VALUES ($1, $2)",
+            &[device.into(), (*digest).into()],
+        )?;
+    }
+    Ok(())
+}
+
+/// A document's bytes, if the device's current state names it.
+pub fn document(tx: &mut Tx<'_>, device: DeviceId, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
+    tx.query_one(
+        "SELECT d.bytes FROM state_document s JOIN document d ON d.digest = s.digest
+         WHERE s.device = $1 AND s.digest = $2",
+        &[device.into(), digest.into()],
+        |row| row.get(0),
+    )
+}
