@@ -1,2 +1,7 @@
-//! Stub.
-fn main() {}
+//! Parses the command line and hands over to the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    muster_server::command::main()
+}

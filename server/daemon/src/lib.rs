@@ -1,0 +1,7 @@
+//! The Muster server: operations behind its doors.
+//!
+//! [`command`] is what an admin types on the server's machine; `rest` is the door for admins.
+
+mod ca;
+pub mod command;
+mod rest;

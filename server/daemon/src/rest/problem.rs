@@ -1,0 +1,77 @@
+//! Every error of the REST API as RFC 9457 `application/problem+json`.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use muster_proto::rest::{Problem, SourcePlace};
+
+/// A refusal or failure on its way to the caller.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    title: &'static str,
+    detail: String,
+    errors: Vec<SourcePlace>,
+    /// Seconds after which asking again makes sense.
+    retry_after: Option<u64>,
+}
+
+impl Refusal {
+    /// A refusal of this status; `detail` says what happened and what to do next.
+    pub(crate) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, title, detail: detail.into(), errors: Vec::new(), retry_after: None }
+    }
+
+    /// The request can't be understood.
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "Bad request", detail)
+    }
+
+    /// Nobody is logged in.
+    pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Not logged in", detail)
+    }
+
+    /// The caller may not do that.
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "Not allowed", detail)
+    }
+
+    /// The named thing does not exist.
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Not found", detail)
+    }
+
+    /// Too much at once; the caller should wait.
+    pub(crate) fn too_many(detail: impl Into<String>, retry_after: u64) -> Self {
+        let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many attempts", detail);
+        refusal.retry_after = Some(retry_after);
+        refusal
+    }
+
+    /// The request is understood and what it asks for is wrong at these places.
+    pub(crate) fn invalid(detail: impl Into<String>, errors: Vec<SourcePlace>) -> Self {
+        let mut refusal = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", detail);
+        refusal.errors = errors;
+        refusal
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let problem = Problem {
+            kind: "about:blank".to_owned(),
+            title: self.title.to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            errors: self.errors,
+        };
+        let mut response = (self.status, Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
