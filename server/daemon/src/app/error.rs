@@ -1,0 +1,49 @@
+//! Why an operation that an admin asked for was not done, told apart by what they can do about it.
+
+use muster_policy::rights::Forbidden;
+use muster_proto::rest::{ConflictView, SourcePlace};
+use muster_store::StoreError;
+
+/// An operation was not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AppError {
+    /// Nothing has this name.
+    #[error("there is no {kind} called {name:?}")]
+    NotFound {
+        /// What was looked for.
+        kind: &'static str,
+        /// By which name.
+        name: String,
+    },
+    /// What was asked for makes no sense; the text says what would.
+    #[error("{0}")]
+    Invalid(String),
+    /// A text has these things wrong with it.
+    #[error("{} things are wrong in the text", .0.len())]
+    Source(Vec<SourcePlace>),
+    /// It stands against what is there.
+    #[error("{0}")]
+    Taken(String),
+    /// It contradicts other assignments.
+    #[error("{} resources would be in conflict: give one assignment a higher --precedence", .0.len())]
+    Conflicts(Vec<ConflictView>),
+    /// Name and password, link or token are not right, or not any more.
+    #[error("that did not let anyone in")]
+    Unauthenticated,
+    /// The role does not allow it.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// The record can't be read or written.
+    #[error("the server's record could not be read or written")]
+    Store(#[from] StoreError),
+    /// Something that can't be happened.
+    #[error("the server's record contradicts itself: {0}")]
+    Defect(String),
+}
+
+impl AppError {
+    /// Nothing has this name.
+    pub(crate) fn not_found(kind: &'static str, name: impl Into<String>) -> Self {
+        Self::NotFound { kind, name: name.into() }
+    }
+}

@@ -1,0 +1,34 @@
+//! Documents for devices: only those that the device's own current state names.
+
+use muster_proto::{DeviceId, Digest};
+use muster_store::StoreError;
+
+use super::App;
+
+/// Documents were not given.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FetchError {
+    /// The device's state does not name this document, or there is none: the device can't tell which.
+    #[error("your current state does not name {0}")]
+    NotNamed(Digest),
+    /// More than a state ever names.
+    #[error("at most {MAX_DIGESTS} documents at once")]
+    TooMany,
+    /// The record could not be read.
+    #[error("the server's record could not be read")]
+    Store(#[from] StoreError),
+}
+
+/// The most documents that one call may ask for.
+pub(crate) const MAX_DIGESTS: usize = 256;
+
+impl App {
+    /// The documents with these digests, in this order.
+    pub(crate) async fn fetch(
+        &self,
+        device: DeviceId,
+        digests: Vec<Digest>,
+    ) -> Result<Vec<Vec<u8>>, FetchError> {
+        todo!()
+    }
+}

@@ -1,0 +1,105 @@
+//! Operations: what the server can be asked to do, whichever door it came through.
+//!
+//! Each is one store transaction that reads, asks the policy, writes and audits. For devices: [`enroll`], [`renew`],
+//! [`standing`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`device`], [`import`], [`token`],
+//! [`person`], [`profile`], [`assign`], [`compliance`], [`detail`], [`reveal`], [`audit`]. Between them [`recompile`]
+//! keeps desired states true to what is assigned, and [`presence`] knows whose link is up.
+
+pub(crate) mod admin;
+pub(crate) mod assign;
+pub(crate) mod audit;
+pub(crate) mod compliance;
+pub(crate) mod detail;
+pub(crate) mod device;
+pub(crate) mod enroll;
+pub(crate) mod error;
+pub(crate) mod fetch;
+pub(crate) mod follow;
+pub(crate) mod import;
+pub(crate) mod person;
+pub(crate) mod presence;
+pub(crate) mod profile;
+mod recompile;
+pub(crate) mod renew;
+pub(crate) mod report;
+pub(crate) mod reveal;
+pub(crate) mod seal;
+pub(crate) mod secret;
+pub(crate) mod standing;
+pub(crate) mod token;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use muster_proto::{Digest, Timestamp};
+use muster_store::{Change, Store};
+use tokio::sync::broadcast;
+
+use presence::Presence;
+use seal::SealingKey;
+
+pub(crate) use error::AppError;
+
+/// What the operations work with; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Parts>);
+
+/// Where the parts come from is for who wires the server.
+pub(crate) struct Parts {
+    /// The record.
+    pub(crate) store: Store,
+    /// Seals first-login passwords at rest.
+    pub(crate) sealing_key: SealingKey,
+    /// What time it is.
+    pub(crate) clock: fn() -> Timestamp,
+    /// How devices and admins reach and know this server.
+    pub(crate) site: Site,
+    /// Whose link is up.
+    pub(crate) presence: Presence,
+}
+
+/// How devices and admins reach and know this server.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    /// The name under which certificates are issued, such as `corp.example`.
+    pub(crate) trust_domain: String,
+    /// The server's own name, such as `muster.corp.example`.
+    pub(crate) server_name: String,
+    /// Host and port of the listener for devices.
+    pub(crate) device_address: String,
+    /// Digests of the root certificates that devices may be shown.
+    pub(crate) roots: Vec<Digest>,
+}
+
+/// The clock that the server runs by.
+pub(crate) fn system_clock() -> Timestamp {
+    Timestamp::from_system(std::time::SystemTime::now())
+}
+
+impl App {
+    /// Puts the parts together.
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// How devices and admins reach and know this server.
+    pub(crate) fn site(&self) -> &Site {
+        &self.0.site
+    }
+
+    /// What time it is.
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.0.clock)()
+    }
+
+    /// Everything that changes from now on, told after it is durable.
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Change> {
+        self.0.store.changes()
+    }
+
+    fn store(&self) -> &Store {
+        &self.0.store
+    }
+}

@@ -1,0 +1,1 @@
+//! Keeps desired states true to what is assigned.

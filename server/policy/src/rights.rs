@@ -1,0 +1,99 @@
+//! Rights as values: an operation that changes something takes an [`AdminRight`], one that reads a [`ViewRight`], and
+//! neither can be had but from an [`Identity`] whose role allows it.
+//!
+//! Reading covers everything but secrets. Revealing a first-login password is a change: it can be done once.
+
+use muster_proto::rest::Role;
+
+/// Who was authenticated, and how. Made only where a credential was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    actor: String,
+    role: Role,
+}
+
+/// The right to read everything but secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewRight {
+    actor: String,
+}
+
+/// The right to change things and to see secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminRight {
+    actor: String,
+}
+
+/// The role does not allow it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{actor} may read but not change anything: ask an admin")]
+pub struct Forbidden {
+    /// Who asked.
+    pub actor: String,
+}
+
+impl Identity {
+    /// An admin who logged in.
+    pub fn admin(name: &str, role: Role) -> Self {
+        Self { actor: format!("admin:{name}"), role }
+    }
+
+    /// The holder of an API token.
+    pub fn token(name: &str, role: Role) -> Self {
+        Self { actor: format!("token:{name}"), role }
+    }
+
+    /// Root on the server's own machine, who owns the database anyway.
+    pub fn local_root() -> Self {
+        Self { actor: "root:server".to_owned(), role: Role::Admin }
+    }
+
+    /// What they may do.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Every role may read.
+    pub fn view(&self) -> ViewRight {
+        ViewRight { actor: self.actor.clone() }
+    }
+
+    /// Only admins may change.
+    pub fn administer(&self) -> Result<AdminRight, Forbidden> {
+        match self.role {
+            Role::Admin => Ok(AdminRight { actor: self.actor.clone() }),
+            Role::Auditor => Err(Forbidden { actor: self.actor.clone() }),
+        }
+    }
+}
+
+impl ViewRight {
+    /// Who, as the audit says it.
+    pub fn actor(&self) -> &str {
+        &self.actor
+    }
+}
+
+impl AdminRight {
+    /// Who, as the audit says it.
+    pub fn actor(&self) -> &str {
+        &self.actor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_auditor_reads_and_changes_nothing() {
+        let auditor = Identity::token("grc", Role::Auditor);
+        assert_eq!(auditor.view().actor(), "token:grc");
+        assert_eq!(auditor.administer().unwrap_err().actor, "token:grc");
+    }
+
+    #[test]
+    fn an_admin_is_named_in_what_they_do() {
+        assert_eq!(Identity::admin("kim", Role::Admin).administer().unwrap().actor(), "admin:kim");
+    }
+}
