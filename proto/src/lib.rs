@@ -15,6 +15,7 @@ pub mod report;
 pub mod resource;
 #[cfg(feature = "rest")]
 pub mod rest;
+pub mod spiffe;
 pub mod state;
 pub mod template;
 pub mod timestamp;

@@ -1,1 +1,119 @@
-//! Under construction.
+//! The link: one connection to the server, kept up, and what goes over it.
+//!
+//! [`run`] is the one loop that sleeps and tries again. Below it: [`session`] is what happens while a connection is up,
+//! [`connect`] makes one, [`verify`] decides whether it is the right server, [`trouble`] says in words what can go wrong.
+
+mod backoff;
+mod connect;
+mod session;
+#[cfg(test)]
+mod tests;
+mod trouble;
+mod verify;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use muster_proto::{Digest, Generation, Timestamp, wire};
+use tokio::sync::mpsc;
+
+use crate::identity::time::CertificateTime;
+use crate::identity::{Enrolled, Folder};
+
+pub(crate) use backoff::Backoff;
+pub(crate) use connect::Target;
+pub(crate) use session::enroll;
+pub(crate) use trouble::Trouble;
+
+/// What comes from the link.
+#[derive(Debug)]
+pub(crate) enum FromServer {
+    /// The link is up: what was not acknowledged can be sent again.
+    Up,
+    /// A desired state, as its exact bytes.
+    State {
+        /// The document.
+        bytes: Vec<u8>,
+        /// The server's time.
+        server_time: Timestamp,
+    },
+    /// Nothing new; the server vouches for the time.
+    Quiet {
+        /// The server's time.
+        server_time: Timestamp,
+    },
+    /// Documents that were asked for, each proven to have its digest.
+    Documents(Vec<(Digest, Vec<u8>)>),
+    /// A report was made durable up to this sequence.
+    Acknowledged {
+        /// What was sent.
+        report: wire::ReportRequest,
+        /// The highest sequence that is durable on the server.
+        sequence: u64,
+    },
+}
+
+/// What goes to the link. While it is down, requests are dropped: `Up` makes the owner of the ledger ask again.
+#[derive(Debug)]
+pub(crate) enum ToServer {
+    /// Ask for documents.
+    Fetch(Vec<Digest>),
+    /// Send a report. A newer one replaces one that is not under way yet.
+    Report(wire::ReportRequest),
+    /// The newest generation accepted, said when following begins.
+    Following(Generation),
+}
+
+/// Keeps the link up and the certificate renewed until the other side of the channels is gone. `mark` is the latest time
+/// that the ledger knows of.
+///
+/// A refused device goes on asking, slowly: an admin may allow it again, and what it enforces is not the link's concern.
+pub(crate) async fn run(
+    mut enrolled: Enrolled,
+    folder: PathBuf,
+    mark: Timestamp,
+    orders: mpsc::Receiver<ToServer>,
+    news: mpsc::Sender<FromServer>,
+) -> Result<()> {
+    let time = CertificateTime::starting_at(mark);
+    let folder = Folder::open(&folder)?;
+    let mut owner = Owner { orders, news, following: Generation(0) };
+    let mut backoff = Backoff::default();
+    loop {
+        match session::run(&enrolled, &folder, &time, &mut owner, &mut backoff).await {
+            Ok(session::End::Renewed(renewed)) => enrolled = *renewed,
+            Ok(session::End::OwnerGone) => return Ok(()),
+            Err(trouble) => {
+                backoff.say(&trouble);
+                if owner.dropping_orders(tokio::time::sleep(backoff.next())).await.is_none() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// The ends of the channels to the owner of the ledger.
+struct Owner {
+    orders: mpsc::Receiver<ToServer>,
+    news: mpsc::Sender<FromServer>,
+    following: Generation,
+}
+
+impl Owner {
+    /// Waits for something while there is no connection. The owner must never wait for a link that is down, so its
+    /// orders are taken and dropped. `None` when the owner is gone.
+    async fn dropping_orders<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(future);
+        loop {
+            tokio::select! {
+                done = &mut future => return Some(done),
+                order = self.orders.recv() => {
+                    if let ToServer::Following(generation) = order? {
+                        self.following = generation;
+                    }
+                }
+            }
+        }
+    }
+}

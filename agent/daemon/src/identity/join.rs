@@ -1,0 +1,45 @@
+//! The join file, which an admin puts on the device or gives on standard input.
+
+use std::io::Read;
+use std::path::Path;
+
+use muster_proto::enrollment::JoinFile;
+use muster_proto::spiffe::TrustDomain;
+
+use super::{Error, file};
+
+/// A join file has a few hundred bytes.
+const MAX_JOIN_FILE: u64 = 64 * 1024;
+
+/// Reads the join file at `path`; `None` when there is none.
+pub(crate) fn read(path: &Path) -> Result<Option<JoinFile>, Error> {
+    file::read(path)?.map(|text| parse(&text)).transpose()
+}
+
+/// Reads a join file from standard input.
+pub(crate) fn from_reader(reader: impl Read) -> Result<JoinFile, Error> {
+    let mut text = String::new();
+    let read = reader.take(MAX_JOIN_FILE).read_to_string(&mut text);
+    read.map_err(|source| Error::File { doing: "read", path: "standard input".into(), source })?;
+    parse(&text)
+}
+
+/// Parses a join file strictly. An error never repeats the text: it holds the token.
+pub(super) fn parse(text: &str) -> Result<JoinFile, Error> {
+    let join: JoinFile = toml::from_str(text).map_err(|error| Error::Join(error.message().to_owned()))?;
+    let refuse = |reason: &str| Err(Error::Join(reason.to_owned()));
+    if join.server.rsplit_once(':').is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err())
+    {
+        return refuse("server is not a host and port such as muster.corp.example:8440");
+    }
+    if join.trust.is_empty() {
+        return refuse("trust names no root certificate");
+    }
+    if join.trust_domain.parse::<TrustDomain>().is_err() {
+        return refuse("trust_domain is not a name such as corp.example");
+    }
+    if join.token.is_empty() {
+        return refuse("token is empty");
+    }
+    Ok(join)
+}

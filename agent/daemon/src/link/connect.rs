@@ -1,0 +1,187 @@
+//! Makes a connection: TCP, TLS 1.3, HTTP/2, and gRPC clients over it.
+//!
+//! Nothing of this is pooled, buffered or re-made behind the back: one connection, whose end is seen at once. Windows and
+//! buffers are small, because a device has one connection and an agent should not be noticed.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use muster_proto::wire;
+use muster_proto::wire::device_client::DeviceClient;
+use muster_proto::wire::enrollment_client::EnrollmentClient;
+use rustls::ClientConfig;
+use rustls::client::Resumption;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::ServerName;
+use rustls::version::TLS13;
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tonic::body::Body;
+
+use super::Trouble;
+use super::verify::PinnedRoot;
+use crate::identity::time::CertificateTime;
+use crate::identity::{Enrolled, Trust};
+
+/// For each of: resolving, TCP, TLS.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The kernel gives a connection up when what was sent stays unconfirmed for this long.
+const UNCONFIRMED: Duration = Duration::from_secs(60);
+
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 128 * 1024;
+const MAX_HEADERS: u32 = 8 * 1024;
+
+/// Where to connect, and as whom.
+pub(crate) struct Target {
+    server: String,
+    host: String,
+    port: u16,
+    name: ServerName<'static>,
+    tls: Arc<ClientConfig>,
+}
+
+impl Target {
+    /// The server that a join file names, met without a certificate.
+    pub(crate) fn as_stranger(trust: &Trust, time: &CertificateTime) -> Result<Self, Trouble> {
+        Self::new(trust, time, None)
+    }
+
+    /// The server of an enrolled device.
+    pub(crate) fn as_device(enrolled: &Enrolled, time: &CertificateTime) -> Result<Self, Trouble> {
+        Self::new(&enrolled.trust, time, Some(enrolled))
+    }
+
+    fn new(trust: &Trust, time: &CertificateTime, enrolled: Option<&Enrolled>) -> Result<Self, Trouble> {
+        let unusable = |error| Trouble::Identity(Box::new(error));
+        let server = trust.server.clone();
+        let (host, port) = server.rsplit_once(':').unwrap_or((&server, ""));
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = port.parse().map_err(|_| Trouble::Protocol("the server's address has no port"))?;
+        let name = ServerName::try_from(host.clone()).map_err(|_| {
+            Trouble::Protocol("the server's address has no name that a certificate could carry")
+        })?;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier =
+            PinnedRoot { roots: trust.trust.clone(), time: time.clone(), provider: Arc::clone(&provider) };
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS13])
+            .map_err(unusable)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut tls = match enrolled {
+            None => builder.with_no_client_auth(),
+            Some(enrolled) => builder
+                .with_client_auth_cert(enrolled.chain_to_show(), enrolled.private_key())
+                .map_err(unusable)?,
+        };
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+        tls.resumption = Resumption::disabled();
+        Ok(Self { server, host, port, name, tls: Arc::new(tls) })
+    }
+
+    /// Connects.
+    pub(super) async fn connect(&self) -> Result<Connection, Trouble> {
+        let slow = |_| Trouble::Slow { server: self.server.clone() };
+        let tcp = timeout(PATIENCE, self.reach()).await.map_err(slow)??;
+        prepare(&tcp).map_err(|source| Trouble::Reach { server: self.server.clone(), source })?;
+        let tls = TlsConnector::from(Arc::clone(&self.tls)).connect(self.name.clone(), tcp);
+        let tls = timeout(PATIENCE, tls)
+            .await
+            .map_err(slow)?
+            .map_err(|source| Trouble::Tls { server: self.server.clone(), source })?;
+        let (send, driver) = Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(CONNECTION_WINDOW as usize)
+            .max_header_list_size(MAX_HEADERS)
+            .handshake(TokioIo::new(tls))
+            .await
+            .map_err(|error| Trouble::Call(error.to_string()))?;
+        // How it ended is told by the calls on it.
+        let driver = tokio::spawn(async move { driver.await.ok() }).abort_handle();
+        let origin = http::Uri::builder()
+            .scheme("https")
+            .authority(self.server.as_str())
+            .path_and_query("/")
+            .build()
+            .map_err(|_| Trouble::Protocol("the server's address can't be a URI"))?;
+        Ok(Connection { send, origin, _driver: Arc::new(EndOnDrop(driver)) })
+    }
+
+    async fn reach(&self) -> Result<TcpStream, Trouble> {
+        let addresses = tokio::net::lookup_host((self.host.as_str(), self.port))
+            .await
+            .map_err(|source| Trouble::Resolve { server: self.server.clone(), source })?;
+        let mut last = std::io::Error::other("its name has no address");
+        for address in addresses {
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(Trouble::Reach { server: self.server.clone(), source: last })
+    }
+}
+
+fn prepare(tcp: &TcpStream) -> std::io::Result<()> {
+    use rustix::net::sockopt;
+    tcp.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(tcp, true)?;
+    sockopt::set_tcp_keepidle(tcp, UNCONFIRMED)?;
+    let milliseconds = u32::try_from(UNCONFIRMED.as_millis()).expect("a minute in milliseconds");
+    Ok(sockopt::set_tcp_user_timeout(tcp, milliseconds)?)
+}
+
+/// An HTTP/2 connection. It ends when the last clone is dropped.
+#[derive(Clone)]
+pub(super) struct Connection {
+    send: SendRequest<Body>,
+    origin: http::Uri,
+    _driver: Arc<EndOnDrop>,
+}
+
+struct EndOnDrop(AbortHandle);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Connection {
+    pub(super) fn enrollment(&self) -> EnrollmentClient<Self> {
+        EnrollmentClient::with_origin(self.clone(), self.origin.clone())
+            .max_decoding_message_size(wire::MAX_MESSAGE)
+            .max_encoding_message_size(wire::MAX_MESSAGE)
+    }
+
+    pub(super) fn device(&self) -> DeviceClient<Self> {
+        DeviceClient::with_origin(self.clone(), self.origin.clone())
+            .max_decoding_message_size(wire::MAX_MESSAGE)
+            .max_encoding_message_size(wire::MAX_MESSAGE)
+    }
+}
+
+impl tower::Service<http::Request<Body>> for Connection {
+    type Response = http::Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.send.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(self.send.send_request(request))
+    }
+}

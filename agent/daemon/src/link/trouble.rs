@@ -1,0 +1,110 @@
+//! What can go wrong between a device and its server, each in one line that an admin can act on.
+
+use std::error::Error as _;
+
+use muster_proto::Timestamp;
+use tonic::{Code, Status};
+
+/// Why there is no connection, or no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    /// The name could not be resolved.
+    #[error("the name of the server {server} can't be resolved: check DNS")]
+    Resolve {
+        /// Host and port.
+        server: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// No TCP connection.
+    #[error("the server {server} can't be reached: check the network and that muster-server runs")]
+    Reach {
+        /// Host and port.
+        server: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// It took too long.
+    #[error("the server {server} did not answer in time")]
+    Slow {
+        /// Host and port.
+        server: String,
+    },
+    /// TLS failed: not the right server, or one that does not take this device's certificate.
+    #[error("no trusted connection to {server}")]
+    Tls {
+        /// Host and port.
+        server: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// This device's own certificate ended.
+    #[error(
+        "this device's certificate ended at {0}: an admin allows muster device allow-reenroll, then enroll it again"
+    )]
+    Ended(Timestamp),
+    /// The server says no. Its reason is in its audit, under the reference.
+    #[error("the server refused: {0}; an admin finds the reason with muster audit")]
+    Refused(String),
+    /// A call failed otherwise.
+    #[error("the server could not answer: {0}")]
+    Call(String),
+    /// Nothing came for longer than the server promises.
+    #[error("the server fell silent")]
+    Silent,
+    /// The connection ended.
+    #[error("the connection ended")]
+    Closed,
+    /// The server sent what it must not send.
+    #[error("the server broke the protocol: {0}")]
+    Protocol(&'static str),
+    /// The identity can't be used or kept.
+    #[error("the identity can't be used")]
+    Identity(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Trouble {
+    /// Whether the server decided, rather than anything failed.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
+    /// This and its causes in one line.
+    pub(crate) fn whole(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl From<Status> for Trouble {
+    fn from(status: Status) -> Self {
+        let message = shown(status.message());
+        match status.code() {
+            Code::PermissionDenied | Code::Unauthenticated => Self::Refused(message),
+            code => Self::Call(format!("{code}: {}", with_causes(&status, message))),
+        }
+    }
+}
+
+/// The causes of a status tell of the connection, such as an alert about the device's certificate.
+fn with_causes(status: &Status, mut text: String) -> String {
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        let more = shown(&error.to_string());
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// A server's text as it may be put in a log.
+fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+}
