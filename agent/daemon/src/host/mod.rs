@@ -1,1 +1,55 @@
-//! Under construction.
+//! The machine as it is: the only place in the agent that touches files, accounts, packages, units and commands.
+//!
+//! Nothing here knows what is desired. Every path is reached through [`walk::Root`], every command goes through
+//! [`run`], and what was read is remembered only as long as the kernel says that it has not changed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+pub(crate) mod accounts;
+pub(crate) mod dpkg;
+pub(crate) mod files;
+pub(crate) mod run;
+pub(crate) mod systemd;
+pub(crate) mod version;
+pub(crate) mod walk;
+
+/// The machine. One owner: the convergence thread.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) root: walk::Root,
+    pub(crate) digests: files::Digests,
+    pub(crate) packages: dpkg::Status,
+    pub(crate) systemd: systemd::Systemd,
+    /// A folder that only root can enter, for the output and input of commands.
+    pub(crate) scratch: PathBuf,
+    /// When the package lists were last fetched by this process.
+    pub(crate) lists_fetched: Option<Instant>,
+    /// Versions of packages that were chosen between looking ahead and installing.
+    pub(crate) picked_versions: BTreeMap<String, String>,
+}
+
+impl Host {
+    /// The machine that this process runs on. `scratch` is made if need be and closed to everybody but root.
+    pub(crate) fn open(scratch: &Path) -> Result<Self> {
+        Self::at(Path::new("/"), scratch)
+    }
+
+    /// As [`Host::open`], with another directory for the root of all files.
+    pub(crate) fn at(root: &Path, scratch: &Path) -> Result<Self> {
+        run::prepare_scratch(scratch)
+            .with_context(|| format!("preparing {} for the output of commands", scratch.display()))?;
+        Ok(Self {
+            root: walk::Root::open(root).with_context(|| format!("opening {}", root.display()))?,
+            digests: files::Digests::default(),
+            packages: dpkg::Status::default(),
+            systemd: systemd::Systemd::default(),
+            scratch: scratch.to_owned(),
+            lists_fetched: None,
+            picked_versions: BTreeMap::new(),
+        })
+    }
+}

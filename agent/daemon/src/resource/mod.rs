@@ -1,1 +1,364 @@
-//! Under construction.
+//! The kinds of resource on this machine: one file each, which reads its condition, prepares a change and makes it.
+//!
+//! Every function here takes many resources at once, because the machine is cheap to ask and to change in bulk: dpkg's
+//! status, the accounts and the units are read once, packages are one transaction, and a thousand files one sync.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result};
+use muster_converge::plan::{Record, Step};
+use muster_proto::condition::{Action, Condition};
+use muster_proto::report::Secret;
+use muster_proto::resource::Resource;
+use muster_proto::{Digest, ResourceId};
+use serde_json::Value;
+
+use crate::host::Host;
+use crate::host::accounts::Accounts;
+
+mod account;
+mod apt;
+mod authorized_keys;
+mod directory;
+mod file;
+mod group;
+mod link;
+mod package;
+mod repository;
+mod service;
+mod sudo;
+
+pub(crate) use account::password_is_safe;
+
+/// The most that is kept of a file's former content.
+const BACKUP_LIMIT: u64 = 16 * 1024 * 1024;
+
+/// One resource to read: what is desired of it where a claim applies, and what the ledger has of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) id: &'a ResourceId,
+    pub(crate) resource: Option<&'a Resource>,
+    pub(crate) record: Option<&'a Record>,
+}
+
+/// What must be in the ledger before a step is made.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Preserved {
+    /// Contents that the step replaces, to be kept by their digests.
+    pub(crate) blobs: Vec<Vec<u8>>,
+    /// The new `extra` of the record; null leaves it as it is.
+    pub(crate) extra: Value,
+}
+
+/// Whether a step can be made.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Prepared {
+    Ready(Preserved),
+    Blocked(String),
+}
+
+/// What became of a step.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) result: Result<(), String>,
+    /// The account and the first-login password that was made for it. To be confirmed by [`password_is_safe`].
+    pub(crate) secret: Option<(String, Secret)>,
+}
+
+/// A step with what the ledger has of its resource.
+#[derive(Clone, Copy, Debug)]
+struct Job<'a> {
+    step: &'a Step,
+    record: Option<&'a Record>,
+}
+
+/// The bytes behind a digest, from a profile or from the ledger.
+type Contents<'a> = dyn Fn(&Digest) -> Option<Vec<u8>> + 'a;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Repository,
+    Package,
+    Group,
+    Account,
+    Directory,
+    File,
+    Link,
+    Sudo,
+    Service,
+}
+
+impl Kind {
+    fn of(id: &ResourceId) -> Result<Self> {
+        Ok(match id.kind() {
+            "repository" => Self::Repository,
+            "package" => Self::Package,
+            "group" => Self::Group,
+            "account" => Self::Account,
+            "directory" => Self::Directory,
+            "file" => Self::File,
+            "link" => Self::Link,
+            "sudo" => Self::Sudo,
+            "service" => Self::Service,
+            other => anyhow::bail!("this agent does not know the kind {other:?}: upgrade the agent"),
+        })
+    }
+}
+
+/// Reads the condition of each. An error is a sentence for an admin.
+pub(crate) async fn read(
+    host: &mut Host,
+    wanted: &[Wanted<'_>],
+) -> BTreeMap<ResourceId, Result<Condition, String>> {
+    let mut read = BTreeMap::new();
+    let accounts = Accounts::load(&host.root);
+    let packages = host.packages.refresh(&host.root);
+    let mut services = vec![];
+    for one in wanted {
+        let condition = match (Kind::of(one.id), &accounts) {
+            (Err(error), _) => Err(sentence(&error)),
+            (Ok(Kind::Service), _) => {
+                services.push(*one);
+                continue;
+            }
+            (Ok(Kind::Package), _) => match &packages {
+                Ok(()) => Ok(package::read(host, one)),
+                Err(error) => Err(sentence(error)),
+            },
+            (Ok(_), Err(error)) => Err(sentence(error)),
+            (Ok(kind), Ok(accounts)) => read_one(host, kind, accounts, one).map_err(|error| sentence(&error)),
+        };
+        read.insert(one.id.clone(), condition);
+    }
+    if host.digests.len() > 2 * wanted.len() {
+        let mut paths: Vec<&str> = wanted.iter().map(|one| one.id.key()).collect();
+        paths.sort_unstable();
+        host.digests.keep(|path| paths.binary_search(&path).is_ok());
+    }
+    read.extend(service::read(host, &services).await);
+    read
+}
+
+fn read_one(host: &mut Host, kind: Kind, accounts: &Accounts, wanted: &Wanted<'_>) -> Result<Condition> {
+    match kind {
+        Kind::Repository => repository::read(host, wanted),
+        Kind::Group => Ok(group::read(accounts, wanted)),
+        Kind::Account => account::read(host, accounts, wanted),
+        Kind::Directory => directory::read(host, accounts, wanted),
+        Kind::File => file::read(host, accounts, wanted, wanted.id.key()),
+        Kind::Link => link::read(host, wanted),
+        Kind::Sudo => sudo::read(host, accounts, wanted),
+        Kind::Package | Kind::Service => unreachable!("these are read in bulk"),
+    }
+}
+
+/// Divides steps, without changing their order, into those that are prepared and written together: of one kind, and
+/// all going away or all not. What one brings about, such as a repository, the next may need.
+pub(crate) fn batches<'s>(steps: &[&'s Step]) -> impl Iterator<Item = Vec<&'s Step>> {
+    steps
+        .chunk_by(|a, b| a.id.kind() == b.id.kind() && is_removal(a) == is_removal(b))
+        .map(<[_]>::to_vec)
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+fn is_removal(step: &Step) -> bool {
+    step.action == Action::Remove
+}
+
+/// Finds out, for one of the [`batches`], whether each step can be made and what has to be kept of what it changes.
+/// Changes nothing but apt's package lists.
+pub(crate) async fn prepare(
+    host: &mut Host,
+    steps: &[&Step],
+    records: &BTreeMap<ResourceId, Record>,
+) -> BTreeMap<ResourceId, Result<Prepared, String>> {
+    let mut prepared = BTreeMap::new();
+    for batch in batches(steps) {
+        let jobs = jobs(&batch, records);
+        let results: Vec<Result<Prepared>> = match Kind::of(&batch[0].id) {
+            Err(error) => refuse_all(&jobs, &error),
+            Ok(Kind::Package) => package::prepare(host, &jobs).await,
+            Ok(kind) => {
+                let accounts = Accounts::load(&host.root);
+                jobs.iter()
+                    .map(|job| match &accounts {
+                        Ok(accounts) => prepare_one(host, kind, accounts, job),
+                        Err(error) => Err(anyhow::anyhow!("{error:#}")),
+                    })
+                    .collect()
+            }
+        };
+        for (step, result) in batch.iter().zip(results) {
+            prepared.insert(step.id.clone(), result.map_err(|error| sentence(&error)));
+        }
+    }
+    prepared
+}
+
+fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> Result<Prepared> {
+    match kind {
+        Kind::Repository => repository::prepare(host, job),
+        Kind::Group => Ok(group::prepare(accounts, job)),
+        Kind::Account => Ok(account::prepare(accounts, job)),
+        Kind::Directory => directory::prepare(host, job),
+        Kind::File => backup(host, job, job.step.id.key(), "content"),
+        Kind::Sudo => backup(host, job, &sudo::path(&job.step.id), "content"),
+        Kind::Link | Kind::Service | Kind::Package => Ok(ready()),
+    }
+}
+
+/// Makes the steps so, in the given order.
+pub(crate) async fn write(
+    host: &mut Host,
+    steps: &[&Step],
+    records: &BTreeMap<ResourceId, Record>,
+    contents: &Contents<'_>,
+) -> BTreeMap<ResourceId, Written> {
+    let mut written = BTreeMap::new();
+    for batch in batches(steps) {
+        let jobs = jobs(&batch, records);
+        let results = match Kind::of(&batch[0].id) {
+            Err(error) => refuse_all(&jobs, &error),
+            Ok(Kind::Account) => {
+                for job in &jobs {
+                    written.insert(job.step.id.clone(), account::write(host, job).await);
+                }
+                continue;
+            }
+            Ok(Kind::Repository) => repository::write(host, &jobs, contents).await,
+            Ok(Kind::Package) => package::write(host, &jobs).await,
+            Ok(Kind::Group) => group::write(host, &jobs).await,
+            Ok(Kind::Directory) => each(&jobs, |job| directory::write(host, job)),
+            Ok(Kind::File) => file::write(host, &jobs, contents),
+            Ok(Kind::Link) => each(&jobs, |job| link::write(host, job)),
+            Ok(Kind::Sudo) => sudo::write(host, &jobs, contents).await,
+            Ok(Kind::Service) => service::write(host, &jobs).await,
+        };
+        for (step, result) in batch.iter().zip(results) {
+            let result = result.map_err(|error| sentence(&error));
+            written.insert(step.id.clone(), Written { result, secret: None });
+        }
+    }
+    written
+}
+
+fn jobs<'a>(batch: &[&'a Step], records: &'a BTreeMap<ResourceId, Record>) -> Vec<Job<'a>> {
+    batch.iter().map(|step| Job { step, record: records.get(&step.id) }).collect()
+}
+
+fn each(jobs: &[Job<'_>], mut make: impl FnMut(&Job<'_>) -> Result<()>) -> Vec<Result<()>> {
+    jobs.iter().map(&mut make).collect()
+}
+
+/// The same error for all, where what they share failed.
+fn refuse_all<T>(jobs: &[Job<'_>], error: &anyhow::Error) -> Vec<Result<T>> {
+    jobs.iter().map(|_| Err(anyhow::anyhow!("{error:#}"))).collect()
+}
+
+fn ready() -> Prepared {
+    Prepared::Ready(Preserved::default())
+}
+
+/// An error with its causes, in one line for an admin.
+fn sentence(error: &anyhow::Error) -> String {
+    format!("{error:#}")
+}
+
+/// Keeps the content of the file that a step is about to replace for the first time.
+fn backup(host: &Host, job: &Job<'_>, path: &str, attribute: &str) -> Result<Prepared> {
+    let before = text(&job.step.from, attribute);
+    let (None, Some(before)) = (job.record, before) else { return Ok(ready()) };
+    let seen = crate::host::files::content(&host.root, path, BACKUP_LIMIT)
+        .with_context(|| format!("keeping what {path} held"))?
+        .with_context(|| format!("{path} is gone since a moment ago"))?;
+    anyhow::ensure!(Digest::of(&seen).to_string() == before, "{path} was changed a moment ago");
+    Ok(Prepared::Ready(Preserved { blobs: vec![seen], extra: Value::Null }))
+}
+
+fn attribute<'c>(condition: &'c Condition, name: &str) -> Option<&'c Value> {
+    condition.attributes()?.get(name)
+}
+
+fn text<'c>(condition: &'c Condition, name: &str) -> Option<&'c str> {
+    attribute(condition, name)?.as_str()
+}
+
+fn flag(condition: &Condition, name: &str) -> Option<bool> {
+    attribute(condition, name)?.as_bool()
+}
+
+fn number(condition: &Condition, name: &str) -> Option<u32> {
+    u32::try_from(attribute(condition, name)?.as_u64()?).ok()
+}
+
+fn list<'c>(condition: &'c Condition, name: &str) -> Option<Vec<&'c str>> {
+    Some(attribute(condition, name)?.as_array()?.iter().filter_map(Value::as_str).collect())
+}
+
+impl Job<'_> {
+    /// Whether the step gives this attribute another value than it has.
+    fn changes(&self, name: &str) -> bool {
+        let to = attribute(&self.step.to, name);
+        to.is_some() && to != attribute(&self.step.from, name)
+    }
+
+    /// Whether Muster made what is there.
+    fn is_ours(&self) -> bool {
+        self.record.is_some_and(|record| record.before == Condition::Absent)
+    }
+}
+
+impl Wanted<'_> {
+    /// What is desired; for what is only taken back, what Muster last wrote.
+    fn desired(&self) -> Option<Condition> {
+        self.resource.map(Resource::desired).or_else(|| self.record.map(|record| record.wrote.clone()))
+    }
+
+    /// The entries of a list that matter: the desired ones, or those that Muster wrote or, before a crash, meant to.
+    fn listed(&self, name: &str) -> Option<Vec<String>> {
+        match (self.resource, self.record) {
+            (Some(resource), _) => entries([&resource.desired()], name),
+            (None, Some(record)) => entries(written_by(record), name),
+            (None, None) => None,
+        }
+    }
+
+    /// Whether this is only being taken back, and there was nothing before Muster.
+    fn was_absent(&self) -> bool {
+        self.resource.is_none() && self.record.is_some_and(|record| record.before == Condition::Absent)
+    }
+}
+
+/// The conditions that Muster brought about, or may have when a crash came between.
+fn written_by(record: &Record) -> impl Iterator<Item = &Condition> {
+    [Some(&record.wrote), record.intended.as_ref()].into_iter().flatten()
+}
+
+/// The entries of a list in several conditions, sorted; `None` when none of them has the list.
+fn entries<'c>(conditions: impl IntoIterator<Item = &'c Condition>, name: &str) -> Option<Vec<String>> {
+    let lists: Vec<Vec<&str>> =
+        conditions.into_iter().filter_map(|condition| list(condition, name)).collect();
+    let all: BTreeSet<&str> = lists.iter().flatten().copied().collect();
+    (!lists.is_empty()).then(|| all.into_iter().map(str::to_owned).collect())
+}
+
+/// The numbers of the owner and group that a condition names.
+fn owners(accounts: &Accounts, condition: &Condition) -> Result<(Option<u32>, Option<u32>)> {
+    // An owner without a name was read as a number, and no account name begins with a digit.
+    let uid =
+        text(condition, "owner").map(|name| name.parse().or_else(|_| accounts.uid_of(name))).transpose()?;
+    let gid =
+        text(condition, "group").map(|name| name.parse().or_else(|_| accounts.gid_of(name))).transpose()?;
+    Ok((uid, gid))
+}
+
+/// The permission bits that a condition names.
+fn mode(condition: &Condition) -> Option<u32> {
+    text(condition, "mode")
+        .and_then(|mode| muster_proto::resource::value::Mode::parse(mode).ok())
+        .map(|m| m.bits())
+}
+
+#[cfg(test)]
+mod tests;

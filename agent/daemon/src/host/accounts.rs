@@ -1,0 +1,214 @@
+//! The local account databases: passwd, group and shadow. Of a password only its state is kept, never its hash.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result};
+
+use super::files;
+use super::walk::Root;
+
+const LIMIT: u64 = 16 * 1024 * 1024;
+
+/// All local accounts and groups at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Accounts {
+    users: Vec<User>,
+    groups: Vec<Group>,
+    shadow: BTreeMap<String, Shadow>,
+}
+
+/// One line of passwd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// The whole field: the full name, and further entries behind commas.
+    pub(crate) gecos: String,
+    pub(crate) home: String,
+    pub(crate) shell: String,
+}
+
+/// One line of group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) gid: u32,
+    pub(crate) members: BTreeSet<String>,
+}
+
+/// What shadow says, without the hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shadow {
+    pub(crate) password: Password,
+    /// The day on which the account expires, counted from 1970.
+    pub(crate) expires: Option<i64>,
+}
+
+/// The state of a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Password {
+    /// It can be used.
+    Set,
+    /// There is one, and `!` before its hash keeps it from being used.
+    Locked,
+    /// There is none that could match.
+    None,
+    /// Anybody may log in without.
+    Empty,
+}
+
+impl Accounts {
+    /// Reads the three files.
+    pub(crate) fn load(root: &Root) -> Result<Self> {
+        let read = |path: &str| -> Result<String> {
+            let bytes = files::content(root, path, LIMIT).with_context(|| format!("reading {path}"))?;
+            Ok(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned())
+        };
+        Ok(Self {
+            users: read("/etc/passwd")?.lines().filter_map(parse_user).collect(),
+            groups: read("/etc/group")?.lines().filter_map(parse_group).collect(),
+            shadow: read("/etc/shadow")?.lines().filter_map(parse_shadow).collect(),
+        })
+    }
+
+    /// The account of this name.
+    pub(crate) fn user(&self, name: &str) -> Option<&User> {
+        self.users.iter().find(|user| user.name == name)
+    }
+
+    /// The first account with this number.
+    pub(crate) fn user_by_uid(&self, uid: u32) -> Option<&User> {
+        self.users.iter().find(|user| user.uid == uid)
+    }
+
+    /// The group of this name.
+    pub(crate) fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.iter().find(|group| group.name == name)
+    }
+
+    /// The first group with this number.
+    pub(crate) fn group_by_gid(&self, gid: u32) -> Option<&Group> {
+        self.groups.iter().find(|group| group.gid == gid)
+    }
+
+    /// Accounts whose own group this is.
+    pub(crate) fn with_primary_group(&self, gid: u32) -> impl Iterator<Item = &User> {
+        self.users.iter().filter(move |user| user.gid == gid)
+    }
+
+    /// What shadow says of the account; without a line it has no password.
+    pub(crate) fn shadow(&self, name: &str) -> Shadow {
+        self.shadow.get(name).copied().unwrap_or(Shadow { password: Password::None, expires: None })
+    }
+
+    /// The number of a named owner.
+    pub(crate) fn uid_of(&self, name: &str) -> Result<u32> {
+        let user = self.user(name).with_context(|| format!("the account {name} does not exist"))?;
+        Ok(user.uid)
+    }
+
+    /// The number of a named group.
+    pub(crate) fn gid_of(&self, name: &str) -> Result<u32> {
+        let group = self.group(name).with_context(|| format!("the group {name} does not exist"))?;
+        Ok(group.gid)
+    }
+
+    /// A name for an owner, or the number where there is none. `preferred` wins where several names have the number.
+    pub(crate) fn owner_name(&self, uid: u32, preferred: Option<&str>) -> String {
+        let preferred = preferred.and_then(|name| self.user(name)).filter(|user| user.uid == uid);
+        preferred.or_else(|| self.user_by_uid(uid)).map_or_else(|| uid.to_string(), |user| user.name.clone())
+    }
+
+    /// A name for a group, as [`Accounts::owner_name`].
+    pub(crate) fn group_name(&self, gid: u32, preferred: Option<&str>) -> String {
+        let preferred = preferred.and_then(|name| self.group(name)).filter(|group| group.gid == gid);
+        preferred
+            .or_else(|| self.group_by_gid(gid))
+            .map_or_else(|| gid.to_string(), |group| group.name.clone())
+    }
+}
+
+fn parse_user(line: &str) -> Option<User> {
+    let mut fields = line.split(':');
+    let name = fields.next()?.to_owned();
+    fields.next()?;
+    Some(User {
+        name,
+        uid: fields.next()?.parse().ok()?,
+        gid: fields.next()?.parse().ok()?,
+        gecos: fields.next()?.to_owned(),
+        home: fields.next()?.to_owned(),
+        shell: fields.next()?.to_owned(),
+    })
+}
+
+fn parse_group(line: &str) -> Option<Group> {
+    let mut fields = line.split(':');
+    let name = fields.next()?.to_owned();
+    fields.next()?;
+    let gid = fields.next()?.parse().ok()?;
+    let members = fields.next()?.split(',').filter(|m| !m.is_empty()).map(str::to_owned).collect();
+    Some(Group { name, gid, members })
+}
+
+fn parse_shadow(line: &str) -> Option<(String, Shadow)> {
+    let fields: Vec<_> = line.split(':').collect();
+    let (name, hash) = (fields.first()?, fields.get(1)?);
+    let password = match hash.strip_prefix('!') {
+        Some(rest) if is_hash(rest.trim_start_matches('!')) => Password::Locked,
+        None if hash.is_empty() => Password::Empty,
+        None if is_hash(hash) => Password::Set,
+        Some(_) | None => Password::None,
+    };
+    let expires = fields.get(7).and_then(|days| days.parse().ok());
+    Some(((*name).to_owned(), Shadow { password, expires }))
+}
+
+/// crypt(5) hashes begin with `$` or, the oldest, are 13 characters long; `*` and `x` match nothing.
+fn is_hash(text: &str) -> bool {
+    text.starts_with('$') || text.starts_with('_') || text.len() == 13
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn passwords_are_told_apart_without_keeping_a_hash() {
+        for (hash, state) in [
+            ("$y$j9T$salt$hash", Password::Set),
+            ("!$y$j9T$salt$hash", Password::Locked),
+            ("!!", Password::None),
+            ("!", Password::None),
+            ("*", Password::None),
+            ("!*", Password::None),
+            ("", Password::Empty),
+        ] {
+            let (_, shadow) = parse_shadow(&format!("ada:{hash}:19000:0:99999:7:::")).unwrap();
+            assert_eq!(shadow, Shadow { password: state, expires: None }, "{hash}");
+        }
+        assert_eq!(parse_shadow("ada:!:1:0:9:7::1:").unwrap().1.expires, Some(1));
+    }
+
+    #[test]
+    fn broken_lines_are_passed_over_and_names_win_over_numbers() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("etc")).unwrap();
+        let passwd = "root:x:0:0:root:/root:/bin/bash\ntoor:x:0:0::/root:/bin/sh\n\
+                      ada:x:notanumber:1:::\nben:x:1001\n\n+::::::\nada:x:1000:1000:Ada L,,,:/home/ada:/bin/sh\n";
+        fs::write(dir.path().join("etc/passwd"), passwd).unwrap();
+        fs::write(dir.path().join("etc/group"), "root:x:0:\nengineers:x:4000:ada,ben\nbad\n").unwrap();
+        let accounts = Accounts::load(&Root::open(dir.path()).unwrap()).unwrap();
+        assert_eq!(accounts.user("ada").unwrap().uid, 1000);
+        assert!(accounts.user("ben").is_none());
+        assert_eq!(accounts.owner_name(0, None), "root");
+        assert_eq!(accounts.owner_name(0, Some("toor")), "toor");
+        assert_eq!(accounts.owner_name(1000, Some("toor")), "ada");
+        assert_eq!(accounts.owner_name(77, None), "77");
+        assert!(accounts.group("engineers").unwrap().members.contains("ben"));
+        assert_eq!(accounts.shadow("ada").password, Password::None);
+    }
+}

@@ -1,0 +1,338 @@
+//! Regular files: what they hold, and writing many of them durably at the price of one sync.
+//!
+//! Nothing is written through a name: content goes into a new file beside the old one, owner and mode are set on its
+//! descriptor, and the rename puts it in place whole. After a crash there is the old file or the new one.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use muster_proto::Digest;
+use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Uid};
+use rustix::io::Errno;
+
+use super::walk::{Place, Root, kind_of};
+
+/// Up to this many files are synced one by one: a whole file system may have gigabytes of someone else's to write.
+const SYNC_SINGLY: usize = 8;
+/// How new files are called until they are whole.
+const TEMPORARY: &str = ".muster-new-";
+/// A change within the clock's own grain of the last one leaves no trace in the times of a file.
+const SETTLED_SECONDS: i64 = 2;
+
+/// A regular file as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) digest: Digest,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) mode: u32,
+    pub(crate) size: u64,
+}
+
+/// A file to be written.
+#[derive(Debug)]
+pub(crate) struct NewFile {
+    pub(crate) path: String,
+    pub(crate) content: Vec<u8>,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) mode: u32,
+}
+
+/// What files held when they were last read, for as long as the kernel says that they are the same.
+#[derive(Debug, Default)]
+pub(crate) struct Digests(BTreeMap<String, (Stamp, Digest)>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp([i128; 7]);
+
+impl Stamp {
+    /// What changes in a stat when the content does.
+    #[expect(clippy::useless_conversion, reason = "these fields differ in width between architectures")]
+    pub(crate) fn of(stat: &Stat) -> Self {
+        Self([
+            i128::from(stat.st_dev),
+            i128::from(stat.st_ino),
+            i128::from(stat.st_size),
+            i128::from(stat.st_mtime),
+            i128::from(stat.st_mtime_nsec),
+            i128::from(stat.st_ctime),
+            i128::from(stat.st_ctime_nsec),
+        ])
+    }
+}
+
+impl Digests {
+    /// Forgets files that nobody asks for any more.
+    pub(crate) fn keep(&mut self, wanted: impl Fn(&str) -> bool) {
+        self.0.retain(|path, _| wanted(path));
+    }
+
+    /// How many files are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The file at `path`; `None` when there is nothing.
+    pub(crate) fn look(&mut self, root: &Root, path: &str) -> Result<Option<Seen>> {
+        let Some(place) = root.place(path)? else { return Ok(None) };
+        let Some(stat) = place.stat()? else { return Ok(None) };
+        check_plain(&stat)?;
+        let stamp = Stamp::of(&stat);
+        if let Some((known, digest)) = self.0.get(path)
+            && *known == stamp
+        {
+            return Ok(Some(seen(*digest, &stat)));
+        }
+        let Some((file, stat)) = open_plain(&place)? else { return Ok(None) };
+        let digest = digest_of(file)?;
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec;
+        if stat.st_ctime.saturating_add(SETTLED_SECONDS) < now {
+            self.0.insert(path.to_owned(), (Stamp::of(&stat), digest));
+        } else {
+            self.0.remove(path);
+        }
+        Ok(Some(seen(digest, &stat)))
+    }
+}
+
+fn seen(digest: Digest, stat: &Stat) -> Seen {
+    Seen {
+        digest,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        mode: stat.st_mode & 0o7777,
+        size: u64::try_from(stat.st_size).unwrap_or(0),
+    }
+}
+
+fn check_plain(stat: &Stat) -> Result<()> {
+    let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    ensure!(regular, "there is {} in its place: remove it, or manage it as what it is", kind_of(stat));
+    ensure!(
+        stat.st_nlink == 1,
+        "it has {} hard links, and a change would reach the others: remove them first",
+        stat.st_nlink
+    );
+    Ok(())
+}
+
+/// Opens a regular file with one name; `None` when there is nothing. The check is on the descriptor, so that what was
+/// checked is what is used.
+fn open_plain(place: &Place) -> Result<Option<(std::fs::File, Stat)>> {
+    let file = match place.open(OFlags::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::LOOP) => {
+            bail!("there is a symbolic link in its place: remove it, or manage it as what it is")
+        }
+        Err(error) => return Err(error).context("opening it"),
+    };
+    let stat = rustix::fs::fstat(&file).context("asking about it")?;
+    check_plain(&stat)?;
+    Ok(Some((file.into(), stat)))
+}
+
+fn digest_of(mut file: std::fs::File) -> Result<Digest> {
+    let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        let n = file.read(&mut buffer).context("reading it")?;
+        if n == 0 {
+            break;
+        }
+        hash.update(&buffer[..n]);
+    }
+    let hex = data_encoding::HEXLOWER.encode(hash.finish().as_ref());
+    Ok(format!("sha256:{hex}").parse().expect("a SHA-256 in hex is a digest"))
+}
+
+/// The bytes of the file at `path`, if there are at most `limit`; `None` when there is nothing.
+pub(crate) fn content(root: &Root, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+    let Some(place) = root.place(path)? else { return Ok(None) };
+    let Some((file, _)) = open_plain(&place)? else { return Ok(None) };
+    read_limited(file, limit).map(Some)
+}
+
+/// Reads to the end, which has to come within `limit` bytes.
+pub(crate) fn read_limited(file: std::fs::File, limit: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes).context("reading it")?;
+    ensure!(bytes.len() as u64 <= limit, "it is larger than {limit} bytes");
+    Ok(bytes)
+}
+
+/// Sets owner, group and mode on the file itself; `None` leaves one as it is.
+pub(crate) fn set_attributes(
+    root: &Root,
+    path: &str,
+    (uid, gid): (Option<u32>, Option<u32>),
+    mode: Option<u32>,
+) -> Result<()> {
+    let place = root.existing_place(path)?;
+    let (file, stat) = open_plain(&place)?.context("it is gone")?;
+    apply_attributes(&file.into(), &stat, (uid, gid), mode)
+}
+
+/// Sets owner, group and mode on an open file or directory, durably.
+pub(crate) fn apply_attributes(
+    fd: &OwnedFd,
+    stat: &Stat,
+    (uid, gid): (Option<u32>, Option<u32>),
+    mode: Option<u32>,
+) -> Result<()> {
+    if uid.is_some_and(|uid| uid != stat.st_uid) || gid.is_some_and(|gid| gid != stat.st_gid) {
+        rustix::fs::fchown(fd, uid.map(Uid::from_raw), gid.map(Gid::from_raw))
+            .context("changing its owner")?;
+    }
+    // After the owner, because a change of owner takes setuid and setgid away.
+    let mode = mode.unwrap_or(stat.st_mode & 0o7777);
+    rustix::fs::fchmod(fd, Mode::from_raw_mode(mode)).context("changing its mode")?;
+    rustix::fs::fsync(fd).context("syncing it")
+}
+
+/// Removes the file at `path` if it holds `expected`.
+pub(crate) fn remove(root: &Root, path: &str, expected: Option<Digest>) -> Result<()> {
+    let Some(place) = root.place(path)? else { return Ok(()) };
+    let Some((file, _)) = open_plain(&place)? else { return Ok(()) };
+    if let Some(expected) = expected {
+        ensure!(digest_of(file)? == expected, "someone changed it a moment ago: left as it is");
+    }
+    rustix::fs::unlinkat(&place.dir, &place.name, AtFlags::empty()).context("removing it")?;
+    place.sync_dir().context("syncing its directory")
+}
+
+struct Staged {
+    place: Place,
+    temporary: String,
+    file: OwnedFd,
+    device: u64,
+}
+
+/// Writes all files: new ones beside the old ones, one sync, renames, one sync of each directory. What becomes of one
+/// does not stop the others; the answers are in the order of `files`.
+pub(crate) fn write_all(root: &Root, files: &[NewFile]) -> Vec<Result<()>> {
+    let mut swept = BTreeMap::new();
+    let staged: Vec<Result<Staged>> = files.iter().map(|file| stage(root, file, &mut swept)).collect();
+    let synced = sync_staged(&staged);
+    let mut results: Vec<Result<()>> = Vec::with_capacity(files.len());
+    let mut dirs: BTreeMap<(u64, u64), (Place, Vec<usize>)> = BTreeMap::new();
+    for (index, staged) in staged.into_iter().enumerate() {
+        let renamed = staged.and_then(|staged| match synced.get(&staged.device) {
+            Some(Err(error)) => {
+                discard(&staged);
+                bail!("syncing it: {error}")
+            }
+            _ => put_in_place(staged),
+        });
+        results
+            .push(renamed.map(|(id, place)| dirs.entry(id).or_insert_with(|| (place, vec![])).1.push(index)));
+    }
+    for (place, members) in dirs.into_values() {
+        if let Err(error) = place.sync_dir() {
+            for index in members {
+                results[index] = Err(anyhow::anyhow!("syncing its directory: {error:#}"));
+            }
+        }
+    }
+    results
+}
+
+fn stage(root: &Root, file: &NewFile, swept: &mut BTreeMap<(u64, u64), ()>) -> Result<Staged> {
+    let place = root.existing_place(&file.path)?;
+    if let Some(stat) = place.stat()? {
+        check_plain(&stat)?;
+    }
+    let dir = rustix::fs::fstat(&place.dir).context("asking about its directory")?;
+    if swept.insert((dir.st_dev, dir.st_ino), ()).is_none() {
+        sweep(&place)?;
+    }
+    let temporary = format!("{TEMPORARY}{}", random_suffix()?);
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(&place.dir, &temporary, flags, Mode::RUSR | Mode::WUSR)
+        .context("making a new file in its directory")?;
+    let staged = Staged { place, temporary, file: fd, device: dir.st_dev };
+    fill(&staged, file).inspect_err(|_| discard(&staged))?;
+    Ok(staged)
+}
+
+fn fill(staged: &Staged, file: &NewFile) -> Result<()> {
+    let mut writer = std::fs::File::from(staged.file.try_clone()?);
+    writer.write_all(&file.content).context("writing it")?;
+    if (file.uid, file.gid) != (0, 0) {
+        rustix::fs::fchown(&staged.file, Some(Uid::from_raw(file.uid)), Some(Gid::from_raw(file.gid)))
+            .context("setting its owner")?;
+    } else {
+        // The directory may be setgid, and then the new file is of the directory's group.
+        rustix::fs::fchown(&staged.file, None, Some(Gid::ROOT)).context("setting its group")?;
+    }
+    rustix::fs::fchmod(&staged.file, Mode::from_raw_mode(file.mode)).context("setting its mode")
+}
+
+/// Makes the staged files durable; the errors, by file system.
+fn sync_staged(staged: &[Result<Staged>]) -> BTreeMap<u64, Result<(), Errno>> {
+    let whole: Vec<&Staged> = staged.iter().filter_map(|staged| staged.as_ref().ok()).collect();
+    let mut synced = BTreeMap::new();
+    for one in &whole {
+        if whole.len() <= SYNC_SINGLY {
+            let result = rustix::fs::fsync(&one.file);
+            if result.is_err() || !synced.contains_key(&one.device) {
+                synced.insert(one.device, result);
+            }
+        } else {
+            synced.entry(one.device).or_insert_with(|| rustix::fs::syncfs(&one.file));
+        }
+    }
+    synced
+}
+
+fn put_in_place(staged: Staged) -> Result<((u64, u64), Place)> {
+    let renamed = match staged.place.stat()? {
+        // What was planted since the first look is not replaced.
+        Some(stat) => check_plain(&stat),
+        None => Ok(()),
+    };
+    let dir = &staged.place.dir;
+    let renamed = renamed.and_then(|()| {
+        rustix::fs::renameat(dir, &staged.temporary, dir, &staged.place.name).context("putting it in place")
+    });
+    renamed.inspect_err(|_| discard(&staged))?;
+    let stat = rustix::fs::fstat(dir).context("asking about its directory")?;
+    Ok(((stat.st_dev, stat.st_ino), staged.place))
+}
+
+fn discard(staged: &Staged) {
+    // If even this fails, the next write into the directory sweeps it away.
+    rustix::fs::unlinkat(&staged.place.dir, &staged.temporary, AtFlags::empty()).ok();
+}
+
+/// Removes what a crash left: the same files are written again now, so this is where leftovers are met.
+fn sweep(place: &Place) -> Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = rustix::fs::openat(&place.dir, ".", flags, Mode::empty()).context("opening its directory")?;
+    for entry in Dir::read_from(dir).context("listing its directory")? {
+        let entry = entry.context("listing its directory")?;
+        let name = entry.file_name();
+        if !name.to_bytes().starts_with(TEMPORARY.as_bytes()) {
+            continue;
+        }
+        let ours = rustix::fs::statat(&place.dir, name, AtFlags::SYMLINK_NOFOLLOW)
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
+        if ours {
+            rustix::fs::unlinkat(&place.dir, name, AtFlags::empty()).context("removing a leftover")?;
+        }
+    }
+    Ok(())
+}
+
+/// A suffix that nobody can foresee and occupy.
+pub(crate) fn random_suffix() -> Result<String> {
+    let mut bytes = [0; 8];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| anyhow::anyhow!("the system gives no random numbers"))?;
+    Ok(data_encoding::HEXLOWER.encode(&bytes))
+}
+
+#[cfg(test)]
+mod tests;

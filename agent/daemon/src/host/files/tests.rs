@@ -1,0 +1,117 @@
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::path::Path;
+
+use super::*;
+
+fn root() -> (tempfile::TempDir, Root) {
+    let dir = tempfile::tempdir().unwrap();
+    let root = Root::open(dir.path()).unwrap();
+    (dir, root)
+}
+
+fn file(path: &str, content: &str) -> NewFile {
+    NewFile { path: path.to_owned(), content: content.as_bytes().to_vec(), uid: 0, gid: 0, mode: 0o644 }
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_batch_is_written_whole_and_leaves_nothing_beside_it() {
+    let (dir, root) = root();
+    fs::create_dir(dir.path().join("a")).unwrap();
+    fs::write(dir.path().join("a/.muster-new-0123456789abcdef"), "from a crash").unwrap();
+    let mut files: Vec<_> = (0..40).map(|i| file(&format!("/a/{i:02}"), &format!("content {i}"))).collect();
+    files.push(NewFile { uid: 12, gid: 34, mode: 0o4750, ..file("/a/setuid", "x") });
+    files.push(file("/none/x", ""));
+    let results = write_all(&root, &files);
+    assert!(results[..41].iter().all(Result::is_ok), "{results:?}");
+    assert_eq!(results[41].as_ref().unwrap_err().to_string(), "the directory /none does not exist");
+    assert_eq!(names(&dir.path().join("a")).len(), 41);
+    assert_eq!(fs::read_to_string(dir.path().join("a/39")).unwrap(), "content 39");
+    let meta = fs::metadata(dir.path().join("a/setuid")).unwrap();
+    assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o7777), (12, 34, 0o4750));
+}
+
+#[test]
+fn what_is_planted_in_place_of_a_file_is_named_and_nothing_is_written_through_it() {
+    let (dir, root) = root();
+    let at = |name: &str| dir.path().join(name);
+    fs::write(at("victim"), "precious").unwrap();
+    symlink("victim", at("link")).unwrap();
+    fs::write(at("hard"), "precious").unwrap();
+    fs::hard_link(at("hard"), at("harder")).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, at("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    fs::create_dir(at("dir")).unwrap();
+    let mut digests = Digests::default();
+    for (name, reason) in
+        [("link", "symbolic link"), ("hard", "2 hard links"), ("fifo", "a FIFO"), ("dir", "a directory")]
+    {
+        let path = format!("/{name}");
+        let looked = digests.look(&root, &path).unwrap_err().to_string();
+        let wrote = write_all(&root, &[file(&path, "evil")]).remove(0).unwrap_err().to_string();
+        let set = set_attributes(&root, &path, (Some(1000), None), Some(0o777)).unwrap_err().to_string();
+        let removed = remove(&root, &path, None).unwrap_err().to_string();
+        for said in [looked, wrote, set, removed] {
+            assert!(said.contains(reason), "{name}: {said}");
+        }
+    }
+    assert_eq!(fs::read_to_string(at("victim")).unwrap(), "precious");
+    assert_eq!(fs::read_to_string(at("harder")).unwrap(), "precious");
+    assert_eq!(fs::metadata(at("victim")).unwrap().uid(), 0);
+    assert_eq!(names(dir.path()), ["dir", "fifo", "hard", "harder", "link", "victim"]);
+}
+
+#[test]
+fn a_file_in_a_users_directory_is_replaced_and_not_written_through() {
+    let (dir, root) = root();
+    fs::create_dir(dir.path().join("ada")).unwrap();
+    chown(dir.path().join("ada"), Some(1000), Some(1000)).unwrap();
+    fs::write(dir.path().join("ada/x"), "old").unwrap();
+    let before = fs::metadata(dir.path().join("ada/x")).unwrap().ino();
+    write_all(&root, &[file("/ada/x", "new")]).remove(0).unwrap();
+    let after = fs::metadata(dir.path().join("ada/x")).unwrap();
+    assert_ne!(after.ino(), before);
+    assert_eq!((after.uid(), after.gid()), (0, 0));
+}
+
+#[test]
+fn a_changed_file_is_noticed_even_when_its_size_and_time_are_put_back() {
+    let (dir, root) = root();
+    let path = dir.path().join("x");
+    fs::write(&path, "one").unwrap();
+    let mut digests = Digests::default();
+    let first = digests.look(&root, "/x").unwrap().unwrap();
+    let modified = fs::metadata(&path).unwrap().modified().unwrap();
+    fs::write(&path, "two").unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+    let second = digests.look(&root, "/x").unwrap().unwrap();
+    assert_eq!(first.digest, Digest::of(b"one"));
+    assert_eq!(second.digest, Digest::of(b"two"));
+}
+
+#[test]
+fn owner_and_mode_change_on_the_file_itself_and_setuid_survives_the_owner() {
+    let (dir, root) = root();
+    let path = dir.path().join("x");
+    fs::write(&path, "").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o4755)).unwrap();
+    set_attributes(&root, "/x", (Some(1000), Some(1001)), None).unwrap();
+    let meta = fs::metadata(&path).unwrap();
+    assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o7777), (1000, 1001, 0o4755));
+}
+
+#[test]
+fn a_file_that_changed_since_the_plan_is_not_removed() {
+    let (dir, root) = root();
+    fs::write(dir.path().join("x"), "theirs").unwrap();
+    let error = remove(&root, "/x", Some(Digest::of(b"ours"))).unwrap_err().to_string();
+    assert!(error.contains("left as it is"), "{error}");
+    remove(&root, "/x", Some(Digest::of(b"theirs"))).unwrap();
+    assert!(!dir.path().join("x").exists());
+}

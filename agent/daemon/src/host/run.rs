@@ -1,0 +1,278 @@
+//! Commands, each in a transient systemd unit of its own with its own limits, never as a child of the agent.
+//!
+//! The agent may be restarted or upgraded while one runs, by that very command: the unit goes on, and
+//! [`Host::reattach`] waits for it before anything else is done.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use zbus::Variant;
+
+use super::{Host, files};
+
+const PREFIX: &str = "muster-run-";
+const SERVICE: &str = "org.freedesktop.systemd1.Service";
+/// What is read of a command's output. A simulation of a thousand packages prints some hundred kilobytes.
+const OUTPUT_LIMIT: u64 = 4 * 1024 * 1024;
+/// What of it goes into a reason.
+const TAIL: usize = 4096;
+/// Beyond a command's own limit, after which systemd ends it: for systemd to do so.
+const GRACE: Duration = Duration::from_secs(120);
+/// How long a command that an earlier agent started may still take.
+const REATTACH: Duration = Duration::from_secs(2 * 3600);
+
+/// What kind of work a command is, which decides its limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// A tool that is done at once.
+    Short,
+    /// A package manager: long, and its scripts may leave processes behind that are to stay.
+    Packages,
+}
+
+impl Work {
+    fn limit(self) -> Duration {
+        match self {
+            Self::Short => Duration::from_secs(60),
+            Self::Packages => Duration::from_secs(3600),
+        }
+    }
+
+    /// Memory in bytes at which the kernel slows it (packages) or ends it (short). Ending a package manager half-way
+    /// would leave a system that needs repair.
+    fn memory(self) -> (&'static str, u64) {
+        match self {
+            Self::Short => ("MemoryMax", 512 << 20),
+            Self::Packages => ("MemoryHigh", 2 << 30),
+        }
+    }
+}
+
+/// What a command left.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) success: bool,
+    pub(crate) stdout: String,
+    /// The end of what it said, on one channel or the other, in printable characters.
+    pub(crate) said: String,
+}
+
+impl Ran {
+    /// An error with what the command said, unless it succeeded.
+    pub(crate) fn ok(self, what: &str) -> Result<Self> {
+        anyhow::ensure!(self.success, "{what}: {}", self.said);
+        Ok(self)
+    }
+}
+
+/// The files of one run.
+struct Files {
+    input: PathBuf,
+    output: PathBuf,
+    errors: PathBuf,
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        for path in [&self.input, &self.output, &self.errors] {
+            // What can't be removed is removed at the next start, and can be read by root only.
+            fs::remove_file(path).ok();
+        }
+    }
+}
+
+impl Host {
+    /// Runs `argv` to its end. What it gets on standard input never appears in an argument or a property.
+    pub(crate) async fn run(&mut self, work: Work, argv: &[&str], input: Option<&[u8]>) -> Result<Ran> {
+        let program = argv.first().copied().context("a command has a name")?;
+        let inner = async {
+            let name = format!("{PREFIX}{}", files::random_suffix()?);
+            let unit = format!("{name}.service");
+            let files = self.make_files(&name, input)?;
+            let mut jobs = self.systemd.jobs().await?;
+            let job =
+                self.systemd.start_transient(&unit, properties(work, argv, &files, input.is_some())).await?;
+            let waited = jobs.wait(&job, work.limit() + GRACE).await;
+            let result = match waited {
+                Ok(_) => self.collect(&unit, &files).await,
+                Err(error) => Err(error),
+            };
+            self.discard(&unit).await?;
+            result
+        };
+        inner.await.with_context(|| format!("running {program}"))
+    }
+
+    /// Waits for the commands of an agent that ended before they did, and removes their traces.
+    pub(crate) async fn reattach(&mut self) -> Result<()> {
+        let mut jobs = self.systemd.jobs().await?;
+        for (name, unit) in self.systemd.matching(&format!("{PREFIX}*.service")).await? {
+            if unit.active == "activating" {
+                tracing::info!(unit = %name, "waiting for a command that was started before this agent");
+                if let Some(job) = self.systemd.pending_job(&unit).await? {
+                    jobs.wait(&job, REATTACH).await.with_context(|| format!("waiting for {name}"))?;
+                }
+            }
+            self.discard(&name).await?;
+        }
+        remove_leftovers(&self.scratch)
+    }
+
+    fn make_files(&self, name: &str, input: Option<&[u8]>) -> Result<Files> {
+        let at = |suffix: &str| self.scratch.join(format!("{name}.{suffix}"));
+        let files = Files { input: at("in"), output: at("out"), errors: at("err") };
+        for (path, content) in
+            [(&files.input, input), (&files.output, Some(&[][..])), (&files.errors, Some(&[][..]))]
+        {
+            let Some(content) = content else { continue };
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            file.write_all(content)?;
+        }
+        Ok(files)
+    }
+
+    async fn collect(&mut self, unit: &str, files: &Files) -> Result<Ran> {
+        let units = self.systemd.units(&[unit.to_owned()]).await?;
+        let path = &units.first().context("systemd has forgotten the command")?.path;
+        let result: String = self.systemd.property(path, SERVICE, "Result").await?;
+        let status: i32 = self.systemd.property(path, SERVICE, "ExecMainStatus").await?;
+        let stdout = read_output(&files.output)?;
+        let stderr = read_output(&files.errors)?;
+        let success = result == "success" && status == 0;
+        let said = match (stderr.trim(), stdout.trim()) {
+            ("", "") if result == "exit-code" => format!("it ended with status {status} and no word"),
+            ("", "") => format!("systemd ended it: {result}"),
+            ("", said) | (said, _) => printable_tail(said),
+        };
+        let said = if result == "timeout" { format!("it took too long; it said: {said}") } else { said };
+        Ok(Ran { success, stdout, said })
+    }
+
+    /// Lets systemd forget the unit.
+    async fn discard(&mut self, unit: &str) -> Result<()> {
+        let known = self.systemd.units(&[unit.to_owned()]).await?;
+        match known.first().map(|unit| unit.active.as_str()) {
+            Some("failed") => self.systemd.reset_failed(unit).await,
+            Some("active" | "activating" | "deactivating") => {
+                self.systemd.job("StopUnit", unit, GRACE).await.map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn properties(
+    work: Work,
+    argv: &[&str],
+    files: &Files,
+    with_input: bool,
+) -> Vec<(&'static str, Variant<'static>)> {
+    const ENVIRONMENT: [&str; 8] = [
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LC_ALL=C.UTF-8",
+        "HOME=/root",
+        "DEBIAN_FRONTEND=noninteractive",
+        "DEBIAN_PRIORITY=critical",
+        "APT_LISTCHANGES_FRONTEND=none",
+        "UCF_FORCE_CONFFOLD=1",
+        // It would restart services, this agent among them, in the middle of a transaction.
+        "NEEDRESTART_SUSPEND=1",
+    ];
+    let words: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
+    let program = words.first().cloned().unwrap_or_default();
+    let shown = |path: &Path| Variant::from(path.to_string_lossy().into_owned());
+    let limit = u64::try_from(work.limit().as_micros()).unwrap_or(u64::MAX);
+    let (memory, bytes) = work.memory();
+    let mut properties = vec![
+        ("Description", Variant::from(format!("Muster: {program}"))),
+        // The job that starts a oneshot service ends when the command does.
+        ("Type", Variant::from("oneshot")),
+        ("RemainAfterExit", Variant::from(true)),
+        ("ExecStart", Variant::new(vec![(program, words, false)])),
+        ("Environment", Variant::from(ENVIRONMENT.map(str::to_owned).to_vec())),
+        ("WorkingDirectory", Variant::from("/")),
+        ("UMask", Variant::from(0o022_u32)),
+        ("TimeoutStartUSec", Variant::from(limit)),
+        ("StandardOutputFile", shown(&files.output)),
+        ("StandardErrorFile", shown(&files.errors)),
+        ("CPUWeight", Variant::from(50_u64)),
+        ("IOWeight", Variant::from(50_u64)),
+        (memory, Variant::from(bytes)),
+        ("OOMPolicy", Variant::from("continue")),
+    ];
+    if with_input {
+        properties.push(("StandardInputFile", shown(&files.input)));
+    }
+    if work == Work::Packages {
+        properties.push(("KillMode", Variant::from("process")));
+    }
+    properties
+}
+
+/// Makes the folder for input and output of commands, or checks that it is root's alone.
+pub(super) fn prepare_scratch(path: &Path) -> Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let meta = fs::symlink_metadata(path)?;
+    anyhow::ensure!(meta.is_dir(), "it is not a directory");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    Ok(())
+}
+
+fn remove_leftovers(scratch: &Path) -> Result<()> {
+    for entry in fs::read_dir(scratch).context("listing the output of earlier commands")? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+            fs::remove_file(entry.path()).context("removing the output of an earlier command")?;
+        }
+    }
+    Ok(())
+}
+
+fn read_output(path: &Path) -> Result<String> {
+    let bytes = files::read_limited(File::open(path).context("opening a command's output")?, OUTPUT_LIMIT)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The last of a text, with what a terminal might obey escaped.
+fn printable_tail(text: &str) -> String {
+    let start = text.char_indices().map(|(at, _)| at).find(|at| text.len() - at <= TAIL).unwrap_or(0);
+    let mut out = String::new();
+    for c in text[start..].chars() {
+        match c {
+            '\n' => out.push(c),
+            '\t' => out.push(' '),
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_the_end_of_what_was_said_without_control_characters() {
+        let text = format!("{}é\x1b[2Jlast\nline", "x".repeat(10_000));
+        let tail = printable_tail(&text);
+        assert!(tail.len() <= TAIL + 16, "{}", tail.len());
+        assert!(tail.ends_with("é\\u{1b}[2Jlast\nline"), "{tail:?}");
+    }
+
+    #[test]
+    fn the_folder_for_input_is_closed_to_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let scratch = dir.path().join("run");
+        fs::create_dir(&scratch).unwrap();
+        fs::set_permissions(&scratch, fs::Permissions::from_mode(0o777)).unwrap();
+        prepare_scratch(&scratch).unwrap();
+        assert_eq!(fs::metadata(&scratch).unwrap().permissions().mode() & 0o777, 0o700);
+        std::os::unix::fs::symlink("/tmp", dir.path().join("planted")).unwrap();
+        assert!(prepare_scratch(&dir.path().join("planted")).is_err());
+    }
+}

@@ -1,0 +1,230 @@
+//! Reaches a path component by component, so that nobody but root decides where it leads.
+//!
+//! A symbolic link is followed only if root owns it and it stands in a directory that only root can write. In a
+//! directory that is a user's, everything is taken as it stands: a link there is refused, never followed.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Component, Path};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+
+/// As many links as the kernel itself follows.
+const MAX_LINKS: usize = 40;
+
+/// Where absolute paths begin: `/`, or a folder that stands for it.
+#[derive(Debug)]
+pub(crate) struct Root(OwnedFd);
+
+/// A name in a directory that was reached safely. There may or may not be something of that name.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The directory, opened with `O_PATH`.
+    pub(crate) dir: OwnedFd,
+    /// The last component of the path.
+    pub(crate) name: String,
+}
+
+fn handle() -> OFlags {
+    OFlags::PATH | OFlags::CLOEXEC
+}
+
+impl Root {
+    /// Opens the directory that all paths are taken from.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        Ok(Self(rustix::fs::open(path, handle() | OFlags::DIRECTORY, Mode::empty())?))
+    }
+
+    /// The place of `path`; `None` when a directory on the way is missing.
+    pub(crate) fn place(&self, path: &str) -> Result<Option<Place>> {
+        let (above, name) = path.rsplit_once('/').with_context(|| format!("{path:?} is not absolute"))?;
+        ensure!(!matches!(name, "" | "." | ".."), "{path:?} names no file");
+        Ok(self.directory(above)?.map(|dir| Place { dir, name: name.to_owned() }))
+    }
+
+    /// The place of `path`, whose directory has to be there.
+    pub(crate) fn existing_place(&self, path: &str) -> Result<Place> {
+        let above = path.rsplit_once('/').map_or("", |(above, _)| above);
+        self.place(path)?.with_context(|| format!("the directory {above} does not exist"))
+    }
+
+    /// Opens a directory with `O_PATH`; `None` when it or one on the way is missing.
+    pub(crate) fn directory(&self, path: &str) -> Result<Option<OwnedFd>> {
+        let relative = path.trim_start_matches('/');
+        let relative = if relative.is_empty() { "." } else { relative };
+        // One call does for the usual path, which has no links. Whatever else it says is judged step by step.
+        let flags = handle() | OFlags::DIRECTORY;
+        match rustix::fs::openat2(&self.0, relative, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+            Ok(dir) => Ok(Some(dir)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(_) => self.walk(relative).with_context(|| format!("on the way to {path}")),
+        }
+    }
+
+    fn walk(&self, path: &str) -> Result<Option<OwnedFd>> {
+        // What is below the deepest element is the way back for "..", which never leaves the root.
+        let mut stack = vec![reopen(&self.0)?];
+        let mut ahead = components(Path::new(path));
+        let mut links = 0;
+        while let Some(name) = ahead.pop() {
+            if name == ".." {
+                if stack.len() > 1 {
+                    stack.pop();
+                }
+                continue;
+            }
+            let shown = name.to_string_lossy().escape_default().to_string();
+            let here = stack.last().expect("the root is never popped");
+            let next = match rustix::fs::openat(here, &name, handle() | OFlags::NOFOLLOW, Mode::empty()) {
+                Ok(next) => next,
+                Err(Errno::NOENT) => return Ok(None),
+                Err(error) => return Err(error).with_context(|| format!("opening {shown}")),
+            };
+            let stat = rustix::fs::fstat(&next).with_context(|| format!("asking about {shown}"))?;
+            match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory => stack.push(next),
+                FileType::Symlink => {
+                    trust_link(here, &stat, &shown)?;
+                    links += 1;
+                    ensure!(links <= MAX_LINKS, "{shown} is one symbolic link too many");
+                    let target = rustix::fs::readlinkat(&next, "", Vec::new())
+                        .with_context(|| format!("reading the link {shown}"))?;
+                    let target = OsString::from_vec(target.into_bytes());
+                    if Path::new(&target).is_absolute() {
+                        stack.truncate(1);
+                    }
+                    ahead.extend(components(Path::new(&target)));
+                }
+                _ => bail!("{shown} is not a directory"),
+            }
+        }
+        Ok(stack.pop())
+    }
+}
+
+impl Place {
+    /// What is there, without following a link; `None` when nothing is.
+    pub(crate) fn stat(&self) -> Result<Option<Stat>> {
+        match rustix::fs::statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error).context("asking about it"),
+        }
+    }
+
+    /// Opens what is there for reading. A FIFO does not block, a terminal does not become ours, a link is an error.
+    pub(crate) fn open(&self, extra: OFlags) -> rustix::io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.dir, &self.name, flags | extra, Mode::empty())
+    }
+
+    /// Makes the directory's entries durable.
+    pub(crate) fn sync_dir(&self) -> Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = rustix::fs::openat(&self.dir, ".", flags, Mode::empty())?;
+        Ok(rustix::fs::fsync(&dir)?)
+    }
+}
+
+/// What a path holds that should hold something else, in words.
+pub(crate) fn kind_of(stat: &Stat) -> &'static str {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => "a regular file",
+        FileType::Directory => "a directory",
+        FileType::Symlink => "a symbolic link",
+        FileType::Fifo => "a FIFO",
+        FileType::Socket => "a socket",
+        FileType::CharacterDevice | FileType::BlockDevice => "a device file",
+        FileType::Unknown => "something unknown",
+    }
+}
+
+fn trust_link(dir: &OwnedFd, link: &Stat, shown: &str) -> Result<()> {
+    let dir = rustix::fs::fstat(dir).context("asking about a directory")?;
+    let only_root = dir.st_uid == 0 && dir.st_mode & 0o022 == 0;
+    ensure!(
+        link.st_uid == 0 && only_root,
+        "{shown} is a symbolic link that someone other than root could have placed: it is not followed"
+    );
+    Ok(())
+}
+
+fn reopen(dir: &OwnedFd) -> Result<OwnedFd> {
+    Ok(rustix::fs::openat(dir, ".", handle() | OFlags::DIRECTORY, Mode::empty())?)
+}
+
+/// The components of a path, the last one first.
+fn components(path: &Path) -> Vec<OsString> {
+    let mut all: Vec<_> = path
+        .components()
+        .filter_map(|component| match component {
+            Component::Normal(name) => Some(name.to_owned()),
+            Component::ParentDir => Some("..".into()),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+        })
+        .collect();
+    all.reverse();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+
+    use super::*;
+
+    fn root() -> (tempfile::TempDir, Root) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::open(dir.path()).unwrap();
+        (dir, root)
+    }
+
+    #[test]
+    fn a_link_of_root_in_a_directory_of_root_is_followed_and_never_out_of_the_root() {
+        let (dir, root) = root();
+        fs::create_dir_all(dir.path().join("usr/lib")).unwrap();
+        fs::write(dir.path().join("usr/lib/x"), "x").unwrap();
+        symlink("usr/lib", dir.path().join("lib")).unwrap();
+        symlink("/../../usr/lib", dir.path().join("up")).unwrap();
+        for path in ["/lib/x", "/up/x"] {
+            assert!(root.place(path).unwrap().unwrap().stat().unwrap().is_some(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_link_that_a_user_could_have_placed_is_refused() {
+        let (dir, root) = root();
+        fs::create_dir_all(dir.path().join("etc")).unwrap();
+        fs::create_dir_all(dir.path().join("home/ada")).unwrap();
+        chown(dir.path().join("home/ada"), Some(1000), Some(1000)).unwrap();
+        symlink("/etc", dir.path().join("home/ada/conf")).unwrap();
+        fs::create_dir_all(dir.path().join("tmp")).unwrap();
+        fs::set_permissions(dir.path().join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
+        symlink("/etc", dir.path().join("tmp/conf")).unwrap();
+        for path in ["/home/ada/conf/shadow", "/tmp/conf/shadow"] {
+            let error = format!("{:#}", root.place(path).unwrap_err());
+            assert!(error.contains("someone other than root"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_circle_of_links_ends() {
+        let (dir, root) = root();
+        symlink("b", dir.path().join("a")).unwrap();
+        symlink("a", dir.path().join("b")).unwrap();
+        assert!(root.place("/a/x").is_err());
+    }
+
+    #[test]
+    fn a_missing_directory_on_the_way_is_not_an_error_but_a_file_there_is() {
+        let (dir, root) = root();
+        fs::write(dir.path().join("file"), "").unwrap();
+        assert!(root.place("/none/x").unwrap().is_none());
+        assert!(root.place("/file/x").is_err());
+        assert!(root.place("relative").is_err());
+    }
+}

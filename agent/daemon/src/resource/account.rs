@@ -1,0 +1,334 @@
+//! `account`: a local account with its groups, keys and first password; it ends by being locked, never by deletion.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use muster_proto::condition::Condition;
+use muster_proto::report::Secret;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use serde_json::{Value, json};
+
+use super::{
+    Job, Prepared, Preserved, Wanted, Written, authorized_keys, entries, flag, list, number, ready, sentence,
+    text, written_by,
+};
+use crate::host::Host;
+use crate::host::accounts::{Accounts, Password, Shadow, User};
+use crate::host::run::Work;
+
+/// The day that locks: the first one of 1970, which every tool takes for the past.
+const EXPIRED: &str = "1";
+/// Without look-alikes: 16 of these 31 are 79 bits.
+const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
+
+pub(super) fn read(host: &Host, accounts: &Accounts, wanted: &Wanted<'_>) -> Result<Condition> {
+    let name = wanted.id.key();
+    let Some(user) = accounts.user(name) else {
+        // An account that is to be locked need not be made for that.
+        return Ok(match wanted.resource.map(|resource| resource.desired()) {
+            Some(desired) if flag(&desired, "locked") == Some(true) => desired,
+            None if wanted.was_absent() => Condition::present([("locked", true.into())]),
+            _ => Condition::Absent,
+        });
+    };
+    let shadow = accounts.shadow(name);
+    let groups = wanted.listed("groups").map(|mut groups| {
+        groups.retain(|group| is_member(accounts, user, group));
+        groups
+    });
+    let keys = match wanted.listed("ssh_keys") {
+        Some(keys) => Some(authorized_keys::present(host, user, keys)?),
+        None => None,
+    };
+    let password = match shadow.password {
+        Password::Set | Password::Locked if !marker(host, name).exists() => "set",
+        Password::Set | Password::Locked | Password::None => "none",
+        Password::Empty => "empty",
+    };
+    Ok(Condition::present([
+        ("locked", locked(shadow)),
+        ("full_name", full_name(user).into()),
+        ("uid", user.uid.into()),
+        ("shell", user.shell.as_str().into()),
+        ("home", user.home.as_str().into()),
+        ("groups", groups.into()),
+        ("ssh_keys", keys.into()),
+        ("password", password.into()),
+    ]))
+}
+
+/// True when neither password nor key lets anybody in, false when both may, and in words when it is half-way.
+fn locked(shadow: Shadow) -> Value {
+    // Only days far in the past are a lock; an end that an admin set is none of Muster's.
+    let expired = shadow.expires.is_some_and(|day| day <= 1);
+    match (expired, shadow.password) {
+        (true, Password::Locked | Password::None) => true.into(),
+        (true, Password::Set | Password::Empty) => "expired only".into(),
+        (false, Password::Locked) => "password only".into(),
+        (false, Password::Set | Password::None | Password::Empty) => false.into(),
+    }
+}
+
+fn full_name(user: &User) -> &str {
+    user.gecos.split(',').next().unwrap_or_default()
+}
+
+fn is_member(accounts: &Accounts, user: &User, group: &str) -> bool {
+    accounts.group(group).is_some_and(|group| group.gid == user.gid || group.members.contains(&user.name))
+}
+
+pub(super) fn prepare(accounts: &Accounts, job: &Job<'_>) -> Prepared {
+    let locks = flag(&job.step.to, "locked") == Some(true);
+    match accounts.shadow(job.step.id.key()).expires {
+        // What unlocking has to bring back.
+        Some(day) if locks && day > 1 => {
+            Prepared::Ready(Preserved { blobs: vec![], extra: json!({ "expires": day }) })
+        }
+        _ => ready(),
+    }
+}
+
+pub(super) async fn write(host: &mut Host, job: &Job<'_>) -> Written {
+    let mut secret = None;
+    let result = make_so(host, job, &mut secret).await.map_err(|error| sentence(&error));
+    Written { result, secret: secret.map(|secret| (job.step.id.key().to_owned(), secret)) }
+}
+
+/// To be called once the password that [`Written::secret`] brought is stored durably: until then the account counts as
+/// without one, so that after a crash a new one is made.
+pub(crate) fn password_is_safe(host: &Host, account: &str) {
+    // A marker that stays makes one password more than needed, and nothing worse.
+    fs::remove_file(marker(host, account)).ok();
+}
+
+fn marker(host: &Host, account: &str) -> PathBuf {
+    host.scratch.join(format!("first-login-{account}"))
+}
+
+async fn make_so(host: &mut Host, job: &Job<'_>, secret: &mut Option<Secret>) -> Result<()> {
+    let (name, to) = (job.step.id.key(), &job.step.to);
+    ensure!(name != "root", "root is not an account that Muster manages");
+    let mut accounts = Accounts::load(&host.root)?;
+    if accounts.user(name).is_none() {
+        create(host, &accounts, name, to).await?;
+        accounts = Accounts::load(&host.root)?;
+    }
+    let user = accounts.user(name).context("useradd made no such account")?.clone();
+    ensure!(user.uid != 0, "it has uid 0, and Muster does not touch another root");
+    refuse_moves(&user, to)?;
+    modify(host, &accounts, &user, job).await?;
+    if job.changes("ssh_keys") {
+        let ours = job.record.and_then(|record| entries(written_by(record), "ssh_keys")).unwrap_or_default();
+        authorized_keys::write(host, &user, &list(to, "ssh_keys").unwrap_or_default(), &ours)
+            .context("its SSH keys")?;
+    }
+    if job.changes("password") {
+        set_password(host, name, text(to, "password"), secret).await?;
+    }
+    if job.changes("locked") && flag(to, "locked") == Some(true) {
+        end_sessions(host, user.uid).await?;
+    }
+    Ok(())
+}
+
+async fn create(host: &mut Host, accounts: &Accounts, name: &str, to: &Condition) -> Result<()> {
+    let uid = number(to, "uid");
+    if let Some(taken) = uid.and_then(|uid| accounts.user_by_uid(uid)) {
+        bail!("uid {} is taken by the account {}", taken.uid, taken.name);
+    }
+    let uid = uid.map(|uid| uid.to_string());
+    let mut argv = vec!["/usr/sbin/useradd", "--create-home", "--no-log-init"];
+    argv.extend(["--shell", text(to, "shell").unwrap_or("/bin/bash")]);
+    // useradd refuses to make a group that is there.
+    if accounts.group(name).is_some() {
+        argv.extend(["--gid", name]);
+    } else {
+        argv.push("--user-group");
+    }
+    for (option, value) in
+        [("--uid", uid.as_deref()), ("--home-dir", text(to, "home")), ("--comment", text(to, "full_name"))]
+    {
+        argv.extend(value.map(|value| [option, value]).into_iter().flatten());
+    }
+    argv.push(name);
+    host.run(Work::Short, &argv, None).await?.ok("useradd")?;
+    Ok(())
+}
+
+/// What would leave files on disk behind is for an admin to do.
+fn refuse_moves(user: &User, to: &Condition) -> Result<()> {
+    if let Some(uid) = number(to, "uid") {
+        ensure!(
+            uid == user.uid,
+            "it has uid {}, not {uid}: Muster does not change the uid of an account, because files on disk belong to \
+             the number; use usermod and chown",
+            user.uid
+        );
+    }
+    if let Some(home) = text(to, "home") {
+        ensure!(
+            home == user.home,
+            "its home is {}, not {home}: Muster does not move homes; use usermod --move-home",
+            user.home
+        );
+    }
+    Ok(())
+}
+
+async fn modify(host: &mut Host, accounts: &Accounts, user: &User, job: &Job<'_>) -> Result<()> {
+    let to = &job.step.to;
+    let mut argv: Vec<String> = vec![];
+    let mut option = |words: &[&str]| argv.extend(words.iter().map(|word| (*word).to_owned()));
+    if let Some(name) = text(to, "full_name").filter(|name| *name != full_name(user)) {
+        let rest = user.gecos.split_once(',').map_or(String::new(), |(_, rest)| format!(",{rest}"));
+        option(&["--comment", &format!("{name}{rest}")]);
+    }
+    if let Some(shell) = text(to, "shell").filter(|shell| *shell != user.shell) {
+        option(&["--shell", shell]);
+    }
+    let wanted = list(to, "groups").unwrap_or_default();
+    for group in &wanted {
+        ensure!(accounts.group(group).is_some(), "the group {group} does not exist: add it to the profile");
+    }
+    let missing: Vec<&str> =
+        wanted.iter().copied().filter(|group| !is_member(accounts, user, group)).collect();
+    if !missing.is_empty() {
+        option(&["--append", "--groups", &missing.join(",")]);
+    }
+    let shadow = accounts.shadow(&user.name);
+    match flag(to, "locked") {
+        Some(true) if locked(shadow) != true => option(&["--lock", "--expiredate", EXPIRED]),
+        Some(false) if locked(shadow) != false => {
+            if shadow.password == Password::Locked {
+                option(&["--unlock"]);
+            }
+            let before = job.record.and_then(|record| record.extra.get("expires")).and_then(Value::as_i64);
+            option(&["--expiredate", &before.map_or(String::new(), |day| day.to_string())]);
+        }
+        _ => {}
+    }
+    if !argv.is_empty() {
+        let mut words = vec!["/usr/sbin/usermod"];
+        words.extend(argv.iter().map(String::as_str));
+        words.push(&user.name);
+        host.run(Work::Short, &words, None).await?.ok("usermod")?;
+    }
+    leave_groups(host, accounts, user, job, &wanted).await
+}
+
+/// Takes the account out of groups that Muster put it in and that it was not in before. Others are none of ours.
+async fn leave_groups(
+    host: &mut Host,
+    accounts: &Accounts,
+    user: &User,
+    job: &Job<'_>,
+    wanted: &[&str],
+) -> Result<()> {
+    let Some(record) = job.record.filter(|_| list(&job.step.to, "groups").is_some()) else { return Ok(()) };
+    let before = list(&record.before, "groups").unwrap_or_default();
+    for group in entries(written_by(record), "groups").unwrap_or_default() {
+        let group = group.as_str();
+        let member = accounts.group(group).is_some_and(|group| group.members.contains(&user.name));
+        if member && !wanted.contains(&group) && !before.contains(&group) {
+            let argv = ["/usr/bin/gpasswd", "--delete", &user.name, group];
+            host.run(Work::Short, &argv, None).await?.ok("gpasswd")?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes a first-login password, or takes one away.
+async fn set_password(
+    host: &mut Host,
+    name: &str,
+    wanted: Option<&str>,
+    secret: &mut Option<Secret>,
+) -> Result<()> {
+    const UNUSABLE: [&str; 3] = ["/usr/sbin/usermod", "--password", "*"];
+    if wanted != Some("set") {
+        host.run(Work::Short, &[&UNUSABLE[..], &[name]].concat(), None).await?.ok("usermod")?;
+        return Ok(());
+    }
+    fs::write(marker(host, name), "").context("marking that its password is not stored yet")?;
+    let password = new_password()?;
+    let line = format!("{name}:{password}\n");
+    host.run(Work::Short, &["/usr/sbin/chpasswd"], Some(line.as_bytes())).await?.ok("chpasswd")?;
+    let aged = host.run(Work::Short, &["/usr/bin/chage", "--lastday", "0", name], None).await;
+    if let Err(error) = aged.and_then(|ran| ran.ok("chage")) {
+        // A password that need not be changed is not what was asked for: the next turn makes another.
+        host.run(Work::Short, &[&UNUSABLE[..], &[name]].concat(), None).await?.ok("usermod")?;
+        return Err(error);
+    }
+    *secret = Some(Secret(password));
+    Ok(())
+}
+
+/// Sixteen characters in groups of four, such as `k7mq-w3zn-tb5c-x9fd`.
+fn new_password() -> Result<String> {
+    let mut password = String::new();
+    while password.len() < 19 {
+        let mut byte = [0];
+        aws_lc_rs::rand::fill(&mut byte)
+            .map_err(|_| anyhow::anyhow!("the system gives no random numbers"))?;
+        // The 32nd value is passed over, since taking it for another letter would make that one likelier.
+        let Some(letter) = ALPHABET.get(usize::from(byte[0] & 0x1f)) else { continue };
+        if matches!(password.len(), 4 | 9 | 14) {
+            password.push('-');
+        }
+        password.push(char::from(*letter));
+    }
+    Ok(password)
+}
+
+/// Ends the sessions of a locked account, and whatever it has left running.
+async fn end_sessions(host: &mut Host, uid: u32) -> Result<()> {
+    host.systemd.end_sessions(uid).await?;
+    for entry in fs::read_dir("/proc").context("listing processes")? {
+        let name = entry.context("listing processes")?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw) else {
+            continue;
+        };
+        // The descriptor names this process and never a later one with its number: ask after it is open.
+        let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
+        if owner_of(pid) == Some(uid) {
+            match pidfd_send_signal(&process, Signal::KILL) {
+                Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+                Err(error) => return Err(error).context("ending its processes"),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn owner_of(pid: Pid) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_password_can_be_read_out_and_is_never_the_same() {
+        let one = new_password().unwrap();
+        let groups: Vec<_> = one.split('-').collect();
+        assert_eq!(groups.len(), 4, "{one}");
+        assert!(groups.iter().all(|group| group.len() == 4), "{one}");
+        assert!(!one.contains(['0', 'o', '1', 'l', 'i']), "{one}");
+        assert_ne!(one, new_password().unwrap());
+    }
+
+    #[test]
+    fn an_account_is_locked_only_when_neither_password_nor_key_gets_in() {
+        let locked = |expires, password| locked(Shadow { password, expires });
+        assert_eq!(locked(Some(1), Password::Locked), true);
+        assert_eq!(locked(Some(1), Password::None), true);
+        assert_eq!(locked(None, Password::None), false);
+        assert_eq!(locked(Some(30_000), Password::Set), false);
+        assert_eq!(locked(None, Password::Locked), "password only");
+        assert_eq!(locked(Some(1), Password::Set), "expired only");
+    }
+}

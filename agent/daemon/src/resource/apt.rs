@@ -1,0 +1,222 @@
+//! apt: what a transaction would do, and doing it. It runs in a transient unit and never prompts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::host::Host;
+use crate::host::run::{Ran, Work};
+use crate::host::version;
+
+/// Lists that were fetched this recently are not fetched again because a package is not in them.
+const LISTS_FRESH: Duration = Duration::from_secs(600);
+
+/// Removing what nobody needs, and marking, are left to admins; a file that an admin changed is kept.
+const OPTIONS: [&str; 14] = [
+    "-q",
+    "-y",
+    "-o",
+    "DPkg::Lock::Timeout=300",
+    "-o",
+    "Dpkg::Options::=--force-confold",
+    "-o",
+    "Dpkg::Use-Pty=0",
+    "-o",
+    "APT::Install-Recommends=false",
+    "-o",
+    "APT::Install-Suggests=false",
+    "-o",
+    "APT::Get::AutomaticRemove=false",
+];
+
+/// Which repositories to fetch the lists of.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sources<'a> {
+    All,
+    /// The file of one.
+    Only(&'a str),
+}
+
+/// What a transaction would do.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Simulation {
+    /// Packages that are not there yet, with their versions.
+    pub(super) added: BTreeMap<String, String>,
+    /// Packages that would get another version: the old and the new one.
+    pub(super) replaced: BTreeMap<String, (String, String)>,
+    pub(super) removed: BTreeSet<String>,
+}
+
+impl Simulation {
+    /// The version that the package would have.
+    pub(super) fn version(&self, package: &str) -> Option<&str> {
+        let replaced = self.replaced.get(package).map(|(_, new)| new);
+        self.added.get(package).or(replaced).map(String::as_str)
+    }
+
+    /// Why this must not be done, if there is a reason.
+    pub(super) fn objection(&self) -> Option<String> {
+        if !self.removed.is_empty() {
+            return Some(format!("installing it would remove {}", names(&self.removed)));
+        }
+        let older = |(_, (old, new)): &(&String, &(String, String))| version::compare(new, old).is_lt();
+        let (package, (old, new)) = self.replaced.iter().find(older)?;
+        Some(format!("it would take {package} from {old} back to {new}: Muster never downgrades"))
+    }
+
+    fn parse(output: &str) -> Self {
+        let mut simulation = Self::default();
+        for line in output.lines() {
+            let mut words = line.split_whitespace();
+            let (Some(verb), Some(package)) = (words.next(), words.next()) else { continue };
+            let old = line.split_once(" [").and_then(|(_, rest)| rest.split(']').next());
+            let new = line.split_once(" (").and_then(|(_, rest)| rest.split([' ', ')']).next());
+            match (verb, old, new) {
+                ("Inst", Some(old), Some(new)) if line.find(" [") < line.find(" (") => {
+                    simulation.replaced.insert(package.to_owned(), (old.to_owned(), new.to_owned()));
+                }
+                ("Inst", _, Some(new)) => {
+                    simulation.added.insert(package.to_owned(), new.to_owned());
+                }
+                ("Remv" | "Purg", _, _) => {
+                    simulation.removed.insert(package.to_owned());
+                }
+                _ => {}
+            }
+        }
+        simulation
+    }
+}
+
+/// A list for people, of a length that can be read.
+pub(super) fn names<'a>(all: impl IntoIterator<Item = &'a String>) -> String {
+    const SHOWN: usize = 10;
+    let all: Vec<&str> = all.into_iter().map(String::as_str).collect();
+    match all.len().checked_sub(SHOWN) {
+        None | Some(0) => all.join(", "),
+        Some(more) => format!("{} and {more} more", all[..SHOWN].join(", ")),
+    }
+}
+
+/// Says what `apt-get VERB PACKAGES` would do.
+pub(super) async fn simulate(host: &mut Host, verb: &[&str], packages: &[String]) -> Result<Simulation> {
+    let mut argv = vec!["--simulate"];
+    argv.extend(verb);
+    argv.push("--");
+    argv.extend(packages.iter().map(String::as_str));
+    let ran = apt_get(host, &argv).await?;
+    ensure!(ran.success, "{}", reason(&ran));
+    Ok(Simulation::parse(&ran.stdout))
+}
+
+/// Does `apt-get VERB PACKAGES` in one transaction, after repairing one that was cut off.
+pub(super) async fn transact(host: &mut Host, verb: &[&str], packages: &[String]) -> Result<()> {
+    let mut argv = verb.to_vec();
+    argv.push("--");
+    argv.extend(packages.iter().map(String::as_str));
+    let mut ran = apt_get(host, &argv).await?;
+    if !ran.success && ran.said.contains("dpkg --configure -a") {
+        let repair = ["/usr/bin/dpkg", "--force-confold", "--configure", "-a"];
+        host.run(Work::Packages, &repair, None).await?.ok("repairing an interrupted dpkg")?;
+        ran = apt_get(host, &argv).await?;
+    }
+    ensure!(ran.success, "{}", reason(&ran));
+    Ok(())
+}
+
+/// Fetches package lists.
+pub(super) async fn fetch_lists(host: &mut Host, sources: Sources<'_>) -> Result<()> {
+    // Without Error-Mode=any apt takes an unreachable repository for a success.
+    let mut argv = vec!["-o", "APT::Update::Error-Mode=any"];
+    let list;
+    if let Sources::Only(path) = sources {
+        list = format!("Dir::Etc::SourceList={path}");
+        argv.extend([
+            "-o",
+            &list,
+            "-o",
+            "Dir::Etc::SourceParts=/dev/null",
+            "-o",
+            "APT::Get::List-Cleanup=false",
+        ]);
+    }
+    argv.push("update");
+    let ran = apt_get(host, &argv).await?;
+    ensure!(ran.success, "{}", reason(&ran));
+    Ok(())
+}
+
+/// Fetches all lists unless that was done a short while ago; whether it was done now. A repository that can't be
+/// reached does not keep the others from being of use.
+pub(super) async fn refresh_lists(host: &mut Host) -> Result<bool> {
+    if host.lists_fetched.is_some_and(|at| at.elapsed() < LISTS_FRESH) {
+        return Ok(false);
+    }
+    host.lists_fetched = Some(Instant::now());
+    if let Err(error) = fetch_lists(host, Sources::All).await {
+        tracing::warn!(reason = %format!("{error:#}"), "fetching package lists");
+    }
+    Ok(true)
+}
+
+/// The versions of a package that the repositories have, the newest first.
+pub(super) async fn available(host: &mut Host, package: &str) -> Result<Vec<String>> {
+    let argv = ["/usr/bin/apt-cache", "madison", "--", package];
+    let ran = host.run(Work::Packages, &argv, None).await?.ok("apt-cache madison")?;
+    let mut versions: Vec<String> = ran
+        .stdout
+        .lines()
+        .filter_map(|line| line.split('|').nth(1))
+        .map(|version| version.trim().to_owned())
+        .collect();
+    versions.sort_by(|a, b| version::compare(b, a));
+    versions.dedup();
+    Ok(versions)
+}
+
+async fn apt_get(host: &mut Host, arguments: &[&str]) -> Result<Ran> {
+    let mut argv = vec!["/usr/bin/apt-get"];
+    argv.extend(OPTIONS);
+    argv.extend(arguments);
+    host.run(Work::Packages, &argv, None).await.context("is this a system with apt?")
+}
+
+/// apt's own errors, or the end of what it said where it named none.
+fn reason(ran: &Ran) -> String {
+    let errors: Vec<&str> = ran.said.lines().filter_map(|line| line.strip_prefix("E: ")).collect();
+    if errors.is_empty() { ran.said.clone() } else { format!("apt says: {}", errors.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_simulation_tells_new_packages_from_upgrades_and_removals() {
+        let output = "NOTE: This is only a simulation!\nReading package lists...\n\
+                      Remv telnet [0.17-44] [other:amd64 ]\n\
+                      Inst nginx-light (1.22.1-9+deb12u1 Debian:12.8/stable, Debian-Security:12 [amd64])\n\
+                      Inst curl [7.88-1] (7.88-2 Debian:12 [amd64]) []\n\
+                      Conf nginx-light (1.22.1-9+deb12u1 Debian:12.8/stable [amd64])\n";
+        let simulation = Simulation::parse(output);
+        assert_eq!(simulation.version("nginx-light"), Some("1.22.1-9+deb12u1"));
+        assert_eq!(simulation.replaced["curl"], ("7.88-1".to_owned(), "7.88-2".to_owned()));
+        assert_eq!(simulation.added.len(), 1);
+        assert_eq!(simulation.objection().unwrap(), "installing it would remove telnet");
+    }
+
+    #[test]
+    fn a_downgrade_is_objected_to() {
+        let simulation = Simulation::parse("Inst curl [7.88-2] (7.88-1 Debian:12 [amd64])\n");
+        assert!(simulation.objection().unwrap().contains("never downgrades"));
+        assert_eq!(Simulation::parse("Inst curl [7.88-1] (7.88-2 D [amd64])\n").objection(), None);
+    }
+
+    #[test]
+    fn a_long_list_is_cut() {
+        let all: Vec<String> = (0..12).map(|i| format!("p{i}")).collect();
+        assert!(names(&all).ends_with("p9 and 2 more"));
+        assert_eq!(names(&all[..2]), "p0, p1");
+    }
+}

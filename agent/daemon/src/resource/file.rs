@@ -1,0 +1,93 @@
+//! `file`: a regular file with its content, owner, group and mode.
+
+use anyhow::{Context as _, Result};
+use muster_proto::Digest;
+use muster_proto::condition::Condition;
+use muster_proto::resource::value::Mode;
+
+use super::{Contents, Job, Wanted, each, is_removal, mode, owners, text};
+use crate::host::Host;
+use crate::host::accounts::Accounts;
+use crate::host::files::{self, NewFile};
+
+pub(super) fn read(
+    host: &mut Host,
+    accounts: &Accounts,
+    wanted: &Wanted<'_>,
+    path: &str,
+) -> Result<Condition> {
+    let Some(seen) = host.digests.look(&host.root, path)? else { return Ok(Condition::Absent) };
+    let desired = wanted.desired();
+    let preferred = |name| desired.as_ref().and_then(|desired| text(desired, name));
+    Ok(Condition::present([
+        ("content", seen.digest.to_string().into()),
+        ("owner", accounts.owner_name(seen.uid, preferred("owner")).into()),
+        ("group", accounts.group_name(seen.gid, preferred("group")).into()),
+        ("mode", Mode::from_bits(seen.mode).to_string().into()),
+    ]))
+}
+
+/// What a step asks of a file.
+enum Change {
+    Whole(NewFile),
+    Attributes { owners: (Option<u32>, Option<u32>), mode: Option<u32> },
+}
+
+pub(super) fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) -> Vec<Result<()>> {
+    if jobs.first().is_some_and(|job| is_removal(job.step)) {
+        return each(jobs, |job| remove(host, job, job.step.id.key()));
+    }
+    let accounts = match Accounts::load(&host.root) {
+        Ok(accounts) => accounts,
+        Err(error) => return super::refuse_all(jobs, &error),
+    };
+    let mut results: Vec<Option<Result<()>>> = vec![];
+    let (mut batch, mut batched) = (vec![], vec![]);
+    for (index, job) in jobs.iter().enumerate() {
+        let path = job.step.id.key();
+        match change(host, &accounts, job, contents) {
+            Ok(Change::Whole(file)) => {
+                batch.push(file);
+                batched.push(index);
+                results.push(None);
+            }
+            Ok(Change::Attributes { owners, mode }) => {
+                results.push(Some(files::set_attributes(&host.root, path, owners, mode)));
+            }
+            Err(error) => results.push(Some(Err(error))),
+        }
+    }
+    for (index, result) in batched.into_iter().zip(files::write_all(&host.root, &batch)) {
+        results[index] = Some(result);
+    }
+    results.into_iter().map(|result| result.expect("each job is in the batch or has its result")).collect()
+}
+
+fn change(host: &mut Host, accounts: &Accounts, job: &Job<'_>, contents: &Contents<'_>) -> Result<Change> {
+    let path = job.step.id.key();
+    let to = &job.step.to;
+    let (owners, mode) = (owners(accounts, to)?, mode(to));
+    let seen = host.digests.look(&host.root, path)?;
+    let digest = text(to, "content").map(str::parse::<Digest>).transpose().context("its content")?;
+    let content = match (digest, seen) {
+        (None, Some(_)) => return Ok(Change::Attributes { owners, mode }),
+        (Some(digest), Some(seen)) if digest == seen.digest => {
+            return Ok(Change::Attributes { owners, mode });
+        }
+        (None, None) => vec![],
+        (Some(digest), _) => contents(&digest).context("its content is no longer known to the agent")?,
+    };
+    Ok(Change::Whole(NewFile {
+        path: path.to_owned(),
+        content,
+        uid: owners.0.or(seen.map(|seen| seen.uid)).unwrap_or(0),
+        gid: owners.1.or(seen.map(|seen| seen.gid)).unwrap_or(0),
+        mode: mode.or(seen.map(|seen| seen.mode)).unwrap_or(0o644),
+    }))
+}
+
+/// Removes the file that a step found, unless it changed since.
+pub(super) fn remove(host: &Host, job: &Job<'_>, path: &str) -> Result<()> {
+    let expected = text(&job.step.from, "content").map(str::parse).transpose().context("its content")?;
+    files::remove(&host.root, path, expected)
+}

@@ -1,0 +1,69 @@
+//! `group`: a group in the local database.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use muster_proto::condition::Condition;
+
+use super::{Job, Prepared, Wanted, is_removal, number, ready};
+use crate::host::Host;
+use crate::host::accounts::Accounts;
+use crate::host::run::Work;
+
+pub(super) fn read(accounts: &Accounts, wanted: &Wanted<'_>) -> Condition {
+    accounts
+        .group(wanted.id.key())
+        .map_or(Condition::Absent, |group| Condition::present([("gid", group.gid.into())]))
+}
+
+pub(super) fn prepare(accounts: &Accounts, job: &Job<'_>) -> Prepared {
+    if !is_removal(job.step) {
+        return ready();
+    }
+    let Some(group) = accounts.group(job.step.id.key()) else { return ready() };
+    if !job.is_ours() {
+        return Prepared::Blocked(
+            "it was there before Muster, and Muster removes only groups that it made: use groupdel"
+                .to_owned(),
+        );
+    }
+    match accounts.with_primary_group(group.gid).next() {
+        Some(user) => Prepared::Blocked(format!("it is the primary group of the account {}", user.name)),
+        None => ready(),
+    }
+}
+
+pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>]) -> Vec<Result<()>> {
+    let mut results = vec![];
+    for job in jobs {
+        results.push(write_one(host, job).await);
+    }
+    results
+}
+
+async fn write_one(host: &mut Host, job: &Job<'_>) -> Result<()> {
+    let name = job.step.id.key();
+    let accounts = Accounts::load(&host.root)?;
+    if is_removal(job.step) {
+        let Prepared::Ready(_) = prepare(&accounts, job) else { bail!("it is still needed") };
+        host.run(Work::Short, &["/usr/sbin/groupdel", name], None).await?.ok("groupdel")?;
+        return Ok(());
+    }
+    let gid = number(&job.step.to, "gid");
+    if let Some(group) = accounts.group(name) {
+        let wanted = gid.context("it is there already")?;
+        bail!(
+            "it has gid {}, not {wanted}: Muster does not change the gid of a group, because files on disk belong \
+             to the number; use groupmod and chgrp",
+            group.gid
+        );
+    }
+    let mut argv = vec!["/usr/sbin/groupadd"];
+    let gid_text = gid.map(|gid| gid.to_string());
+    if let (Some(gid), Some(text)) = (gid, &gid_text) {
+        let taken = accounts.group_by_gid(gid);
+        ensure!(taken.is_none(), "gid {gid} is taken by the group {}", taken.map_or("", |g| g.name.as_str()));
+        argv.extend(["--gid", text]);
+    }
+    argv.push(name);
+    host.run(Work::Short, &argv, None).await?.ok("groupadd")?;
+    Ok(())
+}

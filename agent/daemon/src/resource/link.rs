@@ -1,0 +1,54 @@
+//! `link`: a symbolic link. What is not a link is never replaced by one.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
+use anyhow::{Context as _, Result, bail};
+use muster_proto::condition::Condition;
+use rustix::fs::{AtFlags, FileType, RenameFlags};
+use rustix::io::Errno;
+
+use super::{Job, Wanted, is_removal, text};
+use crate::host::Host;
+use crate::host::files::random_suffix;
+use crate::host::walk::{Place, kind_of};
+
+pub(super) fn read(host: &Host, wanted: &Wanted<'_>) -> Result<Condition> {
+    let Some(place) = host.root.place(wanted.id.key())? else { return Ok(Condition::Absent) };
+    Ok(match target(&place)? {
+        None => Condition::Absent,
+        Some(target) => Condition::present([("target", target.into())]),
+    })
+}
+
+/// Where the link points; `None` when nothing is there.
+fn target(place: &Place) -> Result<Option<String>> {
+    let Some(stat) = place.stat()? else { return Ok(None) };
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
+        bail!("there is {} in its place, which a link never replaces: remove it first", kind_of(&stat));
+    }
+    let target = rustix::fs::readlinkat(&place.dir, &place.name, Vec::new()).context("reading it")?;
+    Ok(Some(OsStr::from_bytes(target.as_bytes()).to_string_lossy().into_owned()))
+}
+
+pub(super) fn write(host: &Host, job: &Job<'_>) -> Result<()> {
+    let place = host.root.existing_place(job.step.id.key())?;
+    let found = target(&place)?;
+    if is_removal(job.step) {
+        match rustix::fs::unlinkat(&place.dir, &place.name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error).context("removing it"),
+        }
+        return place.sync_dir().context("syncing its directory");
+    }
+    let wanted = text(&job.step.to, "target").context("no target is given")?;
+    let temporary = format!(".muster-new-{}", random_suffix()?);
+    rustix::fs::symlinkat(wanted, &place.dir, &temporary).context("making it")?;
+    let flags = if found.is_none() { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
+    let renamed = rustix::fs::renameat_with(&place.dir, &temporary, &place.dir, &place.name, flags);
+    if let Err(error) = renamed {
+        rustix::fs::unlinkat(&place.dir, &temporary, AtFlags::empty()).ok();
+        return Err(error).context("putting it in place");
+    }
+    place.sync_dir().context("syncing its directory")
+}

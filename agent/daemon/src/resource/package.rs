@@ -1,0 +1,245 @@
+//! `package`: installed or not, at any version or within a constraint. Removal takes along only what Muster's own
+//! transactions brought, and nothing is ever downgraded or purged.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use muster_proto::condition::Condition;
+use serde_json::{Value, json};
+
+use super::apt::{self, Simulation};
+use super::{Job, Prepared, Preserved, Wanted, is_removal, refuse_all, text};
+use crate::host::Host;
+use crate::host::dpkg::State;
+use crate::host::version::{Constraint, compare};
+
+const INSTALL: [&str; 1] = ["install"];
+const REMOVE: [&str; 1] = ["remove"];
+/// Asked only in simulation: it names what nobody would need any more.
+const REMOVE_UNNEEDED: [&str; 2] = ["remove", "--auto-remove"];
+
+pub(super) fn read(host: &Host, wanted: &Wanted<'_>) -> Condition {
+    let Some(package) = host.packages.get(wanted.id.key()) else { return Condition::Absent };
+    // One that is half-way there is not there for who wants it, and has to go for who does not.
+    if package.state == State::Partly && wanted.resource.is_some_and(|r| r.desired() != Condition::Absent) {
+        return Condition::Absent;
+    }
+    let shown = match (wanted.resource, wanted.record) {
+        (Some(resource), _) => satisfied(&resource.desired(), &package.version),
+        // An upgrade is not taken back, and a package that was removed comes back at the version that there is.
+        (None, Some(record)) => text(&record.before, "version")
+            .filter(|before| compare(&package.version, before).is_ge())
+            .map(str::to_owned)
+            .or_else(|| satisfied(&record.wrote, &package.version)),
+        (None, None) => None,
+    };
+    Condition::present([("version", shown.unwrap_or_else(|| package.version.clone()).into())])
+}
+
+/// The constraint itself where the version meets it.
+fn satisfied(desired: &Condition, version: &str) -> Option<String> {
+    text(desired, "version").filter(|wanted| Constraint::parse(wanted).admits(version)).map(str::to_owned)
+}
+
+/// Whether a transaction can be made.
+enum Verdict<T> {
+    Possible(T),
+    /// apt could, and Muster must not.
+    Objection(String),
+}
+
+pub(super) async fn prepare(host: &mut Host, jobs: &[Job<'_>]) -> Vec<Result<Prepared>> {
+    if let Err(error) = host.packages.refresh(&host.root) {
+        return refuse_all(jobs, &error);
+    }
+    if let Ok(Verdict::Possible(extras)) = judge(host, jobs).await {
+        return extras.into_iter().map(|extra| Ok(ready(extra))).collect();
+    }
+    // One bad name spoils the whole transaction: find out which.
+    let mut results = vec![];
+    for job in jobs {
+        results.push(judge(host, &[*job]).await.map(|verdict| match verdict {
+            Verdict::Possible(extras) => ready(extras.into_iter().next().unwrap_or_default()),
+            Verdict::Objection(reason) => Prepared::Blocked(reason),
+        }));
+    }
+    results
+}
+
+fn ready(extra: Value) -> Prepared {
+    Prepared::Ready(Preserved { blobs: vec![], extra })
+}
+
+/// Whether these can be installed, or removed, in one transaction; what the ledger keeps of each then.
+async fn judge(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Vec<Value>>> {
+    if jobs.first().is_some_and(|job| is_removal(job.step)) {
+        return Ok(match removal(host, jobs).await? {
+            Verdict::Possible(_) => Verdict::Possible(jobs.iter().map(|_| Value::Null).collect()),
+            Verdict::Objection(reason) => Verdict::Objection(reason),
+        });
+    }
+    let simulation = match installation(host, jobs).await? {
+        Verdict::Possible(simulation) => simulation,
+        Verdict::Objection(reason) => return Ok(Verdict::Objection(reason)),
+    };
+    let extras = jobs.iter().map(|job| {
+        let mut added: BTreeSet<&str> = added(job).into_iter().collect();
+        added.extend(simulation.added.keys().map(String::as_str));
+        json!({ "added": added })
+    });
+    Ok(Verdict::Possible(extras.collect()))
+}
+
+/// The packages that the ledger says came with this one.
+fn added<'a>(job: &Job<'a>) -> Vec<&'a str> {
+    let added = job.record.and_then(|record| record.extra.get("added")).and_then(Value::as_array);
+    added.into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// What a step asks of the version. What is only put back may have become newer meanwhile.
+fn constraint<'a>(job: &Job<'a>) -> Option<Constraint<'a>> {
+    let version = text(&job.step.to, "version")?;
+    Some(match job.step.claim {
+        Some(_) => Constraint::parse(version),
+        None => Constraint::at_least(version),
+    })
+}
+
+/// The package as apt takes it, with a version where only one will do.
+fn spec(host: &Host, job: &Job<'_>) -> String {
+    let name = job.step.id.key();
+    let exact = constraint(job).and_then(|constraint| constraint.exact());
+    match exact.or(host.picked_versions.get(name).map(String::as_str)) {
+        Some(version) => format!("{name}={version}"),
+        None => name.to_owned(),
+    }
+}
+
+/// Simulates an installation, with fresh lists if that helps, and with older versions where a constraint asks for one.
+async fn installation(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Simulation>> {
+    for job in jobs {
+        host.picked_versions.remove(job.step.id.key());
+        if let Some(reason) = downgrade(host, job) {
+            return Ok(Verdict::Objection(reason));
+        }
+    }
+    let mut attempt = simulate(host, jobs).await;
+    let unmet = |attempt: &Result<Simulation>| match attempt {
+        Ok(simulation) => jobs.iter().any(|job| !admits(simulation, job)),
+        Err(_) => true,
+    };
+    if unmet(&attempt) && apt::refresh_lists(host).await? {
+        attempt = simulate(host, jobs).await;
+    }
+    let mut simulation = attempt?;
+    let unmet: Vec<&Job<'_>> = jobs.iter().filter(|job| !admits(&simulation, job)).collect();
+    if !unmet.is_empty() {
+        for job in unmet {
+            pick_version(host, job).await?;
+        }
+        simulation = simulate(host, jobs).await?;
+    }
+    Ok(match simulation.objection() {
+        Some(reason) => Verdict::Objection(reason),
+        None => Verdict::Possible(simulation),
+    })
+}
+
+async fn simulate(host: &mut Host, jobs: &[Job<'_>]) -> Result<Simulation> {
+    let specs: Vec<String> = jobs.iter().map(|job| spec(host, job)).collect();
+    apt::simulate(host, &INSTALL, &specs).await
+}
+
+/// Whether the version that would come meets the constraint. One that is there already was judged before.
+fn admits(simulation: &Simulation, job: &Job<'_>) -> bool {
+    match (constraint(job), simulation.version(job.step.id.key())) {
+        (Some(constraint), Some(version)) => constraint.admits(version),
+        (Some(_), None) => false,
+        (None, _) => true,
+    }
+}
+
+/// Looks for a version that meets the constraint among all that the repositories have.
+async fn pick_version(host: &mut Host, job: &Job<'_>) -> Result<()> {
+    let name = job.step.id.key();
+    let Some(constraint) = constraint(job) else { return Ok(()) };
+    let installed = host.packages.get(name).map(|package| package.version.clone());
+    if installed.as_deref().is_some_and(|version| constraint.admits(version)) {
+        return Ok(());
+    }
+    let versions = apt::available(host, name).await?;
+    let newest = versions.first().map_or("there is none", String::as_str).to_owned();
+    let wanted = text(&job.step.to, "version").unwrap_or_default();
+    let picked = versions.into_iter().find(|version| constraint.admits(version)).with_context(|| {
+        format!("no repository of this device has {name} {wanted}; the newest is {newest}")
+    })?;
+    host.picked_versions.insert(name.to_owned(), picked);
+    Ok(())
+}
+
+fn downgrade(host: &Host, job: &Job<'_>) -> Option<String> {
+    let installed = &host.packages.get(job.step.id.key())?.version;
+    let wanted = text(&job.step.to, "version")?;
+    constraint(job)?
+        .is_below(installed)
+        .then(|| format!("{installed} is installed and {wanted} is wanted: Muster never downgrades"))
+}
+
+/// What goes when these packages go: they themselves, and of what their transactions brought whatever nobody needs
+/// then. An objection if anything else would have to go.
+async fn removal(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Vec<String>>> {
+    let named: BTreeSet<String> = jobs.iter().map(|job| job.step.id.key().to_owned()).collect();
+    let brought: BTreeSet<&str> = jobs.iter().flat_map(added).collect();
+    let mut going: Vec<String> = named.iter().cloned().collect();
+    if !brought.is_empty() {
+        let unneeded = apt::simulate(host, &REMOVE_UNNEEDED, &going).await?.removed;
+        going.extend(
+            unneeded.into_iter().filter(|name| brought.contains(name.as_str()) && !named.contains(name)),
+        );
+    }
+    let removed = apt::simulate(host, &REMOVE, &going).await?.removed;
+    let others: Vec<&String> = removed.iter().filter(|name| !going.contains(name)).collect();
+    Ok(if others.is_empty() {
+        Verdict::Possible(going)
+    } else {
+        Verdict::Objection(format!("removing it would also remove {}", apt::names(others)))
+    })
+}
+
+pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>]) -> Vec<Result<()>> {
+    let removing = jobs.first().is_some_and(|job| is_removal(job.step));
+    let transaction = if removing {
+        match removal(host, jobs).await {
+            Ok(Verdict::Possible(going)) => apt::transact(host, &REMOVE, &going).await,
+            Ok(Verdict::Objection(reason)) => Err(anyhow!(reason)),
+            Err(error) => Err(error),
+        }
+    } else {
+        let specs: Vec<String> = jobs.iter().map(|job| spec(host, job)).collect();
+        apt::transact(host, &INSTALL, &specs).await
+    };
+    let Err(error) = transaction else { return jobs.iter().map(|_| Ok(())).collect() };
+    // A transaction that failed may still have done its work for some.
+    if let Err(error) = host.packages.refresh(&host.root) {
+        return refuse_all(jobs, &error);
+    }
+    jobs.iter()
+        .map(|job| {
+            if is_done(host, job) {
+                return Ok(());
+            }
+            bail!("{error:#}")
+        })
+        .collect()
+}
+
+fn is_done(host: &Host, job: &Job<'_>) -> bool {
+    match host.packages.get(job.step.id.key()) {
+        None => is_removal(job.step),
+        Some(package) => {
+            !is_removal(job.step)
+                && package.state == State::Installed
+                && constraint(job).is_none_or(|constraint| constraint.admits(&package.version))
+        }
+    }
+}
