@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use crate::check::Check;
 use crate::id::{Digest, ResourceId};
 use crate::profile::Profile;
+use crate::resource::account::OWNER_KEY;
 use crate::resource::{Body, Common, Declared, Resource};
-use crate::state::{Applied, Bindings, DesiredState, Mode};
+use crate::state::{Applied, Bindings, DesiredState, Mode, Person};
 use crate::template::Names;
+use crate::text::one_line;
 use crate::when::Facts;
 
 /// What a device should be, merged.
@@ -154,7 +156,10 @@ fn ordered(revisions: &[Applied]) -> Vec<&Applied> {
     all.sort_by(|a, b| {
         let weight = |r: &Applied| (r.mode, r.precedence);
         weight(b).cmp(&weight(a)).then_with(|| {
-            (&a.profile, a.revision, &a.assignment).cmp(&(&b.profile, b.revision, &b.assignment))
+            let name = |r: &Applied| {
+                (r.profile.clone(), r.revision, r.assignment.clone(), r.digest, r.params.clone())
+            };
+            name(a).cmp(&name(b))
         })
     });
     all
@@ -167,15 +172,20 @@ fn bind(
     state: &DesiredState,
     facts: &Facts,
 ) -> Vec<Candidate> {
-    let names = profile.bind_params(&applied.params).map(|mut names| {
+    let names = profile.bind_params(&applied.params).and_then(|mut names| {
         names.define("device.id", state.device.to_string());
-        names.define("device.name", &bindings.name);
-        names.define("device.serial", &bindings.serial);
+        // A serial is what a machine once claimed: it can't bring lines of its own into a file.
+        for (name, value) in [("device.name", &bindings.name), ("device.serial", &bindings.serial)] {
+            if !one_line(value) {
+                return Err(format!("{name} is not one line: correct it in the device's record"));
+            }
+            names.define(name, value);
+        }
         if let Some(owner) = &bindings.owner {
             names.define("person.username", owner.username.as_str());
             names.define("person.full_name", owner.full_name.as_ref().map_or("", |n| n.as_str()));
         }
-        names
+        Ok(names)
     });
     profile
         .resources
@@ -193,7 +203,10 @@ fn bind_one(
     bindings: &Bindings,
     facts: &Facts,
 ) -> (ResourceId, Claimed) {
-    let id = declared.id.clone();
+    let id = bound_id(&declared.id, bindings.owner.as_ref());
+    if declared.common.when.as_ref().is_some_and(|when| !when.holds(facts)) {
+        return (id, Claimed::NotApplicable);
+    }
     let resource = match &declared.body {
         Body::Unsupported { reason } => return (id, Claimed::Unsupported { reason: reason.clone() }),
         Body::Known(resource) => resource,
@@ -214,11 +227,21 @@ fn bind_one(
         }
         (resource, _) => resource.clone(),
     };
-    let id = bound.id();
-    if declared.common.when.as_ref().is_some_and(|when| !when.holds(facts)) {
-        return (id, Claimed::NotApplicable);
+    // What bindings fill in obeys the rules of what an author writes: no owner becomes root.
+    match bound.validate() {
+        Ok(()) => (id, Claimed::Apply(bound)),
+        Err(error) => (id, Claimed::Blocked { reason: error.message }),
     }
-    (id, Claimed::Apply(bound))
+}
+
+/// The id on this device: that of the owner's account has the owner's name, whether or not the rest can be read.
+fn bound_id(declared: &ResourceId, owner: Option<&Person>) -> ResourceId {
+    match owner {
+        Some(owner) if declared.kind() == "account" && declared.key() == OWNER_KEY => {
+            ResourceId::new("account", owner.username.as_str())
+        }
+        _ => declared.clone(),
+    }
 }
 
 /// Picks the winner among claims on one resource, which come in order of weight.
@@ -233,23 +256,22 @@ fn settle(rivals: Vec<Candidate>) -> Option<Claim> {
     let winner = holding.next()?;
     let weight = |c: &Candidate| (c.source.mode, c.source.precedence);
     let rest: Vec<_> = holding.collect();
-    let contradicts = rest.iter().any(|c| {
-        weight(c) == weight(&winner)
-            && (&c.claimed, &c.common) != (&winner.claimed, &winner.common)
-            && !same_but_note(c, &winner)
-    });
-    let overrides: Vec<_> = rest
+    let against: Vec<_> = rest
         .iter()
-        .filter(|c| contradicts || c.claimed != winner.claimed)
+        .filter(|c| weight(c) == weight(&winner) && !same_but_note(c, &winner))
         .map(|c| c.source.profile.to_string())
         .collect();
-    let claimed = if contradicts {
-        let with = overrides.join(", ");
-        Claimed::Blocked {
-            reason: format!("{CONFLICT}{} and {with} differ at equal precedence", winner.source.profile),
-        }
+    let (claimed, overrides) = if against.is_empty() {
+        let differing = rest.iter().filter(|c| c.claimed != winner.claimed);
+        let overridden = differing.map(|c| c.source.profile.to_string()).collect();
+        (winner.claimed, overridden)
     } else {
-        winner.claimed
+        let reason = format!(
+            "{CONFLICT}{} and {} differ at equal precedence",
+            winner.source.profile,
+            against.join(", ")
+        );
+        (Claimed::Blocked { reason }, against)
     };
     Some(Claim { claimed, source: winner.source, common: winner.common, overrides })
 }

@@ -18,6 +18,7 @@ pub mod rest;
 pub mod spiffe;
 pub mod state;
 pub mod template;
+mod text;
 pub mod timestamp;
 pub mod when;
 pub mod wire;

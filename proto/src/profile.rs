@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use crate::check::Check;
 use crate::id::ProfileName;
-use crate::resource::{Body, Declared, Resource};
+use crate::resource::{Body, Declared, Resource, pointer};
 use crate::template::{self, Names};
+use crate::text::{one_line, printable};
 
 /// A profile as its author wrote it, every resource of it understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,10 +105,13 @@ impl Profile {
     pub fn parse(document: &Value) -> Result<Self, Vec<ProfileError>> {
         let outer = outer(document).map_err(|error| vec![error])?;
         let mut errors = Vec::new();
-        let mut resources = Vec::new();
+        let (mut resources, mut entries) = (Vec::new(), Vec::new());
         for (index, entry) in outer.resources.iter().enumerate() {
             match Declared::parse(entry) {
-                Ok(declared) => resources.extend(declared),
+                Ok(declared) => {
+                    entries.extend(declared.iter().map(|_| index));
+                    resources.extend(declared);
+                }
                 Err(e) => errors.push(ProfileError {
                     path: format!("/resources/{index}{}", e.path),
                     message: e.message,
@@ -132,14 +136,14 @@ impl Profile {
             resources,
             checks,
         };
-        errors.extend(profile.inconsistencies());
+        errors.extend(profile.inconsistencies(&entries));
         if errors.is_empty() { Ok(profile) } else { Err(errors) }
     }
 
     /// Reads a stored document as a device does: unknown resources are Unsupported one by one, checks that can't be
     /// read are left out with the reason, an unknown field of the profile itself makes all of it Unsupported.
     pub fn read(bytes: &[u8]) -> Result<(Self, Vec<String>), UnsupportedProfile> {
-        let unsupported = |reason: String| UnsupportedProfile { reason };
+        let unsupported = |reason: String| UnsupportedProfile { reason: printable(&reason) };
         let document: Value = serde_json::from_slice(bytes).map_err(|e| unsupported(e.to_string()))?;
         let outer = outer(&document).map_err(|e| unsupported(format!("{}: {}", e.path, e.message)))?;
         let mut unread = Vec::new();
@@ -166,7 +170,7 @@ impl Profile {
         let mut names = Names::default();
         for name in given.keys() {
             if !self.params.keys().any(|p| p.as_str() == name) {
-                return Err(format!("profile {} has no parameter {name}", self.name));
+                return Err(format!("profile {} has no parameter {}", self.name, printable(name)));
             }
         }
         for (name, param) in &self.params {
@@ -180,7 +184,8 @@ impl Profile {
         Ok(names)
     }
 
-    fn inconsistencies(&self) -> Vec<ProfileError> {
+    /// What is wrong between parts; `entries` has the index in the document of each resource.
+    fn inconsistencies(&self, entries: &[usize]) -> Vec<ProfileError> {
         let mut errors = Vec::new();
         let mut error =
             |path: String, message: String| errors.push(ProfileError { path, message, unknown: false });
@@ -190,15 +195,15 @@ impl Profile {
             }
         }
         let mut seen = BTreeSet::new();
-        for declared in &self.resources {
+        for (declared, index) in self.resources.iter().zip(entries) {
             if !seen.insert(&declared.id) {
-                error("/resources".to_owned(), format!("{} stands twice in this profile", declared.id));
+                error(format!("/resources/{index}"), format!("{} stands twice in this profile", declared.id));
             }
             let Body::Known(Resource::File(file)) = &declared.body else { continue };
             for param in file.template.iter().flat_map(|t| template::params(t)) {
                 if !self.params.contains_key(&param) {
                     error(
-                        "/resources".to_owned(),
+                        format!("/resources/{index}/file/template"),
                         format!("{} names param.{param}, which params does not define", declared.id),
                     );
                 }
@@ -225,9 +230,9 @@ fn outer(document: &Value) -> Result<Document, ProfileError> {
         ));
     }
     let outer: Document = serde_path_to_error::deserialize(document).map_err(|e| {
-        let path = e.path().to_string();
-        let path = if path == "." { String::new() } else { format!("/{}", path.replace('.', "/")) };
-        error(&path, e.inner().to_string(), e.inner().to_string().starts_with("unknown field"))
+        let message = printable(&e.inner().to_string());
+        let unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
+        error(&pointer(e.path()), message, unknown)
     })?;
     debug_assert_eq!(outer.muster, crate::LANGUAGE_VERSION);
     Ok(outer)
@@ -235,10 +240,8 @@ fn outer(document: &Value) -> Result<Document, ProfileError> {
 
 fn read_check(entry: &Value) -> Result<Check, ProfileError> {
     let error = |path: String, message: String| ProfileError { path, message, unknown: false };
-    let check: Check = serde_path_to_error::deserialize(entry).map_err(|e| {
-        let path = e.path().to_string();
-        error(if path == "." { String::new() } else { format!("/{path}") }, e.inner().to_string())
-    })?;
+    let check: Check = serde_path_to_error::deserialize(entry)
+        .map_err(|e| error(pointer(e.path()), printable(&e.inner().to_string())))?;
     check.validate().map_err(|message| error(String::new(), message))?;
     Ok(check)
 }
@@ -246,7 +249,7 @@ fn read_check(entry: &Value) -> Result<Check, ProfileError> {
 impl ParamType {
     /// Checks a value; the error says what was expected.
     pub fn check(self, value: &str) -> Result<(), &'static str> {
-        let line = value.chars().count() <= 1024 && !value.chars().any(char::is_control);
+        let line = value.chars().count() <= 1024 && one_line(value);
         let (ok, expected) = match self {
             Self::String => (line, "one line of at most 1024 characters"),
             Self::Host => (

@@ -1,4 +1,7 @@
 //! Profiles in YAML: read within a budget, with the line and column of everything that is wrong.
+//!
+//! Of YAML's ways to say one thing, those that readers disagree on are refused: anchors, merge keys, tags of its own,
+//! `yes` for true.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,9 +12,13 @@ use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned;
 
 use crate::profile::{Profile, ProfileError};
+use crate::text::printable;
 
 /// The largest source of a profile, in bytes.
 pub const MAX_SOURCE: usize = 1024 * 1024;
+
+/// The most values in a source; the largest real profiles have some thousands of resources of about ten each.
+const MAX_NODES: usize = 100_000;
 
 /// Something wrong in a source text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, Deserialize)]
@@ -30,7 +37,14 @@ pub struct SourceError {
 pub struct Source {
     /// The value.
     pub value: Value,
-    places: BTreeMap<String, (u64, u64)>,
+    place: Place,
+}
+
+/// Where a value stands, and its parts by field name or index.
+#[derive(Clone, Debug)]
+struct Place {
+    at: (u64, u64),
+    parts: BTreeMap<String, Self>,
 }
 
 /// Reads YAML (or JSON, which is YAML) and checks it as a profile.
@@ -43,36 +57,39 @@ pub fn parse_profile(text: &str) -> Result<(Source, Profile), Vec<SourceError>> 
 }
 
 impl Source {
-    /// Reads YAML within a budget: no anchors or aliases, one document, at most [`MAX_SOURCE`] bytes.
+    /// Reads YAML within a budget: no anchors, aliases or merge keys, one document, at most [`MAX_SOURCE`] bytes.
     pub fn read(text: &str) -> Result<Self, SourceError> {
         let whole = |message: String| SourceError { line: 0, column: 0, message };
         if text.len() > MAX_SOURCE {
             return Err(whole(format!("the profile is larger than {} KiB", MAX_SOURCE / 1024)));
         }
         let options = serde_saphyr::options! {
-            budget: serde_saphyr::budget! { max_anchors: 0, max_aliases: 0, max_depth: 32, max_documents: 1, },
+            budget: serde_saphyr::budget! {
+                max_anchors: 0, max_aliases: 0, max_depth: 32, max_documents: 1, max_nodes: MAX_NODES,
+            },
             duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
+            merge_keys: serde_saphyr::MergeKeyPolicy::Error,
+            strict_booleans: true,
+            reject_unsupported_tags: true,
         };
         let node: Node = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
             let (line, column) = error.location().map_or((0, 0), |l| (l.line(), l.column()));
-            let message = error.without_snippet().to_string();
-            SourceError { line, column, message }
+            SourceError { line, column, message: printable(&error.without_snippet().to_string()) }
         })?;
-        let mut places = BTreeMap::new();
-        let value = node.into_value(String::new(), &mut places);
-        Ok(Self { value, places })
+        let (value, place) = node.into_value();
+        Ok(Self { value, place })
     }
 
     /// Gives the place of an error: that of its path, or of the nearest part around it that stands in the text.
     pub fn locate(&self, error: &ProfileError) -> SourceError {
-        let mut path = error.path.as_str();
-        let (line, column) = loop {
-            match (self.places.get(path), path.rfind('/')) {
-                (Some(place), _) => break *place,
-                (None, Some(cut)) => path = &path[..cut],
-                (None, None) => break (0, 0),
+        let mut place = &self.place;
+        for part in error.path.split('/').skip(1) {
+            match place.parts.get(part) {
+                Some(inner) => place = inner,
+                None => break,
             }
-        };
+        }
+        let (line, column) = place.at;
         SourceError { line, column, message: error.message.clone() }
     }
 }
@@ -86,32 +103,29 @@ struct Node {
 enum NodeKind {
     Scalar(Value),
     List(Vec<Node>),
-    Fields(Vec<(String, Node)>),
+    Fields(BTreeMap<String, Node>),
 }
 
 impl Node {
-    fn into_value(self, path: String, places: &mut BTreeMap<String, (u64, u64)>) -> Value {
+    fn into_value(self) -> (Value, Place) {
+        let mut parts = BTreeMap::new();
+        let mut part = |name: String, node: Self| {
+            let (value, place) = node.into_value();
+            parts.insert(name, place);
+            value
+        };
         let value = match self.kind {
             NodeKind::Scalar(value) => value,
-            NodeKind::List(items) => Value::Array(
-                items
-                    .into_iter()
-                    .enumerate()
-                    .map(|(i, item)| item.into_value(format!("{path}/{i}"), places))
-                    .collect(),
-            ),
-            NodeKind::Fields(fields) => Value::Object(
-                fields
-                    .into_iter()
-                    .map(|(name, field)| {
-                        let value = field.into_value(format!("{path}/{name}"), places);
-                        (name, value)
-                    })
-                    .collect::<Map<_, _>>(),
-            ),
+            NodeKind::List(items) => {
+                items.into_iter().enumerate().map(|(index, item)| part(index.to_string(), item)).collect()
+            }
+            NodeKind::Fields(fields) => fields
+                .into_iter()
+                .map(|(name, field)| (name.clone(), part(name, field)))
+                .collect::<Map<_, _>>()
+                .into(),
         };
-        places.insert(path, self.at);
-        value
+        (value, Place { at: self.at, parts })
     }
 }
 
@@ -180,12 +194,11 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<NodeKind, A::Error> {
-        let mut fields: Vec<(String, Node)> = Vec::new();
+        let mut fields = BTreeMap::new();
         while let Some((name, field)) = access.next_entry::<String, Node>()? {
-            if fields.iter().any(|(known, _)| *known == name) {
-                return Err(A::Error::custom(format!("{name:?} stands twice")));
+            if let Some(Node { .. }) = fields.insert(name, field) {
+                return Err(A::Error::custom("a field stands twice"));
             }
-            fields.push((name, field));
         }
         Ok(NodeKind::Fields(fields))
     }

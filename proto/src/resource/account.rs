@@ -118,6 +118,13 @@ impl Account {
         if self.uid == Some(0) || self.name.as_ref().is_some_and(|name| name.as_str() == "root") {
             return Err(InvalidResource::new("/account", "root is not an account that Muster manages"));
         }
+        // To chown(2) it means: leave the owner as it is.
+        if self.uid == Some(u32::MAX) {
+            return Err(InvalidResource::new(
+                "/account/uid",
+                "4294967295 is not a number that an account can have",
+            ));
+        }
         Ok(())
     }
 }

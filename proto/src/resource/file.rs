@@ -88,10 +88,27 @@ impl File {
                 .decode(base64.as_bytes())
                 .map_err(|e| InvalidResource::new("/file/content_base64", format!("not base64: {e}")))?;
         }
+        if self.bytes().is_some_and(|bytes| private_key(&bytes))
+            || self.template.as_ref().is_some_and(|t| private_key(t.as_bytes()))
+        {
+            return Err(InvalidResource::new(
+                "/file",
+                "this holds a private key, which everyone who may read profiles could read: make the key on the device, or give it as a secret",
+            ));
+        }
         if let Some(template) = &self.template {
             crate::template::check(template)
                 .map_err(|e| InvalidResource::new("/file/template", e.to_string()))?;
         }
         Ok(())
     }
+}
+
+/// Whether a text holds a private key in one of the armors that PEM, OpenSSH and OpenPGP put around it.
+fn private_key(bytes: &[u8]) -> bool {
+    bytes.split(|b| *b == b'\n').any(|line| {
+        let line = line.trim_ascii();
+        line.starts_with(b"-----BEGIN ")
+            && (line.ends_with(b"PRIVATE KEY-----") || line.ends_with(b"PRIVATE KEY BLOCK-----"))
+    })
 }

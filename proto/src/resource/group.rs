@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::InvalidResource;
 use super::value::{AccountName, Existence};
 use crate::condition::Condition;
 
@@ -27,5 +28,19 @@ impl Group {
             Existence::Absent => Condition::Absent,
             Existence::Present => Condition::present([("gid", self.gid.into())]),
         }
+    }
+
+    pub(super) fn validate(&self) -> Result<(), InvalidResource> {
+        if self.gid == Some(0) || self.name.as_str() == "root" {
+            return Err(InvalidResource::new("/group", "root is not a group that Muster manages"));
+        }
+        // To chown(2) it means: leave the group as it is.
+        if self.gid == Some(u32::MAX) {
+            return Err(InvalidResource::new(
+                "/group/gid",
+                "4294967295 is not a number that a group can have",
+            ));
+        }
+        Ok(())
     }
 }

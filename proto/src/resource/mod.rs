@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::condition::Condition;
 use crate::id::ResourceId;
+use crate::text::{one_line, printable};
 use crate::timestamp::Timestamp;
 use crate::when::When;
 
@@ -156,7 +157,7 @@ impl Resource {
             Self::Directory(r) => r.path.as_str(),
             Self::File(r) => r.path.as_str(),
             Self::Link(r) => r.path.as_str(),
-            Self::Service(r) => r.name.as_str(),
+            Self::Service(r) => r.key(),
         };
         ResourceId::new(self.kind(), key)
     }
@@ -229,14 +230,16 @@ impl Resource {
     }
 
     /// Rules between fields that a type cannot hold.
-    fn validate(&self) -> Result<(), InvalidResource> {
+    pub(crate) fn validate(&self) -> Result<(), InvalidResource> {
         match self {
+            Self::Group(r) => r.validate(),
+            Self::Service(r) => r.validate(),
             Self::Account(r) => r.validate(),
             Self::File(r) => r.validate(),
             Self::Repository(r) => r.validate(),
             Self::Link(r) => r.validate(),
             Self::Sudo(r) => r.validate(),
-            Self::Package(_) | Self::Group(_) | Self::Directory(_) | Self::Service(_) => Ok(()),
+            Self::Package(_) | Self::Directory(_) => Ok(()),
         }
     }
 }
@@ -256,8 +259,9 @@ impl Declared {
         let (common, own) = split_common(kind, fields)?;
         let resource = match Resource::parse(kind, Value::Object(own)) {
             None => {
+                let kind = printable(kind);
                 let message = format!("unknown kind {kind:?}: known are packages, {}", KINDS.join(", "));
-                return Err(InvalidResource { path: format!("/{kind}"), message, unknown: true });
+                return Err(InvalidResource { path: String::new(), message, unknown: true });
             }
             Some(Err(error)) => return Err(invalid(&format!("/{kind}"), &error)),
             Some(Ok(resource)) => resource,
@@ -268,24 +272,25 @@ impl Declared {
 
     /// Reads one entry as a device does: never fails, but gives what it does not know as Unsupported.
     pub fn read(entry: &Value) -> Vec<Self> {
-        match Self::parse(entry) {
-            Ok(declared) => declared,
-            Err(error) => vec![Self::unsupported(entry, &error)],
+        let error = match Self::parse(entry) {
+            Ok(declared) => return declared,
+            Err(error) => error,
+        };
+        match single(entry) {
+            // One name of a newer form spoils only itself.
+            Ok(("packages", Value::Array(names))) => names
+                .iter()
+                .flat_map(|name| Self::read(&serde_json::json!({"package": {"name": name}})))
+                .collect(),
+            _ => vec![Self::unsupported(entry, &error)],
         }
     }
 
     fn unsupported(entry: &Value, error: &InvalidResource) -> Self {
-        let (kind, fields) = single(entry).unwrap_or(("unknown", entry));
-        let key = ["name", "path", "key", "for", "id"].iter().find_map(|field| fields.get(field)?.as_str());
-        // Without a recognisable key the digest of its bytes is as stable a name as there is.
-        let key =
-            key.map_or_else(|| crate::Digest::of(fields.to_string().as_bytes()).to_string(), str::to_owned);
-        let key = if kind == "account" && key == "owner" { account::OWNER_KEY.to_owned() } else { key };
-        let not_after = fields.get("not_after").and_then(|t| serde_json::from_value(t.clone()).ok());
         Self {
-            id: ResourceId::new(kind, &key),
-            common: Common { not_after, ..Common::default() },
-            body: Body::Unsupported { reason: format!("{}: {error}", error.path) },
+            id: claimed_id(entry),
+            common: readable_common(entry),
+            body: Body::Unsupported { reason: printable(&format!("{}: {error}", error.path)) },
         }
     }
 
@@ -299,6 +304,39 @@ impl Declared {
             })
             .map(|r| Self { id: r.id(), common: Common::default(), body: Body::Known(r) })
             .collect())
+    }
+}
+
+/// The id that an entry claims although it can't be read: that of its kind's own key where it has one.
+fn claimed_id(entry: &Value) -> ResourceId {
+    /// Longer than any key that this reader accepts.
+    const MAX_KEY: usize = 4096;
+    let (kind, fields) = single(entry).unwrap_or(("unknown", entry));
+    let text = |field: &str| fields.get(field)?.as_str().filter(|t| t.len() <= MAX_KEY && one_line(t));
+    let key = match kind {
+        "directory" | "file" | "link" => text("path").map(str::to_owned),
+        "account" => text("name").map(str::to_owned).or_else(|| text("for").map(|whose| format!("@{whose}"))),
+        "service" => text("name").map(|name| service::key(name).to_owned()),
+        _ => ["name", "path", "key", "id"].iter().find_map(|field| text(field)).map(str::to_owned),
+    };
+    // Without a recognisable key the digest of its bytes is as stable a name as there is.
+    let key = key.unwrap_or_else(|| crate::Digest::of(entry.to_string().as_bytes()).to_string());
+    let word = (1..=63).contains(&kind.len())
+        && kind.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    ResourceId::new(if word { kind } else { "unknown" }, &key)
+}
+
+/// Of the fields that every kind has, those that can be read. A `when` that can't leaves the claim standing.
+fn readable_common(entry: &Value) -> Common {
+    fn read<T: serde::de::DeserializeOwned>(fields: &Value, name: &str) -> Option<T> {
+        T::deserialize(fields.get(name)?).ok()
+    }
+    let (_, fields) = single(entry).unwrap_or(("", entry));
+    Common {
+        note: read(fields, "note"),
+        when: read(fields, "when"),
+        on_removal: read(fields, "on_removal").unwrap_or_default(),
+        not_after: read(fields, "not_after"),
     }
 }
 
@@ -323,16 +361,22 @@ fn split_common(
 }
 
 fn invalid(at: &str, error: &serde_path_to_error::Error<serde_json::Error>) -> InvalidResource {
-    let message = error.inner().to_string();
-    let mut path = at.to_owned();
-    for segment in error.path() {
-        match segment {
-            serde_path_to_error::Segment::Map { key } => path.push_str(&format!("/{key}")),
-            serde_path_to_error::Segment::Seq { index } => path.push_str(&format!("/{index}")),
-            serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => {}
-        }
-    }
+    let message = printable(&error.inner().to_string());
+    let path = format!("{at}{}", pointer(error.path()));
     // serde says so of unknown fields and of unknown variants alike: either may be a newer language.
     let unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
     InvalidResource { path, message, unknown }
+}
+
+/// Where in a document serde stopped, as a JSON pointer.
+pub(crate) fn pointer(path: &serde_path_to_error::Path) -> String {
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            serde_path_to_error::Segment::Map { key } => pointer.push_str(&format!("/{key}")),
+            serde_path_to_error::Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => {}
+        }
+    }
+    pointer
 }

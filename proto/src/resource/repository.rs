@@ -71,17 +71,17 @@ impl Repository {
         if self.components.is_empty() {
             return Err(InvalidResource::new("/repository/components", "name at least one component"));
         }
+        if self.key.contains("PRIVATE KEY") {
+            return Err(InvalidResource::new(
+                "/repository/key",
+                "this is a private key: give the public one",
+            ));
+        }
         let armored = self.key.trim_start().starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----");
         if !armored || self.key.contains('\0') {
             return Err(InvalidResource::new(
                 "/repository/key",
                 "give the armored public key that signs the repository, or key_from: FILE",
-            ));
-        }
-        if self.key.contains("PRIVATE KEY") {
-            return Err(InvalidResource::new(
-                "/repository/key",
-                "this is a private key: give the public one",
             ));
         }
         Ok(())

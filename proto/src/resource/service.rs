@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::value::UnitName;
+use super::{InvalidResource, KINDS};
 use crate::condition::Condition;
 use crate::id::ResourceId;
+use crate::text::{one_line, printable};
 
 /// A systemd unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,10 +33,36 @@ impl Service {
         unit(self.name.as_str())
     }
 
+    /// The unit's name without `.service`, so that one unit has one name.
+    pub(super) fn key(&self) -> &str {
+        key(self.name.as_str())
+    }
+
     /// Present, running and enabled as given.
     pub fn desired(&self) -> Condition {
         Condition::present([("running", self.running.into()), ("enabled", self.enabled.into())])
     }
+
+    pub(super) fn validate(&self) -> Result<(), InvalidResource> {
+        for (index, id) in self.restart_on.iter().enumerate() {
+            let named = KINDS.contains(&id.kind()) && !id.key().is_empty();
+            if !named || id.as_str().len() > 4200 || !one_line(id.as_str()) {
+                return Err(InvalidResource::new(
+                    format!("/service/restart_on/{index}"),
+                    format!(
+                        "{} names no resource: write kind:key, such as file:/etc/motd",
+                        printable(id.as_str())
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The shortest name of a unit from which [`unit`] gives it back.
+pub(super) fn key(name: &str) -> &str {
+    name.strip_suffix(".service").filter(|short| unit(short) == name).unwrap_or(name)
 }
 
 /// The full name of a unit: `.service` unless there is a suffix that systemd knows.

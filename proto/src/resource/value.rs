@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::one_line;
+
 /// Declares a checked string: its doc, its check, and a regular expression that says the same in the JSON Schema.
 macro_rules! checked_string {
     ($(#[$doc:meta])* $name:ident, $expected:literal, $pattern:literal, $check:expr) => {
@@ -58,11 +60,6 @@ macro_rules! checked_string {
 #[error("expected {0}")]
 pub struct InvalidValue(pub &'static str);
 
-/// Whether a character may stand in one line of a configuration file: no control characters, no line separators.
-fn one_line(text: &str) -> bool {
-    !text.chars().any(|c| c.is_control() || c == '\u{2028}' || c == '\u{2029}')
-}
-
 fn word(text: &str, max: usize, first: fn(u8) -> bool, rest: fn(u8) -> bool) -> bool {
     text.len() <= max && text.bytes().next().is_some_and(first) && text.bytes().skip(1).all(rest)
 }
@@ -111,9 +108,11 @@ checked_string!(
 checked_string!(
     /// A Debian package name (Debian Policy 5.6.7).
     PackageName,
-    "a package name: 2 to 128 of a-z, 0-9, +, - and ., beginning with a letter or digit",
-    "^[a-z0-9][a-z0-9+.-]{1,127}$",
+    "a package name: 2 to 128 of a-z, 0-9, +, - and ., beginning with a letter or digit, not ending with -",
+    "^[a-z0-9][a-z0-9+.-]{0,126}[a-z0-9+.]$",
+    // To apt-get install, `telnet-` means: remove telnet.
     |text| text.len() >= 2
+        && !text.ends_with('-')
         && word(text, 128, |b| b.is_ascii_lowercase() || b.is_ascii_digit(), |b| b.is_ascii_lowercase()
             || b.is_ascii_digit()
             || b"+-.".contains(&b))
@@ -188,7 +187,8 @@ checked_string!(
             && one_line(text)
             && parts.next().is_some_and(|t| TYPES.contains(&t))
             && parts.next().is_some_and(|blob| {
-                blob.len() > 16 && blob.trim_end_matches('=').bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
+                let padding = blob.len() - blob.trim_end_matches('=').len();
+                blob.len() > 16 && padding <= 2 && blob.trim_end_matches('=').bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
             })
     }
 );
@@ -204,17 +204,18 @@ checked_string!(
 checked_string!(
     /// A command of a sudo rule: an absolute path and fixed arguments in one line.
     ///
-    /// The characters that mean something to sudoers (`,` `:` `=` `\` `!` `#` `"` and wildcards) are refused rather
-    /// than quoted: a rule that nobody misreads is worth more than one that can say everything.
+    /// The characters that mean something to sudoers (`,` `:` `=` `\` `!` `#` `"`, wildcards, and the `^` that begins
+    /// a regular expression) are refused rather than quoted: a rule that nobody misreads is worth more than one that
+    /// can say everything. The same goes for a path that ends with `/`, which would allow all that is in it.
     SudoCommand,
-    "an absolute path and arguments in one line, without the characters , : = \\ ! # \" * ? [ ]",
-    r##"^(ALL|/[^,:=\\!#"*?\[\]\x00-\x1f]+)$"##,
+    "ALL, or the absolute path of a program and arguments in one line, without the characters , : = \\ ! # \" ^ * ? [ ]",
+    r##"^(ALL|/[^,:=\\!#"^*?\[\]\x00-\x1f]+)$"##,
     |text| {
         text == "ALL"
             || (text.len() <= 1024
                 && one_line(text)
-                && text.starts_with('/')
-                && !text.contains([',', ':', '=', '\\', '!', '#', '"', '*', '?', '[', ']'])
+                && AbsolutePath::parse(text.split(' ').next().unwrap_or_default()).is_ok()
+                && !text.contains([',', ':', '=', '\\', '!', '#', '"', '^', '*', '?', '[', ']'])
                 && !text.contains("..")
                 && !text.contains("  ")
                 && !text.ends_with(' '))

@@ -1,0 +1,33 @@
+//! What of a stranger's text may stand in one line, and how it is shown.
+
+/// The longest message about a document; the name that it quotes may be as long as the document.
+const MAX_MESSAGE: usize = 400;
+
+/// Whether a text can stand in one line of a configuration file or a terminal: no control characters, no line
+/// separators, none of the marks that reorder what stands around them.
+pub(crate) fn one_line(text: &str) -> bool {
+    !text.chars().any(breaks_out)
+}
+
+fn breaks_out(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A message that may quote a hostile name, fit to be shown in a terminal or a log: escaped, and cut in the middle
+/// when it is long.
+pub(crate) fn printable(message: &str) -> String {
+    let mut shown = String::with_capacity(message.len().min(MAX_MESSAGE));
+    let count = message.chars().count();
+    for (index, c) in message.chars().enumerate() {
+        if count > MAX_MESSAGE && (MAX_MESSAGE / 2..count - MAX_MESSAGE / 2).contains(&index) {
+            if index == MAX_MESSAGE / 2 {
+                shown.push_str(" ... ");
+            }
+        } else if breaks_out(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
