@@ -1,7 +1,342 @@
-//! Under construction.
+//! The commands an admin types at the device. All need root: the ledger and the identity are root's alone.
 
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
-/// Runs the program.
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand, ValueEnum};
+use muster_converge::plan::Plan;
+use muster_proto::condition::Action;
+use muster_proto::report::{Outcome, OutcomeKind};
+use serde_json::{Value, json};
+
+use crate::config::{self, Config};
+use crate::cycle::Cycle;
+use crate::host::Host;
+use crate::ledger::Ledger;
+use crate::{identity, inventory, service};
+
+/// `muster-agent plan` found that the device is not as it should be.
+const EXIT_CHANGES: u8 = 2;
+
+/// Keeps this device as its profiles say.
+#[derive(Parser)]
+#[command(name = "muster-agent", version, about)]
+struct Cli {
+    /// The configuration.
+    #[arg(long, global = true, default_value = config::PATH)]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the agent: enrolls from the join file if need be, then follows the server. Used by muster-agent.service.
+    Run,
+    /// Enrolls this device, for example: muster-agent enroll --join-file /etc/muster/join.toml
+    Enroll {
+        /// The join file that `muster token create` printed; `-` reads it from standard input.
+        #[arg(long)]
+        join_file: PathBuf,
+    },
+    /// Says who this device is, what state it follows, and what is not as it should be.
+    Status {
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Shows what would change now, and changes nothing. Exits with 2 when there are changes.
+    Plan {
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Asks the machine in SQL, for example: muster-agent query "SELECT name, version FROM os_version"
+    Query {
+        /// One SELECT.
+        #[arg(required_unless_present = "tables")]
+        sql: Option<String>,
+        /// Lists the tables and their columns.
+        #[arg(long)]
+        tables: bool,
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Lists the desired states that this device accepted, from its own record.
+    History {
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Forgets the server: removes the identity and the ledger. The server still has the device until it is revoked there.
+    Unenroll {
+        /// First takes back everything Muster created or changed here.
+        #[arg(long)]
+        restore: bool,
+        /// Does not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Answers queries under limits; started by the agent itself.
+    #[command(hide = true)]
+    QueryChild,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+/// Runs the program and gives its exit code: 0 fine, 1 failed, 2 there are changes.
 pub fn run() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    match execute(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            // Nothing is left to do when even standard error is closed.
+            writeln!(io::stderr(), "muster-agent: {error:#}").ok();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(cli: &Cli) -> Result<ExitCode> {
+    if let Command::QueryChild = cli.command {
+        return Ok(inventory::serve_child());
+    }
+    if !rustix::process::geteuid().is_root() {
+        bail!("this needs root: try again with sudo");
+    }
+    let config = Config::load(&cli.config)?;
+    match &cli.command {
+        Command::Run => service::run(config).map(|()| ExitCode::SUCCESS),
+        Command::Enroll { join_file } => service::enroll(&config, join_file).map(|()| ExitCode::SUCCESS),
+        Command::Status { output } => status(&config, *output),
+        Command::Plan { output } => plan(config, *output),
+        Command::Query { sql, tables, output } => match (sql, tables) {
+            (_, true) => list_tables(*output),
+            (sql, false) => query(sql.as_deref().unwrap_or_default(), *output),
+        },
+        Command::History { output } => history(&config, *output),
+        Command::Unenroll { restore, yes } => unenroll(config, *restore, *yes),
+        Command::QueryChild => Ok(inventory::serve_child()),
+    }
+}
+
+fn status(config: &Config, output: Output) -> Result<ExitCode> {
+    let enrolled = identity::enrolled(&config.identity())?.context(
+        "this device is not enrolled: put a join file at /etc/muster/join.toml and start muster-agent.service",
+    )?;
+    let ledger = Ledger::open_read_only(&config.ledger())?;
+    let current = ledger.current()?;
+    let applied = ledger.applied()?;
+    let outcomes: Vec<Outcome> = match ledger.section_document("outcomes")? {
+        Some(document) => serde_json::from_slice(&document).context("the ledger's outcomes can't be read")?,
+        None => vec![],
+    };
+    let fine = |o: &&Outcome| {
+        matches!(o.outcome, OutcomeKind::Kept | OutcomeKind::Repaired | OutcomeKind::NotApplicable)
+    };
+    let bad: Vec<&Outcome> = outcomes.iter().filter(|o| !fine(o)).collect();
+    let mut out = io::stdout().lock();
+    if let Output::Json = output {
+        let value = json!({
+            "device": enrolled.device.to_string(),
+            "server": enrolled.server,
+            "certificate_not_after": enrolled.not_after,
+            "generation_accepted": current.generation,
+            "generation_applied": applied,
+            "resources": outcomes.len(),
+            "not_as_it_should_be": bad,
+        });
+        writeln!(out, "{value}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    writeln!(out, "Device       {}", enrolled.device)?;
+    writeln!(out, "Server       {}", enrolled.server)?;
+    writeln!(out, "Certificate  until {}", enrolled.not_after)?;
+    writeln!(out, "State        generation {} accepted, {applied} applied", current.generation)?;
+    writeln!(out, "Resources    {} of {} as they should be", outcomes.len() - bad.len(), outcomes.len())?;
+    for outcome in bad {
+        let reason = outcome.reason.as_deref().unwrap_or("no reason given");
+        writeln!(
+            out,
+            "  {:?}  {}  ({}@{}): {}",
+            outcome.outcome,
+            outcome.resource,
+            outcome.profile,
+            outcome.revision,
+            printable(reason)
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn plan(config: Config, output: Output) -> Result<ExitCode> {
+    let enrolled = identity::enrolled(&config.identity())?.context("this device is not enrolled")?;
+    let plan = service::block_on(async move {
+        let ledger = Ledger::open_read_only(&config.ledger())?;
+        let host = Host::open(service::SCRATCH.as_ref())?;
+        Cycle::start(enrolled.device, config, ledger, host)?.plan().await
+    })?;
+    let plan = plan.context("no desired state has come from the server yet")?;
+    let mut out = io::stdout().lock();
+    match output {
+        Output::Json => writeln!(out, "{}", plan_as_json(&plan))?,
+        Output::Text => print_plan(&mut out, &plan)?,
+    }
+    Ok(if plan.steps.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CHANGES) })
+}
+
+fn print_plan(out: &mut impl Write, plan: &Plan) -> Result<()> {
+    for step in &plan.steps {
+        let sign = match (step.action, step.restart) {
+            (Action::Create, _) => '+',
+            (Action::Change, _) => '~',
+            (Action::Remove, _) => '-',
+        };
+        let restart = if step.restart { " (restart)" } else { "" };
+        writeln!(out, "{sign} {}{restart}", printable(step.id.as_str()))?;
+        for d in &step.differences {
+            writeln!(
+                out,
+                "    {}: {} -> {}",
+                d.attribute,
+                printable(&d.from.to_string()),
+                printable(&d.to.to_string())
+            )?;
+        }
+    }
+    let count = |action| plan.steps.iter().filter(|s| s.action == action).count();
+    let (create, change, remove) = (count(Action::Create), count(Action::Change), count(Action::Remove));
+    let blocked =
+        plan.settled.iter().filter(|o| !matches!(o.outcome, OutcomeKind::Kept | OutcomeKind::NotApplicable));
+    for outcome in blocked {
+        let reason = outcome.reason.as_deref().unwrap_or_default();
+        writeln!(
+            out,
+            "! {} {:?}: {}",
+            printable(outcome.resource.as_str()),
+            outcome.outcome,
+            printable(reason)
+        )?;
+    }
+    writeln!(out, "Plan: +{create} ~{change} -{remove}, {} as they should be.", plan.settled.len())?;
+    Ok(())
+}
+
+fn plan_as_json(plan: &Plan) -> Value {
+    let steps: Vec<_> = plan
+        .steps
+        .iter()
+        .map(|s| json!({"resource": s.id, "action": s.action, "differences": s.differences, "restart": s.restart}))
+        .collect();
+    json!({"steps": steps, "settled": plan.settled})
+}
+
+fn query(sql: &str, output: Output) -> Result<ExitCode> {
+    let answer = inventory::query(sql)?;
+    let mut out = io::stdout().lock();
+    if let Output::Json = output {
+        let rows: Vec<serde_json::Map<String, Value>> =
+            answer.rows.into_iter().map(|row| answer.columns.iter().cloned().zip(row).collect()).collect();
+        writeln!(out, "{}", serde_json::to_string(&rows)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let cell = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => printable(text),
+        other => other.to_string(),
+    };
+    writeln!(out, "{}", answer.columns.join("\t"))?;
+    for row in &answer.rows {
+        writeln!(out, "{}", row.iter().map(cell).collect::<Vec<_>>().join("\t"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list_tables(output: Output) -> Result<ExitCode> {
+    let tables = muster_tables::describe();
+    let mut out = io::stdout().lock();
+    match output {
+        Output::Json => writeln!(out, "{}", serde_json::to_string(&tables)?)?,
+        Output::Text => {
+            for table in tables {
+                let columns: Vec<_> = table.columns.iter().map(|c| c.name).collect();
+                writeln!(out, "{}: {}\n    {}", table.name, table.description, columns.join(", "))?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn history(config: &Config, output: Output) -> Result<ExitCode> {
+    let accepted = Ledger::open_read_only(&config.ledger())?.history()?;
+    let mut out = io::stdout().lock();
+    if let Output::Json = output {
+        let rows: Vec<_> = accepted
+            .iter()
+            .map(|(g, digest, at)| json!({"generation": g, "digest": digest, "accepted": at}))
+            .collect();
+        writeln!(out, "{}", Value::from(rows))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (generation, digest, at) in accepted {
+        writeln!(out, "{generation:>6}  {at}  {digest}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn unenroll(config: Config, restore: bool, yes: bool) -> Result<ExitCode> {
+    let enrolled = identity::enrolled(&config.identity())?.context("this device is not enrolled")?;
+    let mut out = io::stdout().lock();
+    if !yes {
+        let also = if restore { "takes back what Muster did here, and then " } else { "" };
+        write!(out, "This {also}forgets the server. Go on? [y/N] ")?;
+        out.flush()?;
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+            writeln!(out, "Nothing was changed.")?;
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    let outcomes = service::block_on(async {
+        service::stop().await?;
+        if !restore {
+            return Ok(vec![]);
+        }
+        let host = Host::open(service::SCRATCH.as_ref())?;
+        Cycle::start(enrolled.device, config.clone(), Ledger::open(&config.ledger())?, host)?.restore().await
+    })?;
+    for outcome in &outcomes {
+        let reason = outcome.reason.as_deref().unwrap_or_default();
+        writeln!(out, "Left as it is: {} ({})", printable(outcome.resource.as_str()), printable(reason))?;
+    }
+    service::forget(&config)?;
+    writeln!(out, "This device has left. On the server: muster device revoke {}", enrolled.device)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Text from elsewhere as it can be shown in a terminal: control characters escaped.
+fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn terminal_escapes_from_elsewhere_are_shown_and_not_obeyed() {
+        assert_eq!(printable("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\\n");
+    }
 }

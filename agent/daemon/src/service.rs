@@ -1,1 +1,282 @@
-//! Under construction.
+//! `muster-agent run`: two threads and the channels between them.
+//!
+//! The main thread keeps the link and its timers on a current-thread runtime. The convergence thread owns the ledger and
+//! the host, and does one thing at a time. Neither holds a lock of the other.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::sync::mpsc;
+
+use crate::config::Config;
+use crate::cycle::Cycle;
+use crate::facts;
+use crate::host::Host;
+use crate::identity::{self, Enrolled};
+use crate::ledger::Ledger;
+use crate::link::{self, FromServer, ToServer};
+use crate::watch::Watch;
+
+/// Messages that may wait on either side; the link is asked again when it comes up, so little is lost by being short.
+const WAITING: usize = 16;
+
+/// A fast series of drift, such as an editor's or an attacker's loop, is answered at most this often.
+const BETWEEN_DRIFT_TURNS: Duration = Duration::from_millis(500);
+
+/// Where commands get their input and leave their output; root's alone, and gone with the next boot.
+pub(crate) const SCRATCH: &str = "/run/muster";
+
+/// Runs until the service manager ends it.
+pub(crate) fn run(config: Config) -> Result<()> {
+    log_to_stderr();
+    std::fs::create_dir_all(&config.state_dir)
+        .with_context(|| format!("can't make {}", config.state_dir.display()))?;
+    block_on(async {
+        let enrolled = tokio::select! {
+            enrolled = identity_for(&config) => enrolled?,
+            () = terminated() => return Ok(()),
+        };
+        tracing::info!(device = %enrolled.device, server = enrolled.server, "this device is enrolled");
+        let mark = known_time(&config)?;
+        let (to_link, orders) = mpsc::channel(WAITING);
+        let (news, from_link) = mpsc::channel(WAITING);
+        let (failed, mut failure) = mpsc::channel(1);
+        let thread = Converging { config: config.clone(), enrolled: enrolled.clone(), to_link, from_link };
+        std::thread::Builder::new().name("converge".to_owned()).spawn(move || {
+            let ended = block_on(thread.run());
+            // The other side is gone only when the process ends anyway.
+            failed.blocking_send(ended).ok();
+        })?;
+        // Without a service manager there is nobody to tell.
+        sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
+        let heart = tokio::spawn(watchdog());
+        let ended = tokio::select! {
+            ended = link::run(enrolled, config.identity(), mark, orders, news) => ended,
+            Some(ended) = failure.recv() => ended,
+            () = terminated() => Ok(()),
+        };
+        heart.abort();
+        ended
+    })
+}
+
+/// `muster-agent enroll`: enrolls once, in the foreground.
+pub(crate) fn enroll(config: &Config, join_file: &Path) -> Result<()> {
+    block_on(async {
+        let enrolled = identity::enroll(
+            identity::Request {
+                folder: &config.identity(),
+                join_file,
+                claims: facts::claims(config),
+                now: crate::clock::Clock::start(None).now(),
+                patience: identity::Patience::EndAtRefusal,
+            },
+            &mut |code| {
+                // A closed terminal is no reason to stop waiting.
+                writeln!(std::io::stdout(), "Waiting for approval. Code {code}").ok();
+            },
+        )
+        .await?;
+        writeln!(std::io::stdout(), "Enrolled as {}. Next: systemctl start muster-agent", enrolled.device)?;
+        Ok(())
+    })
+}
+
+/// Stops the running service and waits until it is gone, so that nobody else writes to the ledger.
+pub(crate) async fn stop() -> Result<()> {
+    const UNIT: &str = "muster-agent.service";
+    let mut systemd = crate::host::systemd::Systemd::default();
+    systemd
+        .job("StopUnit", UNIT, Duration::from_secs(90))
+        .await
+        .with_context(|| format!("can't stop {UNIT}"))?;
+    Ok(())
+}
+
+/// Removes identity and ledger, the identity first: without it the rest is of no use to anyone.
+pub(crate) fn forget(config: &Config) -> Result<()> {
+    for path in [config.identity(), config.state_dir.clone()] {
+        match std::fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                // A state directory that is a mount point of its own stays, but empty.
+                let left = std::fs::read_dir(&path).map(Iterator::count).unwrap_or(0);
+                if left > 0 {
+                    return Err(error).with_context(|| format!("can't remove {}", path.display()));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Runs a future on a runtime of this thread.
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("no async runtime")?;
+    runtime.block_on(future)
+}
+
+/// The identity, by enrolling first if there is none yet. With neither identity nor join file it waits for the file.
+async fn identity_for(config: &Config) -> Result<Enrolled> {
+    if let Some(enrolled) = identity::enrolled(&config.identity())? {
+        // A crash right after enrolling may have left the token.
+        identity::tidy(&config.identity(), &enrolled, &config.join_file)?;
+        return Ok(enrolled);
+    }
+    sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
+    while !config.join_file.exists() {
+        tracing::info!(join_file = %config.join_file.display(), "not enrolled: waiting for a join file");
+        wait_for(&config.join_file).await;
+    }
+    let request = identity::Request {
+        folder: &config.identity(),
+        join_file: &config.join_file,
+        claims: facts::claims(config),
+        now: known_time(config)?,
+        patience: identity::Patience::AskAgain,
+    };
+    let enrolled = identity::enroll(request, &mut |code| {
+        tracing::info!("waiting for approval, code {code}");
+        say_on_console(&format!("Muster: waiting for approval. Code {code}\r\n"));
+    })
+    .await?;
+    Ok(enrolled)
+}
+
+/// The latest time the ledger knows of, by which certificates are judged.
+fn known_time(config: &Config) -> Result<muster_proto::Timestamp> {
+    Ok(crate::clock::Clock::start(Ledger::open(&config.ledger())?.mark()?).now())
+}
+
+async fn wait_for(path: &Path) {
+    while !path.exists() {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
+/// Shows the code to whoever stands in front of the machine. A machine without a console has nobody there.
+fn say_on_console(text: &str) {
+    if let Ok(mut console) = std::fs::OpenOptions::new().write(true).open("/dev/console") {
+        console.write_all(text.as_bytes()).ok();
+    }
+}
+
+/// The convergence thread.
+struct Converging {
+    config: Config,
+    enrolled: Enrolled,
+    to_link: mpsc::Sender<ToServer>,
+    from_link: mpsc::Receiver<FromServer>,
+}
+
+impl Converging {
+    async fn run(mut self) -> Result<()> {
+        let ledger = Ledger::open(&self.config.ledger())?;
+        let mut host = Host::open(SCRATCH.as_ref())?;
+        host.reattach().await?;
+        let mut cycle = Cycle::start(self.enrolled.device, self.config.clone(), ledger, host)?;
+        self.send(ToServer::Following(cycle.generation()?)).await;
+        let mut watch = Watch::start().await?;
+        loop {
+            let next = cycle.turn().await?;
+            if !next.missing.is_empty() {
+                self.send(ToServer::Fetch(next.missing.into_iter().collect())).await;
+            }
+            self.report(&cycle).await?;
+            self.watch(&cycle, &mut watch)?;
+            self.wait(&mut cycle, &mut watch, next.wait).await?;
+        }
+    }
+
+    /// Waits until there is a reason for another turn.
+    async fn wait(&mut self, cycle: &mut Cycle, watch: &mut Watch, wait: Duration) -> Result<()> {
+        let timer = tokio::time::sleep(wait);
+        tokio::pin!(timer);
+        loop {
+            tokio::select! {
+                () = &mut timer => return Ok(()),
+                changed = watch.changed() => {
+                    changed.context("inotify failed")?;
+                    tokio::time::sleep(BETWEEN_DRIFT_TURNS.saturating_sub(Duration::from_millis(400))).await;
+                    return Ok(());
+                }
+                news = self.from_link.recv() => {
+                    let Some(news) = news else { return std::future::pending().await };
+                    if self.take(cycle, news).await? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes what came over the link; true when there is something to do now.
+    async fn take(&self, cycle: &mut Cycle, news: FromServer) -> Result<bool> {
+        match news {
+            FromServer::Up => self.report(cycle).await.map(|()| false),
+            FromServer::Quiet { server_time } => cycle.vouched(server_time).map(|()| false),
+            FromServer::State { bytes, server_time } => {
+                cycle.vouched(server_time)?;
+                let newer = cycle.offer(&bytes)?;
+                self.send(ToServer::Following(cycle.generation()?)).await;
+                Ok(newer)
+            }
+            FromServer::Documents(documents) => cycle.keep(&documents).map(|()| true),
+            FromServer::Acknowledged { report, sequence } => {
+                cycle.acknowledged(&report, sequence)?;
+                self.report(cycle).await.map(|()| false)
+            }
+        }
+    }
+
+    async fn report(&self, cycle: &Cycle) -> Result<()> {
+        if let Some(report) = cycle.report()? {
+            self.send(ToServer::Report(report)).await;
+        }
+        Ok(())
+    }
+
+    fn watch(&self, cycle: &Cycle, watch: &mut Watch) -> Result<()> {
+        let Some(composition) = cycle.composition() else { return Ok(()) };
+        for (path, error) in watch.follow(composition) {
+            tracing::warn!(path = %path.display(), %error, "can't be watched: drift here is found by the scan");
+        }
+        watch.drain().context("inotify failed")
+    }
+
+    async fn send(&self, order: ToServer) {
+        // The link ends only with the process.
+        self.to_link.send(order).await.ok();
+    }
+}
+
+async fn watchdog() {
+    let Some(timeout) = sd_notify::watchdog_enabled() else { return };
+    let mut ticks = tokio::time::interval(timeout / 2);
+    loop {
+        ticks.tick().await;
+        sd_notify::notify(&[sd_notify::NotifyState::Watchdog]).ok();
+    }
+}
+
+async fn terminated() {
+    let signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    match signal {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+fn log_to_stderr() {
+    // The journal adds the time; a second initialisation can't happen in one process.
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MUSTER_LOG").unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_ansi(false)
+        .init();
+}

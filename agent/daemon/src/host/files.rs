@@ -3,7 +3,7 @@
 //! Nothing is written through a name: content goes into a new file beside the old one, owner and mode are set on its
 //! descriptor, and the rename puts it in place whole. After a crash there is the old file or the new one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 
@@ -193,15 +193,51 @@ pub(crate) fn apply_attributes(
     rustix::fs::fsync(fd).context("syncing it")
 }
 
-/// Removes the file at `path` if it holds `expected`.
-pub(crate) fn remove(root: &Root, path: &str, expected: Option<Digest>) -> Result<()> {
-    let Some(place) = root.place(path)? else { return Ok(()) };
-    let Some((file, _)) = open_plain(&place)? else { return Ok(()) };
+/// Removes files, each if it holds the content that is expected of it, and syncs each directory once.
+pub(crate) fn remove_all(root: &Root, files: &[(&str, Option<Digest>)]) -> Vec<Result<()>> {
+    let mut touched = Touched::default();
+    let mut results: Vec<Result<()>> = Vec::with_capacity(files.len());
+    for (index, (path, expected)) in files.iter().enumerate() {
+        results.push(remove(root, path, *expected).and_then(|place| match place {
+            Some(place) => touched.note(place, index),
+            None => Ok(()),
+        }));
+    }
+    touched.sync(&mut results);
+    results
+}
+
+/// The place that the file had; `None` when there was nothing.
+fn remove(root: &Root, path: &str, expected: Option<Digest>) -> Result<Option<Place>> {
+    let Some(place) = root.place(path)? else { return Ok(None) };
+    let Some((file, _)) = open_plain(&place)? else { return Ok(None) };
     if let Some(expected) = expected {
         ensure!(digest_of(file)? == expected, "someone changed it a moment ago: left as it is");
     }
     rustix::fs::unlinkat(&place.dir, &place.name, AtFlags::empty()).context("removing it")?;
-    place.sync_dir().context("syncing its directory")
+    Ok(Some(place))
+}
+
+/// Directories whose entries changed, and which files that concerns.
+#[derive(Default)]
+struct Touched(BTreeMap<(u64, u64), (Place, Vec<usize>)>);
+
+impl Touched {
+    fn note(&mut self, place: Place, index: usize) -> Result<()> {
+        let stat = rustix::fs::fstat(&place.dir).context("asking about its directory")?;
+        self.0.entry((stat.st_dev, stat.st_ino)).or_insert_with(|| (place, vec![])).1.push(index);
+        Ok(())
+    }
+
+    fn sync(self, results: &mut [Result<()>]) {
+        for (place, members) in self.0.into_values() {
+            if let Err(error) = place.sync_dir() {
+                for index in members {
+                    results[index] = Err(anyhow::anyhow!("syncing its directory: {error:#}"));
+                }
+            }
+        }
+    }
 }
 
 struct Staged {
@@ -214,11 +250,11 @@ struct Staged {
 /// Writes all files: new ones beside the old ones, one sync, renames, one sync of each directory. What becomes of one
 /// does not stop the others; the answers are in the order of `files`.
 pub(crate) fn write_all(root: &Root, files: &[NewFile]) -> Vec<Result<()>> {
-    let mut swept = BTreeMap::new();
+    let mut swept = BTreeSet::new();
     let staged: Vec<Result<Staged>> = files.iter().map(|file| stage(root, file, &mut swept)).collect();
     let synced = sync_staged(&staged);
     let mut results: Vec<Result<()>> = Vec::with_capacity(files.len());
-    let mut dirs: BTreeMap<(u64, u64), (Place, Vec<usize>)> = BTreeMap::new();
+    let mut touched = Touched::default();
     for (index, staged) in staged.into_iter().enumerate() {
         let renamed = staged.and_then(|staged| match synced.get(&staged.device) {
             Some(Err(error)) => {
@@ -227,26 +263,19 @@ pub(crate) fn write_all(root: &Root, files: &[NewFile]) -> Vec<Result<()>> {
             }
             _ => put_in_place(staged),
         });
-        results
-            .push(renamed.map(|(id, place)| dirs.entry(id).or_insert_with(|| (place, vec![])).1.push(index)));
+        results.push(renamed.and_then(|place| touched.note(place, index)));
     }
-    for (place, members) in dirs.into_values() {
-        if let Err(error) = place.sync_dir() {
-            for index in members {
-                results[index] = Err(anyhow::anyhow!("syncing its directory: {error:#}"));
-            }
-        }
-    }
+    touched.sync(&mut results);
     results
 }
 
-fn stage(root: &Root, file: &NewFile, swept: &mut BTreeMap<(u64, u64), ()>) -> Result<Staged> {
+fn stage(root: &Root, file: &NewFile, swept: &mut BTreeSet<(u64, u64)>) -> Result<Staged> {
     let place = root.existing_place(&file.path)?;
     if let Some(stat) = place.stat()? {
         check_plain(&stat)?;
     }
     let dir = rustix::fs::fstat(&place.dir).context("asking about its directory")?;
-    if swept.insert((dir.st_dev, dir.st_ino), ()).is_none() {
+    if swept.insert((dir.st_dev, dir.st_ino)) {
         sweep(&place)?;
     }
     let temporary = format!("{TEMPORARY}{}", random_suffix()?);
@@ -288,7 +317,7 @@ fn sync_staged(staged: &[Result<Staged>]) -> BTreeMap<u64, Result<(), Errno>> {
     synced
 }
 
-fn put_in_place(staged: Staged) -> Result<((u64, u64), Place)> {
+fn put_in_place(staged: Staged) -> Result<Place> {
     let renamed = match staged.place.stat()? {
         // What was planted since the first look is not replaced.
         Some(stat) => check_plain(&stat),
@@ -299,8 +328,7 @@ fn put_in_place(staged: Staged) -> Result<((u64, u64), Place)> {
         rustix::fs::renameat(dir, &staged.temporary, dir, &staged.place.name).context("putting it in place")
     });
     renamed.inspect_err(|_| discard(&staged))?;
-    let stat = rustix::fs::fstat(dir).context("asking about its directory")?;
-    Ok(((stat.st_dev, stat.st_ino), staged.place))
+    Ok(staged.place)
 }
 
 fn discard(staged: &Staged) {

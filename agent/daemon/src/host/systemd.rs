@@ -144,6 +144,19 @@ impl Systemd {
         }))
     }
 
+    /// Keeps what systemd knows of a unit, such as which condition failed, until [`Systemd::release`]: it forgets a unit
+    /// that is at rest at once.
+    pub(crate) async fn hold(&mut self, unit: &str) -> Result<()> {
+        let bus = self.connection().await?;
+        call(&bus, MANAGER_PATH, MANAGER, "RefUnit", &(unit,)).await.map(drop)
+    }
+
+    /// Lets systemd forget the unit again.
+    pub(crate) async fn release(&mut self, unit: &str) -> Result<()> {
+        let bus = self.connection().await?;
+        call(&bus, MANAGER_PATH, MANAGER, "UnrefUnit", &(unit,)).await.map(drop)
+    }
+
     /// Reads all unit files again.
     pub(crate) async fn reload(&mut self) -> Result<()> {
         let bus = self.connection().await?;

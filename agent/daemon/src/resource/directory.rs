@@ -6,7 +6,7 @@ use muster_proto::resource::value::Mode;
 use rustix::fs::{AtFlags, Dir, FileType, Mode as Bits, OFlags};
 use rustix::io::Errno;
 
-use super::{Job, Prepared, Wanted, is_removal, mode, owners, ready, text};
+use super::{Job, Prepared, Wanted, is_removal, mode, owners, ready};
 use crate::host::Host;
 use crate::host::accounts::Accounts;
 use crate::host::files;
@@ -18,11 +18,10 @@ pub(super) fn read(host: &Host, accounts: &Accounts, wanted: &Wanted<'_>) -> Res
     if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
         bail!("there is {} in its place: remove it, or manage it as what it is", kind_of(&stat));
     }
-    let desired = wanted.desired();
-    let preferred = |name| desired.as_ref().and_then(|desired| text(desired, name));
+    let (owner, group) = wanted.owner_names();
     Ok(Condition::present([
-        ("owner", accounts.owner_name(stat.st_uid, preferred("owner")).into()),
-        ("group", accounts.group_name(stat.st_gid, preferred("group")).into()),
+        ("owner", accounts.owner_name(stat.st_uid, owner).into()),
+        ("group", accounts.group_name(stat.st_gid, group).into()),
         ("mode", Mode::from_bits(stat.st_mode).to_string().into()),
     ]))
 }

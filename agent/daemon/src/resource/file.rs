@@ -5,7 +5,7 @@ use muster_proto::Digest;
 use muster_proto::condition::Condition;
 use muster_proto::resource::value::Mode;
 
-use super::{Contents, Job, Wanted, each, is_removal, mode, owners, text};
+use super::{Contents, Job, Wanted, is_removal, mode, owners, text};
 use crate::host::Host;
 use crate::host::accounts::Accounts;
 use crate::host::files::{self, NewFile};
@@ -17,12 +17,11 @@ pub(super) fn read(
     path: &str,
 ) -> Result<Condition> {
     let Some(seen) = host.digests.look(&host.root, path)? else { return Ok(Condition::Absent) };
-    let desired = wanted.desired();
-    let preferred = |name| desired.as_ref().and_then(|desired| text(desired, name));
+    let (owner, group) = wanted.owner_names();
     Ok(Condition::present([
         ("content", seen.digest.to_string().into()),
-        ("owner", accounts.owner_name(seen.uid, preferred("owner")).into()),
-        ("group", accounts.group_name(seen.gid, preferred("group")).into()),
+        ("owner", accounts.owner_name(seen.uid, owner).into()),
+        ("group", accounts.group_name(seen.gid, group).into()),
         ("mode", Mode::from_bits(seen.mode).to_string().into()),
     ]))
 }
@@ -35,7 +34,7 @@ enum Change {
 
 pub(super) fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) -> Vec<Result<()>> {
     if jobs.first().is_some_and(|job| is_removal(job.step)) {
-        return each(jobs, |job| remove(host, job, job.step.id.key()));
+        return remove_all(host, jobs);
     }
     let accounts = match Accounts::load(&host.root) {
         Ok(accounts) => accounts,
@@ -86,8 +85,17 @@ fn change(host: &mut Host, accounts: &Accounts, job: &Job<'_>, contents: &Conten
     }))
 }
 
-/// Removes the file that a step found, unless it changed since.
+/// Removes the files that steps found, unless they changed since.
+fn remove_all(host: &Host, jobs: &[Job<'_>]) -> Vec<Result<()>> {
+    let going: Vec<_> = jobs.iter().map(|job| (job.step.id.key(), expected(job))).collect();
+    files::remove_all(&host.root, &going)
+}
+
+/// Removes the file of one step, which is at `path`.
 pub(super) fn remove(host: &Host, job: &Job<'_>, path: &str) -> Result<()> {
-    let expected = text(&job.step.from, "content").map(str::parse).transpose().context("its content")?;
-    files::remove(&host.root, path, expected)
+    files::remove_all(&host.root, &[(path, expected(job))]).remove(0)
+}
+
+fn expected(job: &Job<'_>) -> Option<Digest> {
+    text(&job.step.from, "content")?.parse().ok()
 }

@@ -10,6 +10,7 @@ use muster_converge::plan::{Record, Step};
 use muster_proto::condition::{Action, Condition};
 use muster_proto::report::Secret;
 use muster_proto::resource::Resource;
+use muster_proto::resource::value::AccountName;
 use muster_proto::{Digest, ResourceId};
 use serde_json::Value;
 
@@ -267,7 +268,7 @@ fn sentence(error: &anyhow::Error) -> String {
 
 /// Keeps the content of the file that a step is about to replace for the first time.
 fn backup(host: &Host, job: &Job<'_>, path: &str, attribute: &str) -> Result<Prepared> {
-    let before = text(&job.step.from, attribute);
+    let before = text(&job.step.from, attribute).filter(|_| is_removal(job.step) || job.changes(attribute));
     let (None, Some(before)) = (job.record, before) else { return Ok(ready()) };
     let seen = crate::host::files::content(&host.root, path, BACKUP_LIMIT)
         .with_context(|| format!("keeping what {path} held"))?
@@ -321,6 +322,20 @@ impl Wanted<'_> {
             (Some(resource), _) => entries([&resource.desired()], name),
             (None, Some(record)) => entries(written_by(record), name),
             (None, None) => None,
+        }
+    }
+
+    /// The names of owner and group that someone wishes for: they win where several names have the same number.
+    fn owner_names(&self) -> (Option<&str>, Option<&str>) {
+        match (self.resource, self.record) {
+            (Some(Resource::File(file)), _) => {
+                (file.owner.as_ref().map(AccountName::as_str), file.group.as_ref().map(AccountName::as_str))
+            }
+            (Some(Resource::Directory(dir)), _) => {
+                (dir.owner.as_ref().map(AccountName::as_str), dir.group.as_ref().map(AccountName::as_str))
+            }
+            (Some(_), _) | (None, None) => (None, None),
+            (None, Some(record)) => (text(&record.wrote, "owner"), text(&record.wrote, "group")),
         }
     }
 

@@ -168,10 +168,11 @@ async fn pick_version(host: &mut Host, job: &Job<'_>) -> Result<()> {
         return Ok(());
     }
     let versions = apt::available(host, name).await?;
-    let newest = versions.first().map_or("there is none", String::as_str).to_owned();
+    let newest =
+        versions.first().cloned().with_context(|| format!("no repository of this device has {name}"))?;
     let wanted = text(&job.step.to, "version").unwrap_or_default();
     let picked = versions.into_iter().find(|version| constraint.admits(version)).with_context(|| {
-        format!("no repository of this device has {name} {wanted}; the newest is {newest}")
+        format!("no repository of this device has {name} {wanted}: the newest there is {newest}")
     })?;
     host.picked_versions.insert(name.to_owned(), picked);
     Ok(())

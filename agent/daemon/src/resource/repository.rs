@@ -44,17 +44,18 @@ pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {
 pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) -> Vec<Result<()>> {
     let mut results = vec![];
     for job in jobs {
-        let result = if is_removal(job.step) {
-            parts(&job.step.id).iter().try_for_each(|(attribute, path)| {
-                let expected = text(&job.step.from, attribute).map(str::parse).transpose()?;
-                files::remove(&host.root, path, expected).with_context(|| path.clone())
-            })
-        } else {
-            replace(host, job, contents).await
-        };
+        let result =
+            if is_removal(job.step) { remove(host, job) } else { replace(host, job, contents).await };
         results.push(result);
     }
     results
+}
+
+fn remove(host: &Host, job: &Job<'_>) -> Result<()> {
+    let parts = parts(&job.step.id);
+    let expected = |attribute| text(&job.step.from, attribute).and_then(|digest| digest.parse().ok());
+    let going = parts.each_ref().map(|(attribute, path)| (path.as_str(), expected(attribute)));
+    files::remove_all(&host.root, &going).into_iter().collect()
 }
 
 /// Puts the files in place and fetches the lists. A repository that can't be read would break every later use of apt,
@@ -83,7 +84,7 @@ fn put_back(host: &Host, before: Vec<(String, Option<Vec<u8>>)>) -> Result<()> {
     for (path, content) in before {
         match content {
             Some(content) => restored.push(new_file(path, content)),
-            None => files::remove(&host.root, &path, None)?,
+            None => files::remove_all(&host.root, &[(&path, None)]).remove(0)?,
         }
     }
     files::write_all(&host.root, &restored).into_iter().collect()

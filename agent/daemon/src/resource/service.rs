@@ -15,6 +15,9 @@ use crate::host::systemd::Unit;
 /// Longer than systemd's own default for a start, so that it is systemd who says what went wrong.
 const JOB: Duration = Duration::from_secs(120);
 
+/// A service that can't work often ends just after systemd counted it as started.
+const SETTLING: Duration = Duration::from_millis(250);
+
 pub(super) async fn read(
     host: &mut Host,
     wanted: &[Wanted<'_>],
@@ -70,10 +73,22 @@ pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>]) -> Vec<Result<()>> 
     if reload && let Err(error) = host.systemd.reload().await {
         return refuse_all(jobs, &error);
     }
+    let mut started = vec![];
     for (job, result) in jobs.iter().zip(&mut results) {
-        if result.is_ok() {
-            *result = run(host, job).await;
+        if result.is_err() {
+            continue;
         }
+        match run(host, job).await {
+            Ok(None) => {}
+            Ok(Some(run)) => started.push((run, result)),
+            Err(error) => *result = Err(error),
+        }
+    }
+    if !started.is_empty() {
+        tokio::time::sleep(SETTLING).await;
+    }
+    for (run, result) in started {
+        *result = judge(host, run).await;
     }
     results
 }
@@ -112,7 +127,15 @@ async fn enable(host: &mut Host, job: &Job<'_>) -> Result<bool> {
     }
 }
 
-async fn run(host: &mut Host, job: &Job<'_>) -> Result<()> {
+/// A unit that was told to run or to stop, held until it is judged.
+struct Run {
+    name: String,
+    should_run: bool,
+    /// How systemd's job ended.
+    job: String,
+}
+
+async fn run(host: &mut Host, job: &Job<'_>) -> Result<Option<Run>> {
     let name = unit_name(job.step.id.key());
     let wish = if is_removal(job.step) { Some(false) } else { flag(&job.step.to, "running") };
     let runs = find(host, &name).await?.runs();
@@ -121,14 +144,23 @@ async fn run(host: &mut Host, job: &Job<'_>) -> Result<()> {
         (Some(true), false) => "StartUnit",
         // A restart brings what changed into effect where it runs, and nothing to life that nobody wants to run.
         (Some(true) | None, true) if job.step.restart => "RestartUnit",
-        (Some(false), false) | (Some(true) | None, true) | (None, false) => return Ok(()),
+        (Some(false), false) | (Some(true) | None, true) | (None, false) => return Ok(None),
     };
-    let result = host.systemd.job(method, &name, JOB).await?;
-    let unit = find(host, &name).await?;
-    if unit.runs() == (method != "StopUnit") {
-        return Ok(());
+    host.systemd.hold(&name).await?;
+    match host.systemd.job(method, &name, JOB).await {
+        Ok(job) => Ok(Some(Run { name, should_run: method != "StopUnit", job })),
+        Err(error) => {
+            host.systemd.release(&name).await?;
+            Err(error)
+        }
     }
-    Err(explain(host, &name, &unit, &result).await)
+}
+
+async fn judge(host: &mut Host, run: Run) -> Result<()> {
+    let unit = find(host, &run.name).await?;
+    let judged = if unit.runs() == run.should_run { Ok(()) } else { Err(explain(host, &run, &unit).await) };
+    host.systemd.release(&run.name).await?;
+    judged
 }
 
 async fn find(host: &mut Host, name: &str) -> Result<Unit> {
@@ -142,12 +174,13 @@ async fn find(host: &mut Host, name: &str) -> Result<Unit> {
 }
 
 /// Why a unit is not as it was told to be.
-async fn explain(host: &mut Host, name: &str, unit: &Unit, result: &str) -> anyhow::Error {
+async fn explain(host: &mut Host, run: &Run, unit: &Unit) -> anyhow::Error {
+    let Run { name, job, .. } = run;
     let is = format!("{name} is {} ({})", unit.active, unit.sub);
     match host.systemd.unmet_condition(unit).await {
         Ok(Some(condition)) => anyhow!("{is}: its condition {condition} is not met on this device"),
-        Ok(None) if result != "done" => anyhow!("{is}: its job ended as {result}; see journalctl -u {name}"),
-        Ok(None) => anyhow!("{is} although its job was done: it ended at once; see journalctl -u {name}"),
+        Ok(None) if job != "done" => anyhow!("{is}: its job ended as {job}; see journalctl -u {name}"),
+        Ok(None) => anyhow!("{is} right after it was started; see journalctl -u {name}"),
         Err(error) => error.context(is),
     }
 }

@@ -56,7 +56,7 @@ fn what_is_planted_in_place_of_a_file_is_named_and_nothing_is_written_through_it
         let looked = digests.look(&root, &path).unwrap_err().to_string();
         let wrote = write_all(&root, &[file(&path, "evil")]).remove(0).unwrap_err().to_string();
         let set = set_attributes(&root, &path, (Some(1000), None), Some(0o777)).unwrap_err().to_string();
-        let removed = remove(&root, &path, None).unwrap_err().to_string();
+        let removed = remove_all(&root, &[(&path, None)]).remove(0).unwrap_err().to_string();
         for said in [looked, wrote, set, removed] {
             assert!(said.contains(reason), "{name}: {said}");
         }
@@ -110,8 +110,10 @@ fn owner_and_mode_change_on_the_file_itself_and_setuid_survives_the_owner() {
 fn a_file_that_changed_since_the_plan_is_not_removed() {
     let (dir, root) = root();
     fs::write(dir.path().join("x"), "theirs").unwrap();
-    let error = remove(&root, "/x", Some(Digest::of(b"ours"))).unwrap_err().to_string();
+    let (ours, theirs) = (Some(Digest::of(b"ours")), Some(Digest::of(b"theirs")));
+    let error = remove_all(&root, &[("/x", ours)]).remove(0).unwrap_err().to_string();
     assert!(error.contains("left as it is"), "{error}");
-    remove(&root, "/x", Some(Digest::of(b"theirs"))).unwrap();
+    let results = remove_all(&root, &[("/x", theirs), ("/gone", ours), ("/none/x", None)]);
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
     assert!(!dir.path().join("x").exists());
 }

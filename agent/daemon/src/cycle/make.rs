@@ -1,0 +1,283 @@
+//! Making it so: the stages of one turn, from reading to what was found afterwards.
+//!
+//! Removals come first, from what depends to what is depended on; then what is to be there, the other way round. After a
+//! stage has written, the next one is read and planned anew, since a package may have brought the very file that a later
+//! resource manages. What was there before is in the ledger before it is changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use muster_converge::outcome::Tried;
+use muster_converge::plan::{self, Input, Plan, Record, Step};
+use muster_proto::compose::{Claimed, Composition};
+use muster_proto::condition::{Action, Condition};
+use muster_proto::report::{Event, Outcome, Secret};
+use muster_proto::resource::{KINDS, Resource};
+use muster_proto::{Digest, ResourceId};
+
+use super::Cycle;
+use super::outcomes::Outcomes;
+use crate::ledger::Settlement;
+use crate::resource::{self, Prepared, Wanted, Written};
+
+type Observed = BTreeMap<ResourceId, Result<Condition, String>>;
+
+/// Reads and plans, and changes nothing.
+pub(super) async fn look(cycle: &mut Cycle, composition: &Composition) -> Result<Plan> {
+    let records = cycle.ledger.records()?;
+    let observed = read(cycle, composition, &records, |_| true).await;
+    replan(cycle, composition, &records, &observed)
+}
+
+/// Converges once and gives the outcome of everything.
+pub(super) async fn converge(cycle: &mut Cycle, composition: &Composition) -> Result<Vec<Outcome>> {
+    let mut records = cycle.ledger.records()?;
+    let mut observed = read(cycle, composition, &records, |_| true).await;
+    let mut plan = replan(cycle, composition, &records, &observed)?;
+    let mut outcomes = Outcomes::default();
+    if plan.steps.is_empty() {
+        cycle.ledger.settle(forgotten(&plan), cycle.clock.now())?;
+        return Ok(outcomes.complete(&plan));
+    }
+    let mut written = false;
+    for stage in stages() {
+        if written {
+            observed.extend(read(cycle, composition, &records, |id| id.kind() == stage.kind).await);
+            plan = replan(cycle, composition, &records, &observed)?;
+        }
+        let steps: Vec<Step> =
+            plan.steps.iter().filter(|step| stage.has(step) && !outcomes.tried(&step.id)).cloned().collect();
+        if steps.is_empty() {
+            continue;
+        }
+        written = true;
+        make(cycle, composition, &steps, &records, &mut outcomes).await?;
+        records = cycle.ledger.records()?;
+    }
+    let observed = read(cycle, composition, &records, |_| true).await;
+    let plan = replan(cycle, composition, &records, &observed)?;
+    cycle.ledger.settle(forgotten(&plan), cycle.clock.now())?;
+    Ok(outcomes.complete(&plan))
+}
+
+/// One stage: the removals, or the rest, of one kind.
+struct Stage {
+    kind: &'static str,
+    removing: bool,
+}
+
+impl Stage {
+    fn has(&self, step: &Step) -> bool {
+        let removes = step.claim.is_none() || step.action == Action::Remove || step.ending;
+        step.id.kind() == self.kind && removes == self.removing
+    }
+}
+
+fn stages() -> impl Iterator<Item = Stage> {
+    let removing = KINDS.iter().rev().map(|kind| Stage { kind, removing: true });
+    removing.chain(KINDS.iter().map(|kind| Stage { kind, removing: false }))
+}
+
+fn forgotten(plan: &Plan) -> Settlement {
+    Settlement { forgotten: plan.forget.clone(), ..Settlement::default() }
+}
+
+async fn read(
+    cycle: &mut Cycle,
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    which: impl Fn(&ResourceId) -> bool,
+) -> Observed {
+    let ids: BTreeSet<&ResourceId> =
+        composition.claims.keys().chain(records.keys()).filter(|id| which(id)).collect();
+    let wanted: Vec<Wanted<'_>> = ids
+        .into_iter()
+        .map(|id| Wanted {
+            id,
+            resource: composition.claims.get(id).and_then(|claim| match &claim.claimed {
+                Claimed::Apply(resource) => Some(resource),
+                Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => None,
+            }),
+            record: records.get(id),
+        })
+        .collect();
+    resource::read(&mut cycle.host, &wanted).await
+}
+
+fn replan(
+    cycle: &Cycle,
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    observed: &Observed,
+) -> Result<Plan> {
+    let restarts_due = cycle.ledger.restarts_due()?;
+    Ok(plan::plan(&Input {
+        composition,
+        observed,
+        records,
+        restarts_due: &restarts_due,
+        deny_kinds: &cycle.config.deny_kinds,
+        now: cycle.clock.now(),
+    }))
+}
+
+/// Makes the steps of one stage so.
+async fn make(
+    cycle: &mut Cycle,
+    composition: &Composition,
+    steps: &[Step],
+    records: &BTreeMap<ResourceId, Record>,
+    outcomes: &mut Outcomes,
+) -> Result<()> {
+    let all: Vec<&Step> = steps.iter().collect();
+    let mut prepared = resource::prepare(&mut cycle.host, &all, records).await;
+    let (mut ready, mut intents, mut blobs) = (Vec::new(), BTreeMap::new(), Vec::new());
+    for step in &all {
+        match prepared.remove(&step.id) {
+            Some(Ok(Prepared::Ready(preserved))) => {
+                intents.insert(step.id.clone(), intent(step, records.get(&step.id), preserved.extra));
+                blobs.extend(preserved.blobs);
+                ready.push(*step);
+            }
+            Some(Ok(Prepared::Blocked(reason))) => outcomes.note(step, records, Tried::Blocked(reason)),
+            Some(Err(reason)) => outcomes.note(step, records, Tried::Failed(reason)),
+            None => outcomes.note(step, records, Tried::Failed("it was not prepared".to_owned())),
+        }
+    }
+    let kept: Vec<_> = intents
+        .iter()
+        .filter(|(id, _)| !only_restarts(steps, id))
+        .map(|(i, r)| (i.clone(), r.clone()))
+        .collect();
+    cycle.ledger.intend(&kept, &blobs, &restarts_after(composition, &ready))?;
+    drop(blobs);
+
+    let contents = contents(&ready);
+    let ledger = &cycle.ledger;
+    let content = |digest: &Digest| contents.get(digest).cloned().or_else(|| ledger.blob(digest));
+    let mut results = resource::write(&mut cycle.host, &ready, records, &content).await;
+    keep_secrets(cycle, &mut results)?;
+    let mut observed = verify(cycle, composition, &ready, &intents).await;
+    let mut settlement = Settlement::default();
+    for step in ready {
+        let result =
+            results.remove(&step.id).map_or_else(|| Err("it was not written".to_owned()), |w| w.result);
+        let tried = match result {
+            Ok(()) => agrees(step, observed.remove(&step.id)),
+            Err(reason) => Tried::Failed(reason),
+        };
+        settle(&mut settlement, step, intents.remove(&step.id), &tried);
+        outcomes.note(step, records, tried);
+    }
+    cycle.ledger.settle(settlement, cycle.clock.now())
+}
+
+/// Makes first-login passwords durable, as events for the server, before the accounts count as having one.
+fn keep_secrets(cycle: &mut Cycle, results: &mut BTreeMap<ResourceId, Written>) -> Result<()> {
+    let secrets: Vec<_> = results.values_mut().filter_map(|written| written.secret.take()).collect();
+    let event = |(account, password): &(String, Secret)| Event::FirstLoginPassword {
+        account: account.clone(),
+        password: password.clone(),
+    };
+    let events = secrets.iter().map(event).collect();
+    cycle.ledger.settle(Settlement { events, ..Settlement::default() }, cycle.clock.now())?;
+    for (account, _) in &secrets {
+        resource::password_is_safe(&cycle.host, account);
+    }
+    Ok(())
+}
+
+/// What the ledger keeps of a step before it is made.
+fn intent(step: &Step, earlier: Option<&Record>, extra: serde_json::Value) -> Record {
+    match (&step.claim, earlier) {
+        (None, Some(record)) => Record { intended: Some(step.to.clone()), ..record.clone() },
+        _ => plan::record_of(step, earlier, extra),
+    }
+}
+
+/// A service that is only restarted leaves nothing to take back.
+fn only_restarts(steps: &[Step], id: &ResourceId) -> bool {
+    steps.iter().any(|step| step.id == *id && step.restart && step.differences.is_empty())
+}
+
+/// The services that have to be restarted once these steps are made.
+fn restarts_after(composition: &Composition, steps: &[&Step]) -> BTreeSet<ResourceId> {
+    let changed: BTreeSet<_> = steps.iter().map(|step| &step.id).collect();
+    composition
+        .claims
+        .iter()
+        .filter(|(_, claim)| match &claim.claimed {
+            Claimed::Apply(resource @ Resource::Service(_)) => {
+                resource.restart_on().iter().any(|id| changed.contains(id))
+            }
+            _ => false,
+        })
+        .map(|(id, _)| id.clone())
+        .collect()
+}
+
+/// The bytes that the steps write, by digest.
+fn contents(steps: &[&Step]) -> BTreeMap<Digest, Vec<u8>> {
+    let mut contents = BTreeMap::new();
+    for step in steps {
+        let (Some(resource), Condition::Present(to)) = (step.resource(), &step.to) else { continue };
+        contents.extend(
+            to.keys().filter_map(|name| resource.content(name)).map(|bytes| (Digest::of(&bytes), bytes)),
+        );
+    }
+    contents
+}
+
+/// Reads again what was written.
+async fn verify(
+    cycle: &mut Cycle,
+    composition: &Composition,
+    steps: &[&Step],
+    intents: &BTreeMap<ResourceId, Record>,
+) -> Observed {
+    let written: BTreeSet<_> = steps.iter().map(|step| &step.id).collect();
+    read(cycle, composition, intents, |id| written.contains(id)).await
+}
+
+fn agrees(step: &Step, observed: Option<Result<Condition, String>>) -> Tried {
+    match observed {
+        Some(Ok(observed)) => match observed.towards(&step.to) {
+            None => Tried::Done,
+            Some((_, still)) => {
+                let still: Vec<_> = still.iter().map(|d| format!("{} is {}", d.attribute, d.from)).collect();
+                Tried::Failed(format!("it was written, but afterwards {}", still.join(", ")))
+            }
+        },
+        Some(Err(reason)) => Tried::Failed(reason),
+        None => Tried::Failed("it could not be read again".to_owned()),
+    }
+}
+
+fn settle(settlement: &mut Settlement, step: &Step, intent: Option<Record>, tried: &Tried) {
+    match tried {
+        Tried::Done => {
+            if step.restart {
+                settlement.restarted.push(step.id.clone());
+            }
+            let gone = step.claim.is_none();
+            match intent {
+                _ if gone => settlement.forgotten.push(step.id.clone()),
+                Some(record) if !(step.restart && step.differences.is_empty()) => {
+                    let wrote = record.intended.clone().unwrap_or_else(|| step.to.clone());
+                    settlement.written.push((step.id.clone(), Record { wrote, intended: None, ..record }));
+                }
+                _ => {}
+            }
+            if step.ending {
+                settlement.events.push(Event::Ended { resource: step.id.clone() });
+            }
+            settlement.events.push(Event::Changed {
+                resource: step.id.clone(),
+                action: step.action,
+                differences: step.differences.clone(),
+                reversal: gone,
+            });
+        }
+        Tried::Failed(_) | Tried::Blocked(_) => {}
+    }
+}

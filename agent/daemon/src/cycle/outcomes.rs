@@ -1,0 +1,39 @@
+//! The outcomes of one turn, gathered over its stages.
+
+use std::collections::BTreeMap;
+
+use muster_converge::outcome::{self, Tried};
+use muster_converge::plan::{Plan, Record, Step};
+use muster_proto::ResourceId;
+use muster_proto::report::Outcome;
+
+/// What was tried, and what it came to.
+#[derive(Debug, Default)]
+pub(super) struct Outcomes {
+    tried: BTreeMap<ResourceId, Option<Outcome>>,
+}
+
+impl Outcomes {
+    /// Notes what a step came to.
+    pub(super) fn note(&mut self, step: &Step, records: &BTreeMap<ResourceId, Record>, tried: Tried) {
+        self.tried.insert(step.id.clone(), outcome::of_step(step, records.get(&step.id), tried));
+    }
+
+    /// Whether a resource was tried in this turn. Nothing is tried twice.
+    pub(super) fn tried(&self, id: &ResourceId) -> bool {
+        self.tried.contains_key(id)
+    }
+
+    /// Adds what the last plan found settled; what was tried keeps its own outcome.
+    pub(super) fn complete(self, plan: &Plan) -> Vec<Outcome> {
+        let mut all: BTreeMap<ResourceId, Outcome> =
+            plan.settled.iter().map(|o| (o.resource.clone(), o.clone())).collect();
+        for (id, outcome) in self.tried {
+            match outcome {
+                Some(outcome) => drop(all.insert(id, outcome)),
+                None => {}
+            }
+        }
+        all.into_values().collect()
+    }
+}

@@ -1,0 +1,181 @@
+//! Notices drift as it happens: inotify on the directories that managed resources live in, and systemd's signals.
+//!
+//! It only wakes the loop; what changed is found by reading. A directory that is not there yet is watched by its nearest
+//! parent. Events are collected for a moment, so that a package being installed wakes the loop once.
+
+mod units;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use futures_util::{FutureExt as _, StreamExt as _};
+use inotify::{EventStream, Inotify, WatchDescriptor, WatchMask, Watches};
+use muster_proto::ResourceId;
+use muster_proto::compose::Composition;
+
+/// How long events are collected before the loop wakes.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// The directories watched now.
+pub(crate) struct Watch {
+    events: EventStream<[u8; 4096]>,
+    watches: Watches,
+    watched: BTreeMap<PathBuf, WatchDescriptor>,
+    /// `None` while there is no bus: units are then found by the scan.
+    units: Option<units::Units>,
+}
+
+impl Watch {
+    /// Starts with nothing watched. Needs a tokio runtime.
+    pub(crate) async fn start() -> Result<Self> {
+        let inotify =
+            Inotify::init().context("inotify is not available: raise fs.inotify.max_user_instances")?;
+        let watches = inotify.watches();
+        let events = inotify.into_event_stream([0; 4096]).context("inotify can't be waited on")?;
+        let units = units::Units::start().await;
+        if let Err(error) = &units {
+            tracing::warn!(%error, "systemd can't be watched: drift of services is found by the scan");
+        }
+        Ok(Self { events, watches, watched: BTreeMap::new(), units: units.ok() })
+    }
+
+    /// Watches what `composition` manages and no longer what it does not. Gives the directories that can't be watched;
+    /// they are still covered by the scan.
+    pub(crate) fn follow(&mut self, composition: &Composition) -> Vec<(PathBuf, std::io::Error)> {
+        if let Some(units) = &mut self.units {
+            units.follow(composition);
+        }
+        let wanted: BTreeSet<PathBuf> =
+            composition.claims.keys().flat_map(directories).map(existing).collect();
+        let mask = WatchMask::CREATE
+            | WatchMask::CLOSE_WRITE
+            | WatchMask::ATTRIB
+            | WatchMask::MOVE
+            | WatchMask::DELETE
+            | WatchMask::DELETE_SELF
+            | WatchMask::MOVE_SELF
+            | WatchMask::ONLYDIR;
+        let gone: Vec<_> = self.watched.keys().filter(|path| !wanted.contains(*path)).cloned().collect();
+        for path in gone {
+            if let Some(descriptor) = self.watched.remove(&path) {
+                // It fails only when the directory itself is gone, and the watch with it.
+                self.watches.remove(descriptor).ok();
+            }
+        }
+        let mut failed = Vec::new();
+        for path in wanted {
+            // Adding a watch that is there already gives the same descriptor, and a new one when the directory was replaced.
+            match self.watches.add(&path, mask) {
+                Ok(descriptor) => drop(self.watched.insert(path, descriptor)),
+                Err(error) => failed.push((path, error)),
+            }
+        }
+        failed
+    }
+
+    /// Waits until something happened to what is watched and a moment passed.
+    pub(crate) async fn changed(&mut self) -> std::io::Result<()> {
+        let gone = tokio::select! {
+            Some(event) = self.events.next() => event.map(|_| false)?,
+            signal = unit_changed(self.units.as_mut()) => signal.is_none(),
+        };
+        if gone {
+            // The bus comes back with the next start of the agent; until then the scan finds what it would have told.
+            self.units = None;
+        }
+        tokio::time::sleep(QUIET).await;
+        self.drain()
+    }
+
+    /// Forgets what has happened up to now, such as the agent's own writes.
+    pub(crate) fn drain(&mut self) -> std::io::Result<()> {
+        while let Some(Some(event)) = self.events.next().now_or_never() {
+            event?;
+        }
+        if let Some(units) = &mut self.units {
+            units.drain();
+        }
+        Ok(())
+    }
+}
+
+async fn unit_changed(units: Option<&mut units::Units>) -> Option<()> {
+    match units {
+        Some(units) => units.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The directories in which a change may concern a resource.
+fn directories(id: &ResourceId) -> Vec<PathBuf> {
+    let parent = |path: &str| Path::new(path).parent().map(Path::to_owned);
+    match id.kind() {
+        "file" | "link" => parent(id.key()).into_iter().collect(),
+        "directory" => [Some(PathBuf::from(id.key())), parent(id.key())].into_iter().flatten().collect(),
+        "package" => vec!["/var/lib/dpkg".into()],
+        "group" | "account" => vec!["/etc".into()],
+        "sudo" => vec!["/etc/sudoers.d".into()],
+        "repository" => vec!["/etc/apt/sources.list.d".into(), "/etc/apt/keyrings".into()],
+        _ => vec![],
+    }
+}
+
+fn existing(mut path: PathBuf) -> PathBuf {
+    while !path.is_dir() && path.pop() {}
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn composition(path: &Path) -> Composition {
+        let mut composition = Composition::default();
+        let document = format!(
+            r#"{{"muster":1,"profile":"base","resources":[{{"file":{{"path":"{}","content":"x"}}}}]}}"#,
+            path.display()
+        );
+        let state = serde_json::json!({
+            "muster": 1, "composition": 1, "device": uuid::Uuid::nil(), "generation": 1, "issued": "2026-01-01T00:00:00Z",
+            "revisions": [{"assignment": "a", "profile": "base", "revision": 1, "precedence": 0, "mode": "enforce",
+                "digest": muster_proto::Digest::of(document.as_bytes()).to_string()}],
+            "bindings": {"name": "d", "serial": "s"}
+        });
+        let documents =
+            BTreeMap::from([(muster_proto::Digest::of(document.as_bytes()), document.into_bytes())]);
+        let state = serde_json::from_value(state).unwrap();
+        composition.claims =
+            muster_proto::compose::compose(&state, &documents, &Default::default()).unwrap().claims;
+        composition
+    }
+
+    #[tokio::test]
+    async fn a_managed_file_that_is_overwritten_removed_or_chmodded_wakes_the_loop() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("motd");
+        std::fs::write(&file, "x").unwrap();
+        let mut watch = Watch::start().await.unwrap();
+        assert!(watch.follow(&composition(&file)).is_empty());
+        let within = Duration::from_secs(5);
+        std::fs::write(&file, "y").unwrap();
+        tokio::time::timeout(within, watch.changed()).await.unwrap().unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        tokio::time::timeout(within, watch.changed()).await.unwrap().unwrap();
+        std::fs::remove_file(&file).unwrap();
+        tokio::time::timeout(within, watch.changed()).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_was_drained_does_not_wake_the_loop() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("motd");
+        let mut watch = Watch::start().await.unwrap();
+        watch.follow(&composition(&file));
+        std::fs::write(&file, "x").unwrap();
+        watch.drain().unwrap();
+        assert!(tokio::time::timeout(Duration::from_millis(300), watch.changed()).await.is_err());
+    }
+}
