@@ -22,8 +22,8 @@ use muster_proto::{DeviceId, Digest, Timestamp};
 use rcgen::{Issuer, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::pki_types::CertificateDer;
 
-pub(crate) use pem::Bundle;
-pub(crate) use request::{ProvenKey, RefusedRequest};
+pub(crate) use pem::{Bundle, facts};
+pub(crate) use request::ProvenKey;
 pub(crate) use template::Name;
 
 /// Why the authority could not do its work.
@@ -241,7 +241,7 @@ fn read_issuing(folder: &Path) -> Result<(Issuing, TrustDomain), Error> {
     let damaged = |reason: String| Error::Damaged { path: path.clone(), reason };
     let bundle = Bundle::read(&path)?;
     let certificate = bundle.leaf().clone();
-    let read = pem::facts(&certificate).map_err(&damaged)?;
+    let read = facts(&certificate).map_err(&damaged)?;
     let uri = match &read.uris[..] {
         [uri] => uri.strip_prefix("spiffe://"),
         _ => None,

@@ -1,0 +1,210 @@
+//! `Device`: what an enrolled device asks for. Which device is what the certificate says, never what a message says.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use muster_proto::wire::device_server::Device;
+use muster_proto::wire::{
+    FetchRequest, FetchResponse, FollowRequest, Notice, Quiet, RenewRequest, RenewResponse, ReportRequest,
+    ReportResponse, notice,
+};
+use muster_proto::{Generation, wire};
+use tonic::{Request, Response, Status};
+
+use super::followers::{Follower, Followers};
+use super::refusals::Refusals;
+use crate::app::App;
+use crate::app::enroll::EnrollError;
+use crate::app::fetch::FetchError;
+use crate::app::follow::Hello;
+use crate::app::presence::Link;
+use crate::app::report::ReportError;
+use crate::app::standing::Standing;
+use crate::ca::{Authority, ProvenKey};
+use crate::listen::Peer;
+use crate::listen::peer::DeviceCertificate;
+
+/// A link hears something at least this often: half of it certain, half by chance, so that links do not fall in step.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// Documents in one answer; the device asks again for the rest. The margin is for the frame around them.
+const MAX_DOCUMENTS: usize = wire::MAX_MESSAGE - 64 * 1024;
+
+#[derive(Clone)]
+pub(super) struct DeviceDoor {
+    app: App,
+    authority: Arc<Authority>,
+    refusals: Refusals,
+    followers: Followers,
+}
+
+impl DeviceDoor {
+    pub(super) fn new(app: App, authority: Arc<Authority>, refusals: Refusals, followers: Followers) -> Self {
+        Self { app, authority, refusals, followers }
+    }
+
+    /// The device that calls, if its certificate still counts. One that does not is told nothing and cut off.
+    async fn caller<T>(&self, request: &Request<T>) -> Result<(Peer, DeviceCertificate), Status> {
+        let peer = peer_of(request)?;
+        let Some(device) = peer.device.clone() else {
+            self.refusals.check(&peer)?;
+            let reason = "no certificate was shown".to_owned();
+            return Err(self.refusals.refuse(&peer, "device.call", reason).await);
+        };
+        self.check(&peer, &device).await?;
+        self.app.seen(device.id);
+        Ok((peer, device))
+    }
+
+    async fn check(&self, peer: &Peer, device: &DeviceCertificate) -> Result<(), Status> {
+        let standing = if self.app.now() >= device.not_after {
+            Ok(Standing::Expired)
+        } else {
+            self.app.standing(device.id, device.serial_number.to_string()).await
+        };
+        let reason = match standing.map_err(|error| super::unavailable(&error))? {
+            Standing::Good => return Ok(()),
+            Standing::Revoked => "the device or its certificate was revoked",
+            Standing::Expired => "the certificate ended",
+            Standing::Unknown => "this server did not issue the certificate to this device",
+        };
+        peer.cut();
+        self.refusals.check(peer)?;
+        let reason = format!("device {}, certificate {}: {reason}", device.id, device.serial_number);
+        Err(self.refusals.refuse(peer, "device.call", reason).await)
+    }
+}
+
+/// Who is at the other end of the connection a request came over.
+pub(super) fn peer_of<T>(request: &Request<T>) -> Result<Peer, Status> {
+    let peer = request.extensions().get::<Peer>();
+    peer.cloned().ok_or_else(|| Status::internal("the listener did not say who is calling"))
+}
+
+#[tonic::async_trait]
+impl Device for DeviceDoor {
+    type FollowStream = Pin<Box<dyn Stream<Item = Result<Notice, Status>> + Send>>;
+
+    async fn follow(&self, request: Request<FollowRequest>) -> Result<Response<Self::FollowStream>, Status> {
+        let (peer, device) = self.caller(&request).await?;
+        let FollowRequest { generation, agent_version, composition, kinds } = request.into_inner();
+        let generation = Generation(generation);
+        // Before the state is read, so that no change between the two is missed.
+        let follower = self.followers.follow(device.id);
+        let hello = Hello { generation, agent_version, composition, kinds };
+        let link = self.app.connect(device.id, hello).await.map_err(|error| super::unavailable(&error))?;
+        let following =
+            Following { door: self.clone(), peer, device, generation, follower, begun: false, _link: link };
+        let notices = unfold(Some(following), |following| async {
+            let mut following = following?;
+            match following.next().await {
+                Ok(notice) => Some((Ok(notice), Some(following))),
+                Err(status) => Some((Err(status), None)),
+            }
+        });
+        Ok(Response::new(Box::pin(notices)))
+    }
+
+    async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<FetchResponse>, Status> {
+        let (_, device) = self.caller(&request).await?;
+        let digests: Result<Vec<_>, _> =
+            request.into_inner().digests.iter().map(|digest| digest.parse()).collect();
+        let digests = digests.map_err(|error| Status::invalid_argument(format!("digests: {error}")))?;
+        let documents = match self.app.fetch(device.id, digests).await {
+            Ok(documents) => documents,
+            Err(error @ FetchError::NotNamed(_)) => return Err(Status::not_found(error.to_string())),
+            Err(error @ FetchError::TooMany) => return Err(Status::invalid_argument(error.to_string())),
+            Err(error @ FetchError::Store(_)) => return Err(super::unavailable(&error)),
+        };
+        let mut room = MAX_DOCUMENTS;
+        let fitting = documents.into_iter().take_while(|document| {
+            let fits = document.len() <= room;
+            room = room.saturating_sub(document.len());
+            fits
+        });
+        Ok(Response::new(FetchResponse { documents: fitting.map(Into::into).collect() }))
+    }
+
+    async fn report(&self, request: Request<ReportRequest>) -> Result<Response<ReportResponse>, Status> {
+        let (_, device) = self.caller(&request).await?;
+        match self.app.report(device.id, request.into_inner()).await {
+            Ok(acknowledged) => {
+                let server_time = self.app.now().micros();
+                Ok(Response::new(ReportResponse { acknowledged, server_time }))
+            }
+            Err(error @ ReportError::Invalid { .. }) => Err(Status::invalid_argument(error.to_string())),
+            Err(error @ ReportError::Store(_)) => Err(super::unavailable(&error)),
+        }
+    }
+
+    async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<RenewResponse>, Status> {
+        let (peer, device) = self.caller(&request).await?;
+        let key = match ProvenKey::of(&request.into_inner().csr) {
+            Ok(key) => key,
+            Err(error) => {
+                let reason = format!("device {}: {error}", device.id);
+                return Err(self.refusals.refuse(&peer, "device.renew", reason).await);
+            }
+        };
+        let (authority, now) = (Arc::clone(&self.authority), self.app.now());
+        let digest = key.digest();
+        let issue = move |device| authority.issue_device(&key, device, now);
+        match self.app.renew(device.id, digest, issue).await {
+            Ok(chain) => {
+                Ok(Response::new(RenewResponse { chain: chain.into_iter().map(Into::into).collect() }))
+            }
+            Err(EnrollError::Refused { reference }) => Err(self.refusals.refused(&peer, &reference)),
+            Err(error) => Err(super::unavailable(&error)),
+        }
+    }
+}
+
+/// One link: what it was told last, and what keeps its place.
+struct Following {
+    door: DeviceDoor,
+    peer: Peer,
+    device: DeviceCertificate,
+    generation: Generation,
+    follower: Follower,
+    begun: bool,
+    _link: Link,
+}
+
+impl Following {
+    /// Waits for the next thing to say. Woken by change and by timer, it looks at everything each time.
+    async fn next(&mut self) -> Result<Notice, Status> {
+        let mut quiet = !self.begun;
+        self.begun = true;
+        loop {
+            if !quiet {
+                quiet = tokio::select! {
+                    () = self.follower.woken() => false,
+                    () = tokio::time::sleep(quiet_time()) => true,
+                };
+            }
+            self.door.check(&self.peer, &self.device).await?;
+            let newer = self.door.app.newer_state(self.device.id, self.generation).await;
+            let notice = match newer.map_err(|error| super::unavailable(&error))? {
+                Some(state) => {
+                    self.generation = state.generation;
+                    notice::Notice::State(state.bytes.into())
+                }
+                None if quiet => notice::Notice::Quiet(Quiet {}),
+                None => continue,
+            };
+            let server_time = self.door.app.now().micros();
+            return Ok(Notice { server_time, notice: Some(notice) });
+        }
+    }
+}
+
+fn quiet_time() -> Duration {
+    let mut bytes = [0; 4];
+    // Without random numbers no connection would be up; half is then as good as any.
+    let chance = aws_lc_rs::rand::fill(&mut bytes)
+        .map_or(0.5, |()| f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX));
+    QUIET / 2 + (QUIET / 2).mul_f64(chance)
+}

@@ -1,0 +1,77 @@
+//! `Enrollment`: lets a machine in that has no certificate yet.
+
+use std::sync::Arc;
+
+use muster_proto::enrollment::EnrollmentClaims;
+use muster_proto::wire::enroll_response::Result as Outcome;
+use muster_proto::wire::enrollment_server::Enrollment;
+use muster_proto::wire::{EnrollRequest, EnrollResponse, Enrolled, Pending};
+use tonic::{Request, Response, Status};
+
+use super::refusals::Refusals;
+use crate::app::App;
+use crate::app::enroll::{self, EnrollError};
+use crate::ca::{Authority, ProvenKey};
+use crate::listen::Peer;
+
+/// What a machine says of itself is a handful of short texts.
+const MAX_CLAIMS: usize = 16 * 1024;
+
+const MAX_TOKEN: usize = 256;
+
+pub(super) struct EnrollmentDoor {
+    app: App,
+    authority: Arc<Authority>,
+    refusals: Refusals,
+}
+
+impl EnrollmentDoor {
+    pub(super) fn new(app: App, authority: Arc<Authority>, refusals: Refusals) -> Self {
+        Self { app, authority, refusals }
+    }
+}
+
+#[tonic::async_trait]
+impl Enrollment for EnrollmentDoor {
+    async fn enroll(&self, request: Request<EnrollRequest>) -> Result<Response<EnrollResponse>, Status> {
+        let peer = super::device::peer_of(&request)?;
+        self.refusals.check(&peer)?;
+        let (key, request) = match parse(request.into_inner(), &peer) {
+            Ok(parsed) => parsed,
+            Err(reason) => return Err(self.refusals.refuse(&peer, "enroll", reason).await),
+        };
+        let (authority, now) = (Arc::clone(&self.authority), self.app.now());
+        let enrolled =
+            self.app.enroll(request, move |device| authority.issue_device(&key, device, now)).await;
+        let outcome = match enrolled {
+            Ok(enroll::Enrolled::Issued { device, chain }) => Outcome::Enrolled(Enrolled {
+                device_id: device.to_string(),
+                chain: chain.into_iter().map(Into::into).collect(),
+            }),
+            Ok(enroll::Enrolled::Pending { code, retry_after }) => {
+                Outcome::Pending(Pending { code, retry_after })
+            }
+            Err(EnrollError::Refused { reference }) => return Err(self.refusals.refused(&peer, &reference)),
+            Err(error) => return Err(super::unavailable(&error)),
+        };
+        Ok(Response::new(EnrollResponse { result: Some(outcome) }))
+    }
+}
+
+fn parse(request: EnrollRequest, peer: &Peer) -> Result<(ProvenKey, enroll::Request), String> {
+    if request.token.len() > MAX_TOKEN {
+        return Err(format!("token: it has {} bytes, more than any token", request.token.len()));
+    }
+    if request.claims.len() > MAX_CLAIMS {
+        return Err(format!(
+            "claims: they have {} bytes; at most {MAX_CLAIMS} are read",
+            request.claims.len()
+        ));
+    }
+    let claims: EnrollmentClaims =
+        serde_json::from_slice(&request.claims).map_err(|error| format!("claims: {error}"))?;
+    let key = ProvenKey::of(&request.csr).map_err(|error| error.to_string())?;
+    let address = peer.address.ip().to_string();
+    let request = enroll::Request { token: request.token, key: key.digest(), claims, address };
+    Ok((key, request))
+}

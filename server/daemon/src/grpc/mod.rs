@@ -1,0 +1,94 @@
+//! The door for devices: gRPC messages to operations and back, and nothing that decides.
+//!
+//! [`enrollment`] serves machines without a certificate, [`device`] those with one, by the device that the certificate
+//! names. [`followers`] wakes the links that a change concerns. [`refusals`] keeps what a stranger learns to a reference,
+//! and how often one address may be refused.
+
+mod device;
+mod enrollment;
+mod followers;
+mod refusals;
+#[cfg(test)]
+mod tests;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use muster_proto::DeviceId;
+use muster_proto::wire;
+use muster_proto::wire::device_server::DeviceServer;
+use muster_proto::wire::enrollment_server::EnrollmentServer;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::{BoxFuture, Service};
+use tonic::server::NamedService;
+
+use crate::app::App;
+use crate::ca::Authority;
+use device::DeviceDoor;
+use enrollment::EnrollmentDoor;
+use followers::Followers;
+use refusals::Refusals;
+
+/// The services that devices call; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Doors {
+    enrollment: EnrollmentServer<EnrollmentDoor>,
+    device: DeviceServer<DeviceDoor>,
+    followers: Followers,
+}
+
+type Enrollment = EnrollmentServer<EnrollmentDoor>;
+type Device = DeviceServer<DeviceDoor>;
+
+impl Doors {
+    /// Opens the doors, and gives what wakes the links when something changes: it is to be polled while they are open.
+    pub(crate) fn open(app: App, authority: Arc<Authority>) -> (Self, impl Future<Output = ()> + Send) {
+        let followers = Followers::default();
+        let waking = followers.clone().wake(app.changes());
+        let refusals = Refusals::new(app.clone());
+        let enrollment = EnrollmentDoor::new(app.clone(), Arc::clone(&authority), refusals.clone());
+        let device = DeviceDoor::new(app, authority, refusals, followers.clone());
+        let doors = Self {
+            enrollment: EnrollmentServer::new(enrollment)
+                .max_decoding_message_size(wire::MAX_MESSAGE)
+                .max_encoding_message_size(wire::MAX_MESSAGE),
+            device: DeviceServer::new(device)
+                .max_decoding_message_size(wire::MAX_MESSAGE)
+                .max_encoding_message_size(wire::MAX_MESSAGE),
+            followers,
+        };
+        (doors, waking)
+    }
+
+    /// Whether the device has a link up that follows.
+    pub(crate) fn is_following(&self, device: DeviceId) -> bool {
+        self.followers.has(device)
+    }
+
+    /// Answers a request. Its extensions hold the [`crate::listen::Peer`].
+    pub(crate) fn call(
+        &self,
+        request: http::Request<Incoming>,
+    ) -> BoxFuture<http::Response<Body>, Infallible> {
+        let service = request.uri().path().strip_prefix('/').and_then(|path| path.split_once('/'));
+        match service {
+            Some((Enrollment::NAME, _)) => self.enrollment.clone().call(request),
+            Some((Device::NAME, _)) => self.device.clone().call(request),
+            _ => Box::pin(async { Ok(Status::unimplemented("there is no such service").into_http()) }),
+        }
+    }
+}
+
+/// A failure of the server's own: logged here, and told without its inside.
+fn unavailable(error: &(dyn std::error::Error + 'static)) -> Status {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    tracing::error!(error = text, "a device's call could not be served");
+    Status::unavailable("the server can't do this now; try again")
+}

@@ -1,0 +1,185 @@
+//! Serves devices: HTTP/2 over TLS 1.3, each connection knowing whose it is and when it must end.
+//!
+//! hyper is used directly: tonic's server can't end one connection, and a revoked device must be cut off.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hyper::server::conn::http2::Builder;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use muster_proto::Timestamp;
+use muster_proto::spiffe::TrustDomain;
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::gate::{Gate, HANDSHAKE_TIME, Place};
+use super::peer::{self, Peer};
+use crate::grpc::Doors;
+
+/// The kernel gives a connection up when what was sent stays unconfirmed for this long. Devices that follow are sent
+/// something every minute, so this finds the dead ones without any ping.
+const UNCONFIRMED: Duration = Duration::from_secs(60);
+
+/// How often a connection is looked at: whether its certificate ended, whether anything happens on it.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// Without a certificate there is one call to make.
+const STRANGER: Duration = Duration::from_secs(30);
+
+/// For calls under way when the server stops.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// A device follows and makes one call at a time.
+const MAX_STREAMS: u32 = 16;
+
+const MAX_HEADERS: u32 = 8 * 1024;
+
+/// A report of some hundred kilobytes passes in a few round trips, and a device can make the server hold no more
+/// than this unread.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 256 * 1024;
+
+/// How devices are served.
+#[derive(Clone)]
+struct Serving {
+    tls: TlsAcceptor,
+    trust_domain: Arc<TrustDomain>,
+    doors: Doors,
+    clock: fn() -> Timestamp,
+    stopping: watch::Receiver<()>,
+}
+
+/// Serves devices until `shutdown`, then lets the calls under way end.
+pub(crate) async fn serve_devices(
+    listener: TcpListener,
+    tls: Arc<ServerConfig>,
+    trust_domain: TrustDomain,
+    doors: Doors,
+    clock: fn() -> Timestamp,
+    shutdown: impl Future<Output = ()>,
+) {
+    let (stop, stopping) = watch::channel(());
+    let serving = Serving { tls: tls.into(), trust_domain: Arc::new(trust_domain), doors, clock, stopping };
+    let gate = Gate::new();
+    let accepting = async {
+        loop {
+            let (place, permit) = gate.room().await;
+            let (tcp, address) = super::accept(&listener).await;
+            if let Some(handshake) = gate.begin(address.ip(), permit) {
+                let serving = serving.clone();
+                tokio::spawn(async move {
+                    let tls = timeout(HANDSHAKE_TIME, serving.shake_hands(tcp, address)).await;
+                    drop(handshake);
+                    if let Ok(Some((tls, peer))) = tls {
+                        serving.serve(tls, peer, place).await;
+                    }
+                });
+            }
+        }
+    };
+    tokio::select! {
+        () = accepting => {}
+        () = shutdown => {}
+    }
+    drop(serving);
+    super::drain(stop, FAREWELL).await;
+}
+
+impl Serving {
+    async fn shake_hands(&self, tcp: TcpStream, address: SocketAddr) -> Option<(TlsStream<TcpStream>, Peer)> {
+        if let Err(error) = prepare(&tcp) {
+            tracing::debug!(%address, %error, "a connection ended before it began");
+            return None;
+        }
+        let tls = match self.tls.accept(tcp).await {
+            Ok(tls) => tls,
+            Err(error) => {
+                tracing::debug!(%address, %error, "a TLS handshake failed");
+                return None;
+            }
+        };
+        let leaf = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        let device = match leaf.map(|leaf| peer::device_of(leaf, &self.trust_domain)).transpose() {
+            Ok(device) => device,
+            Err(error) => {
+                // The verifier read the same certificate the same way.
+                tracing::error!(%address, error, "a verified certificate can't be read");
+                return None;
+            }
+        };
+        Some((tls, Peer::new(address, device)))
+    }
+
+    async fn serve(mut self, tls: TlsStream<TcpStream>, peer: Peer, _place: Place) {
+        let calls = Arc::new(AtomicU64::new(0));
+        let service = {
+            let (peer, doors, calls) = (peer.clone(), self.doors.clone(), Arc::clone(&calls));
+            service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+                calls.fetch_add(1, Ordering::Relaxed);
+                request.extensions_mut().insert(peer.clone());
+                doors.call(request)
+            })
+        };
+        let connection = Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(MAX_HEADERS)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(CONNECTION_WINDOW as usize)
+            .serve_connection(TokioIo::new(tls), service);
+        let mut connection = pin!(connection);
+        let must_end = self.must_end(&peer, &calls);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = must_end => {
+                connection.as_mut().graceful_shutdown();
+                timeout(FAREWELL, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(address = %peer.address, %error, "a connection broke");
+        }
+    }
+
+    /// Waits for a reason to end the connection.
+    async fn must_end(&mut self, peer: &Peer, calls: &AtomicU64) {
+        let Some(device) = &peer.device else {
+            tokio::select! {
+                () = tokio::time::sleep(STRANGER) => return,
+                _ = self.stopping.changed() => return,
+            }
+        };
+        loop {
+            let left = device.not_after.seconds() - (self.clock)().seconds();
+            let Ok(left @ 1..) = u64::try_from(left) else { return };
+            let before = calls.load(Ordering::Relaxed);
+            tokio::select! {
+                () = tokio::time::sleep(LOOK.min(Duration::from_secs(left))) => {
+                    if !self.doors.is_following(device.id) && calls.load(Ordering::Relaxed) == before {
+                        return;
+                    }
+                }
+                () = peer.is_cut() => return,
+                _ = self.stopping.changed() => return,
+            }
+        }
+    }
+}
+
+fn prepare(tcp: &TcpStream) -> std::io::Result<()> {
+    use rustix::net::sockopt;
+    tcp.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(tcp, true)?;
+    sockopt::set_tcp_keepidle(tcp, UNCONFIRMED)?;
+    let milliseconds = u32::try_from(UNCONFIRMED.as_millis()).expect("a minute in milliseconds");
+    Ok(sockopt::set_tcp_user_timeout(tcp, milliseconds)?)
+}

@@ -1,0 +1,57 @@
+//! Who is at the other end of a connection.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use muster_proto::spiffe::TrustDomain;
+use muster_proto::{DeviceId, Timestamp};
+use tokio::sync::Notify;
+
+use crate::ca;
+
+/// The other end of a connection to the listener for devices.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    /// Where it calls from.
+    pub(crate) address: SocketAddr,
+    /// What its verified certificate says; `None` when it showed none.
+    pub(crate) device: Option<DeviceCertificate>,
+    closing: Arc<Notify>,
+}
+
+/// What a device's certificate says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DeviceCertificate {
+    /// Which device.
+    pub(crate) id: DeviceId,
+    /// The certificate's serial number, lower-case hex.
+    pub(crate) serial_number: Arc<str>,
+    /// When the certificate ends.
+    pub(crate) not_after: Timestamp,
+}
+
+impl Peer {
+    pub(super) fn new(address: SocketAddr, device: Option<DeviceCertificate>) -> Self {
+        Self { address, device, closing: Arc::new(Notify::new()) }
+    }
+
+    /// Ends the connection once the answers under way are sent.
+    pub(crate) fn cut(&self) {
+        self.closing.notify_one();
+    }
+
+    pub(super) async fn is_cut(&self) {
+        self.closing.notified().await;
+    }
+}
+
+/// Reads a device's certificate strictly: its one name is the URI of a device of this trust domain.
+pub(super) fn device_of(der: &[u8], trust_domain: &TrustDomain) -> Result<DeviceCertificate, String> {
+    let facts = ca::facts(der)?;
+    let [uri] = &facts.uris[..] else { return Err("it has not exactly one URI".to_owned()) };
+    if facts.name_count != 1 {
+        return Err("it has other names than one URI".to_owned());
+    }
+    let id = trust_domain.device_in(uri).map_err(|error| error.to_string())?;
+    Ok(DeviceCertificate { id, serial_number: facts.serial_number.into(), not_after: facts.not_after })
+}
