@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest';
+import { shown, visible } from './visible';
+
+test('a terminal escape is written out', () => {
+  expect(visible('a\u001b[31mred')).toBe('a⟨U+001B⟩[31mred');
+});
+
+test('text that runs backwards is written out', () => {
+  expect(visible('exe.\u202egpj')).toBe('exe.⟨U+202E⟩gpj');
+});
+
+test('lines and letters of any script stay', () => {
+  expect(visible('Zoë\n\tŁódź 東京')).toBe('Zoë\n\tŁódź 東京');
+});
+
+test('nothing is a dash and the rest is JSON', () => {
+  expect(shown(null)).toBe('–');
+  expect(shown(0)).toBe('0');
+  expect(shown(['sudo', 'adm'])).toBe('["sudo","adm"]');
+});

@@ -1,0 +1,15 @@
+// What devices send is shown, never obeyed: characters that steer a reader's eye are written out.
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+/** The text with control, direction and invisible characters as `⟨U+202E⟩`. */
+export function visible(text: string): string {
+  return text.replace(UNSEEN, (c) => `⟨U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`);
+}
+
+/** Any JSON value as one text. */
+export function shown(value: unknown): string {
+  if (value === null || value === undefined || value === '') return '–';
+  return visible(typeof value === 'string' ? value : JSON.stringify(value));
+}

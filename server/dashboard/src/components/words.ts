@@ -1,0 +1,51 @@
+// The words of the API with the tone and the drawing that each has on every page.
+import type { Compliance, DeviceState, OutcomeKind, Verdict } from '../api/types';
+import type { IconName } from './Icon';
+
+/** Green, red, amber, grey, hatched. */
+export type Tone = 'good' | 'bad' | 'act' | 'none' | 'stale';
+
+/** Every word that a badge can say. */
+export type Word = Compliance | DeviceState | OutcomeKind | Verdict | 'conflict';
+
+/** How a word looks. */
+export interface Look {
+  label: string;
+  tone: Tone;
+  icon: IconName;
+}
+
+const LOOKS: Record<Word, Look> = {
+  compliant: { label: 'Compliant', tone: 'good', icon: 'check' },
+  failing: { label: 'Failing', tone: 'bad', icon: 'cross' },
+  unknown: { label: 'Unknown', tone: 'none', icon: 'question' },
+  stale: { label: 'Stale', tone: 'stale', icon: 'stale' },
+  unmanaged: { label: 'Unmanaged', tone: 'none', icon: 'dotted' },
+  registered: { label: 'Registered', tone: 'none', icon: 'ring' },
+  pending: { label: 'Pending', tone: 'act', icon: 'hand' },
+  enrolled: { label: 'Enrolled', tone: 'none', icon: 'half' },
+  ready: { label: 'Ready', tone: 'good', icon: 'check' },
+  revoked: { label: 'Revoked', tone: 'none', icon: 'ban' },
+  kept: { label: 'Kept', tone: 'good', icon: 'check' },
+  repaired: { label: 'Repaired', tone: 'good', icon: 'repaired' },
+  drifted: { label: 'Drifted', tone: 'bad', icon: 'drifted' },
+  failed: { label: 'Failed', tone: 'bad', icon: 'cross' },
+  blocked: { label: 'Blocked', tone: 'act', icon: 'blocked' },
+  not_applicable: { label: 'Not applicable', tone: 'none', icon: 'minus' },
+  unsupported: { label: 'Unsupported', tone: 'none', icon: 'question' },
+  pass: { label: 'Pass', tone: 'good', icon: 'check' },
+  fail: { label: 'Fail', tone: 'bad', icon: 'cross' },
+  conflict: { label: 'Conflict', tone: 'act', icon: 'alert' },
+};
+
+/** The look of a word; one that this page does not know yet is shown as it is, in grey. */
+export function look(word: string): Look {
+  return LOOKS[word as Word] ?? { label: word, tone: 'none', icon: 'question' };
+}
+
+const WEIGHT: Record<Tone, number> = { bad: 0, act: 1, stale: 2, none: 3, good: 4 };
+
+/** Orders words by how much they need a reader: red, amber, hatched, grey, green. */
+export function weight(word: string): number {
+  return WEIGHT[look(word).tone];
+}

@@ -1,0 +1,256 @@
+// Every device, those never seen too; the address keeps the filters.
+import { Select, TextInput } from '@mantine/core';
+import { useDebouncedCallback } from '@mantine/hooks';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { type DeviceFilter, devicesQuery } from '../api/queries';
+import type { Compliance, Device, DeviceState } from '../api/types';
+import { Badge, DeviceBadge } from '../components/Badge';
+import { type Column, DataTable, type ServerSort } from '../components/DataTable';
+import { Icon } from '../components/Icon';
+import { Empty, Labels, ProblemNote } from '../components/parts';
+import { Time } from '../components/Time';
+import { visible } from '../components/visible';
+import { look } from '../components/words';
+
+const COMPLIANCES: Compliance[] = ['compliant', 'failing', 'unknown', 'stale', 'unmanaged'];
+const STATES: DeviceState[] = ['registered', 'pending', 'enrolled', 'ready', 'revoked'];
+const SORTS = ['name', 'compliance', '-last_seen', '-registered'];
+
+/** What the list is narrowed to, read from the address; words that the server would refuse are left out. */
+export function readDeviceSearch(search: Record<string, unknown>): DeviceFilter {
+  const text = (value: unknown) => (value === undefined || value === '' ? undefined : String(value));
+  const among = (words: string[], value: unknown) => words.find((word) => word === value);
+  return {
+    q: text(search.q),
+    label: text(search.label),
+    state: among(STATES, search.state),
+    compliance: among(COMPLIANCES, search.compliance),
+    sort: among(SORTS, search.sort),
+  };
+}
+
+const route = getRouteApi('/shell/devices');
+
+const COLUMNS: Column<Device>[] = [
+  {
+    id: 'compliance',
+    header: 'Compliance',
+    cell: (device) => <DeviceBadge word={device.compliance} device={device.name || device.id} />,
+    width: '128px',
+  },
+  {
+    id: 'name',
+    header: 'Name',
+    cell: (device) => (
+      <Link className="name" to="/devices/$id" params={{ id: device.name || device.id }}>
+        {visible(device.name || device.id)}
+      </Link>
+    ),
+  },
+  {
+    id: 'state',
+    header: 'State',
+    cell: (device) => <StateWord state={device.state} />,
+    width: '118px',
+    from: 'medium',
+  },
+  {
+    id: 'owner',
+    header: 'Owner',
+    cell: (device) => (device.owner ? visible(device.owner) : <span className="dim">–</span>),
+    width: '11%',
+    from: 'medium',
+  },
+  {
+    id: 'labels',
+    header: 'Labels',
+    cell: (device) => <Labels labels={device.labels} />,
+    width: '18%',
+    from: 'wide',
+  },
+  {
+    id: 'os',
+    header: 'OS',
+    cell: (device) => (device.os ? visible(device.os) : <span className="dim">–</span>),
+    width: '19%',
+    from: 'wide',
+  },
+  {
+    id: 'failing',
+    header: 'Failing',
+    cell: (device) =>
+      device.failing > 0 ? (
+        <Link to="/devices/$id" params={{ id: device.name || device.id }} hash="why">
+          {device.failing}
+          <span className="hidden-visually"> failing on {device.name}</span>
+        </Link>
+      ) : (
+        <span className="dim">0</span>
+      ),
+    width: '74px',
+    align: 'end',
+    from: 'medium',
+  },
+  {
+    id: 'last_seen',
+    header: 'Last seen',
+    cell: (device) => <Time at={device.last_seen} none="never" />,
+    width: '118px',
+    align: 'end',
+  },
+];
+
+function StateWord({ state }: { state: DeviceState }) {
+  if (state === 'pending') return <Badge word={state} />;
+  return <span className={state === 'ready' ? undefined : 'dim'}>{look(state).label}</span>;
+}
+
+export function DevicesPage() {
+  const filter = route.useSearch();
+  const navigate = useNavigate();
+  const change = useCallback(
+    (part: DeviceFilter) =>
+      navigate({
+        to: '/devices',
+        search: (before) => readDeviceSearch({ ...before, ...part }),
+        replace: true,
+      }),
+    [navigate],
+  );
+  const list = useInfiniteQuery(devicesQuery(filter));
+  const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items), [list.data]);
+  const total = list.data?.pages[0]?.total;
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
+  const onNearEnd = useCallback(() => {
+    if (hasNextPage && !isFetchingNextPage) fetchNextPage();
+  }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
+  const sort: ServerSort = {
+    by: {
+      name: { word: 'name', direction: 'ascending' },
+      compliance: { word: 'compliance', direction: 'descending' },
+      last_seen: { word: '-last_seen', direction: 'descending' },
+    },
+    current: filter.sort ?? 'name',
+    onChange: (word) => change({ sort: word === 'name' ? undefined : word }),
+  };
+  const isNarrowed = Boolean(filter.q || filter.label || filter.state || filter.compliance);
+  return (
+    <>
+      <title>Devices · Muster</title>
+      <div className="pagehead">
+        <h1>Devices</h1>
+      </div>
+      <Filters filter={filter} total={total} onChange={change} />
+      {list.error && !rows ? (
+        <ProblemNote error={list.error} />
+      ) : (
+        <DataTable
+          label="Devices"
+          columns={COLUMNS}
+          rows={rows}
+          total={total}
+          keyOf={(device) => device.id}
+          onNearEnd={onNearEnd}
+          serverSort={sort}
+          asked={JSON.stringify(filter)}
+          empty={<NoDevices isNarrowed={isNarrowed} />}
+        />
+      )}
+    </>
+  );
+}
+
+function NoDevices({ isNarrowed }: { isNarrowed: boolean }) {
+  if (!isNarrowed) {
+    return (
+      <Empty
+        title="No devices yet"
+        why="Devices are listed from the moment their serial is registered, or once they ask to enroll."
+        next="muster device import devices.csv --dry-run"
+      />
+    );
+  }
+  return (
+    <Empty title="No device is like that" why="Every device is left out by the filters above.">
+      <Link to="/devices">Show all devices</Link>
+    </Empty>
+  );
+}
+
+function Filters(props: { filter: DeviceFilter; total?: number; onChange: (part: DeviceFilter) => void }) {
+  const { filter, total, onChange } = props;
+  const options = (words: string[]) => words.map((word) => ({ value: word, label: look(word).label }));
+  return (
+    <search className="bar">
+      <SearchBox text={filter.q ?? ''} onChange={(q) => onChange({ q })} />
+      <Select
+        aria-label="Compliance"
+        placeholder="Any compliance"
+        size="xs"
+        w={160}
+        clearable
+        clearButtonProps={{ 'aria-label': 'Any compliance' }}
+        data={options(COMPLIANCES)}
+        value={filter.compliance ?? null}
+        onChange={(compliance) => onChange({ compliance: compliance ?? undefined })}
+      />
+      <Select
+        aria-label="State"
+        placeholder="Any state"
+        size="xs"
+        w={140}
+        clearable
+        clearButtonProps={{ 'aria-label': 'Any state' }}
+        data={options(STATES)}
+        value={filter.state ?? null}
+        onChange={(state) => onChange({ state: state ?? undefined })}
+      />
+      {filter.label && (
+        <button type="button" className="iconbutton" onClick={() => onChange({ label: undefined })}>
+          label <span className="label">{visible(filter.label)}</span>
+          <Icon name="cross" size={11} />
+          <span className="hidden-visually">remove</span>
+        </button>
+      )}
+      <span className="count" role="status">
+        {total === undefined ? '' : total === 1 ? '1 device' : `${total.toLocaleString('en')} devices`}
+      </span>
+    </search>
+  );
+}
+
+function SearchBox({ text, onChange }: { text: string; onChange: (text: string) => void }) {
+  const [typed, setTyped] = useState(text);
+  const input = useRef<HTMLInputElement>(null);
+  const tell = useDebouncedCallback(onChange, 200);
+  useEffect(() => setTyped(text), [text]);
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      const isTyping = (event.target as HTMLElement).closest('input, textarea, [contenteditable]');
+      if (event.key !== '/' || isTyping || event.ctrlKey || event.metaKey) return;
+      event.preventDefault();
+      input.current?.focus();
+    };
+    document.addEventListener('keydown', onKey);
+    return () => document.removeEventListener('keydown', onKey);
+  }, []);
+  return (
+    <TextInput
+      ref={input}
+      className="grow"
+      size="xs"
+      type="search"
+      aria-label="Search devices by name, serial or owner"
+      aria-keyshortcuts="/"
+      placeholder="Name, serial or owner"
+      leftSection={<Icon name="search" />}
+      value={typed}
+      onChange={(e) => {
+        setTyped(e.currentTarget.value);
+        tell(e.currentTarget.value);
+      }}
+    />
+  );
+}

@@ -1,0 +1,186 @@
+// The first page: how the fleet stands, who waits, what fails and why.
+import './OverviewPage.css';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { overviewQuery } from '../api/queries';
+import type { CauseGroup, Compliance, DeviceState, Overview, Stage } from '../api/types';
+import { Badge } from '../components/Badge';
+import { type Column, DataTable } from '../components/DataTable';
+import { Empty, ProblemNote, RevisionLink } from '../components/parts';
+import { StackedDays } from '../components/StackedDays';
+import { sentenceParts } from '../components/sentence';
+import { Time } from '../components/Time';
+import { visible } from '../components/visible';
+import { look } from '../components/words';
+
+export function OverviewPage() {
+  const { data, error } = useQuery(overviewQuery);
+  if (error && !data) return <ProblemNote error={error} />;
+  const isNew = data && data.counts.total === 0 && data.funnel.every((stage) => stage.devices === 0);
+  return (
+    <>
+      <title>Overview · Muster</title>
+      <h1 className="sentence">
+        {data ? isNew ? 'No devices yet' : <Sentence overview={data} /> : <span className="bone" />}
+      </h1>
+      {isNew && data.needs_you.length === 0 ? (
+        <Empty
+          title="Register the first devices"
+          why="Nothing is registered and nothing has enrolled. A list of serials, names and owners is enough to begin."
+          next="muster device import devices.csv --dry-run"
+        />
+      ) : (
+        <Standing overview={data} />
+      )}
+    </>
+  );
+}
+
+function Sentence({ overview }: { overview: Overview }) {
+  return sentenceParts(overview.sentence).map((part, i) => {
+    // biome-ignore-start lint/suspicious/noArrayIndexKey: the pieces of a sentence have no name but their place.
+    if (!part.opens) return <span key={i}>{part.text}</span>;
+    const compliance = part.opens === 'all' ? undefined : (part.opens as Compliance);
+    const tone = compliance && Number(part.text) > 0 ? look(compliance).tone : undefined;
+    return (
+      <Link key={i} to="/devices" search={{ compliance }} data-tone={tone}>
+        {part.text}
+      </Link>
+    );
+    // biome-ignore-end lint/suspicious/noArrayIndexKey: as above.
+  });
+}
+
+function Standing({ overview }: { overview: Overview | undefined }) {
+  return (
+    <>
+      <ol className="funnel" aria-label="Life of devices">
+        {(overview?.funnel ?? []).map((stage) => (
+          <FunnelStage key={stage.stage} stage={stage} />
+        ))}
+      </ol>
+      <div className="overview">
+        <div>
+          <section className="section" aria-labelledby="needs">
+            <h2 id="needs">Needs you</h2>
+            <Needs needs={overview?.needs_you} />
+          </section>
+          <section className="section" aria-labelledby="causes">
+            <h2 id="causes">Failures by cause</h2>
+            <DataTable
+              label="Failures by cause"
+              columns={CAUSES}
+              rows={overview?.causes}
+              keyOf={(group) => `${group.subject} ${group.problem} ${group.profile ?? ''}`}
+              empty={<p className="dim">Nothing fails.</p>}
+            />
+          </section>
+        </div>
+        <section className="section" aria-labelledby="days">
+          <h2 id="days">Last 30 days</h2>
+          {overview && <StackedDays days={overview.days} />}
+        </section>
+      </div>
+    </>
+  );
+}
+
+const WAITS: Partial<Record<DeviceState, string>> = {
+  registered: 'never seen',
+  enrolled: 'not yet converged',
+  ready: 'converged whole',
+};
+
+function FunnelStage({ stage }: { stage: Stage }) {
+  return (
+    <li>
+      <Link className="number" to="/devices" search={{ state: stage.stage }}>
+        {stage.devices}
+      </Link>
+      <span>
+        {look(stage.stage).label} <span className="dim">{WAITS[stage.stage]}</span>
+      </span>
+      <span className="wait">
+        {stage.longest && stage.since && stage.stage !== 'ready' ? (
+          <>
+            longest:{' '}
+            <Link to="/devices/$id" params={{ id: stage.longest }}>
+              {visible(stage.longest)}
+            </Link>
+            , since <Time at={stage.since} side="start" />
+          </>
+        ) : stage.longest && stage.since ? (
+          <>
+            first: {visible(stage.longest)}, <Time at={stage.since} side="start" />
+          </>
+        ) : (
+          'none waits'
+        )}
+      </span>
+    </li>
+  );
+}
+
+function Needs({ needs }: { needs: Overview['needs_you'] | undefined }) {
+  if (!needs) return <span className="bone" />;
+  if (needs.length === 0) return <p className="dim">Nothing waits for you.</p>;
+  return (
+    <ul className="needs">
+      {needs.map((need) => (
+        <li key={`${need.kind} ${need.device ?? ''} ${need.text}`}>
+          <Badge word={need.kind} />
+          {need.device ? (
+            <Link to="/devices/$id" params={{ id: need.device }}>
+              {visible(need.text)}
+            </Link>
+          ) : (
+            visible(need.text)
+          )}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const CAUSES: Column<CauseGroup>[] = [
+  {
+    id: 'subject',
+    header: 'Resource or check',
+    cell: (group) => (
+      <span title={visible(group.subject)}>
+        <code>{visible(group.subject)}</code>
+      </span>
+    ),
+  },
+  {
+    id: 'problem',
+    header: 'Problem',
+    cell: (group) => <span title={visible(group.problem)}>{visible(group.problem)}</span>,
+    from: 'medium',
+  },
+  {
+    id: 'profile',
+    header: 'Profile',
+    cell: (group) => (group.profile ? <RevisionLink profile={group.profile} /> : '–'),
+    width: '150px',
+    from: 'medium',
+  },
+  { id: 'devices', header: 'Devices', cell: (group) => <Examples group={group} />, width: '34%' },
+];
+
+function Examples({ group }: { group: CauseGroup }) {
+  return (
+    <>
+      <strong>{group.devices}</strong>
+      {group.examples.map((name, i) => (
+        <span key={name}>
+          {i === 0 ? ': ' : ', '}
+          <Link to="/devices/$id" params={{ id: name }}>
+            {visible(name)}
+          </Link>
+        </span>
+      ))}
+      {group.devices > group.examples.length && ', …'}
+    </>
+  );
+}

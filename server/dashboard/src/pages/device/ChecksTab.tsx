@@ -1,0 +1,155 @@
+// What is asked of this device and what it answered; each row opens its evidence.
+import { useQuery } from '@tanstack/react-query';
+import { useMemo } from 'react';
+import { checksQuery } from '../../api/queries';
+import type { Check, DeviceDetail } from '../../api/types';
+import { Badge } from '../../components/Badge';
+import { Chain } from '../../components/Chain';
+import { type Column, DataTable } from '../../components/DataTable';
+import { worstFirst } from '../../components/groups';
+import { Empty, ProblemNote, RevisionLink } from '../../components/parts';
+import { Time } from '../../components/Time';
+import { shown, visible } from '../../components/visible';
+import { weight } from '../../components/words';
+import { Tally } from './Tally';
+
+const SEVERITIES = ['low', 'medium', 'high', 'critical'];
+
+const COLUMNS: Column<Check>[] = [
+  {
+    id: 'title',
+    header: 'Check',
+    cell: (row) => <span title={visible(row.title)}>{visible(row.title)}</span>,
+    sort: (row) => row.title,
+  },
+  {
+    id: 'verdict',
+    header: 'Result',
+    cell: (row) => <Badge word={row.verdict} />,
+    sort: (row) => weight(row.verdict),
+    width: '132px',
+  },
+  {
+    id: 'severity',
+    header: 'Severity',
+    cell: (row) => row.severity,
+    sort: (row) => -SEVERITIES.indexOf(row.severity),
+    width: '90px',
+    from: 'medium',
+  },
+  {
+    id: 'controls',
+    header: 'Controls',
+    cell: (row) => <span className="dim">{row.controls.map(visible).join(', ') || '–'}</span>,
+    width: '22%',
+    from: 'wide',
+  },
+  {
+    id: 'profile',
+    header: 'Profile',
+    cell: (row) => <RevisionLink profile={`${row.profile}@${row.revision}`} />,
+    sort: (row) => row.profile,
+    width: '18%',
+    from: 'medium',
+  },
+  {
+    id: 'since',
+    header: 'Since',
+    cell: (row) => <Time at={row.since} />,
+    sort: (row) => -Date.parse(row.since),
+    width: '108px',
+    align: 'end',
+    from: 'medium',
+  },
+];
+
+export function ChecksTab({ id, detail }: { id: string; detail: DeviceDetail }) {
+  const { data, error } = useQuery(checksQuery(id));
+  const rows = useMemo(
+    () =>
+      data &&
+      worstFirst(
+        data,
+        (r) => r.verdict,
+        (r) => r.title,
+      ),
+    [data],
+  );
+  if (error && !data) return <ProblemNote error={error} />;
+  return (
+    <>
+      {rows && rows.length > 0 && <Tally words={rows.map((row) => row.verdict)} what="checks" />}
+      <DataTable
+        label="Checks"
+        columns={COLUMNS}
+        rows={rows}
+        keyOf={(row) => `${row.profile} ${row.id}`}
+        detail={(row) => <Opened row={row} detail={detail} />}
+        empty={
+          <Empty
+            title="No checks"
+            why="No assigned profile asks anything of this device. Checks are written in a profile, under checks:"
+            next="muster profile init base > base.yaml"
+          />
+        }
+      />
+    </>
+  );
+}
+
+function Opened({ row, detail }: { row: Check; detail: DeviceDetail }) {
+  const assignment = detail.assignments.find(
+    (each) => each.profile === row.profile && each.revision === row.revision,
+  );
+  return (
+    <div className="opened">
+      {row.reason && <p>{visible(row.reason)}</p>}
+      {row.verdict === 'fail' && <Evidence rows={row.evidence} />}
+      {row.verdict !== 'pass' && row.remediation && <p>{visible(row.remediation)}</p>}
+      <Chain
+        subject={`check:${row.id}`}
+        profile={`${row.profile}@${row.revision}`}
+        assignment={assignment && `to ${assignment.target}`}
+        by={assignment?.created_by}
+        at={assignment?.created}
+      />
+      <p className="dim">
+        Severity {row.severity}
+        {row.controls.length > 0 && <>, evidence for {row.controls.map(visible).join(', ')}</>}. So since{' '}
+        <Time at={row.since} side="start" />.
+      </p>
+    </div>
+  );
+}
+
+function Evidence({ rows }: { rows: Check['evidence'] }) {
+  if (rows.length === 0) return <p className="dim">The question found no row, and needs one to pass.</p>;
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  return (
+    <div className="scroll-x">
+      <table className="pairs">
+        <caption className="hidden-visually">Rows that show the failure</caption>
+        <thead>
+          <tr>
+            {columns.map((column) => (
+              <th key={column} scope="col">
+                {visible(column)}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={JSON.stringify(row)}>
+              {columns.map((column) => (
+                <td key={column} className="mono">
+                  {shown(row[column])}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

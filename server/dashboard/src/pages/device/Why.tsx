@@ -1,0 +1,78 @@
+// Why a device is not compliant: for each cause the chain to who asked for it, and what to do.
+import type { Cause, DeviceDetail } from '../../api/types';
+import { Badge } from '../../components/Badge';
+import { assignmentWords, Chain } from '../../components/Chain';
+import { Command } from '../../components/parts';
+import { Time } from '../../components/Time';
+import { visible } from '../../components/visible';
+
+export function Why({ detail }: { detail: DeviceDetail }) {
+  const { device, causes } = detail;
+  if (device.compliance === 'compliant' && causes.length === 0) return null;
+  return (
+    <section className="why" id="why" aria-labelledby="why-title">
+      <h2 id="why-title">Why not compliant</h2>
+      {causes.length > 0 ? (
+        <ul className="causes">
+          {causes.map((cause) => (
+            <CauseRow key={`${cause.kind} ${cause.subject} ${cause.profile ?? ''}`} cause={cause} />
+          ))}
+        </ul>
+      ) : (
+        <NoCause detail={detail} />
+      )}
+    </section>
+  );
+}
+
+const BADGES: Record<string, string> = {
+  resource: 'failing',
+  check: 'fail',
+  stale: 'stale',
+  pending: 'pending',
+};
+
+function CauseRow({ cause }: { cause: Cause }) {
+  return (
+    <li>
+      <span>
+        <Badge word={BADGES[cause.kind] ?? 'unknown'} />
+      </span>
+      <span className="what">{visible(cause.problem)}</span>
+      <Time at={cause.since} none="" />
+      <div className="rest">
+        <Chain
+          subject={cause.subject}
+          profile={cause.profile}
+          assignment={assignmentWords(cause.assignment)}
+          by={cause.assigned_by}
+          at={cause.assigned_at}
+        />
+      </div>
+      {cause.remedy && <div className="rest">{visible(cause.remedy)}</div>}
+    </li>
+  );
+}
+
+function NoCause({ detail }: { detail: DeviceDetail }) {
+  const { device } = detail;
+  const name = device.name || device.id;
+  if (device.state === 'registered') {
+    return (
+      <>
+        <p className="dim">It is registered and has never been seen. Put a join file on it and enroll it:</p>
+        <Command line="sudo muster-agent enroll --join-file /etc/muster/join.toml" />
+      </>
+    );
+  }
+  if (device.state === 'revoked') return <p className="dim">Its certificates are no longer accepted.</p>;
+  if (device.compliance === 'unmanaged') {
+    return (
+      <>
+        <p className="dim">Nothing is assigned to it, so nothing can be said. Assign a profile:</p>
+        <Command line={`muster assign base --to device:${name}`} />
+      </>
+    );
+  }
+  return <p className="dim">It has not reported everything yet.</p>;
+}

@@ -1,0 +1,103 @@
+// Editing a profile's source: what is wrong leads to its line and column.
+import { Button, Textarea } from '@mantine/core';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useRef, useState } from 'react';
+import { ApiError, api, withQuery } from '../../api/client';
+import type { SavedRevision, SourcePlace } from '../../api/types';
+import { Note, ProblemNote } from '../../components/parts';
+import { visible } from '../../components/visible';
+import { offsetOf } from '../../components/yaml';
+
+interface Props {
+  name: string;
+  source: string;
+  onSaved: (saved: SavedRevision) => void;
+  onCancel: () => void;
+}
+
+export function Editor({ name, source, onSaved, onCancel }: Props) {
+  const client = useQueryClient();
+  const area = useRef<HTMLTextAreaElement>(null);
+  const [text, setText] = useState(source);
+  const put = useMutation({
+    mutationFn: (dryRun: boolean) =>
+      api.putText<SavedRevision>(
+        withQuery(`/profiles/${encodeURIComponent(name)}`, { dry_run: dryRun }),
+        text,
+        'application/yaml',
+      ),
+    onSuccess: async (saved, dryRun) => {
+      if (dryRun) return;
+      await client.invalidateQueries();
+      onSaved(saved);
+    },
+  });
+  const goTo = ({ line, column }: SourcePlace) => {
+    const at = offsetOf(text, line, column);
+    area.current?.focus();
+    area.current?.setSelectionRange(at, at);
+    area.current?.scrollTo({ top: Math.max(0, (line - 6) * 20) });
+  };
+  const places = put.error instanceof ApiError ? (put.error.problem.errors ?? []) : [];
+  const isChecked = put.isSuccess && put.variables === true;
+  return (
+    <div className="form editor">
+      <Textarea
+        ref={area}
+        aria-label={`Source of ${name}`}
+        autosize
+        minRows={22}
+        maxRows={40}
+        spellCheck={false}
+        autoCapitalize="none"
+        autoCorrect="off"
+        value={text}
+        onChange={(e) => {
+          setText(e.currentTarget.value);
+          if (!put.isPending) put.reset();
+        }}
+      />
+      {places.length > 0 && (
+        <div className="note" role="alert">
+          <Places places={places} onGo={goTo} />
+        </div>
+      )}
+      {places.length === 0 && <ProblemNote error={put.error} />}
+      {isChecked && (
+        <Note tone={put.data.warnings.length > 0 ? 'act' : 'good'}>
+          {put.data.new
+            ? `It can be saved as ${name}@${put.data.number}.`
+            : `Nothing differs from ${name}@${put.data.number}.`}
+          <Places places={put.data.warnings} onGo={goTo} />
+        </Note>
+      )}
+      <div className="actions">
+        <Button onClick={() => put.mutate(false)} loading={put.isPending} disabled={text === source}>
+          Save revision
+        </Button>
+        <Button variant="default" onClick={() => put.mutate(true)} disabled={put.isPending}>
+          Check
+        </Button>
+        <Button variant="default" onClick={onCancel}>
+          Cancel
+        </Button>
+      </div>
+    </div>
+  );
+}
+
+function Places({ places, onGo }: { places: SourcePlace[]; onGo: (place: SourcePlace) => void }) {
+  if (places.length === 0) return null;
+  return (
+    <ul className="places">
+      {places.map((place) => (
+        <li key={`${place.line}:${place.column}:${place.message}`}>
+          <button type="button" onClick={() => onGo(place)}>
+            <code>{place.line > 0 ? `${place.line}:${place.column}` : 'whole'}</code>
+            <span>{visible(place.message)}</span>
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}

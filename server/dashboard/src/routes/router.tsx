@@ -1,0 +1,87 @@
+// Every page with its address; the address alone brings back what a page showed.
+import { createRootRoute, createRoute, createRouter, Link, Outlet } from '@tanstack/react-router';
+import { Empty } from '../components/parts';
+import { AuditPage } from '../pages/AuditPage';
+import { DevicesPage, readDeviceSearch } from '../pages/DevicesPage';
+import { DevicePage, readDeviceTab } from '../pages/device/DevicePage';
+import { EnrollmentPage } from '../pages/EnrollmentPage';
+import { LoginPage } from '../pages/LoginPage';
+import { OverviewPage } from '../pages/OverviewPage';
+import { ProfilesPage } from '../pages/ProfilesPage';
+import { ProfilePage, readProfileSearch } from '../pages/profile/ProfilePage';
+import { SetupPage } from '../pages/SetupPage';
+import { Shell } from './Shell';
+
+const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
+
+const setup = createRoute({ getParentRoute: () => root, path: '/setup', component: SetupPage });
+
+const login = createRoute({
+  getParentRoute: () => root,
+  path: '/login',
+  validateSearch: (search: Record<string, unknown>): { next?: string } => ({
+    next: typeof search.next === 'string' ? search.next : undefined,
+  }),
+  component: LoginPage,
+});
+
+const shell = createRoute({ getParentRoute: () => root, id: 'shell', component: Shell });
+
+const overview = createRoute({ getParentRoute: () => shell, path: '/', component: OverviewPage });
+
+const devices = createRoute({
+  getParentRoute: () => shell,
+  path: '/devices',
+  validateSearch: readDeviceSearch,
+  component: DevicesPage,
+});
+
+const device = createRoute({
+  getParentRoute: () => shell,
+  path: '/devices/$id',
+  validateSearch: readDeviceTab,
+  component: DevicePage,
+});
+
+const profiles = createRoute({ getParentRoute: () => shell, path: '/profiles', component: ProfilesPage });
+
+const profile = createRoute({
+  getParentRoute: () => shell,
+  path: '/profiles/$name',
+  validateSearch: readProfileSearch,
+  component: ProfilePage,
+});
+
+const enrollment = createRoute({
+  getParentRoute: () => shell,
+  path: '/enrollment',
+  component: EnrollmentPage,
+});
+
+const audit = createRoute({ getParentRoute: () => shell, path: '/audit', component: AuditPage });
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    setup,
+    login,
+    shell.addChildren([overview, devices, device, profiles, profile, enrollment, audit]),
+  ]),
+  scrollRestoration: true,
+  trailingSlash: 'never',
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}
+
+function NotFound() {
+  return (
+    <main className="page">
+      <Empty title="There is no such page" why="The address may be mistyped, or from another version.">
+        <Link to="/">Overview</Link>
+      </Empty>
+    </main>
+  );
+}
