@@ -1,2 +1,32 @@
-//! Stub.
-fn main() {}
+//! The Muster command line. It knows the REST API and nothing else of the server.
+//!
+//! [`arguments`] is what can be typed; each command has a file in [`commands`]. [`api`] asks the server over a TLS
+//! connection pinned by [`pin`], [`contexts`] remembers servers, [`output`] prints.
+
+mod api;
+mod arguments;
+mod commands;
+mod contexts;
+mod failure;
+mod key_from;
+mod output;
+mod pin;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = arguments::Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return failure::show(&failure::Failure::new("can't start the runtime").because(error));
+        }
+    };
+    match runtime.block_on(arguments.run()) {
+        Ok(ending) => ending.into(),
+        Err(failure) => failure::show(&failure),
+    }
+}

@@ -1,0 +1,231 @@
+//! The REST API of one server, with the problems it answers turned into failures.
+
+use std::time::Duration;
+
+use muster_proto::Digest;
+use muster_proto::rest::{Page, Problem};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, ORIGIN, SET_COOKIE};
+use reqwest::{Client, Method, Response, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::contexts::Context;
+use crate::failure::Failure;
+use crate::pin;
+
+/// How long a request may take in all; an import of 100,000 devices fits.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// The largest page the server gives.
+const PAGE: usize = 1000;
+
+/// A server, and who asks.
+pub(crate) struct Api {
+    client: Client,
+    url: String,
+    who: HeaderMap,
+}
+
+impl Api {
+    /// With the API token of a context.
+    pub(crate) fn with_token(context: &Context) -> Result<Self, Failure> {
+        let mut who = HeaderMap::new();
+        who.insert(AUTHORIZATION, secret(&format!("Bearer {}", context.token))?);
+        Ok(Self { client: client(context.fingerprint)?, url: context.url.clone(), who })
+    }
+
+    /// As nobody yet, for logging in.
+    pub(crate) fn anonymous(url: &str, fingerprint: Digest) -> Result<Self, Failure> {
+        let mut who = HeaderMap::new();
+        who.insert(ORIGIN, secret(url)?);
+        Ok(Self { client: client(fingerprint)?, url: url.to_owned(), who })
+    }
+
+    /// Reads.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.ask(Method::GET, path, None::<&()>).await
+    }
+
+    /// Asks for a change with a JSON body.
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
+        self.ask(Method::POST, path, Some(body)).await
+    }
+
+    /// Asks for a change that needs no words.
+    pub(crate) async fn act<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.ask(Method::POST, path, None::<&()>).await
+    }
+
+    /// Changes parts of a thing.
+    pub(crate) async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
+        self.ask(Method::PATCH, path, Some(body)).await
+    }
+
+    /// Takes a thing away.
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.send(Method::DELETE, path, None, Vec::new()).await.map(|_| ())
+    }
+
+    /// Sends a text of this type.
+    pub(crate) async fn send_text<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &'static str,
+        text: String,
+    ) -> Result<T, Failure> {
+        let response = self.send(method, path, Some(content_type), text.into_bytes()).await?;
+        read(response).await
+    }
+
+    /// Reads a list page by page to its end.
+    pub(crate) async fn get_all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Failure> {
+        self.get_up_to(path, usize::MAX).await
+    }
+
+    /// Reads at most `limit` rows of a list.
+    pub(crate) async fn get_up_to<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        limit: usize,
+    ) -> Result<Vec<T>, Failure> {
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let mut rows = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let size = PAGE.min(limit - rows.len());
+            let page: Page<T> = self.get(&format!("{path}{joint}limit={size}{cursor}")).await?;
+            rows.extend(page.items);
+            match page.next {
+                Some(next) if rows.len() < limit => cursor = format!("&cursor={}", part(&next)),
+                _ => return Ok(rows),
+            }
+        }
+    }
+
+    /// Logs in by a request that opens a session: gives its answer, and from here on asks with its cookie.
+    pub(crate) async fn open_session(
+        &mut self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<muster_proto::rest::Session, Failure> {
+        let body = encode(body)?;
+        let response = self.send(Method::POST, path, Some("application/json"), body).await?;
+        let cookie = response
+            .headers()
+            .get(SET_COOKIE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split(';').next())
+            .ok_or_else(|| Failure::new("the server opened no session: is this a Muster server?"))?
+            .to_owned();
+        let session: muster_proto::rest::Session = read(response).await?;
+        self.who.insert(COOKIE, secret(&cookie)?);
+        self.who.insert("x-muster-csrf", secret(&session.csrf)?);
+        Ok(session)
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, Failure> {
+        let response = match body {
+            Some(body) => self.send(method, path, Some("application/json"), encode(body)?).await?,
+            None => self.send(method, path, None, Vec::new()).await?,
+        };
+        read(response).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: Option<&'static str>,
+        body: Vec<u8>,
+    ) -> Result<Response, Failure> {
+        let url = format!("{}/api/v1{path}", self.url);
+        let mut request = self.client.request(method, url).headers(self.who.clone());
+        if let Some(content_type) = content_type {
+            request = request.header(CONTENT_TYPE, content_type).body(body);
+        }
+        let response = request.send().await.map_err(|error| {
+            Failure::new(format!("can't ask {}", self.url)).because(error.without_url()).next(
+                "check that muster-server runs there; if its certificate was replaced, log in again with muster login",
+            )
+        })?;
+        if response.status().is_success() { Ok(response) } else { Err(refused(response).await) }
+    }
+}
+
+/// One part of a path or query, with everything else than letters, digits and `-._~` escaped.
+pub(crate) fn part(text: &str) -> String {
+    let mut part = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            part.push(char::from(byte));
+        } else {
+            part.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    part
+}
+
+fn encode(body: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(body).map_err(|error| Failure::new("can't write the request").because(error))
+}
+
+fn client(fingerprint: Digest) -> Result<Client, Failure> {
+    Client::builder()
+        .tls_backend_preconfigured(pin::client_config(fingerprint))
+        .https_only(true)
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(PATIENCE)
+        .user_agent(concat!("muster/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| Failure::new("can't prepare TLS").because(error))
+}
+
+fn secret(text: &str) -> Result<HeaderValue, Failure> {
+    let mut value = HeaderValue::from_str(text)
+        .map_err(|error| Failure::new("the stored login is damaged").because(error).next("log in again"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+async fn read<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
+    let unread = |cause: Box<dyn std::error::Error + Send + Sync>| {
+        Failure::new("can't read the server's answer")
+            .because(cause)
+            .next("is this muster as new as the server? compare muster --version with the server's")
+    };
+    let bytes = response.bytes().await.map_err(|error| unread(error.into()))?;
+    let bytes = if bytes.is_empty() { b"null".as_slice() } else { bytes.as_ref() };
+    serde_json::from_slice(bytes).map_err(|error| unread(error.into()))
+}
+
+async fn refused(response: Response) -> Failure {
+    let status = response.status();
+    let problem = response.bytes().await.ok().and_then(|b| serde_json::from_slice::<Problem>(&b).ok());
+    let Some(problem) = problem else {
+        return Failure::new(format!("the server answered {status}"));
+    };
+    let mut what = problem.detail;
+    for place in &problem.errors {
+        let at = if place.line == 0 { String::new() } else { format!("{}:{}: ", place.line, place.column) };
+        what.push_str(&format!(" {at}{}", place.message));
+    }
+    let failure = Failure::new(what);
+    match status {
+        StatusCode::UNAUTHORIZED => failure.next("log in: muster login https://SERVER:8443"),
+        StatusCode::FORBIDDEN => failure.next("ask an admin, or log in as one"),
+        _ => failure,
+    }
+}

@@ -1,0 +1,176 @@
+//! `muster assign`: pin a profile revision to devices, after showing whom it reaches.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use muster_proto::rest::{AssignmentResult, Device, NewAssignment};
+use muster_proto::state::Mode;
+
+use super::profile::reference;
+use crate::api::Api;
+use crate::failure::{Ending, Failure};
+use crate::{output, terminal};
+
+/// Between two looks at the devices while waiting.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Assign a profile revision to a device, a label or everyone
+#[derive(Args)]
+#[command(
+    after_help = "Example:\n  muster assign base@3 --to label:laptop --param ntp=ntp.corp.example\n  muster assign base --to everyone --mode audit --yes --wait 5m"
+)]
+pub(crate) struct Assign {
+    /// The profile and its revision as base@3; base alone pins the newest
+    profile: String,
+    /// label:NAME, device:NAME or everyone
+    #[arg(long)]
+    to: String,
+    /// enforce makes it so; audit only looks
+    #[arg(long, value_enum, default_value_t = How::Enforce)]
+    mode: How,
+    /// A parameter of the profile; may be given several times
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = param)]
+    params: Vec<(String, String)>,
+    /// The higher one wins where two profiles claim the same resource
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    precedence: i32,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Wait until the devices have converged, at most this long
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "10m", value_parser = time)]
+    wait: Option<Duration>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum How {
+    Enforce,
+    Audit,
+}
+
+impl Assign {
+    pub(crate) async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        let (profile, revision) = reference(&self.profile)?;
+        let mut asked = NewAssignment {
+            profile: profile.to_owned(),
+            revision,
+            target: self.to.clone(),
+            precedence: self.precedence,
+            mode: match self.mode {
+                How::Enforce => Mode::Enforce,
+                How::Audit => Mode::Audit,
+            },
+            params: self.params.iter().cloned().collect::<BTreeMap<_, _>>(),
+        };
+        let preview: AssignmentResult = api.post("/assignments?dry_run=true", &asked).await?;
+        refuse_conflicts(&preview)?;
+        for warning in &preview.warnings {
+            output::note(format!("warning: {warning}"));
+        }
+        let summary = summary(&preview);
+        if !self.yes {
+            if !terminal::present() {
+                return Err(Failure::new(format!("{summary}. Nobody is at the terminal to confirm"))
+                    .next("add --yes"));
+            }
+            if !terminal::confirm(&format!("{}. Apply?", output::escape(&summary)))? {
+                return Err(Failure::new("nothing was assigned"));
+            }
+        }
+        // What was shown is what is assigned, also when a newer revision was saved meanwhile.
+        asked.revision = asked.revision.or(preview.assignment.as_ref().map(|a| a.revision));
+        let done: AssignmentResult = api.post("/assignments?dry_run=false", &asked).await?;
+        refuse_conflicts(&done)?;
+        if let Some(assignment) = &done.assignment {
+            output::line(format!(
+                "{}@{} is assigned to {} ({})",
+                assignment.profile, assignment.revision, assignment.target, summary
+            ))?;
+        }
+        match self.wait {
+            Some(limit) => wait(api, &done.devices, limit).await,
+            None => Ok(Ending::Fine),
+        }
+    }
+}
+
+fn summary(result: &AssignmentResult) -> String {
+    const NAMED: usize = 5;
+    let devices = result.devices.len();
+    let names = result.devices.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    let more = if devices > NAMED { ", ..." } else { "" };
+    let named = if devices == 0 { String::new() } else { format!(" ({names}{more})") };
+    format!(
+        "{devices} {}{named}: {} resources, {} conflicts",
+        if devices == 1 { "device" } else { "devices" },
+        result.resources,
+        result.conflicts.len()
+    )
+}
+
+fn refuse_conflicts(result: &AssignmentResult) -> Result<(), Failure> {
+    for conflict in &result.conflicts {
+        output::note(format!(
+            "conflict: {} is claimed by {} with equal precedence, on {}",
+            conflict.resource,
+            conflict.profiles.join(" and "),
+            conflict.devices.join(", ")
+        ));
+    }
+    if result.conflicts.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new("nothing was assigned: profiles contradict each other")
+        .next("give one of them a higher --precedence, or take the resource out of one profile"))
+}
+
+/// Waits until every device of these has applied its newest state.
+async fn wait(api: &Api, names: &[String], limit: Duration) -> Result<Ending, Failure> {
+    let wanted: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+    let bar = ProgressBar::new(wanted.len() as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} devices converged {msg}") {
+        bar.set_style(style);
+    }
+    let deadline = tokio::time::Instant::now() + limit;
+    loop {
+        let devices: Vec<Device> = api.get_all("/devices").await?;
+        let waiting: Vec<_> = devices
+            .iter()
+            .filter(|d| wanted.contains(d.name.as_str()) && d.generation_applied < d.generation_wanted)
+            .map(|d| d.name.as_str())
+            .collect();
+        bar.set_position((wanted.len() - waiting.len()) as u64);
+        if waiting.is_empty() {
+            bar.finish_and_clear();
+            output::line(format!("{} of {} devices have converged", wanted.len(), wanted.len()))?;
+            return Ok(Ending::Fine);
+        }
+        if tokio::time::Instant::now() >= deadline {
+            bar.finish_and_clear();
+            return Err(Failure::new(format!("not yet converged: {}", waiting.join(", ")))
+                .next(format!("it goes on by itself; see muster why {}", waiting[0])));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn param(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| "write it as NAME=VALUE".to_owned())
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || "write it as seconds, minutes or hours, such as 30s, 10m or 2h".to_owned();
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}

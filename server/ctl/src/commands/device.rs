@@ -1,0 +1,321 @@
+//! `muster device`: their list, their records, and letting them in or out.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use muster_proto::rest::{Approve, Device as View, DeviceDetail, DevicePatch, Import, RevealedPassword};
+use reqwest::Method;
+
+use super::why;
+use crate::api::{Api, part};
+use crate::failure::{Ending, Failure};
+use crate::output::{self, Output, ago, word};
+use crate::terminal;
+
+/// Register, let in, label and look at devices
+#[derive(Subcommand)]
+#[command(after_help = "Example:\n  muster device import devices.csv --dry-run")]
+pub(crate) enum Device {
+    List(List),
+    Show(Show),
+    Import(ImportArgs),
+    Approve(ApproveArgs),
+    Revoke(Revoke),
+    Label(Label),
+    Password(Password),
+}
+
+/// List devices, those never seen too
+#[derive(Args)]
+#[command(after_help = "Example:\n  muster device list --label laptop -o csv")]
+pub(crate) struct List {
+    /// Part of a name, serial or owner
+    search: Option<String>,
+    /// Only devices with this label
+    #[arg(long)]
+    label: Option<String>,
+    /// Only devices in this state
+    #[arg(long, value_parser = ["registered", "pending", "enrolled", "ready", "revoked"])]
+    state: Option<String>,
+    /// Only devices of this compliance
+    #[arg(long, value_parser = ["compliant", "failing", "unknown", "stale", "unmanaged"])]
+    compliance: Option<String>,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Show one device: what it is, what it has, and what is wrong
+#[derive(Args)]
+#[command(after_help = "Example:\n  muster device show lap-ada")]
+pub(crate) struct Show {
+    /// Its name, serial or id
+    device: String,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Register devices from a CSV file, by serial, all or nothing
+///
+/// The columns are serial,name,owner,labels; labels are split by semicolons.
+#[derive(Args)]
+#[command(after_help = "Example:\n  muster device import devices.csv --dry-run")]
+pub(crate) struct ImportArgs {
+    /// The file; `-` for standard input
+    file: PathBuf,
+    /// Change nothing; say what would be
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Let a waiting device in, by the code on its console
+#[derive(Args)]
+#[command(after_help = "Example:\n  muster device approve lap-ada --code 7KQ-M2D")]
+pub(crate) struct ApproveArgs {
+    /// Its name, serial or id
+    device: String,
+    /// The code that the device shows
+    #[arg(long)]
+    code: String,
+    /// A name for it, when it is not registered
+    #[arg(long)]
+    name: Option<String>,
+}
+
+/// Stop accepting a device's certificates and cut its link
+#[derive(Args)]
+#[command(after_help = "Example:\n  muster device revoke lap-ada")]
+pub(crate) struct Revoke {
+    /// Its name, serial or id
+    device: String,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Add labels to a device, or take them off
+#[derive(Args)]
+#[command(after_help = "Example:\n  muster device label lap-ada --add laptop --remove spare")]
+pub(crate) struct Label {
+    /// Its name, serial or id
+    device: String,
+    /// A label to add; may be given several times
+    #[arg(long)]
+    add: Vec<String>,
+    /// A label to take off; may be given several times
+    #[arg(long)]
+    remove: Vec<String>,
+}
+
+/// Reveal the first-login password that a device made for an account; works once and is audited
+#[derive(Args)]
+#[command(after_help = "Example:\n  muster device password lap-ada ada")]
+pub(crate) struct Password {
+    /// Its name, serial or id
+    device: String,
+    /// Whose password
+    account: String,
+}
+
+impl Device {
+    pub(crate) async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        match self {
+            Self::List(command) => command.run(api).await,
+            Self::Show(command) => command.run(api).await,
+            Self::Import(command) => command.run(api).await,
+            Self::Approve(command) => command.run(api).await,
+            Self::Revoke(command) => command.run(api).await,
+            Self::Label(command) => command.run(api).await,
+            Self::Password(command) => command.run(api).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        let filters = [
+            ("q", self.search),
+            ("label", self.label),
+            ("state", self.state),
+            ("compliance", self.compliance),
+        ];
+        let query: Vec<_> =
+            filters.iter().filter_map(|(n, v)| v.as_ref().map(|v| format!("{n}={}", part(v)))).collect();
+        let devices: Vec<View> = api.get_all(&format!("/devices?{}", query.join("&"))).await?;
+        list(&self.output, &devices)?;
+        if devices.is_empty() && self.output.is_table() {
+            output::note("No device is like that. Register some: muster device import devices.csv");
+        }
+        Ok(Ending::Fine)
+    }
+}
+
+/// Prints devices, a row each.
+pub(crate) fn list(output: &Output, devices: &[View]) -> Result<(), Failure> {
+    let header = ["name", "serial", "owner", "labels", "state", "compliance", "failing", "os", "last seen"];
+    output.list(devices, &header, |device| {
+        let seen = match (output.is_table(), device.connected, device.last_seen) {
+            (true, true, _) => "connected".to_owned(),
+            (true, false, seen) => ago(seen),
+            (false, _, seen) => seen.map(|time| time.to_string()).unwrap_or_default(),
+        };
+        vec![
+            device.name.clone(),
+            device.serial.clone(),
+            device.owner.clone().unwrap_or_default(),
+            device.labels.join(";"),
+            word(&device.state),
+            word(&device.compliance),
+            device.failing.to_string(),
+            device.os.clone(),
+            seen,
+        ]
+    })
+}
+
+impl Show {
+    async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        let detail: DeviceDetail = api.get(&path(&self.device)).await?;
+        self.output.one(&detail, show)?;
+        Ok(Ending::Fine)
+    }
+}
+
+fn show(detail: &DeviceDetail) -> Result<(), Failure> {
+    let device = &detail.device;
+    let time = |time: Option<muster_proto::Timestamp>| time.map(|t| t.to_string()).unwrap_or_default();
+    output::fields(&[
+        ("name", device.name.clone()),
+        ("id", device.id.clone()),
+        ("serial", device.serial.clone()),
+        ("owner", device.owner.clone().unwrap_or_default()),
+        ("labels", device.labels.join(", ")),
+        ("state", word(&device.state)),
+        ("compliance", word(&device.compliance)),
+        ("os", device.os.clone()),
+        ("generation", format!("{} wanted, {} applied", device.generation_wanted, device.generation_applied)),
+        ("last seen", if device.connected { "connected".to_owned() } else { ago(device.last_seen) }),
+        ("enrolled", time(device.enrolled)),
+        ("ready", time(device.ready)),
+        ("certificate", detail.certificate_not_after.map(|t| format!("until {t}")).unwrap_or_default()),
+    ])?;
+    if let Some(pending) = &detail.pending {
+        output::line(format!(
+            "waits for approval since {}: code {}, claims serial {} and name {}, called from {}",
+            pending.since, pending.code, pending.serial, pending.hostname, pending.address
+        ))?;
+    }
+    for assignment in &detail.assignments {
+        output::line(format!(
+            "assigned: {}@{} to {} ({})",
+            assignment.profile,
+            assignment.revision,
+            assignment.target,
+            word(&assignment.mode)
+        ))?;
+    }
+    for account in &detail.passwords {
+        output::line(format!(
+            "a first-login password waits: muster device password {} {account}",
+            device.name
+        ))?;
+    }
+    why::print(detail)
+}
+
+impl ImportArgs {
+    async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        let text = if self.file.as_os_str() == "-" {
+            std::io::read_to_string(std::io::stdin())
+        } else {
+            std::fs::read_to_string(&self.file)
+        };
+        let shown = self.file.display();
+        let text = text.map_err(|error| Failure::new(format!("can't read {shown}")).because(error))?;
+        let path = format!("/devices/import?dry_run={}", self.dry_run);
+        let import: Import = api.send_text(Method::POST, &path, "text/csv", text).await?;
+        for error in &import.errors {
+            output::note(format!("{shown}:{}:{}: {}", error.line, error.column, error.message));
+        }
+        if !import.errors.is_empty() {
+            return Err(Failure::new("nothing was imported").next("correct the file and import it again"));
+        }
+        let changes = import.new + import.changed > 0;
+        self.output.one(&import, |import| {
+            let people = match import.new_people {
+                0 => String::new(),
+                people => format!(", {people} new people"),
+            };
+            output::line(format!(
+                "{} new, {} changed, {} unchanged{people}{}",
+                import.new,
+                import.changed,
+                import.unchanged,
+                if self.dry_run { " (nothing was imported)" } else { "" }
+            ))
+        })?;
+        Ok(if self.dry_run && changes { Ending::Changes } else { Ending::Fine })
+    }
+}
+
+impl ApproveArgs {
+    async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        let asked = Approve { code: self.code, name: self.name };
+        let device: View = api.post(&format!("{}/approve", path(&self.device)), &asked).await?;
+        output::line(format!("{} is let in: it gets its certificate when it asks again.", device.name))?;
+        Ok(Ending::Fine)
+    }
+}
+
+impl Revoke {
+    async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        let detail: DeviceDetail = api.get(&path(&self.device)).await?;
+        let name = &detail.device.name;
+        if !self.yes {
+            if !terminal::present() {
+                return Err(Failure::new("nobody is at the terminal to confirm").next("add --yes"));
+            }
+            if !terminal::confirm(&format!(
+                "Revoke {} (serial {})? It can't come back without enrolling again.",
+                output::escape(name),
+                output::escape(&detail.device.serial)
+            ))? {
+                return Err(Failure::new("nothing was revoked"));
+            }
+        }
+        let device: View = api.act(&format!("/devices/{}/revoke", part(&detail.device.id))).await?;
+        output::line(format!("{} is revoked.", device.name))?;
+        Ok(Ending::Fine)
+    }
+}
+
+impl Label {
+    async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        let detail: DeviceDetail = api.get(&path(&self.device)).await?;
+        let mut labels = detail.device.labels;
+        labels.retain(|label| !self.remove.contains(label));
+        labels.extend(self.add);
+        labels.sort_unstable();
+        labels.dedup();
+        let patch = DevicePatch { name: None, owner: None, labels: Some(labels) };
+        let detail: DeviceDetail =
+            api.patch(&format!("/devices/{}", part(&detail.device.id)), &patch).await?;
+        output::line(format!("{}: {}", detail.device.name, detail.device.labels.join(", ")))?;
+        Ok(Ending::Fine)
+    }
+}
+
+impl Password {
+    async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        let path = format!("{}/first-login-passwords/{}/reveal", path(&self.device), part(&self.account));
+        let revealed: RevealedPassword = api.act(&path).await?;
+        output::line(revealed.password)?;
+        output::note(format!("Shown once. {} must change it at the first login.", revealed.account));
+        Ok(Ending::Fine)
+    }
+}
+
+fn path(device: &str) -> String {
+    format!("/devices/{}", part(device))
+}

@@ -1,0 +1,16 @@
+//! One file per command: its arguments, what it asks of the server, and what it prints.
+
+pub(crate) mod assign;
+pub(crate) mod assignments;
+pub(crate) mod audit;
+pub(crate) mod completion;
+pub(crate) mod compliance;
+pub(crate) mod context;
+pub(crate) mod device;
+pub(crate) mod login;
+pub(crate) mod person;
+pub(crate) mod profile;
+pub(crate) mod setup;
+pub(crate) mod token;
+pub(crate) mod unassign;
+pub(crate) mod why;

@@ -1,0 +1,304 @@
+//! `muster profile`: write, check, save, list, show and compare profiles.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use muster_proto::profile::Profile as Document;
+use muster_proto::rest::{ProfileDetail, ProfileView, RevisionDiff, RevisionView, SavedRevision};
+use muster_proto::yaml::{SourceError, parse_profile};
+use reqwest::Method;
+
+use crate::api::{Api, part};
+use crate::arguments::Global;
+use crate::failure::{Ending, Failure};
+use crate::key_from;
+use crate::output::{self, Output, word};
+
+/// Write, check and save profiles
+#[derive(Subcommand)]
+#[command(
+    after_help = "Example:\n  muster profile init base > base.yaml\n  muster profile check base.yaml\n  muster profile apply base.yaml"
+)]
+pub(crate) enum Profile {
+    Init(Init),
+    Check(Check),
+    Apply(Apply),
+    List(List),
+    Show(Show),
+    Diff(Diff),
+    Schema(Schema),
+}
+
+/// Print a profile to begin with
+#[derive(Args)]
+#[command(after_help = "Example:\n  muster profile init base > base.yaml")]
+pub(crate) struct Init {
+    /// Its name
+    name: String,
+}
+
+/// Check a profile offline: every error with its line and column
+#[derive(Args)]
+#[command(after_help = "Example:\n  muster profile check base.yaml")]
+pub(crate) struct Check {
+    /// The files
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+/// Save a revision of a profile; saving never deploys
+#[derive(Args)]
+#[command(after_help = "Example:\n  muster profile apply base.yaml --dry-run")]
+pub(crate) struct Apply {
+    /// The file
+    file: PathBuf,
+    /// Save nothing; say what would be
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// List profiles
+#[derive(Args)]
+#[command(after_help = "Example:\n  muster profile list")]
+pub(crate) struct List {
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Show a profile's revisions and where they are pinned, or with @N the text of one
+#[derive(Args)]
+#[command(after_help = "Example:\n  muster profile show base\n  muster profile show base@3 > base.yaml")]
+pub(crate) struct Show {
+    /// Its name, or its name and a revision as base@3
+    profile: String,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Compare two revisions; the newest two when none are named
+#[derive(Args)]
+#[command(after_help = "Example:\n  muster profile diff base --from 2 --to 3")]
+pub(crate) struct Diff {
+    /// The profile
+    profile: String,
+    /// The older revision
+    #[arg(long)]
+    from: Option<u32>,
+    /// The newer revision
+    #[arg(long)]
+    to: Option<u32>,
+}
+
+/// Print the JSON Schema of the profile language, for editors
+#[derive(Args)]
+#[command(after_help = "Example:\n  muster profile schema > profile.schema.json")]
+pub(crate) struct Schema {}
+
+impl Profile {
+    pub(crate) async fn run(self, global: &Global) -> Result<Ending, Failure> {
+        match self {
+            Self::Init(command) => command.run(),
+            Self::Check(command) => command.run(),
+            Self::Apply(command) => command.run(&global.api()?).await,
+            Self::List(command) => command.run(&global.api()?).await,
+            Self::Show(command) => command.run(&global.api()?).await,
+            Self::Diff(command) => command.run(&global.api()?).await,
+            Self::Schema(Schema {}) => {
+                output::raw(&format!("{:#}\n", Document::schema()))?;
+                Ok(Ending::Fine)
+            }
+        }
+    }
+}
+
+impl Init {
+    fn run(self) -> Result<Ending, Failure> {
+        let name: muster_proto::ProfileName = self.name.parse().map_err(|error| {
+            Failure::new(format!("{} can't be a profile's name", self.name)).because(error)
+        })?;
+        output::raw(&format!(
+            "muster: 1\nprofile: {name}\ndescription: What every device has\nresources:\n  - packages: [curl, jq]\n  - file: {{ path: /etc/motd, content: \"Managed by Muster.\\n\", mode: \"0644\" }}\nchecks:\n  - id: no-empty-passwords\n    title: No account has an empty password\n    violations: SELECT username FROM shadow WHERE password_status = 'empty'\n    severity: high\n    remediation: Lock the account or set a password.\n"
+        ))?;
+        Ok(Ending::Fine)
+    }
+}
+
+impl Check {
+    fn run(self) -> Result<Ending, Failure> {
+        let mut wrong = 0;
+        for file in &self.files {
+            match read(file) {
+                Ok((_, profile)) => output::line(format!(
+                    "{}: {} resources and {} checks are well written",
+                    file.display(),
+                    profile.resources.len(),
+                    profile.checks.len()
+                ))?,
+                Err(Unread::Failure(failure)) => return Err(failure),
+                Err(Unread::Errors(errors)) => {
+                    wrong += errors.len();
+                    show_errors(file, &errors);
+                }
+            }
+        }
+        if wrong == 0 { Ok(Ending::Fine) } else { Err(errors_found(wrong)) }
+    }
+}
+
+impl Apply {
+    async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        let (text, profile) = match read(&self.file) {
+            Ok(read) => read,
+            Err(Unread::Failure(failure)) => return Err(failure),
+            Err(Unread::Errors(errors)) => {
+                show_errors(&self.file, &errors);
+                return Err(errors_found(errors.len()));
+            }
+        };
+        let path = format!("/profiles/{}?dry_run={}", part(profile.name.as_str()), self.dry_run);
+        let saved: SavedRevision = api.send_text(Method::PUT, &path, "application/yaml", text).await?;
+        for warning in &saved.warnings {
+            output::note(format!(
+                "{}:{}:{}: warning: {}",
+                self.file.display(),
+                warning.line,
+                warning.column,
+                warning.message
+            ));
+        }
+        self.output.one(&saved, |saved| {
+            let name = format!("{}@{}", saved.profile, saved.number);
+            output::line(match (saved.new, self.dry_run) {
+                (false, _) => format!("{name} says exactly this already"),
+                (true, true) => format!("{name} would be saved"),
+                (true, false) => format!("{name} is saved. Assign it: muster assign {name} --to label:..."),
+            })
+        })?;
+        Ok(if self.dry_run && saved.new { Ending::Changes } else { Ending::Fine })
+    }
+}
+
+impl List {
+    async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        let profiles: Vec<ProfileView> = api.get("/profiles").await?;
+        let header = ["name", "newest", "devices", "compliant", "saved", "saved by", "description"];
+        self.output.list(&profiles, &header, |profile| {
+            vec![
+                profile.name.clone(),
+                profile.newest.to_string(),
+                profile.devices.to_string(),
+                format!("{} of {}", profile.compliant, profile.devices),
+                profile.saved.to_string(),
+                profile.saved_by.clone(),
+                profile.description.clone(),
+            ]
+        })?;
+        Ok(Ending::Fine)
+    }
+}
+
+impl Show {
+    async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        let (name, revision) = reference(&self.profile)?;
+        if let Some(number) = revision {
+            let path = format!("/profiles/{}/revisions/{number}", part(name));
+            let revision: RevisionView = api.get(&path).await?;
+            self.output.one(&revision, |revision| output::raw(&revision.source))?;
+            return Ok(Ending::Fine);
+        }
+        let detail: ProfileDetail = api.get(&format!("/profiles/{}", part(name))).await?;
+        if !self.output.is_table() {
+            self.output.one(&detail, |detail| revisions(&self.output, detail))?;
+            return Ok(Ending::Fine);
+        }
+        let profile = &detail.profile;
+        output::fields(&[
+            ("name", profile.name.clone()),
+            ("description", profile.description.clone()),
+            ("compliant", format!("{} of {} devices", profile.compliant, profile.devices)),
+        ])?;
+        for assignment in &detail.assignments {
+            output::line(format!(
+                "{}@{} to {} ({}, {} devices)",
+                assignment.profile,
+                assignment.revision,
+                assignment.target,
+                word(&assignment.mode),
+                assignment.devices
+            ))?;
+        }
+        revisions(&self.output, &detail)?;
+        Ok(Ending::Fine)
+    }
+}
+
+fn revisions(output: &Output, detail: &ProfileDetail) -> Result<(), Failure> {
+    output.list(&detail.revisions, &["revision", "saved", "saved by", "pinned", "digest"], |revision| {
+        vec![
+            revision.number.to_string(),
+            revision.saved.to_string(),
+            revision.saved_by.clone(),
+            revision.pinned.to_string(),
+            revision.digest.clone(),
+        ]
+    })
+}
+
+impl Diff {
+    async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        let name = part(&self.profile);
+        let to = match self.to {
+            Some(to) => to,
+            None => api.get::<ProfileDetail>(&format!("/profiles/{name}")).await?.profile.newest,
+        };
+        let from = self.from.unwrap_or_else(|| to.saturating_sub(1));
+        if from == 0 {
+            return Err(Failure::new(format!("{}@{to} is the first revision", self.profile))
+                .next("there is nothing older to compare it with"));
+        }
+        let diff: RevisionDiff = api.get(&format!("/profiles/{name}/diff?from={from}&to={to}")).await?;
+        let lines: Vec<_> = diff.unified.lines().map(output::escape).collect();
+        output::raw(&format!("{}\n", lines.join("\n")))?;
+        Ok(if diff.unified.is_empty() { Ending::Fine } else { Ending::Changes })
+    }
+}
+
+/// Splits `base@3`.
+pub(crate) fn reference(text: &str) -> Result<(&str, Option<u32>), Failure> {
+    let Some((name, revision)) = text.split_once('@') else { return Ok((text, None)) };
+    let number = revision.parse().ok().filter(|number| *number > 0);
+    let number = number.ok_or_else(|| {
+        Failure::new(format!("{text} names no revision")).next("write it as base@3, or base for the newest")
+    })?;
+    Ok((name, Some(number)))
+}
+
+enum Unread {
+    Failure(Failure),
+    Errors(Vec<SourceError>),
+}
+
+/// Reads a profile, its keys put in: the text to be sent, and what it says.
+fn read(file: &Path) -> Result<(String, Document), Unread> {
+    let unread = |error: std::io::Error| {
+        Unread::Failure(Failure::new(format!("can't read {}", file.display())).because(error))
+    };
+    let text = std::fs::read_to_string(file).map_err(unread)?;
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let text = key_from::inline(&text, folder).map_err(Unread::Errors)?;
+    let (_, profile) = parse_profile(&text).map_err(Unread::Errors)?;
+    Ok((text, profile))
+}
+
+fn show_errors(file: &Path, errors: &[SourceError]) {
+    for error in errors {
+        output::note(format!("{}:{}:{}: {}", file.display(), error.line, error.column, error.message));
+    }
+}
+
+fn errors_found(count: usize) -> Failure {
+    let errors = if count == 1 { "1 error".to_owned() } else { format!("{count} errors") };
+    Failure::new(errors).next("correct them; `muster profile schema` is the whole language")
+}

@@ -1,0 +1,214 @@
+//! Answers on standard output: tables for people, JSON and CSV for programs.
+
+use std::io::{IsTerminal, Write};
+
+use clap::{Args, ValueEnum};
+use comfy_table::{Attribute, Cell, Color, Table};
+use muster_proto::Timestamp;
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// How a list is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Aligned columns
+    Table,
+    /// What the server answered
+    Json,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+/// The option of every list.
+#[derive(Args)]
+pub(crate) struct Output {
+    /// How to print the answer
+    #[arg(short, long, value_enum, default_value_t = Format::Table, global = true)]
+    output: Format,
+}
+
+impl Output {
+    /// Whether people read it.
+    pub(crate) fn is_table(&self) -> bool {
+        self.output == Format::Table
+    }
+
+    /// Prints rows; `cells` gives the columns of one.
+    pub(crate) fn list<T: Serialize>(
+        &self,
+        rows: &[T],
+        header: &[&str],
+        cells: impl Fn(&T) -> Vec<String>,
+    ) -> Result<(), Failure> {
+        match self.output {
+            Format::Json => json(&rows),
+            Format::Table => table(header, rows.iter().map(cells)),
+            Format::Csv => csv(header, rows.iter().map(cells)),
+        }
+    }
+
+    /// Prints one thing: as JSON when asked for, otherwise by `show`.
+    pub(crate) fn one<T: Serialize>(
+        &self,
+        thing: &T,
+        show: impl FnOnce(&T) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        if self.output == Format::Json { json(thing) } else { show(thing) }
+    }
+}
+
+/// Prints a line.
+pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", escape(text.as_ref()))?;
+    Ok(())
+}
+
+/// Prints text that is meant to be kept as it is, such as a file.
+pub(crate) fn raw(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Tells the person something beside the answer.
+pub(crate) fn note(text: impl AsRef<str>) {
+    // Notes are for whoever watches; with stderr closed nobody does.
+    drop(writeln!(std::io::stderr(), "{}", escape(text.as_ref())));
+}
+
+/// Names and values, one a line, aligned.
+pub(crate) fn fields(fields: &[(&str, String)]) -> Result<(), Failure> {
+    let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, value) in fields {
+        if !value.is_empty() {
+            line(format!("{name:width$}  {value}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Text from elsewhere with everything escaped that a terminal could take for an order, or that could make it read
+/// differently from what it is.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        let misleading = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        if c.is_control() || misleading {
+            escaped.extend(c.escape_default());
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+/// A time as tables show it.
+pub(crate) fn ago(time: Option<Timestamp>) -> String {
+    let Some(time) = time else { return "never".to_owned() };
+    let seconds = Timestamp::from_system(std::time::SystemTime::now()).seconds() - time.seconds();
+    match seconds {
+        ..60 => "just now".to_owned(),
+        60..3600 => format!("{} min ago", seconds / 60),
+        3600..86_400 => format!("{} h ago", seconds / 3600),
+        _ => format!("{} d ago", seconds / 86_400),
+    }
+}
+
+/// A word of the API as people read it: `not_applicable` is `not applicable`.
+pub(crate) fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word.replace('_', " "),
+        _ => String::new(),
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::new("can't write the answer").because(error))?;
+    text.push('\n');
+    raw(&text)
+}
+
+fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Result<(), Failure> {
+    let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    raw(&render(header, rows, colours))
+}
+
+fn render(header: &[&str], rows: impl Iterator<Item = Vec<String>>, colours: bool) -> String {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    // A row is a line, however narrow the terminal: it can be grepped, and pipes see what people see.
+    table.set_content_arrangement(comfy_table::ContentArrangement::Disabled);
+    if colours {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    table.set_header(header.iter().map(|name| Cell::new(name.to_uppercase()).add_attribute(Attribute::Bold)));
+    for row in rows {
+        table.add_row(row.iter().map(|text| cell(text)));
+    }
+    let mut text = String::new();
+    for line in table.lines() {
+        text.push_str(line.trim_end().strip_prefix(' ').unwrap_or(line.trim_end()));
+        text.push('\n');
+    }
+    text
+}
+
+fn cell(text: &str) -> Cell {
+    let cell = Cell::new(if text.is_empty() { "-".to_owned() } else { escape(text) });
+    match text {
+        "compliant" | "pass" => cell.fg(Color::Green),
+        "failing" | "fail" | "failed" => cell.fg(Color::Red),
+        "pending" | "drifted" | "blocked" => cell.fg(Color::Yellow),
+        "unknown" | "stale" | "unmanaged" | "registered" => cell.fg(Color::DarkGrey),
+        _ => cell,
+    }
+}
+
+fn csv(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Result<(), Failure> {
+    let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
+    let failed = |error: csv::Error| Failure::new("can't write the answer").because(error);
+    writer.write_record(header.iter().map(|name| name.replace(' ', "_"))).map_err(failed)?;
+    for row in rows {
+        writer.write_record(row.iter().map(|text| harmless(text))).map_err(failed)?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+/// A value that no spreadsheet takes for a formula.
+fn harmless(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_to_the_terminal_are_shown_not_given() {
+        assert_eq!(escape("lap\u{1b}[2Jada\u{7}\n"), "lap\\u{1b}[2Jada\\u{7}\\n");
+        assert_eq!(escape("a\u{202e}b"), "a\\u{202e}b");
+        assert_eq!(escape("Zoë 東京"), "Zoë 東京");
+    }
+
+    #[test]
+    fn formulas_are_defused_in_csv() {
+        assert_eq!(harmless("=cmd|' /C calc'!A0"), "'=cmd|' /C calc'!A0");
+        assert_eq!(harmless("lap-ada"), "lap-ada");
+    }
+
+    #[test]
+    fn a_long_cell_stays_on_its_line() {
+        let rows = [vec!["x".repeat(300), String::new()], vec!["lap-ada".to_owned(), "failing".to_owned()]];
+        let text = render(&["name", "compliance"], rows.into_iter(), false);
+        assert_eq!(text.lines().count(), 3);
+        assert!(text.lines().nth(2).unwrap().ends_with("failing"));
+        assert!(!text.contains('\u{1b}'));
+    }
+}

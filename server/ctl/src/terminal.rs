@@ -1,0 +1,55 @@
+//! Asking the person at the terminal.
+
+use std::io::{BufRead, IsTerminal, Read, Write};
+
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+
+use crate::failure::Failure;
+
+/// The longest password taken from standard input.
+const MAX_PASSWORD: u64 = 4096;
+
+/// Whether a person can be asked.
+pub(crate) fn present() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks a question that is answered by yes or no; no when nothing is typed.
+pub(crate) fn confirm(question: &str) -> Result<bool, Failure> {
+    let answer = ask(&format!("{question} [y/N] "))?;
+    Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Asks for a line.
+pub(crate) fn ask(prompt: &str) -> Result<String, Failure> {
+    let unread = |error| Failure::new("can't read from the terminal").because(error);
+    let mut terminal = std::io::stderr();
+    terminal.write_all(prompt.as_bytes()).and_then(|()| terminal.flush()).map_err(unread)?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).map_err(unread)?;
+    Ok(line.trim().to_owned())
+}
+
+/// Takes a password from standard input, or asks for it without showing it.
+pub(crate) fn password(from_stdin: bool, prompt: &str) -> Result<String, Failure> {
+    let unread = |error| Failure::new("can't read the password").because(error);
+    if from_stdin {
+        let mut text = String::new();
+        std::io::stdin().lock().take(MAX_PASSWORD).read_to_string(&mut text).map_err(unread)?;
+        return Ok(text.trim_end_matches(['\r', '\n']).to_owned());
+    }
+    if !present() {
+        return Err(Failure::new("there is no terminal to ask for the password")
+            .next("give it on standard input with --password-stdin"));
+    }
+    let input = std::io::stdin();
+    let before = tcgetattr(&input).map_err(|e| unread(e.into()))?;
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&input, OptionalActions::Flush, &silent).map_err(|e| unread(e.into()))?;
+    let answer = ask(prompt);
+    tcsetattr(&input, OptionalActions::Now, &before).map_err(|e| unread(e.into()))?;
+    let mut terminal = std::io::stderr();
+    drop(terminal.write_all(b"\n"));
+    answer
+}
