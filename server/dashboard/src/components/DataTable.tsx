@@ -36,6 +36,8 @@ export interface Column<T> {
   /** A CSS width; the columns without one share what is left. */
   width?: string;
   align?: 'end';
+  /** True when the head is for screen readers alone. */
+  isQuiet?: boolean;
   /** From which width of the window on it is shown. */
   from?: 'medium' | 'wide';
 }
@@ -288,6 +290,8 @@ function Head<T>(props: {
           {column.header}
           <Icon name={direction === 'descending' ? 'down' : 'up'} size={11} />
         </button>
+      ) : column.isQuiet ? (
+        <span className="hidden-visually">{column.header}</span>
       ) : (
         column.header
       )}

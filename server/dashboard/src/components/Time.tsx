@@ -1,7 +1,7 @@
 // "3 min ago", with the absolute time, local and UTC, under the pointer and on focus.
 import './Time.css';
 import { useSyncExternalStore } from 'react';
-import { ago, local, utc } from './time';
+import { ago, local, span, utc } from './time';
 
 const TICK_MS = 5000;
 let now = Date.now();
@@ -28,7 +28,17 @@ export function useNow(): number {
   return useSyncExternalStore(subscribe, () => now);
 }
 
-export function Time({ at, side, none = '–' }: { at?: string | null; side?: 'start'; none?: string }) {
+interface Props {
+  at?: string | null;
+  /** Where the absolute time opens to; towards the start of the line unless told. */
+  side?: 'start';
+  /** What stands for no time. */
+  none?: string;
+  /** Say how long it lasts by now, in place of how long ago it was. */
+  lasting?: boolean;
+}
+
+export function Time({ at, side, none = '–', lasting }: Props) {
   const current = useNow();
   if (!at) return <span className="dim">{none}</span>;
   const time = Date.parse(at);
@@ -43,7 +53,7 @@ export function Time({ at, side, none = '–' }: { at?: string | null; side?: 's
       // biome-ignore lint/a11y/noNoninteractiveTabindex: the absolute time has to be reachable without a pointer.
       tabIndex={0}
     >
-      {ago(seen, current)}
+      {lasting ? span((current - seen) / 1000) : ago(seen, current)}
     </time>
   );
 }

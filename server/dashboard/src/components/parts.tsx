@@ -35,10 +35,19 @@ export function Command({ line }: { line: string }) {
 }
 
 /** Why there is nothing here, and the one next command. */
-export function Empty(props: { title: string; why: ReactNode; next?: string; children?: ReactNode }) {
+interface EmptyProps {
+  title: string;
+  why: ReactNode;
+  next?: string;
+  /** True when nothing else is on the page. */
+  isPage?: boolean;
+  children?: ReactNode;
+}
+
+export function Empty(props: EmptyProps) {
   return (
     <div className="empty">
-      <h2>{props.title}</h2>
+      {props.isPage ? <h1>{props.title}</h1> : <h2>{props.title}</h2>}
       <p>{props.why}</p>
       {props.next && <Command line={props.next} />}
       {props.children}

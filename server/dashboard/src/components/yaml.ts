@@ -9,7 +9,7 @@ export interface Token {
 }
 
 const PIECE =
-  /(?<comment>(?:^|(?<=\s))#.*$)|(?<text>"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')|(?<key>[A-Za-z_][\w.-]*(?=\s*:(?:\s|$)))|(?<literal>\b(?:true|false|null|\d+(?:\.\d+)?)\b(?=\s*(?:[,}\]]|$)))/g;
+  /(?<comment>(?:^|(?<=\s))#.*$)|(?<text>"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')|(?<key>[A-Za-z_][\w.-]*(?=\s*:(?:\s|$)))|(?<literal>(?<![\w.:/-])(?:true|false|null|\d+(?:\.\d+)?)(?=\s*(?:[,}\]]|$)))/g;
 
 /** Splits one line; the pieces joined are the line. */
 export function tokens(line: string): Token[] {

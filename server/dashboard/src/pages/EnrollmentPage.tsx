@@ -120,7 +120,8 @@ function Tokens({ rows }: { rows: Token[] | undefined }) {
     },
     {
       id: 'revoke',
-      header: '',
+      header: 'Actions',
+      isQuiet: true,
       cell: (row) =>
         mayChange && isUsable(row) ? (
           <button

@@ -101,20 +101,16 @@ function FunnelStage({ stage }: { stage: Stage }) {
         {look(stage.stage).label} <span className="dim">{WAITS[stage.stage]}</span>
       </span>
       <span className="wait">
-        {stage.longest && stage.since && stage.stage !== 'ready' ? (
+        {stage.longest ? (
           <>
             longest:{' '}
             <Link to="/devices/$id" params={{ id: stage.longest }}>
               {visible(stage.longest)}
             </Link>
-            , since <Time at={stage.since} side="start" />
-          </>
-        ) : stage.longest && stage.since ? (
-          <>
-            first: {visible(stage.longest)}, <Time at={stage.since} side="start" />
+            , <Time at={stage.since} side="start" lasting />
           </>
         ) : (
-          'none waits'
+          'none'
         )}
       </span>
     </li>
@@ -146,6 +142,7 @@ const CAUSES: Column<CauseGroup>[] = [
   {
     id: 'subject',
     header: 'Resource or check',
+    width: '27%',
     cell: (group) => (
       <span title={visible(group.subject)}>
         <code>{visible(group.subject)}</code>
@@ -162,10 +159,10 @@ const CAUSES: Column<CauseGroup>[] = [
     id: 'profile',
     header: 'Profile',
     cell: (group) => (group.profile ? <RevisionLink profile={group.profile} /> : '–'),
-    width: '150px',
+    width: '170px',
     from: 'medium',
   },
-  { id: 'devices', header: 'Devices', cell: (group) => <Examples group={group} />, width: '34%' },
+  { id: 'devices', header: 'Devices', cell: (group) => <Examples group={group} />, width: '24%' },
 ];
 
 function Examples({ group }: { group: CauseGroup }) {

@@ -79,7 +79,7 @@ declare module '@tanstack/react-router' {
 function NotFound() {
   return (
     <main className="page">
-      <Empty title="There is no such page" why="The address may be mistyped, or from another version.">
+      <Empty isPage title="There is no such page" why="The address may be mistyped, or from another version.">
         <Link to="/">Overview</Link>
       </Empty>
     </main>

@@ -35,7 +35,7 @@ export function DevicePage() {
   const { data, error } = useQuery(deviceQuery(id));
   if (!data && error instanceof ApiError && error.status === 404) {
     return (
-      <Empty title={`There is no device ${visible(id)}`} why="It may have another name by now.">
+      <Empty isPage title={`There is no device ${visible(id)}`} why="It may have another name by now.">
         <Link to="/devices">All devices</Link>
       </Empty>
     );

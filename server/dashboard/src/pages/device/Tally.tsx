@@ -6,7 +6,7 @@ export function Tally({ words, what }: { words: string[]; what: string }) {
   return (
     <div className="bar">
       {tally(words, (word) => word).map(([word, count]) => (
-        <span key={word}>
+        <span key={word} className="tally">
           {count} <Badge word={word} />
         </span>
       ))}

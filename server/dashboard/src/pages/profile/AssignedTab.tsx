@@ -83,7 +83,8 @@ export function AssignedTab({ detail }: { detail: ProfileDetail }) {
         ...COLUMNS,
         {
           id: 'end',
-          header: '',
+          header: 'Actions',
+          isQuiet: true,
           cell: (row) => (
             <button
               type="button"

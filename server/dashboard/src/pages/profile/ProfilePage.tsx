@@ -48,6 +48,7 @@ export function ProfilePage() {
   if (!data && error instanceof ApiError && error.status === 404) {
     return (
       <Empty
+        isPage
         title={`There is no profile ${visible(name)}`}
         why="A profile exists from its first saved revision on."
         next={`muster profile apply ${name}.yaml`}
