@@ -8,4 +8,5 @@ pub mod accept;
 pub mod order;
 pub mod outcome;
 pub mod plan;
+mod record;
 pub mod schedule;

@@ -8,29 +8,11 @@ use muster_proto::report::{Outcome, OutcomeKind};
 use muster_proto::resource::{OnRemoval, Resource};
 use muster_proto::state::Mode;
 use muster_proto::{ResourceId, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use crate::order;
 use crate::outcome;
-
-/// What the ledger keeps of a resource that Muster created or changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
-    /// What was there before Muster first wrote.
-    pub before: Condition,
-    /// What Muster last wrote, and found to be so afterwards.
-    pub wrote: Condition,
-    /// What Muster was about to write when the record was last kept: after a crash it may or may not be there.
-    pub intended: Option<Condition>,
-    /// The profile whose claim it was; its reversal waits while that profile can't be read.
-    pub profile: String,
-    /// The wish of its author for removal.
-    pub on_removal: OnRemoval,
-    /// When it ends by itself.
-    pub not_after: Option<Timestamp>,
-    /// What the kind needs to know to take it back, such as the packages that one transaction brought.
-    pub extra: serde_json::Value,
-}
+use crate::record::end_target;
+pub use crate::record::{Record, record_of, reversal_target};
 
 /// What the plan is made from.
 #[derive(Debug)]
@@ -58,6 +40,8 @@ pub struct Plan {
     pub settled: Vec<Outcome>,
     /// Records that have nothing left to take back.
     pub forget: Vec<ResourceId>,
+    /// Records whose claim changed while what is there did not: another profile, another end, another wish for removal.
+    pub renew: Vec<(ResourceId, Record)>,
 }
 
 /// One change.
@@ -100,7 +84,9 @@ pub fn plan(input: &Input<'_>) -> Plan {
     for (id, record) in input.records {
         let claimed = input.composition.claims.get(id).is_some_and(|c| c.claimed != Claimed::NotApplicable);
         if !claimed {
-            plan_reversal(&mut plan, input, id, record, false);
+            // A lease that was accepted ends although the profile behind it can't be read any more.
+            let ending = unreadable(input, record).is_some() && passed(record.not_after, input.now);
+            plan_reversal(&mut plan, input, id, record, ending);
         }
     }
     add_restarts(&mut plan, input);
@@ -108,93 +94,65 @@ pub fn plan(input: &Input<'_>) -> Plan {
     plan
 }
 
-/// What the ledger keeps before a step is made. What was there before Muster's first write is never overwritten by what
-/// was there before a later one; attributes that a later revision adds join it.
-pub fn record_of(step: &Step, earlier: Option<&Record>, extra: serde_json::Value) -> Record {
-    let before = match (earlier.map(|r| &r.before), &step.from, &step.to) {
-        (None, from, Condition::Present(to)) => restricted(from, to),
-        (None, from, Condition::Absent) => from.clone(),
-        (Some(Condition::Present(before)), Condition::Present(from), Condition::Present(to)) => {
-            let mut merged = before.clone();
-            for name in to.keys().filter(|name| !before.contains_key(*name)) {
-                // An attribute that Muster itself wrote has no earlier value worth keeping.
-                let ours =
-                    earlier.and_then(|r| r.wrote.attributes()).is_some_and(|wrote| wrote.contains_key(name));
-                if let (false, Some(value)) = (ours, from.get(name)) {
-                    merged.insert(name.clone(), value.clone());
-                }
-            }
-            Condition::Present(merged)
-        }
-        (Some(before), _, _) => before.clone(),
-    };
-    let common = step.claim.as_ref().map(|claim| &claim.common);
-    Record {
-        before,
-        wrote: earlier.map_or_else(|| step.from.clone(), |r| r.wrote.clone()),
-        intended: Some(step.to.clone()),
-        profile: step.claim.as_ref().map_or_else(String::new, |claim| claim.source.profile.to_string()),
-        on_removal: common.map(|c| c.on_removal).unwrap_or_default(),
-        not_after: common.and_then(|c| c.not_after),
-        extra: if extra.is_null() { earlier.map(|r| r.extra.clone()).unwrap_or_default() } else { extra },
-    }
-}
-
-/// Of what was there, the attributes that are about to be written: only these may ever have to be put back.
-fn restricted(from: &Condition, to: &muster_proto::condition::Attributes) -> Condition {
-    match from {
-        Condition::Absent => Condition::Absent,
-        Condition::Present(from) => Condition::Present(
-            from.iter()
-                .filter(|(name, _)| to.contains_key(*name))
-                .map(|(n, v)| (n.clone(), v.clone()))
-                .collect(),
-        ),
-    }
-}
-
 fn plan_claim(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim) {
     let settle =
         |plan: &mut Plan, kind, reason| plan.settled.push(outcome::of_claim(id, claim, kind, vec![], reason));
     let record = input.records.get(id);
-    if let Some(record) = record
-        && matches!(claim.claimed, Claimed::Unsupported { .. } | Claimed::Blocked { .. })
-        && record.not_after.is_some_and(|end| end <= input.now)
-    {
-        // What this agent no longer understands it can still end: the lease was accepted when it did.
-        return plan_reversal(plan, input, id, record, true);
-    }
-    match &claim.claimed {
-        Claimed::NotApplicable => settle(plan, OutcomeKind::NotApplicable, None),
-        Claimed::Unsupported { reason } => settle(plan, OutcomeKind::Unsupported, Some(reason.clone())),
-        Claimed::Blocked { reason } => settle(plan, OutcomeKind::Blocked, Some(reason.clone())),
-        Claimed::Apply(_) if input.deny_kinds.contains(id.kind()) => {
+    let unreadable = record.and_then(|record| unreadable(input, record));
+    match (&claim.claimed, unreadable) {
+        (Claimed::NotApplicable, _) => settle(plan, OutcomeKind::NotApplicable, None),
+        // What an unreadable profile claimed is not handed to the next one, which it may outrank.
+        (_, Some(reason)) => plan_untouched(plan, input, id, claim, OutcomeKind::Unsupported, reason),
+        (Claimed::Unsupported { reason }, None) => {
+            plan_untouched(plan, input, id, claim, OutcomeKind::Unsupported, reason.clone());
+        }
+        (Claimed::Blocked { reason }, None) => {
+            plan_untouched(plan, input, id, claim, OutcomeKind::Blocked, reason.clone());
+        }
+        (Claimed::Apply(_), None) if input.deny_kinds.contains(id.kind()) => {
             let reason = format!("the device's owner denies {} in agent.toml", id.kind());
             settle(plan, OutcomeKind::Blocked, Some(reason));
         }
-        Claimed::Apply(resource) => plan_apply(plan, input, id, claim, resource),
+        (Claimed::Apply(resource), None) => plan_apply(plan, input, id, claim, resource),
     }
+}
+
+/// What this agent does not understand, or may not decide, stays as it is. It can still be ended: the lease was accepted
+/// when it was understood.
+fn plan_untouched(
+    plan: &mut Plan,
+    input: &Input<'_>,
+    id: &ResourceId,
+    claim: &Claim,
+    kind: OutcomeKind,
+    reason: String,
+) {
+    let end = |record: &Record| match kind {
+        // A lease that is cut short is heard of although the rest is not understood.
+        OutcomeKind::Unsupported => {
+            record.not_after.map(|end| claim.common.not_after.map_or(end, |new| end.min(new)))
+        }
+        _ => record.not_after,
+    };
+    let ended = input.records.get(id).filter(|record| passed(end(record), input.now));
+    if let Some(record) = ended
+        && plan_reversal(plan, input, id, record, true) == Reversal::Begun
+    {
+        return;
+    }
+    plan.settled.push(outcome::of_claim(id, claim, kind, vec![], Some(reason)));
 }
 
 fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim, resource: &Resource) {
     let settle = |plan: &mut Plan, kind, differences, reason| {
         plan.settled.push(outcome::of_claim(id, claim, kind, differences, reason));
     };
-    let ending = claim.common.not_after.is_some_and(|end| end <= input.now);
-    let desired = match (ending, resource.ended()) {
+    let ending = passed(claim.common.not_after, input.now);
+    let ended = resource.ended();
+    let desired = match (ending, &ended) {
         (false, _) => resource.desired(),
-        (true, Some(ended)) => ended,
-        (true, None) => match input.records.get(id) {
-            Some(record) => return plan_ended(plan, input, id, claim, record),
-            None => {
-                return settle(
-                    plan,
-                    OutcomeKind::NotApplicable,
-                    vec![],
-                    Some("its not_after has passed".to_owned()),
-                );
-            }
-        },
+        (true, Some(ended)) => ended.clone(),
+        (true, None) => return plan_ended(plan, input, id, claim),
     };
     let observed = match input.observed.get(id) {
         Some(Ok(observed)) => observed,
@@ -202,11 +160,19 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
         None => return settle(plan, OutcomeKind::Failed, vec![], Some("it was not read".to_owned())),
     };
     // An account that never was need not be locked.
-    if ending && *observed == Condition::Absent {
+    if ended.as_ref() == Some(&desired) && *observed == Condition::Absent {
         return settle(plan, OutcomeKind::Kept, vec![], None);
     }
     match (observed.towards(&desired), claim.source.mode) {
-        (None, _) => settle(plan, OutcomeKind::Kept, vec![], None),
+        (None, mode) => {
+            settle(plan, OutcomeKind::Kept, vec![], None);
+            if let (Mode::Enforce, Some(record)) = (mode, input.records.get(id)) {
+                let renewed = record.renewed(claim, observed);
+                if renewed != *record {
+                    plan.renew.push((id.clone(), renewed));
+                }
+            }
+        }
         (Some((_, differences)), Mode::Audit) => {
             let reason = "audit mode: left as it is".to_owned();
             settle(plan, OutcomeKind::Drifted, differences, Some(reason));
@@ -225,90 +191,79 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
 }
 
 /// A lease that ended by taking back what was written: afterwards the claim asks for nothing.
-fn plan_ended(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim, record: &Record) {
-    if claim.source.mode == Mode::Enforce {
-        plan_reversal(plan, input, id, record, true);
-    } else {
-        plan.settled.push(outcome::of_claim(id, claim, OutcomeKind::NotApplicable, vec![], None));
+fn plan_ended(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim) {
+    if let (Mode::Enforce, Some(record)) = (claim.source.mode, input.records.get(id))
+        && plan_reversal(plan, input, id, record, true) == Reversal::Begun
+    {
+        return;
     }
+    let reason = "its not_after has passed".to_owned();
+    plan.settled.push(outcome::of_claim(id, claim, OutcomeKind::NotApplicable, vec![], Some(reason)));
 }
 
-fn plan_reversal(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, record: &Record, ending: bool) {
+/// Whether taking something back has begun or been reported, or nothing is left of it.
+#[derive(PartialEq, Eq)]
+enum Reversal {
+    Begun,
+    NothingLeft,
+}
+
+fn plan_reversal(
+    plan: &mut Plan,
+    input: &Input<'_>,
+    id: &ResourceId,
+    record: &Record,
+    ending: bool,
+) -> Reversal {
+    let settle = |plan: &mut Plan, kind, differences, reason: String| {
+        plan.settled.push(outcome::of_record(id, record, kind, differences, Some(reason)));
+        Reversal::Begun
+    };
     if !ending {
-        if let Some(reason) = input.composition.unsupported.get(&record.profile) {
-            let reason = format!("profile {} can't be read by this agent: {reason}", record.profile);
-            plan.settled.push(outcome::of_record(id, record, OutcomeKind::Unsupported, vec![], Some(reason)));
-            return;
+        if let Some(reason) = unreadable(input, record) {
+            return settle(plan, OutcomeKind::Unsupported, vec![], reason);
         }
         if record.on_removal == OnRemoval::Keep {
             plan.forget.push(id.clone());
-            return;
+            return Reversal::NothingLeft;
         }
     }
     let observed = match input.observed.get(id) {
         Some(Ok(observed)) => observed,
-        Some(Err(reason)) => {
-            plan.settled.push(outcome::of_record(
-                id,
-                record,
-                OutcomeKind::Failed,
-                vec![],
-                Some(reason.clone()),
-            ));
-            return;
-        }
-        None => return,
+        Some(Err(reason)) => return settle(plan, OutcomeKind::Failed, vec![], reason.clone()),
+        None => return settle(plan, OutcomeKind::Failed, vec![], "it was not read".to_owned()),
     };
-    let target = reversal_target(record);
-    if observed.towards(&target).is_none() {
+    let target = if ending { end_target(id, record) } else { reversal_target(record) };
+    let Some((action, differences)) = observed.towards(&target) else {
         plan.forget.push(id.clone());
-        return;
-    }
-    if let Some(differences) = foreign(observed, record) {
-        let reason = "someone changed it after Muster last wrote it: left as it is".to_owned();
-        plan.settled.push(outcome::of_record(id, record, OutcomeKind::Drifted, differences, Some(reason)));
-        return;
-    }
-    if let Some((action, differences)) = observed.towards(&target) {
-        plan.steps.push(Step {
-            id: id.clone(),
-            action,
-            from: observed.clone(),
-            to: target,
-            differences,
-            claim: None,
-            restart: false,
-            ending,
-        });
-    }
-}
-
-/// What is there that Muster did not put there: neither what it wrote, nor what it was about to write, nor what was
-/// there before. `None` when all of it is accounted for.
-fn foreign(observed: &Condition, record: &Record) -> Option<Vec<Difference>> {
-    let (_, differences) = observed.towards(&record.wrote)?;
-    let known = |condition: &Condition, difference: &Difference| match (condition, observed) {
-        (Condition::Absent, Condition::Absent) => true,
-        (Condition::Present(known), Condition::Present(_)) => {
-            known.get(&difference.attribute).cloned().unwrap_or_default() == difference.from
-        }
-        (Condition::Absent, Condition::Present(_)) | (Condition::Present(_), Condition::Absent) => false,
+        return Reversal::NothingLeft;
     };
-    let foreign: Vec<_> = differences
-        .into_iter()
-        .filter(|d| !known(&record.before, d) && !record.intended.as_ref().is_some_and(|i| known(i, d)))
-        .collect();
-    (!foreign.is_empty()).then_some(foreign)
+    // Until its end a lease overwrites what others change. Changing it in its last moment must not prolong it.
+    if !ending && let Some(differences) = record.foreign(observed, &target) {
+        let reason = "someone changed it after Muster last wrote it: left as it is".to_owned();
+        return settle(plan, OutcomeKind::Drifted, differences, reason);
+    }
+    plan.steps.push(Step {
+        id: id.clone(),
+        action,
+        from: observed.clone(),
+        to: target,
+        differences,
+        claim: None,
+        restart: false,
+        ending,
+    });
+    Reversal::Begun
 }
 
-/// What a record is taken back to. An account that Muster made is locked and its home kept, never deleted.
-pub fn reversal_target(record: &Record) -> Condition {
-    match (&record.before, &record.wrote) {
-        (Condition::Absent, Condition::Present(wrote)) if wrote.contains_key("locked") => {
-            Condition::present([("locked", true.into())])
-        }
-        (before, _) => before.clone(),
-    }
+fn passed(end: Option<Timestamp>, now: Timestamp) -> bool {
+    end.is_some_and(|end| end <= now)
+}
+
+/// Why what this record tells of has to stay: its profile can't be read.
+fn unreadable(input: &Input<'_>, record: &Record) -> Option<String> {
+    let reason = input.composition.unsupported.get(&record.profile)?;
+    Some(format!("profile {} can't be read by this agent: {reason}", record.profile))
 }
 
 /// A service restarts when something it names changes now, or still owes a restart from an earlier cycle.

@@ -79,7 +79,7 @@ fn stages() -> impl Iterator<Item = Stage> {
 }
 
 fn forgotten(plan: &Plan) -> Settlement {
-    Settlement { forgotten: plan.forget.clone(), ..Settlement::default() }
+    Settlement { forgotten: plan.forget.clone(), written: plan.renew.clone(), ..Settlement::default() }
 }
 
 async fn read(
@@ -135,7 +135,7 @@ async fn make(
     for step in &all {
         match prepared.remove(&step.id) {
             Some(Ok(Prepared::Ready(preserved))) => {
-                intents.insert(step.id.clone(), intent(step, records.get(&step.id), preserved.extra));
+                intents.insert(step.id.clone(), plan::record_of(step, records.get(&step.id), preserved.extra));
                 blobs.extend(preserved.blobs);
                 ready.push(*step);
             }
@@ -185,14 +185,6 @@ fn keep_secrets(cycle: &mut Cycle, results: &mut BTreeMap<ResourceId, Written>) 
         resource::password_is_safe(&cycle.host, account);
     }
     Ok(())
-}
-
-/// What the ledger keeps of a step before it is made.
-fn intent(step: &Step, earlier: Option<&Record>, extra: serde_json::Value) -> Record {
-    match (&step.claim, earlier) {
-        (None, Some(record)) => Record { intended: Some(step.to.clone()), ..record.clone() },
-        _ => plan::record_of(step, earlier, extra),
-    }
 }
 
 /// A service that is only restarted leaves nothing to take back.

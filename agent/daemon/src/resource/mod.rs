@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
-use muster_converge::plan::{Record, Step};
+use muster_converge::plan::{Record, Step, record_of};
 use muster_proto::condition::{Action, Condition};
 use muster_proto::report::Secret;
 use muster_proto::resource::Resource;
@@ -266,10 +266,14 @@ fn sentence(error: &anyhow::Error) -> String {
     format!("{error:#}")
 }
 
-/// Keeps the content of the file that a step is about to replace for the first time.
+/// Keeps the content of the file that a step is about to replace, where that is what was there before Muster: at the first
+/// change of the content, which need not be the first change.
 fn backup(host: &Host, job: &Job<'_>, path: &str, attribute: &str) -> Result<Prepared> {
     let before = text(&job.step.from, attribute).filter(|_| is_removal(job.step) || job.changes(attribute));
-    let (None, Some(before)) = (job.record, before) else { return Ok(ready()) };
+    let kept = record_of(job.step, job.record, Value::Null).before;
+    let Some(before) = before.filter(|before| text(&kept, attribute) == Some(before)) else {
+        return Ok(ready());
+    };
     let seen = crate::host::files::content(&host.root, path, BACKUP_LIMIT)
         .with_context(|| format!("keeping what {path} held"))?
         .with_context(|| format!("{path} is gone since a moment ago"))?;

@@ -1,0 +1,193 @@
+//! What the ledger keeps of a resource that Muster created or changed, and what follows from it for taking it back.
+//!
+//! A record is kept before a write and settled after it. A crash may fall anywhere between, so what is found there is
+//! measured against three conditions: what was there before, what was last written, what was about to be written.
+
+use std::collections::BTreeSet;
+
+use muster_proto::compose::Claim;
+use muster_proto::condition::{Attributes, Condition, Difference};
+use muster_proto::resource::OnRemoval;
+use muster_proto::{ResourceId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::plan::Step;
+
+/// What the ledger keeps of a resource that Muster created or changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// What was there before Muster first wrote.
+    pub before: Condition,
+    /// What Muster last wrote, and found to be so afterwards; what was there before when it has not written yet.
+    pub wrote: Condition,
+    /// What Muster was about to write when the record was last kept: after a crash it may or may not be there.
+    pub intended: Option<Condition>,
+    /// The profile whose claim it was; its reversal waits while that profile can't be read.
+    pub profile: String,
+    /// The wish of its author for removal.
+    pub on_removal: OnRemoval,
+    /// When it ends by itself.
+    pub not_after: Option<Timestamp>,
+    /// What the kind needs to know to take it back, such as the packages that one transaction brought.
+    pub extra: Value,
+}
+
+/// What the ledger keeps before a step is made. What was there before Muster's first write is never overwritten by what
+/// was there before a later one; attributes that a later revision adds join it.
+pub fn record_of(step: &Step, earlier: Option<&Record>, extra: Value) -> Record {
+    if let (None, Some(earlier)) = (&step.claim, earlier) {
+        let wrote = earlier.written(&step.from);
+        return Record { wrote, intended: Some(step.to.clone()), ..earlier.clone() };
+    }
+    let before = match earlier {
+        None => restricted(&step.from, &step.to),
+        Some(earlier) => earlier.before_joined_by(step),
+    };
+    let wrote = earlier.map_or_else(|| before.clone(), |earlier| earlier.written(&step.from));
+    let common = step.claim.as_ref().map(|claim| &claim.common);
+    Record {
+        before,
+        intended: Some(together(&wrote, &step.to)),
+        wrote,
+        profile: step.claim.as_ref().map_or_else(String::new, |claim| claim.source.profile.to_string()),
+        on_removal: common.map(|c| c.on_removal).unwrap_or_default(),
+        not_after: common.and_then(|c| c.not_after),
+        extra: if extra.is_null() { earlier.map(|r| r.extra.clone()).unwrap_or_default() } else { extra },
+    }
+}
+
+/// What a record is taken back to. An account that Muster made is locked and its home kept, never deleted.
+pub fn reversal_target(record: &Record) -> Condition {
+    let account = |condition: &Condition| condition.attributes().is_some_and(|a| a.contains_key("locked"));
+    match &record.before {
+        Condition::Absent if account(&record.wrote) || record.intended.as_ref().is_some_and(account) => {
+            Condition::present([("locked", true.into())])
+        }
+        before => before.clone(),
+    }
+}
+
+/// What the end of a lease comes to, for a resource that this agent can't ask: an account is locked, whoever made it.
+pub(crate) fn end_target(id: &ResourceId, record: &Record) -> Condition {
+    if id.kind() == "account" {
+        Condition::present([("locked", true.into())])
+    } else {
+        reversal_target(record)
+    }
+}
+
+impl Record {
+    /// The record under a claim that asks for nothing new.
+    pub(crate) fn renewed(&self, claim: &Claim, observed: &Condition) -> Self {
+        Self {
+            wrote: self.written(observed),
+            intended: None,
+            profile: claim.source.profile.to_string(),
+            on_removal: claim.common.on_removal,
+            not_after: claim.common.not_after,
+            ..self.clone()
+        }
+    }
+
+    /// What Muster has written, given what is there: of an unsettled intent, as much as can be found.
+    fn written(&self, found: &Condition) -> Condition {
+        match (&self.intended, found) {
+            (Some(Condition::Absent), Condition::Absent) => Condition::Absent,
+            (Some(Condition::Present(intended)), Condition::Present(found)) => {
+                let made: Attributes = intended
+                    .iter()
+                    .filter(|(name, value)| found.get(*name) == Some(value))
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect();
+                if made.is_empty() && !intended.is_empty() {
+                    self.wrote.clone()
+                } else {
+                    together(&self.wrote, &Condition::Present(made))
+                }
+            }
+            (None | Some(_), _) => self.wrote.clone(),
+        }
+    }
+
+    fn before_joined_by(&self, step: &Step) -> Condition {
+        let (Condition::Present(before), Condition::Present(from)) = (&self.before, &step.from) else {
+            return self.before.clone();
+        };
+        let ours: BTreeSet<&String> = [Some(&self.wrote), self.intended.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter_map(Condition::attributes)
+            .flat_map(Attributes::keys)
+            .collect();
+        let touched = |name: &String| step.to.attributes().is_none_or(|to| to.contains_key(name));
+        let mut joined = before.clone();
+        for (name, value) in from {
+            // An attribute that Muster itself wrote has no earlier value worth keeping.
+            if touched(name) && !before.contains_key(name) && !ours.contains(name) {
+                joined.insert(name.clone(), value.clone());
+            }
+        }
+        Condition::Present(joined)
+    }
+
+    /// What is there that Muster did not put there and that going to `target` would destroy: neither what it wrote, nor
+    /// what it was about to write, nor what was there before. `None` when all of it is accounted for.
+    pub(crate) fn foreign(&self, observed: &Condition, target: &Condition) -> Option<Vec<Difference>> {
+        let all = [Some(&self.wrote), self.intended.as_ref(), Some(&self.before)];
+        let known: Vec<&Condition> = all.into_iter().flatten().collect();
+        let Condition::Present(have) = observed else {
+            return (!known.contains(&&Condition::Absent)).then(|| vec![state("absent", "present")]);
+        };
+        let known: Vec<&Attributes> = known.into_iter().filter_map(Condition::attributes).collect();
+        if known.is_empty() {
+            return Some(vec![state("present", "absent")]);
+        }
+        let written: Vec<&Attributes> =
+            all[..2].iter().flatten().filter_map(|condition| condition.attributes()).collect();
+        let names: BTreeSet<&String> =
+            if written.is_empty() { &known } else { &written }.iter().flat_map(|a| a.keys()).collect();
+        let destroyed = |name: &String| {
+            target.attributes().is_none_or(|t| t.get(name).is_some_and(|v| have.get(name) != Some(v)))
+        };
+        let foreign: Vec<Difference> = names
+            .into_iter()
+            .filter(|name| destroyed(name) && !known.iter().any(|k| k.get(*name) == have.get(*name)))
+            .map(|name| Difference {
+                attribute: name.clone(),
+                from: have.get(name).cloned().unwrap_or_default(),
+                to: known.iter().find_map(|k| k.get(name)).cloned().unwrap_or_default(),
+            })
+            .collect();
+        (!foreign.is_empty()).then_some(foreign)
+    }
+}
+
+fn state(from: &str, to: &str) -> Difference {
+    Difference { attribute: "state".to_owned(), from: from.into(), to: to.into() }
+}
+
+/// Of what was there, the attributes that are about to be written: only these may ever have to be put back.
+fn restricted(from: &Condition, to: &Condition) -> Condition {
+    match (from, to) {
+        (Condition::Present(from), Condition::Present(to)) => Condition::Present(
+            from.iter()
+                .filter(|(name, _)| to.contains_key(*name))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        ),
+        (from, _) => from.clone(),
+    }
+}
+
+/// What is there once `later` has been written over `earlier`: attributes that it does not name stay.
+fn together(earlier: &Condition, later: &Condition) -> Condition {
+    match (earlier, later) {
+        (Condition::Present(earlier), Condition::Present(later)) => {
+            let mut both = earlier.clone();
+            both.extend(later.clone());
+            Condition::Present(both)
+        }
+        (_, later) => later.clone(),
+    }
+}
