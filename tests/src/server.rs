@@ -64,6 +64,14 @@ impl<'n> Server<'n> {
         Ok(link.trim().to_owned())
     }
 
+    /// The fingerprint of the root certificate, as `setup` printed it.
+    pub fn fingerprint(&self) -> Result<String> {
+        let is_fingerprint = |word: &&str| word.starts_with("sha256:");
+        let word = self.setup_said.split_whitespace().find(is_fingerprint);
+        word.map(str::to_owned)
+            .with_context(|| format!("`setup` printed no fingerprint: {}", self.setup_said))
+    }
+
     /// The address of the admin listener as seen on the network.
     pub fn admin_url(&self) -> String {
         format!("https://{SERVER_NAME}:8443")

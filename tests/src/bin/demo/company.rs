@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use muster_proto::rest::ComplianceReport;
-use muster_tests::{ADMIN_NAME, Admin, Network, Packages, Server};
+use muster_tests::{ADMIN_NAME, Network, Packages, Server};
 
 use crate::say::say;
 
@@ -31,8 +31,8 @@ const ASSIGNMENTS: [(&str, &str); 3] =
 /// The company, with its admin logged in.
 pub(crate) struct Company<'n> {
     server: &'n Server<'n>,
-    admin: Admin<'n>,
     folder: PathBuf,
+    password: String,
 }
 
 impl<'n> Company<'n> {
@@ -40,10 +40,8 @@ impl<'n> Company<'n> {
     pub(crate) fn found(network: &'n Network, server: &'n Server<'n>) -> Result<Self> {
         let folder = network.folder().join("company");
         fs::create_dir_all(&folder).context("making the company's folder")?;
-        let password = new_password()?;
-        let admin = Admin::first(network, server, &password)?;
-        let company = Self { server, admin, folder };
-        company.log_in()?;
+        let company = Self { server, folder, password: new_password()? };
+        company.first_admin()?;
         Ok(company)
     }
 
@@ -93,29 +91,38 @@ impl<'n> Company<'n> {
 
     /// The first-login password of an account on a device; told once.
     pub(crate) fn reveal_password(&self, device: &str, account: &str) -> Result<String> {
-        self.admin.reveal_password(device, account)
+        let output = self.server.muster(["device", "password", device, account])?.ok()?;
+        let password =
+            output.line().split_whitespace().last().context("`muster device password` printed nothing")?;
+        Ok(password.to_owned())
     }
 
     /// What the server says keeps a device from being compliant.
     pub(crate) fn why(&self, device: &str) -> String {
-        match self.server.muster(["device", "show", device]) {
+        match self.server.muster(["why", device]) {
             Ok(output) => format!("{}{}", output.stdout, output.stderr),
             Err(error) => format!("{error:#}"),
         }
     }
 
     pub(crate) fn password(&self) -> &str {
-        &self.admin.password
+        &self.password
     }
 
     pub(crate) fn server_log(&self) -> String {
         self.server.log()
     }
 
-    fn log_in(&self) -> Result<()> {
-        let url = self.server.admin_url();
-        let input = format!("{ADMIN_NAME}\n{}\n", self.admin.password);
-        self.server.muster_with_input(["login", &url, "--yes"], &input)?.ok()?;
+    /// Opens the setup link, then logs in as every later admin does. Secrets go over standard input.
+    fn first_admin(&self) -> Result<()> {
+        let (link, url) = (self.server.setup_link()?, self.server.admin_url());
+        let fingerprint = self.server.fingerprint()?;
+        let known = ["--name", ADMIN_NAME, "--password-stdin", "--fingerprint", &fingerprint];
+        let input = format!("{link}\n{}\n", self.password);
+        self.server.muster_with_input([&["setup", "-"], &known[..]].concat(), &input)?.ok()?;
+        let input = format!("{}\n", self.password);
+        self.server.muster_with_input([&["login", &url], &known[..]].concat(), &input)?.ok()?;
+        say(&format!("  $ muster login {url} --name {ADMIN_NAME}"));
         Ok(())
     }
 
