@@ -50,7 +50,6 @@ pub(crate) struct Stamp([i128; 7]);
 
 impl Stamp {
     /// What changes in a stat when the content does.
-    #[expect(clippy::useless_conversion, reason = "these fields differ in width between architectures")]
     pub(crate) fn of(stat: &Stat) -> Self {
         Self([
             i128::from(stat.st_dev),
