@@ -48,29 +48,31 @@ export function StackedDays({ days }: { days: Day[] }) {
           ))}
           {known < shown.length && <li>{known} of 30 days have data; the others are gaps</li>}
         </ul>
-        <table className="hidden-visually">
-          <caption>Devices by compliance, a row a day</caption>
-          <thead>
-            <tr>
-              <th scope="col">Day</th>
-              {STACK.map((word) => (
-                <th scope="col" key={word}>
-                  {look(word).label}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {days.map((day) => (
-              <tr key={day.date}>
-                <th scope="row">{day.date}</th>
+        <div className="hidden-visually">
+          <table>
+            <caption>Devices by compliance, a row a day</caption>
+            <thead>
+              <tr>
+                <th scope="col">Day</th>
                 {STACK.map((word) => (
-                  <td key={word}>{day.counts[word]}</td>
+                  <th scope="col" key={word}>
+                    {look(word).label}
+                  </th>
                 ))}
               </tr>
-            ))}
-          </tbody>
-        </table>
+            </thead>
+            <tbody>
+              {days.map((day) => (
+                <tr key={day.date}>
+                  <th scope="row">{day.date}</th>
+                  {STACK.map((word) => (
+                    <td key={word}>{day.counts[word]}</td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       </figcaption>
     </figure>
   );

@@ -16,8 +16,19 @@ export function hold<T>(shown: T[], fresh: T[], keyOf: (row: T) => string): Held
   const known = new Set(before);
   const gone = before.filter((key) => !newest.has(key)).length;
   const come = after.filter((key) => !known.has(key)).length;
-  const stayedBefore = before.filter((key) => newest.has(key));
-  const stayedAfter = after.filter((key) => known.has(key));
-  const moved = stayedAfter.filter((key, i) => key !== stayedBefore[i]).length;
+  const placeAfter = new Map(after.map((key, i) => [key, i]));
+  const places = before.flatMap((key) => placeAfter.get(key) ?? []);
+  const moved = places.length - longestRising(places);
   return { rows: shown.map((row) => newest.get(keyOf(row)) ?? row), updates: gone + come + moved };
+}
+
+/** The length of the longest rising subsequence: what is not in it has to move. */
+function longestRising(numbers: number[]): number {
+  const ends: number[] = [];
+  for (const number of numbers) {
+    const at = ends.findIndex((end) => end >= number);
+    if (at < 0) ends.push(number);
+    else ends[at] = number;
+  }
+  return ends.length;
 }

@@ -6,13 +6,13 @@ import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { type DeviceFilter, devicesQuery } from '../api/queries';
 import type { Compliance, Device, DeviceState } from '../api/types';
-import { Badge, DeviceBadge } from '../components/Badge';
+import { DeviceBadge } from '../components/Badge';
 import { type Column, DataTable, type ServerSort } from '../components/DataTable';
 import { Icon } from '../components/Icon';
 import { Empty, Labels, ProblemNote } from '../components/parts';
 import { Time } from '../components/Time';
 import { visible } from '../components/visible';
-import { look } from '../components/words';
+import { look, standing } from '../components/words';
 
 const COMPLIANCES: Compliance[] = ['compliant', 'failing', 'unknown', 'stale', 'unmanaged'];
 const STATES: DeviceState[] = ['registered', 'pending', 'enrolled', 'ready', 'revoked'];
@@ -36,8 +36,8 @@ const route = getRouteApi('/shell/devices');
 const COLUMNS: Column<Device>[] = [
   {
     id: 'compliance',
-    header: 'Compliance',
-    cell: (device) => <DeviceBadge word={device.compliance} device={device.name || device.id} />,
+    header: 'Status',
+    cell: (device) => <DeviceBadge word={standing(device)} device={device.name || device.id} />,
     width: '128px',
   },
   {
@@ -52,7 +52,7 @@ const COLUMNS: Column<Device>[] = [
   {
     id: 'state',
     header: 'State',
-    cell: (device) => <StateWord state={device.state} />,
+    cell: (device) => <span className="dim">{look(device.state).label}</span>,
     width: '118px',
     from: 'medium',
   },
@@ -101,11 +101,6 @@ const COLUMNS: Column<Device>[] = [
     align: 'end',
   },
 ];
-
-function StateWord({ state }: { state: DeviceState }) {
-  if (state === 'pending') return <Badge word={state} />;
-  return <span className={state === 'ready' ? undefined : 'dim'}>{look(state).label}</span>;
-}
 
 export function DevicesPage() {
   const filter = route.useSearch();

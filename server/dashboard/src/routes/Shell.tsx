@@ -1,6 +1,6 @@
 // What surrounds every page of a logged-in admin: navigation, theme, account, and word of a lost server.
 import './shell.css';
-import { Menu, useMantineColorScheme } from '@mantine/core';
+import { useMantineColorScheme } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, Navigate, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
@@ -73,8 +73,8 @@ function Inside({ session, path }: { session: Session; path: string }) {
         </nav>
         <div className="end">
           <span className="server ellipsis">{session.server}</span>
-          <ThemeMenu />
-          <AccountMenu session={session} />
+          <ThemeButton />
+          <Account session={session} />
         </div>
       </header>
       <LostServer />
@@ -86,38 +86,32 @@ function Inside({ session, path }: { session: Session; path: string }) {
 }
 
 const THEMES: { value: 'auto' | 'light' | 'dark'; label: string; icon: IconName }[] = [
-  { value: 'auto', label: 'As the system', icon: 'screen' },
-  { value: 'light', label: 'Light', icon: 'sun' },
-  { value: 'dark', label: 'Dark', icon: 'moon' },
+  { value: 'auto', label: 'as the system', icon: 'screen' },
+  { value: 'light', label: 'light', icon: 'sun' },
+  { value: 'dark', label: 'dark', icon: 'moon' },
 ];
 
-function ThemeMenu() {
-  const { colorScheme, setColorScheme } = useMantineColorScheme();
-  const current = THEMES.find((theme) => theme.value === colorScheme) ?? THEMES[0];
+function ThemeButton() {
+  // Holding transitions back would write a style into the page, which the content security policy refuses.
+  const { colorScheme, setColorScheme } = useMantineColorScheme({ keepTransitions: true });
+  const at = THEMES.findIndex((theme) => theme.value === colorScheme);
+  const current = THEMES[at] ?? THEMES[0];
+  const next = THEMES[(at + 1) % THEMES.length];
+  if (!current || !next) return null;
   return (
-    <Menu position="bottom-end">
-      <Menu.Target>
-        <button type="button" className="iconbutton" aria-label="Theme">
-          <Icon name={current?.icon ?? 'screen'} size={16} />
-        </button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {THEMES.map(({ value, label, icon }) => (
-          <Menu.Item
-            key={value}
-            leftSection={<Icon name={icon} />}
-            rightSection={value === colorScheme ? <Icon name="check" /> : null}
-            onClick={() => setColorScheme(value)}
-          >
-            {label}
-          </Menu.Item>
-        ))}
-      </Menu.Dropdown>
-    </Menu>
+    <button
+      type="button"
+      className="iconbutton"
+      title={`Theme: ${current.label}`}
+      aria-label={`Theme: ${current.label}. Change to ${next.label}`}
+      onClick={() => setColorScheme(next.value)}
+    >
+      <Icon name={current.icon} size={16} />
+    </button>
   );
 }
 
-function AccountMenu({ session }: { session: Session }) {
+function Account({ session }: { session: Session }) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const logOut = async () => {
@@ -126,24 +120,27 @@ function AccountMenu({ session }: { session: Session }) {
     await navigate({ to: '/login' });
   };
   return (
-    <Menu position="bottom-end">
-      <Menu.Target>
-        <button type="button" className="iconbutton" aria-label={`Account of ${session.name}`}>
-          <Icon name="user" size={16} />
-          <span>{session.name}</span>
+    <>
+      <button
+        type="button"
+        className="iconbutton"
+        popoverTarget="account"
+        aria-label={`Account of ${session.name}`}
+      >
+        <Icon name="user" size={16} />
+        <span>{session.name}</span>
+      </button>
+      <section className="account" id="account" popover="auto" aria-label="Account">
+        <p>{session.role === 'admin' ? 'Admin' : 'Auditor: may read everything, change nothing'}</p>
+        <p>Session ends {local(Date.parse(session.expires)).slice(0, 16)}</p>
+        <p>
+          {session.server}, Muster {session.version}
+        </p>
+        <button type="button" className="logout" onClick={logOut}>
+          Log out
         </button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Label>
-          {session.role === 'admin' ? 'Admin' : 'Auditor: may read everything, change nothing'}
-          <br />
-          Session ends {local(Date.parse(session.expires)).slice(0, 16)}
-          <br />
-          Muster {session.version}
-        </Menu.Label>
-        <Menu.Item onClick={logOut}>Log out</Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+      </section>
+    </>
   );
 }
 

@@ -11,6 +11,7 @@ import { Badge } from '../../components/Badge';
 import { Empty, Labels, ProblemNote } from '../../components/parts';
 import { Time } from '../../components/Time';
 import { visible } from '../../components/visible';
+import { look, standing } from '../../components/words';
 import { Actions } from './Actions';
 import { ChecksTab } from './ChecksTab';
 import { Claims } from './Claims';
@@ -66,9 +67,8 @@ function Loaded({ detail, id }: { detail: DeviceDetail; id: string }) {
     <>
       <div className="pagehead">
         <h1>{visible(device.name || device.id)}</h1>
-        <Badge word={device.compliance} />
-        {device.state === 'ready' ? null : <Badge word={device.state} />}
-        <Labels labels={device.labels} />
+        <Badge word={standing(device)} />
+        {device.labels.length > 0 && <Labels labels={device.labels} />}
         <Actions detail={detail} />
       </div>
       <Strip detail={detail} />
@@ -85,7 +85,8 @@ function Strip({ detail }: { detail: DeviceDetail }) {
     ['Owner', device.owner ? visible(device.owner) : <span className="dim">none</span>],
     ['Serial', <span key="serial">{visible(device.serial) || <span className="dim">none</span>}</span>],
     ['OS', visible(facts.os_name || device.os) || <span className="dim">not reported yet</span>],
-    ['State applied', <Generations key="generations" device={device} />],
+    ['State', look(device.state).label],
+    ['Applied', <Generations key="generations" device={device} />],
     ['Last seen', <LastSeen key="seen" device={device} />],
     [
       'Certificate ends',
