@@ -10,10 +10,14 @@ cache=${MUSTER_CACHE:?run this through make, which sets MUSTER_CACHE}
 target=${CARGO_TARGET_DIR:-$root/target}
 profile=${MUSTER_PROFILE:-release}
 out=$cache/deb
-binaries=$target/$([ "$profile" = dev ] && echo debug || echo "$profile")
+# The agent has a release profile of its own, for size.
+agent_profile=$([ "$profile" = release ] && echo agent || echo "$profile")
 # Packages from the same commit are the same bytes.
 SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
+
+# Where cargo leaves what it built with a profile.
+built() { echo "$target/$([ "$1" = dev ] && echo debug || echo "$1")"; }
 
 say() { printf '%s\n' "deb: $*" >&2; }
 
@@ -21,7 +25,7 @@ compile() {
     cd "$root"
     say "compiling (profile $profile)"
     # The agent on its own: built together with the server it would carry the server's choice of features.
-    cargo build --quiet --locked --profile "$profile" -p muster-agent
+    cargo build --quiet --locked --profile "$agent_profile" -p muster-agent
     cargo build --quiet --locked --profile "$profile" -p muster-server -p muster
 }
 
@@ -35,10 +39,10 @@ shared_libraries() {
     rm -rf "$empty"
 }
 
-# pack PACKAGE TREE BINARY...
+# pack PACKAGE TREE FOLDER BINARY...
 pack() {
-    local package=$1 tree=$2 version size shlibs stage
-    shift 2
+    local package=$1 tree=$2 binaries=$3 version size shlibs stage
+    shift 3
     stage=$out/$package
     version=$(cd "$root" && cargo pkgid --quiet -p "$package" | sed 's/.*[@#]//')
     rm -rf "$stage"
@@ -65,5 +69,5 @@ pack() {
 
 mkdir -p "$out"
 compile
-pack muster-agent agent muster-agent
-pack muster-server server muster-server muster
+pack muster-agent agent "$(built "$agent_profile")" muster-agent
+pack muster-server server "$(built "$profile")" muster-server muster

@@ -1,18 +1,23 @@
 //! An admin of the server under test, speaking the REST API with an API token, over `curl` in the test network.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use muster_proto::rest::{
-    CreatedApiToken, CreatedToken, Import, NewApiToken, NewToken, Problem, RevealedPassword, Role, Session,
-    Setup, Unknown,
+    AssignmentResult, AssignmentView, CreatedApiToken, CreatedToken, DeviceDetail, Import, NewApiToken,
+    NewAssignment, NewToken, Problem, ResourceView, RevealedPassword, Role, SavedRevision, Session, Setup,
+    Unknown,
 };
+use muster_proto::state::Mode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::command;
 use crate::network::Network;
 use crate::server::Server;
+use crate::wait::wait_until;
 
 /// The first admin's login name.
 pub const ADMIN_NAME: &str = "demo-admin";
@@ -102,6 +107,65 @@ impl<'n> Admin<'n> {
             headers,
         })?
         .read()
+    }
+
+    /// Saves a profile from its YAML source.
+    pub fn save_profile(&self, name: &str, source: &str) -> Result<SavedRevision> {
+        let headers = vec![format!("Authorization: Bearer {}", self.token)];
+        let path = format!("/profiles/{name}");
+        let request = Request {
+            method: "PUT",
+            path: &path,
+            content_type: "application/yaml",
+            body: Some(source),
+            headers,
+        };
+        self.send(&request)?.read().with_context(|| format!("saving profile {name}"))
+    }
+
+    /// Assigns the newest revision of a profile to a target such as `device:lap-ada`.
+    pub fn assign(&self, profile: &str, target: &str, mode: Mode) -> Result<AssignmentView> {
+        let wanted = NewAssignment {
+            profile: profile.to_owned(),
+            revision: None,
+            target: target.to_owned(),
+            precedence: 0,
+            mode,
+            params: BTreeMap::new(),
+        };
+        let result: AssignmentResult = self.post("/assignments", &wanted)?;
+        result.assignment.with_context(|| format!("nothing was assigned: {:?}", result.conflicts))
+    }
+
+    /// Takes an assignment away.
+    pub fn unassign(&self, assignment: &str) -> Result<()> {
+        let answer = self.request("DELETE", &format!("/assignments/{assignment}"), None)?;
+        ensure!(
+            (200..300).contains(&answer.status),
+            "the server answered {}: {}",
+            answer.status,
+            answer.body
+        );
+        Ok(())
+    }
+
+    /// Waits until a device has converged whole to the newest state that the server has for it.
+    pub fn wait_until_applied(&self, device: &str) -> Result<DeviceDetail> {
+        let detail = || self.get::<DeviceDetail>(&format!("/devices/{device}"));
+        let applied = wait_until("the newest state to be applied", Duration::from_secs(180), || {
+            let detail = detail()?;
+            let d = &detail.device;
+            Ok((d.generation_wanted > 0 && d.generation_applied == d.generation_wanted).then_some(detail))
+        });
+        applied.with_context(|| match detail() {
+            Ok(detail) => format!("{device} is at {:?}: {:?}", detail.device, detail.causes),
+            Err(error) => format!("and its record can't be read: {error:#}"),
+        })
+    }
+
+    /// What became of each resource of a device.
+    pub fn resources(&self, device: &str) -> Result<Vec<ResourceView>> {
+        self.get(&format!("/devices/{device}/resources"))
     }
 
     /// A join file for one device, with a token that only its serial may use.

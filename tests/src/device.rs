@@ -133,6 +133,26 @@ impl<'n> Device<'n> {
         Ok(command::command(self.entered(argv)?))
     }
 
+    /// The process id on this host of what has the process id `inside` on the device.
+    pub fn host_pid(&self, inside: u32) -> Result<u32> {
+        let power = self.power.as_ref().with_context(|| format!("{} is off", self.name))?;
+        let namespace =
+            fs::read_link(format!("/proc/{}/ns/pid", power.leader)).context("the device's processes")?;
+        for entry in fs::read_dir("/proc").context("listing processes")? {
+            let path = entry.context("listing processes")?.path();
+            if fs::read_link(path.join("ns/pid")).ok().as_ref() != Some(&namespace) {
+                continue;
+            }
+            let status = fs::read_to_string(path.join("status")).unwrap_or_default();
+            let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+            if ids.split_whitespace().last().and_then(|id| id.parse().ok()) == Some(inside) {
+                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                return name.parse().context("a process without a number");
+            }
+        }
+        bail!("{} has no process {inside}", self.name)
+    }
+
     /// The path by which this process reaches `path` on the device, on or off.
     ///
     /// An absolute symbolic link on the way would lead to this host: name the real place.

@@ -271,10 +271,10 @@ async fn terminated() {
 }
 
 fn log_to_stderr() {
-    // The journal adds the time; a second initialisation can't happen in one process.
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MUSTER_LOG").unwrap_or_else(|_| "info".into());
+    let level = std::env::var("MUSTER_LOG").ok().and_then(|level| level.parse().ok());
+    // The journal adds the time.
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(level.unwrap_or(tracing_subscriber::filter::LevelFilter::INFO))
         .with_writer(std::io::stderr)
         .without_time()
         .with_ansi(false)

@@ -135,7 +135,8 @@ async fn make(
     for step in &all {
         match prepared.remove(&step.id) {
             Some(Ok(Prepared::Ready(preserved))) => {
-                intents.insert(step.id.clone(), plan::record_of(step, records.get(&step.id), preserved.extra));
+                intents
+                    .insert(step.id.clone(), plan::record_of(step, records.get(&step.id), preserved.extra));
                 blobs.extend(preserved.blobs);
                 ready.push(*step);
             }

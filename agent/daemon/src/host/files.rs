@@ -145,7 +145,7 @@ fn digest_of(mut file: std::fs::File) -> Result<Digest> {
         hash.update(&buffer[..n]);
     }
     let hex = data_encoding::HEXLOWER.encode(hash.finish().as_ref());
-    Ok(format!("sha256:{hex}").parse().expect("a SHA-256 in hex is a digest"))
+    format!("sha256:{hex}").parse().context("reading its digest")
 }
 
 /// The bytes of the file at `path`, if there are at most `limit`; `None` when there is nothing.

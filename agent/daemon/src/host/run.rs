@@ -93,33 +93,43 @@ impl Host {
             let name = format!("{PREFIX}{}", files::random_suffix()?);
             let unit = format!("{name}.service");
             let files = self.make_files(&name, input)?;
-            let mut jobs = self.systemd.jobs().await?;
-            let job =
-                self.systemd.start_transient(&unit, properties(work, argv, &files, input.is_some())).await?;
-            let waited = jobs.wait(&job, work.limit() + GRACE).await;
-            let result = match waited {
-                Ok(_) => self.collect(&unit, &files).await,
-                Err(error) => Err(error),
-            };
+            let properties = properties(work, argv, &files, input.is_some());
+            self.systemd.start_transient(&unit, properties).await?;
+            // If even this fails the command goes on, and is waited for at the next start of the agent: ending a package
+            // manager half-way is worse than not knowing how it went.
+            self.wait_for(&unit, work.limit() + GRACE).await?;
+            let ran = self.collect(&unit, &files).await;
             self.discard(&unit).await?;
-            result
+            ran
         };
         inner.await.with_context(|| format!("running {program}"))
     }
 
     /// Waits for the commands of an agent that ended before they did, and removes their traces.
     pub(crate) async fn reattach(&mut self) -> Result<()> {
-        let mut jobs = self.systemd.jobs().await?;
         for (name, unit) in self.systemd.matching(&format!("{PREFIX}*.service")).await? {
             if unit.active == "activating" {
                 tracing::info!(unit = %name, "waiting for a command that was started before this agent");
-                if let Some(job) = self.systemd.pending_job(&unit).await? {
-                    jobs.wait(&job, REATTACH).await.with_context(|| format!("waiting for {name}"))?;
-                }
+                self.wait_for(&name, REATTACH).await.with_context(|| format!("waiting for {name}"))?;
             }
             self.discard(&name).await?;
         }
         remove_leftovers(&self.scratch)
+    }
+
+    /// Waits until the unit's command has ended, even over a restart of the bus.
+    async fn wait_for(&mut self, unit: &str, limit: Duration) -> Result<()> {
+        loop {
+            // Listened for before it is asked after, so that its end is not missed in between.
+            let mut jobs = self.systemd.jobs().await?;
+            let found = self.systemd.units(&[unit.to_owned()]).await?;
+            let Some(found) = found.first() else { return Ok(()) };
+            let Some(job) = self.systemd.pending_job(found).await? else { return Ok(()) };
+            match jobs.wait(&job, limit).await {
+                Err(_) if self.systemd.is_lost() => {}
+                ended => return ended.map(drop),
+            }
+        }
     }
 
     fn make_files(&self, name: &str, input: Option<&[u8]>) -> Result<Files> {

@@ -67,6 +67,11 @@ impl Systemd {
         Ok(connection)
     }
 
+    /// Whether the bus has gone away since the last call.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.0.as_ref().is_none_or(Connection::is_closed)
+    }
+
     /// The units of these names, in their order, by one call.
     pub(crate) async fn units(&mut self, names: &[String]) -> Result<Vec<Unit>> {
         let bus = self.connection().await?;

@@ -1,7 +1,7 @@
 //! Reaches a path component by component, so that nobody but root decides where it leads.
 //!
-//! A symbolic link is followed only if root owns it and it stands in a directory that only root can write. In a
-//! directory that is a user's, everything is taken as it stands: a link there is refused, never followed.
+//! A symbolic link is followed only if root owns it and only root can write the directory that it stands in and those
+//! above. From where a user may write on, everything is taken as it stands: a link there is refused, never followed.
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
@@ -66,7 +66,7 @@ impl Root {
 
     fn walk(&self, path: &str) -> Result<Option<OwnedFd>> {
         // What is below the deepest element is the way back for "..", which never leaves the root.
-        let mut stack = vec![reopen(&self.0)?];
+        let mut stack = vec![Reached::new(reopen(&self.0)?, true)?];
         let mut ahead = components(Path::new(path));
         let mut links = 0;
         while let Some(name) = ahead.pop() {
@@ -78,16 +78,20 @@ impl Root {
             }
             let shown = name.to_string_lossy().escape_default().to_string();
             let here = stack.last().expect("the root is never popped");
-            let next = match rustix::fs::openat(here, &name, handle() | OFlags::NOFOLLOW, Mode::empty()) {
+            let next = match rustix::fs::openat(&here.dir, &name, handle() | OFlags::NOFOLLOW, Mode::empty())
+            {
                 Ok(next) => next,
                 Err(Errno::NOENT) => return Ok(None),
                 Err(error) => return Err(error).with_context(|| format!("opening {shown}")),
             };
             let stat = rustix::fs::fstat(&next).with_context(|| format!("asking about {shown}"))?;
             match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Directory => stack.push(next),
+                FileType::Directory => stack.push(Reached::new(next, here.only_roots)?),
                 FileType::Symlink => {
-                    trust_link(here, &stat, &shown)?;
+                    ensure!(
+                        stat.st_uid == 0 && here.only_roots,
+                        "{shown} is a symbolic link that someone other than root could have placed: it is not followed"
+                    );
                     links += 1;
                     ensure!(links <= MAX_LINKS, "{shown} is one symbolic link too many");
                     let target = rustix::fs::readlinkat(&next, "", Vec::new())
@@ -101,7 +105,21 @@ impl Root {
                 _ => bail!("{shown} is not a directory"),
             }
         }
-        Ok(stack.pop())
+        Ok(stack.pop().map(|reached| reached.dir))
+    }
+}
+
+/// A directory on the way.
+struct Reached {
+    dir: OwnedFd,
+    /// Whether nobody but root can change what is in it, nor in the directories that led to it.
+    only_roots: bool,
+}
+
+impl Reached {
+    fn new(dir: OwnedFd, above: bool) -> Result<Self> {
+        let stat = rustix::fs::fstat(&dir).context("asking about a directory")?;
+        Ok(Self { dir, only_roots: above && stat.st_uid == 0 && stat.st_mode & 0o022 == 0 })
     }
 }
 
@@ -140,16 +158,6 @@ pub(crate) fn kind_of(stat: &Stat) -> &'static str {
         FileType::CharacterDevice | FileType::BlockDevice => "a device file",
         FileType::Unknown => "something unknown",
     }
-}
-
-fn trust_link(dir: &OwnedFd, link: &Stat, shown: &str) -> Result<()> {
-    let dir = rustix::fs::fstat(dir).context("asking about a directory")?;
-    let only_root = dir.st_uid == 0 && dir.st_mode & 0o022 == 0;
-    ensure!(
-        link.st_uid == 0 && only_root,
-        "{shown} is a symbolic link that someone other than root could have placed: it is not followed"
-    );
-    Ok(())
 }
 
 fn reopen(dir: &OwnedFd) -> Result<OwnedFd> {
@@ -205,7 +213,10 @@ mod tests {
         fs::create_dir_all(dir.path().join("tmp")).unwrap();
         fs::set_permissions(dir.path().join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
         symlink("/etc", dir.path().join("tmp/conf")).unwrap();
-        for path in ["/home/ada/conf/shadow", "/tmp/conf/shadow"] {
+        // Of root's own making, but below a directory where the user can put another in its place.
+        fs::create_dir(dir.path().join("home/ada/roots")).unwrap();
+        symlink("/etc", dir.path().join("home/ada/roots/conf")).unwrap();
+        for path in ["/home/ada/conf/shadow", "/home/ada/roots/conf/shadow", "/tmp/conf/shadow"] {
             let error = format!("{:#}", root.place(path).unwrap_err());
             assert!(error.contains("someone other than root"), "{error}");
         }

@@ -12,7 +12,7 @@ mod file;
 mod join;
 mod key;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod time;
 
 use std::path::{Path, PathBuf};

@@ -102,7 +102,7 @@ mod tests {
             let keys = ["ssh-rsa A m", "ssh-rsa B m"];
             let ours = keys.map(str::to_owned);
             let with = merge(lines.as_bytes(), &keys, &ours);
-            prop_assert_eq!(merge(&with, &keys, &ours), with.clone(), "adding twice changes nothing");
+            prop_assert_eq!(&merge(&with, &keys, &ours), &with, "adding twice changes nothing");
             prop_assert_eq!(merge(&with, &[], &ours), lines.as_bytes());
         }
     }

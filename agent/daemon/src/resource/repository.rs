@@ -1,14 +1,17 @@
 //! `repository`: a package repository of apt, as two files and the lists that they lead to.
 
 use anyhow::{Context as _, Result};
-use muster_proto::condition::Condition;
+use muster_proto::condition::{Attributes, Condition};
 use muster_proto::resource::repository::Repository;
 use muster_proto::{Digest, ResourceId};
+use rustix::fs::{Mode, OFlags};
 use serde_json::Value;
 
 use super::{BACKUP_LIMIT, Contents, Job, Prepared, Preserved, Wanted, apt, is_removal, ready, text};
 use crate::host::Host;
 use crate::host::files::{self, NewFile};
+
+const KEYRINGS: &str = "/etc/apt/keyrings";
 
 /// The attributes and the files behind them.
 fn parts(id: &ResourceId) -> [(&'static str, String); 2] {
@@ -16,16 +19,13 @@ fn parts(id: &ResourceId) -> [(&'static str, String); 2] {
 }
 
 pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
-    let mut digests = vec![];
-    for (_, path) in parts(wanted.id) {
-        let seen = host.digests.look(&host.root, &path).with_context(|| path.clone())?;
-        digests.push(seen.map_or(Value::Null, |seen| seen.digest.to_string().into()));
+    let mut attributes = Attributes::new();
+    for (attribute, path) in parts(wanted.id) {
+        if let Some(seen) = host.digests.look(&host.root, &path).with_context(|| path.clone())? {
+            attributes.insert(attribute.to_owned(), seen.digest.to_string().into());
+        }
     }
-    let [key, sources] = digests.try_into().expect("there are two parts");
-    if key.is_null() && sources.is_null() {
-        return Ok(Condition::Absent);
-    }
-    Ok(Condition::present([("key", key), ("sources", sources)]))
+    Ok(if attributes.is_empty() { Condition::Absent } else { Condition::Present(attributes) })
 }
 
 pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {
@@ -95,11 +95,14 @@ fn new_file(path: String, content: Vec<u8>) -> NewFile {
     NewFile { path, content, uid: 0, gid: 0, mode: 0o644 }
 }
 
+/// The folder of keys, which has to be open to the user that apt fetches as.
 fn ensure_keyrings(host: &Host) -> Result<()> {
-    let place = host.root.existing_place("/etc/apt/keyrings").context("is this a system with apt?")?;
-    if place.stat()?.is_none() {
-        rustix::fs::mkdirat(&place.dir, &place.name, rustix::fs::Mode::from_raw_mode(0o755))
-            .context("making /etc/apt/keyrings")?;
+    let place = host.root.existing_place(KEYRINGS).context("is this a system with apt?")?;
+    if place.stat()?.is_some() {
+        return Ok(());
     }
-    Ok(())
+    rustix::fs::mkdirat(&place.dir, &place.name, Mode::RWXU).with_context(|| format!("making {KEYRINGS}"))?;
+    let dir = place.open(OFlags::DIRECTORY)?;
+    let stat = rustix::fs::fstat(&dir)?;
+    files::apply_attributes(&dir, &stat, (Some(0), Some(0)), Some(0o755))
 }

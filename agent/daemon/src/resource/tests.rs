@@ -1,1 +1,381 @@
+//! Kinds that need no more than a file system, against a folder that stands for the root of one.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::path::PathBuf;
+
+use muster_converge::plan::{Input, Plan, plan, record_of};
+use muster_proto::compose::{Claim, Claimed, Composition};
+use muster_proto::report::OutcomeKind;
+use muster_proto::resource::{Body, Declared};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+/// A machine in a folder, and what the ledger would keep of it.
+struct Machine {
+    folder: tempfile::TempDir,
+    host: Host,
+    records: BTreeMap<ResourceId, Record>,
+    blobs: BTreeMap<Digest, Vec<u8>>,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for dir in ["etc", "srv", "home/ada", "var/lib/dpkg"] {
+            fs::create_dir_all(folder.path().join("root").join(dir)).unwrap();
+        }
+        let root = folder.path().join("root");
+        fs::write(root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nada:x:1000:1000::/home/ada:/bin/sh\n")
+            .unwrap();
+        fs::write(root.join("etc/group"), "root:x:0:\nada:x:1000:\nengineers:x:4000:ada\n").unwrap();
+        fs::write(root.join("etc/shadow"), "ada:!:1::::::\n").unwrap();
+        fs::write(root.join("var/lib/dpkg/status"), "").unwrap();
+        chown(root.join("home/ada"), Some(1000), Some(1000)).unwrap();
+        let host = Host::at(&root, &folder.path().join("run")).unwrap();
+        Self { folder, host, records: BTreeMap::new(), blobs: BTreeMap::new() }
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join("root").join(path.trim_start_matches('/'))
+    }
+
+    /// Everything below the root: path, kind and mode, owner, and content or target.
+    fn snapshot(&self) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        let mut ahead = vec![self.path("")];
+        while let Some(dir) = ahead.pop() {
+            for entry in fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                let meta = fs::symlink_metadata(&path).unwrap();
+                let content = if meta.is_dir() {
+                    ahead.push(path.clone());
+                    String::new()
+                } else if meta.is_symlink() {
+                    fs::read_link(&path).unwrap().display().to_string()
+                } else {
+                    fs::read_to_string(&path).unwrap()
+                };
+                let line = format!("{:o} {}:{} {content:?}", meta.mode(), meta.uid(), meta.gid());
+                all.insert(path.display().to_string(), line);
+            }
+        }
+        all
+    }
+
+    async fn plan(&mut self, composition: &Composition) -> Plan {
+        let ids: BTreeSet<&ResourceId> = composition.claims.keys().chain(self.records.keys()).collect();
+        let wanted: Vec<Wanted<'_>> = ids
+            .into_iter()
+            .map(|id| Wanted {
+                id,
+                resource: composition.claims.get(id).and_then(|claim| match &claim.claimed {
+                    Claimed::Apply(resource) => Some(resource),
+                    _ => None,
+                }),
+                record: self.records.get(id),
+            })
+            .collect();
+        let observed = read(&mut self.host, &wanted).await;
+        plan(&Input {
+            composition,
+            observed: &observed,
+            records: &self.records,
+            restarts_due: &BTreeSet::new(),
+            deny_kinds: &BTreeSet::new(),
+            now: "2026-11-23T00:00:00Z".parse().unwrap(),
+        })
+    }
+
+    /// One cycle; the reasons for what could not be made so.
+    async fn converge(&mut self, composition: &Composition) -> BTreeMap<String, String> {
+        let plan = self.plan(composition).await;
+        let mut reasons: BTreeMap<String, String> = plan
+            .settled
+            .iter()
+            .filter(|outcome| outcome.outcome != OutcomeKind::Kept)
+            .map(|o| (o.resource.to_string(), o.reason.clone().unwrap_or_default()))
+            .collect();
+        for id in &plan.forget {
+            self.records.remove(id);
+        }
+        let steps: Vec<&Step> = plan.steps.iter().collect();
+        for batch in batches(&steps) {
+            let mut ready = vec![];
+            for (id, prepared) in prepare(&mut self.host, &batch, &self.records).await {
+                match prepared {
+                    Ok(Prepared::Ready(preserved)) => {
+                        let blobs = preserved.blobs.into_iter().map(|blob| (Digest::of(&blob), blob));
+                        self.blobs.extend(blobs);
+                        ready.extend(batch.iter().copied().filter(|step| step.id == id));
+                    }
+                    Ok(Prepared::Blocked(reason)) | Err(reason) => {
+                        reasons.insert(id.to_string(), reason);
+                    }
+                }
+            }
+            let blobs = &self.blobs;
+            let contents = |digest: &Digest| {
+                let of_step = |step: &&Step| step.resource().and_then(|resource| resource.content("content"));
+                let desired = steps.iter().filter_map(of_step).find(|bytes| Digest::of(bytes) == *digest);
+                desired.or_else(|| blobs.get(digest).cloned())
+            };
+            for (id, written) in write(&mut self.host, &ready, &self.records, &contents).await {
+                let step = ready.iter().find(|step| step.id == id).unwrap();
+                match (written.result, &step.claim) {
+                    (Err(reason), _) => drop(reasons.insert(id.to_string(), reason)),
+                    (Ok(()), None) => drop(self.records.remove(&id)),
+                    (Ok(()), Some(_)) => {
+                        let record = record_of(step, self.records.get(&id), Value::Null);
+                        let record = Record { wrote: step.to.clone(), intended: None, ..record };
+                        self.records.insert(id, record);
+                    }
+                }
+            }
+        }
+        reasons
+    }
+}
+
+fn composition(resources: &[Value]) -> Composition {
+    let source: muster_proto::state::Applied = serde_json::from_value(json!({
+        "assignment": "a", "profile": "p", "revision": 1, "digest": Digest::of(b""), "precedence": 0,
+        "mode": "enforce",
+    }))
+    .unwrap();
+    let mut composition = Composition::default();
+    for declared in resources.iter().flat_map(|resource| Declared::parse(resource).unwrap()) {
+        let Body::Known(resource) = declared.body else { panic!("unknown") };
+        let claim = Claim {
+            claimed: Claimed::Apply(resource),
+            source: source.clone(),
+            common: declared.common,
+            overrides: vec![],
+        };
+        composition.claims.insert(declared.id, claim);
+    }
+    composition
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+}
+
+#[test]
+fn files_directories_and_links_are_made_kept_repaired_and_taken_back() {
+    let mut machine = Machine::new();
+    fs::write(machine.path("/etc/issue"), "Debian\n").unwrap();
+    fs::set_permissions(machine.path("/etc/issue"), fs::Permissions::from_mode(0o600)).unwrap();
+    symlink("/old", machine.path("/etc/link")).unwrap();
+    fs::write(machine.path("/etc/unwanted"), "was here\n").unwrap();
+    let before = machine.snapshot();
+    let wanted = composition(&[
+        json!({"file": {"path": "/etc/issue", "content": "Property\n", "mode": "0644"}}),
+        json!({"file": {"path": "/srv/new", "content": "new\n", "owner": "ada", "group": "engineers"}}),
+        json!({"file": {"path": "/etc/unwanted", "state": "absent"}}),
+        json!({"directory": {"path": "/srv/build", "group": "engineers", "mode": "2775"}}),
+        json!({"file": {"path": "/srv/build/in", "content": ""}}),
+        json!({"link": {"path": "/etc/link", "target": "/new"}}),
+        json!({"link": {"path": "/etc/another", "target": "../srv"}}),
+    ]);
+    block_on(async {
+        assert_eq!(machine.converge(&wanted).await, BTreeMap::new());
+        let made = machine.snapshot();
+        assert!(machine.plan(&wanted).await.steps.is_empty());
+        assert_eq!(fs::read_to_string(machine.path("/etc/issue")).unwrap(), "Property\n");
+        let meta = fs::metadata(machine.path("/srv/build")).unwrap();
+        assert_eq!((meta.mode() & 0o7777, meta.gid()), (0o2775, 4000));
+        let new = fs::metadata(machine.path("/srv/new")).unwrap();
+        assert_eq!((new.mode() & 0o7777, new.uid(), new.gid()), (0o644, 1000, 4000));
+
+        fs::write(machine.path("/srv/new"), "drift\n").unwrap();
+        fs::set_permissions(machine.path("/srv/build"), fs::Permissions::from_mode(0o777)).unwrap();
+        fs::remove_file(machine.path("/etc/link")).unwrap();
+        assert_eq!(machine.converge(&wanted).await, BTreeMap::new());
+        assert_eq!(machine.snapshot(), made);
+
+        assert_eq!(machine.converge(&Composition::default()).await, BTreeMap::new());
+    });
+    assert_eq!(machine.snapshot(), before);
+    assert!(machine.records.is_empty());
+}
+
+#[test]
+fn what_someone_changed_or_filled_since_is_left_when_the_profile_goes() {
+    let mut machine = Machine::new();
+    let wanted = composition(&[
+        json!({"file": {"path": "/etc/motd", "content": "ours\n"}}),
+        json!({"directory": {"path": "/srv/build"}}),
+    ]);
+    let reasons = block_on(async {
+        machine.converge(&wanted).await;
+        fs::write(machine.path("/etc/motd"), "theirs\n").unwrap();
+        fs::write(machine.path("/srv/build/work"), "").unwrap();
+        machine.converge(&Composition::default()).await
+    });
+    assert!(reasons["file:/etc/motd"].contains("left as it is"), "{reasons:?}");
+    assert!(reasons["directory:/srv/build"].contains("1 entries"), "{reasons:?}");
+    assert_eq!(fs::read_to_string(machine.path("/etc/motd")).unwrap(), "theirs\n");
+}
+
+#[test]
+fn what_is_planted_is_named_and_left_alone() {
+    let mut machine = Machine::new();
+    fs::write(machine.path("/etc/secret"), "secret").unwrap();
+    symlink("/etc", machine.path("/home/ada/etc")).unwrap();
+    symlink("/etc/secret", machine.path("/srv/planted")).unwrap();
+    fs::write(machine.path("/srv/file"), "").unwrap();
+    fs::create_dir(machine.path("/srv/dir")).unwrap();
+    let before = machine.snapshot();
+    let reasons = block_on(machine.converge(&composition(&[
+        json!({"file": {"path": "/home/ada/etc/secret", "content": "x"}}),
+        json!({"directory": {"path": "/home/ada/etc", "mode": "0777"}}),
+        json!({"link": {"path": "/home/ada/etc/link", "target": "/x"}}),
+        json!({"file": {"path": "/srv/planted", "content": "x"}}),
+        json!({"file": {"path": "/srv/dir", "content": "x"}}),
+        json!({"link": {"path": "/srv/file", "target": "/x"}}),
+        json!({"directory": {"path": "/srv/file"}}),
+        json!({"file": {"path": "/none/x", "content": "x"}}),
+        json!({"file": {"path": "/srv/x", "content": "x", "owner": "ghost"}}),
+    ])));
+    for (id, reason) in [
+        ("file:/home/ada/etc/secret", "someone other than root"),
+        ("directory:/home/ada/etc", "a symbolic link in its place"),
+        ("link:/home/ada/etc/link", "someone other than root"),
+        ("file:/srv/planted", "a symbolic link in its place"),
+        ("file:/srv/dir", "a directory in its place"),
+        ("link:/srv/file", "a regular file in its place"),
+        ("directory:/srv/file", "a regular file in its place"),
+        ("file:/none/x", "the directory /none does not exist"),
+        ("file:/srv/x", "the account ghost does not exist"),
+    ] {
+        assert!(reasons[id].contains(reason), "{id}: {}", reasons[id]);
+    }
+    assert_eq!(machine.snapshot(), before);
+}
+
+#[test]
+fn an_account_is_read_with_those_of_its_wanted_groups_and_keys_that_are_there() {
+    let mut machine = Machine::new();
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeKeyFakeKey ada";
+    fs::create_dir(machine.path("/home/ada/.ssh")).unwrap();
+    fs::write(machine.path("/home/ada/.ssh/authorized_keys"), format!("# mine\n{key}\n")).unwrap();
+    let wanted = composition(&[json!({"account": {
+        "name": "ada", "groups": ["engineers", "video"], "password": "first-login",
+        "ssh_keys": [key, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAnotherAnother ada"],
+    }})]);
+    let id = ResourceId::new("account", "ada");
+    let Claimed::Apply(resource) = &wanted.claims[&id].claimed else { panic!("claimed") };
+    let one = Wanted { id: &id, resource: Some(resource), record: None };
+    let mut found = block_on(read(&mut machine.host, &[one]));
+    let found = found.remove(&id).unwrap().unwrap();
+    let attributes = found.attributes().unwrap();
+    assert_eq!(attributes["groups"], json!(["engineers"]));
+    assert_eq!(attributes["ssh_keys"], json!([key]));
+    assert_eq!(attributes["password"], "none");
+    assert_eq!(attributes["locked"], false);
+}
+
+#[test]
+fn a_password_that_was_lost_with_the_agent_is_made_again() {
+    let mut machine = Machine::new();
+    fs::write(machine.path("/etc/shadow"), "ada:$y$hash:1::::::\n").unwrap();
+    fs::write(machine.host.scratch.join("first-login-ada"), "").unwrap();
+    let wanted = composition(&[json!({"account": {"name": "ada", "password": "first-login"}})]);
+    block_on(async {
+        assert_eq!(machine.plan(&wanted).await.steps.len(), 1, "an earlier agent took it with it");
+        machine.host.passwords_held.insert("ada".to_owned());
+        assert!(machine.plan(&wanted).await.steps.is_empty(), "this agent has it");
+        password_is_safe(&mut machine.host, "ada");
+        assert!(machine.plan(&wanted).await.steps.is_empty(), "the ledger has it");
+    });
+}
+
+#[test]
+fn an_account_that_should_be_locked_and_is_not_there_is_fine() {
+    let mut machine = Machine::new();
+    let wanted = composition(&[json!({"account": {"name": "ben", "state": "absent"}})]);
+    assert!(block_on(machine.plan(&wanted)).steps.is_empty());
+}
+
+#[test]
+fn keys_of_a_user_whose_ssh_folder_leads_elsewhere_are_not_touched() {
+    let mut machine = Machine::new();
+    fs::create_dir(machine.path("/root")).unwrap();
+    symlink("/root", machine.path("/home/ada/.ssh")).unwrap();
+    let ada = Accounts::load(&machine.host.root).unwrap().user("ada").unwrap().clone();
+    let error = authorized_keys::write(&machine.host, &ada, &["ssh-ed25519 AAAA x"], &[]).unwrap_err();
+    assert!(format!("{error:#}").contains("not a directory"), "{error:#}");
+    assert_eq!(fs::read_dir(machine.path("/root")).unwrap().count(), 0);
+
+    fs::remove_file(machine.path("/home/ada/.ssh")).unwrap();
+    authorized_keys::write(&machine.host, &ada, &["ssh-ed25519 AAAA x"], &[]).unwrap();
+    let keys = fs::metadata(machine.path("/home/ada/.ssh/authorized_keys")).unwrap();
+    assert_eq!((keys.mode() & 0o7777, keys.uid()), (0o600, 1000));
+    let folder = fs::metadata(machine.path("/home/ada/.ssh")).unwrap();
+    assert_eq!((folder.mode() & 0o7777, folder.uid()), (0o700, 1000));
+    machine.host.digests.keep(|_| false);
+}
+
+#[test]
+fn packages_are_read_by_their_constraint_and_upgrades_are_not_taken_back() {
+    let mut machine = Machine::new();
+    let status = "Package: chrony\nStatus: install ok installed\nArchitecture: amd64\nVersion: 4.3-2\n\n\
+                  Package: half\nStatus: install ok half-configured\nArchitecture: amd64\nVersion: 1\n";
+    fs::write(machine.path("/var/lib/dpkg/status"), status).unwrap();
+    let wanted = composition(&[
+        json!({"package": {"name": "chrony", "version": ">= 4.3"}}),
+        json!({"package": {"name": "half"}}),
+        json!({"package": {"name": "telnet", "state": "absent"}}),
+    ]);
+    let plan = block_on(machine.plan(&wanted));
+    let steps: Vec<_> = plan.steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(steps, ["package:half"], "one that is half-way there is installed again");
+
+    let step = Step { to: Condition::present([("version", ">= 4.3".into())]), ..plan.steps[0].clone() };
+    let record = Record {
+        before: Condition::present([("version", "4.2-1".into())]),
+        wrote: step.to.clone(),
+        intended: None,
+        ..record_of(&step, None, Value::Null)
+    };
+    machine.records.insert(ResourceId::new("package", "chrony"), record);
+    let plan = block_on(machine.plan(&Composition::default()));
+    assert!(plan.steps.is_empty(), "{plan:?}");
+    assert_eq!(plan.forget, [ResourceId::new("package", "chrony")]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn applying_twice_changes_nothing_and_taking_back_restores(
+        files in proptest::collection::btree_map("[a-e]", ("[xy]{0,2}", proptest::option::of(0_u32..0o1000)), 0..5),
+        there in proptest::collection::btree_map("[a-e]", "[xyz]{0,2}", 0..5),
+    ) {
+        let mut machine = Machine::new();
+        for (name, content) in &there {
+            fs::write(machine.path(&format!("/srv/{name}")), content).unwrap();
+        }
+        let resources: Vec<Value> = files
+            .iter()
+            .map(|(name, (content, mode))| {
+                let mut file = json!({"path": format!("/srv/{name}"), "content": content});
+                if let Some(mode) = mode {
+                    file["mode"] = format!("{mode:04o}").into();
+                }
+                json!({ "file": file })
+            })
+            .collect();
+        let wanted = composition(&resources);
+        let before = machine.snapshot();
+        block_on(async {
+            assert_eq!(machine.converge(&wanted).await, BTreeMap::new());
+            assert_eq!(machine.plan(&wanted).await.steps, []);
+            assert_eq!(machine.converge(&Composition::default()).await, BTreeMap::new());
+        });
+        prop_assert_eq!(machine.snapshot(), before);
+    }
+}

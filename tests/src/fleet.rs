@@ -1,0 +1,62 @@
+//! A whole company in miniature for a test: server, admin, and devices that enrolled from the shipped package.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::{Admin, Artifacts, Device, Network, Packages, Server, wait_until};
+
+/// Server, admin and enrolled devices on one network.
+#[derive(Debug)]
+pub struct Fleet<'n> {
+    /// The running server.
+    pub server: Server<'n>,
+    /// Its first admin.
+    pub admin: Admin<'n>,
+    /// The devices, by name.
+    pub devices: BTreeMap<&'static str, Device<'n>>,
+    /// The package repositories that devices may reach.
+    pub packages: Packages,
+}
+
+impl<'n> Fleet<'n> {
+    /// Sets a server up and lets these devices enroll, each registered with the serial `S-<name>` and no owner.
+    pub fn enroll(network: &'n Network, names: &[&'static str]) -> Result<Self> {
+        let packages = Packages::serve(network)?;
+        let artifacts = Artifacts::find()?;
+        let mut server = Server::setup(network, &artifacts)?;
+        server.serve()?;
+        let admin = Admin::first(network, &server, "walnut-harbour-eleven-lamps")?;
+        let rows: String = names.iter().map(|name| format!("S-{name},{name},,\n")).collect();
+        admin.import(&format!("serial,name,owner,labels\n{rows}"))?;
+        let mut devices = BTreeMap::new();
+        for name in names {
+            let device = Device::boot(network, name)?;
+            let serial = format!("S-{name}");
+            device.install_agent(&artifacts.agent_deb, &serial, &admin.join_file(&serial)?)?;
+            devices.insert(*name, device);
+        }
+        let fleet = Self { server, admin, devices, packages };
+        for name in names {
+            fleet.wait_until_enrolled(name)?;
+        }
+        Ok(fleet)
+    }
+
+    /// One of the devices.
+    pub fn device(&self, name: &str) -> Result<&Device<'n>> {
+        self.devices.get(name).with_context(|| format!("{name} is not one of the devices"))
+    }
+
+    fn wait_until_enrolled(&self, name: &str) -> Result<()> {
+        let enrolled = wait_until("the device to enroll", Duration::from_secs(30), || {
+            let detail: muster_proto::rest::DeviceDetail = self.admin.get(&format!("/devices/{name}"))?;
+            Ok(detail.device.enrolled.is_some().then_some(()))
+        });
+        enrolled.with_context(|| {
+            let journal = self.device(name).map(|device| device.journal("muster-agent"));
+            format!("the agent said: {}\nthe server said: {}", journal.unwrap_or_default(), self.server.log())
+        })
+    }
+}

@@ -1,0 +1,348 @@
+//! Convergence on real devices: every kind is made so, kept so, looked at without a touch, and taken back.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use muster_proto::report::OutcomeKind;
+use muster_proto::rest::HistoryEntry;
+use muster_proto::state::Mode;
+use muster_tests::{Device, Fleet, Network, PACKAGES_URL, Packages, wait_until};
+
+/// One resource of every kind, and two packages.
+fn every_kind() -> Result<String> {
+    let key =
+        Packages::public_key("corp")?.lines().map(|line| format!("        {line}\n")).collect::<String>();
+    Ok(format!(
+        r#"muster: 1
+profile: every-kind
+description: One resource of every kind
+resources:
+  - repository:
+      name: corp
+      url: {PACKAGES_URL}/corp
+      suite: stable
+      components: [main]
+      key: |
+{key}
+  - package: {{ name: muster-hello, version: ">= 1.1" }}
+  - packages: [nginx-light]
+  - group: {{ name: builders, gid: 4100 }}
+  - account:
+      name: bob
+      full_name: Bob Builder
+      uid: 4101
+      shell: /bin/bash
+      groups: [builders]
+      password: first-login
+      ssh_keys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIm9xyJ8bTTIoqkQhVc9cfQdC3OMgVFpUuAvXTbQN4sP bob"]
+  - directory: {{ path: /srv/site, owner: bob, group: builders, mode: "2775" }}
+  - file: {{ path: /srv/site/index.html, content: "<p>hello\n", mode: "0640", group: builders }}
+  - file: {{ path: /etc/issue.net, content: "Keep out.\n" }}
+  - file: {{ path: /etc/nginx/conf.d/muster.conf, content: "server_tokens off;\n" }}
+  - file: {{ path: /etc/unwanted, state: absent }}
+  - link: {{ path: /srv/current, target: /srv/site }}
+  - sudo: {{ name: builders, who: "%builders", commands: ["/usr/bin/systemctl restart nginx"], password: false }}
+  - service: {{ name: nginx, running: true, enabled: true, restart_on: ["file:/etc/nginx/conf.d/muster.conf"] }}
+checks:
+  - id: nginx-listens
+    title: The web server listens
+    query: SELECT 1 FROM listening_ports WHERE port = 80
+"#
+    ))
+}
+
+#[test]
+fn every_kind_converges_and_looking_again_touches_nothing() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    let device = fleet.device("srv-1")?;
+    device.write_file("/etc/unwanted", "old\n", 0o644)?;
+    fleet.admin.save_profile("every-kind", &every_kind()?)?;
+    fleet.admin.assign("every-kind", "device:srv-1", Mode::Enforce)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+
+    let says =
+        |argv: &[&str]| -> Result<String> { Ok(device.exec(argv)?.ok()?.stdout.trim_end().to_owned()) };
+    assert_eq!(says(&["dpkg-query", "-W", "-f", "${Version}", "muster-hello"])?, "1.1");
+    assert_eq!(says(&["getent", "group", "builders"])?, "builders:x:4100:bob");
+    assert_eq!(says(&["getent", "passwd", "bob"])?, "bob:x:4101:4101:Bob Builder:/home/bob:/bin/bash");
+    assert_eq!(says(&["stat", "-c", "%U %G %a", "/srv/site"])?, "bob builders 2775");
+    assert_eq!(says(&["stat", "-c", "%U %G %a", "/srv/site/index.html"])?, "root builders 640");
+    assert_eq!(says(&["cat", "/etc/issue.net"])?, "Keep out.");
+    assert_eq!(says(&["readlink", "/srv/current"])?, "/srv/site");
+    assert_eq!(says(&["systemctl", "is-active", "nginx"])?, "active");
+    assert!(says(&["cat", "/home/bob/.ssh/authorized_keys"])?.ends_with(" bob"));
+    assert!(!device.path("/etc/unwanted").exists());
+    says(&["runuser", "-u", "bob", "--", "sudo", "-n", "/usr/bin/systemctl", "restart", "nginx"])?;
+
+    wait_until_quiet(&fleet, "srv-1")?;
+    let touched = trace(device, || {
+        // A change that is nobody's concern, in a directory that is watched.
+        device.write_file("/etc/nobodys-concern", "x\n", 0o644)
+    })?;
+    let written: Vec<_> = touched.iter().filter(|line| is_write(line)).collect();
+    assert!(
+        touched.iter().any(|line| line.contains("dpkg/status") || line.contains("/etc")),
+        "the turn ran: {touched:?}"
+    );
+    assert!(written.is_empty(), "a turn with nothing to do wrote: {written:#?}");
+    Ok(())
+}
+
+#[test]
+fn drift_is_repaired_within_a_second_and_recorded() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    let device = fleet.device("srv-1")?;
+    let profile = "muster: 1\nprofile: motd\nresources:\n  - file: { path: /etc/motd, content: \"ours\\n\", mode: \"0644\" }\n  - service: { name: cron, running: true }\n";
+    fleet.admin.save_profile("motd", profile)?;
+    fleet.admin.assign("motd", "device:srv-1", Mode::Enforce)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    wait_until_quiet(&fleet, "srv-1")?;
+
+    let began = Instant::now();
+    device.write_file("/etc/motd", "theirs\n", 0o666)?;
+    wait_until("the file to be repaired", Duration::from_secs(5), || {
+        Ok((device.read_file("/etc/motd")? == "ours\n").then_some(()))
+    })?;
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(1), "repairing took {took:?}");
+    assert_eq!(device.exec(["stat", "-c", "%a", "/etc/motd"])?.line(), "644");
+
+    device.exec(["systemctl", "stop", "cron"])?.ok()?;
+    wait_until("the service to run again", Duration::from_secs(5), || {
+        Ok((device.exec(["systemctl", "is-active", "cron"])?.line() == "active").then_some(()))
+    })?;
+    wait_until("both repairs in the device's history", Duration::from_secs(10), || {
+        let history = history(&fleet, "srv-1")?;
+        let repaired = |resource: &str| {
+            history.iter().any(|e| {
+                e.event == "changed" && e.resource.as_deref() == Some(resource) && !e.differences.is_empty()
+            })
+        };
+        Ok((repaired("file:/etc/motd") && repaired("service:cron")).then_some(()))
+    })?;
+    Ok(())
+}
+
+#[test]
+fn what_is_no_longer_assigned_is_put_back_as_it_was() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    let device = fleet.device("srv-1")?;
+    device.write_file("/etc/unwanted", "keep me\n", 0o600)?;
+    let before = snapshot(device)?;
+    fleet.admin.save_profile("every-kind", &every_kind()?)?;
+    let assignment = fleet.admin.assign("every-kind", "device:srv-1", Mode::Enforce)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    assert_ne!(snapshot(device)?, before);
+
+    fleet.admin.unassign(&assignment.id)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    let after = snapshot(device)?;
+    let left: Vec<_> =
+        after.iter().filter(|line| !before.contains(line)).filter(|line| !is_exception(line)).collect();
+    let gone: Vec<_> =
+        before.iter().filter(|line| !after.contains(line)).filter(|line| !is_exception(line)).collect();
+    assert!(left.is_empty() && gone.is_empty(), "left behind: {left:#?}\ngone: {gone:#?}");
+    assert_eq!(device.read_file("/etc/unwanted")?, "keep me\n");
+    assert_eq!(device.exec(["stat", "-c", "%a", "/etc/unwanted"])?.line(), "600");
+    let bob = device.exec(["getent", "shadow", "bob"])?.ok()?;
+    assert!(
+        bob.line().split(':').nth(1).is_some_and(|hash| hash.starts_with('!')),
+        "bob is locked: {}",
+        bob.line()
+    );
+    Ok(())
+}
+
+#[test]
+fn audit_mode_says_what_differs_and_writes_nothing() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    let device = fleet.device("srv-1")?;
+    let before = snapshot(device)?;
+    fleet.admin.save_profile("every-kind", &every_kind()?)?;
+    fleet.admin.assign("every-kind", "device:srv-1", Mode::Audit)?;
+    let resources = wait_until("outcomes of every resource", Duration::from_secs(30), || {
+        let resources = fleet.admin.resources("srv-1")?;
+        Ok((resources.len() >= 13).then_some(resources))
+    })?;
+    let drifted = resources.iter().filter(|r| r.outcome == OutcomeKind::Drifted).count();
+    assert!(drifted >= 11, "{resources:#?}");
+    assert!(resources.iter().all(|r| r.outcome != OutcomeKind::Repaired));
+    let after = snapshot(device)?;
+    let changed: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
+    assert!(changed.is_empty(), "audit mode wrote: {changed:#?}");
+    Ok(())
+}
+
+#[test]
+fn while_the_server_is_away_the_device_enforces_and_each_event_arrives_once() -> Result<()> {
+    let network = Network::create()?;
+    let mut fleet = Fleet::enroll(&network, &["srv-1"])?;
+    let profile =
+        "muster: 1\nprofile: motd\nresources:\n  - file: { path: /etc/motd, content: \"ours\\n\" }\n";
+    fleet.admin.save_profile("motd", profile)?;
+    fleet.admin.assign("motd", "device:srv-1", Mode::Enforce)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    wait_until_quiet(&fleet, "srv-1")?;
+    let changed = |fleet: &Fleet<'_>| -> Result<usize> {
+        Ok(history(fleet, "srv-1")?.iter().filter(|e| e.event == "changed").count())
+    };
+    let before = changed(&fleet)?;
+
+    fleet.server.kill9()?;
+    for turn in 0..3 {
+        let device = fleet.device("srv-1")?;
+        device.write_file("/etc/motd", format!("theirs {turn}\n"), 0o644)?;
+        wait_until("the file to be repaired", Duration::from_secs(10), || {
+            Ok((device.read_file("/etc/motd")? == "ours\n").then_some(()))
+        })?;
+    }
+    fleet.device("srv-1")?.exec(["systemctl", "restart", "muster-agent"])?.ok()?;
+    fleet.server.serve()?;
+    wait_until("the three repairs in the history", Duration::from_secs(60), || {
+        Ok((changed(&fleet)? >= before + 3).then_some(()))
+    })?;
+    fleet.device("srv-1")?.cut_off()?;
+    std::thread::park_timeout(Duration::from_secs(2));
+    fleet.device("srv-1")?.reconnect()?;
+    std::thread::park_timeout(Duration::from_secs(3));
+    assert_eq!(changed(&fleet)?, before + 3, "{:#?}", history(&fleet, "srv-1")?);
+    Ok(())
+}
+
+#[test]
+fn a_lease_ends_while_the_server_is_stopped() -> Result<()> {
+    let network = Network::create()?;
+    let mut fleet = Fleet::enroll(&network, &["srv-1"])?;
+    let now = Command::new("date").args(["-u", "-d", "+25 seconds", "+%Y-%m-%dT%H:%M:%SZ"]).output()?;
+    let end = String::from_utf8(now.stdout)?.trim().to_owned();
+    let profile = format!(
+        "muster: 1\nprofile: visitor\nresources:\n  - account: {{ name: visitor, password: first-login, not_after: \"{end}\" }}\n  - sudo: {{ name: visitor, who: visitor, commands: [\"/usr/bin/id\"], not_after: \"{end}\" }}\n"
+    );
+    fleet.admin.save_profile("visitor", &profile)?;
+    fleet.admin.assign("visitor", "device:srv-1", Mode::Enforce)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    let rule = fleet.device("srv-1")?.path("/etc/sudoers.d/muster-visitor");
+    assert!(rule.exists(), "the grant holds before its end");
+    let device = fleet.device("srv-1")?;
+    let mut session = device.command(["runuser", "-u", "visitor", "--", "sleep", "600"])?;
+    let mut session = session.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+
+    fleet.server.stop()?;
+    let device = fleet.device("srv-1")?;
+    wait_until("the grant to end", Duration::from_secs(60), || {
+        let shadow = device.exec(["getent", "shadow", "visitor"])?.ok()?;
+        let locked = shadow.line().split(':').nth(1).is_some_and(|hash| hash.starts_with('!'));
+        Ok((locked && !rule.exists()).then_some(()))
+    })?;
+    wait_until("the visitor's processes to end", Duration::from_secs(10), || Ok(session.try_wait()?))?;
+    assert!(!device.exec(["pgrep", "-u", "visitor"])?.success(), "nothing of the visitor runs");
+    Ok(())
+}
+
+fn history(fleet: &Fleet<'_>, device: &str) -> Result<Vec<HistoryEntry>> {
+    let page: muster_proto::rest::Page<HistoryEntry> =
+        fleet.admin.get(&format!("/devices/{device}/history?limit=200"))?;
+    Ok(page.items)
+}
+
+/// Waits until nothing is on its way any more: the turn that a change caused is over and reported.
+fn wait_until_quiet(fleet: &Fleet<'_>, device: &str) -> Result<()> {
+    let mut last = (String::new(), Instant::now());
+    wait_until("the device to be quiet", Duration::from_secs(60), || {
+        let journal =
+            fleet.device(device)?.exec(["stat", "-c", "%Y %s", "/var/lib/muster/ledger.db-wal"])?.stdout;
+        if journal != last.0 {
+            last = (journal, Instant::now());
+        }
+        Ok((last.1.elapsed() > Duration::from_secs(3)).then_some(()))
+    })
+}
+
+/// The system calls by which the agent and its children could change something, while `trigger` makes it look.
+fn trace(device: &Device<'_>, trigger: impl FnOnce() -> Result<()>) -> Result<Vec<String>> {
+    let pid = device.exec(["systemctl", "show", "--value", "-p", "MainPID", "muster-agent"])?.ok()?;
+    let calls = "trace=execve,openat,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,chmod,fchmod,fchmodat,chown,fchown,fchownat,lchown,symlink,symlinkat,link,linkat,truncate,ftruncate,mount";
+    let strace = device.host_pid(pid.line().parse().context("the agent has no process")?)?;
+    let output = tempfile::NamedTempFile::new()?;
+    let mut tracer = Command::new("strace")
+        .args(["-f", "-e", calls, "-o"])
+        .arg(output.path())
+        .args(["-p", &strace.to_string()])
+        .stderr(Stdio::null())
+        .spawn()
+        .context("starting strace")?;
+    std::thread::park_timeout(Duration::from_secs(1));
+    trigger()?;
+    std::thread::park_timeout(Duration::from_secs(4));
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(i32::try_from(tracer.id())?).context("strace has no process")?,
+        rustix::process::Signal::INT,
+    )?;
+    tracer.wait()?;
+    let trace = std::fs::read_to_string(output.path())?;
+    ensure!(!trace.is_empty(), "strace saw nothing");
+    Ok(trace.lines().map(str::to_owned).collect())
+}
+
+fn is_write(line: &str) -> bool {
+    let ledger = line.contains("/var/lib/muster/");
+    let opens_to_write =
+        ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TMPFILE"].iter().any(|flag| line.contains(flag));
+    let failed = line.contains(" = -1 ");
+    let reads = line.contains("openat(") && !opens_to_write;
+    let bookkeeping = line.contains("/dev/null")
+        || line.contains("+++")
+        || line.contains("---")
+        || line.contains("resumed>");
+    !(ledger || failed || reads || bookkeeping)
+}
+
+/// The state of what profiles manage: files with mode, owner and digest; accounts; packages; units.
+fn snapshot(device: &Device<'_>) -> Result<Vec<String>> {
+    let script = r#"
+        find /etc /srv /home /usr/local -xdev \( -type f -printf '%p %m %U %G ' -exec sh -c 'sha256sum < "$1"' _ {} \; \) -o \( -printf '%p %y %m %U %G %l\n' \)
+        dpkg-query -W -f '${Package} ${db:Status-Abbrev} ${Version}\n'
+        systemctl list-unit-files --no-legend | awk '{print $1, $2}'
+    "#;
+    let output = device.exec_within(["sh", "-c", script], Duration::from_secs(60))?.ok()?;
+    let mut lines: Vec<_> = output.stdout.lines().map(str::to_owned).collect();
+    lines.sort();
+    Ok(lines)
+}
+
+/// Where putting back is allowed to leave a trace: an account is locked and its home kept, a package leaves its
+/// configuration and the users its scripts made, and caches and backups of system tools are nobody's.
+fn is_exception(line: &str) -> bool {
+    const EXCEPTIONS: [&str; 22] = [
+        "/home/bob",
+        "/etc/passwd",
+        "/etc/shadow",
+        "/etc/group",
+        "/etc/gshadow",
+        "/etc/subuid",
+        "/etc/subgid",
+        "/etc/.pwd.lock",
+        "/etc/nginx",
+        "/etc/default/nginx",
+        "/etc/init.d/nginx",
+        "/etc/logrotate.d/nginx",
+        "/etc/ufw",
+        "/etc/perl",
+        "/etc/rc",
+        "/etc/ld.so.cache",
+        "/etc/systemd/system/multi-user.target.wants ",
+        "/etc ",
+        "/etc/muster",
+        "/home ",
+        "/srv ",
+        "/etc/apt/",
+    ];
+    EXCEPTIONS.iter().any(|prefix| line.starts_with(prefix))
+        || line.contains(" rc ")
+        || line.starts_with("nginx")
+}
