@@ -37,7 +37,7 @@ impl<'n> Server<'n> {
         let mut server =
             Self { network, artifacts: artifacts.clone(), folder, setup_said: String::new(), running: None };
         let data = server.data();
-        let argv: [&OsStr; 9] = [
+        let argv: [&OsStr; 11] = [
             server.artifacts.server.as_os_str(),
             "setup".as_ref(),
             "--data".as_ref(),
@@ -46,6 +46,8 @@ impl<'n> Server<'n> {
             SERVER_NAME.as_ref(),
             "--trust-domain".as_ref(),
             TRUST_DOMAIN.as_ref(),
+            "--address".as_ref(),
+            SERVER_ADDRESS.as_ref(),
             "--yes".as_ref(),
         ];
         server.setup_said = network.run(argv, STEP)?.ok()?.stdout;
