@@ -2,7 +2,7 @@
 import './shell.css';
 import { useMantineColorScheme } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { Link, Navigate, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
+import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
 import { api, isLoggedOut } from '../api/client';
 import { useContact } from '../api/contact';
@@ -27,7 +27,7 @@ export function Shell() {
   const session = useQuery(sessionQuery);
   const location = useLocation();
   if (isLoggedOut(session.error)) {
-    return <Navigate to="/login" search={{ next: location.href }} replace />;
+    return <ToLogin />;
   }
   if (session.error && !session.data) {
     return (
@@ -40,6 +40,16 @@ export function Shell() {
   }
   if (!session.data) return null;
   return <Inside session={session.data} path={location.pathname} />;
+}
+
+/** Goes to the login once, and remembers from where. */
+function ToLogin() {
+  const navigate = useNavigate();
+  useEffect(() => {
+    const { pathname, search, hash } = window.location;
+    navigate({ to: '/login', search: { next: pathname + search + hash }, replace: true });
+  }, [navigate]);
+  return null;
 }
 
 function Inside({ session, path }: { session: Session; path: string }) {
@@ -116,8 +126,8 @@ function Account({ session }: { session: Session }) {
   const navigate = useNavigate();
   const logOut = async () => {
     await api.delete('/session');
-    client.clear();
     await navigate({ to: '/login' });
+    client.clear();
   };
   return (
     <>
