@@ -54,7 +54,7 @@ async function request<T>(method: string, path: string, body?: BodyInit, type?: 
     contact.lost();
     throw new Unreachable();
   }
-  if (response.status === 502 || response.status === 503 || response.status === 504) {
+  if (response.status >= 502 && response.status <= 504 && !isProblem(response)) {
     contact.lost();
     throw new Unreachable();
   }
@@ -62,6 +62,11 @@ async function request<T>(method: string, path: string, body?: BodyInit, type?: 
   if (!response.ok) throw new ApiError(await problemOf(response));
   const text = await response.text();
   return (text ? JSON.parse(text) : undefined) as T;
+}
+
+/** Whether the answer is the server's own, and not that of a proxy before it. */
+function isProblem(response: Response): boolean {
+  return response.headers.get('Content-Type')?.startsWith('application/problem+json') ?? false;
 }
 
 async function problemOf(response: Response): Promise<Problem> {

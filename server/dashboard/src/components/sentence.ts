@@ -4,10 +4,10 @@ import type { Compliance } from '../api/types';
 /** A piece of the sentence; with `opens` it is a number that leads to those devices. */
 export interface SentencePart {
   text: string;
-  opens?: Compliance | 'all';
+  opens?: Compliance;
 }
 
-const NUMBER = /(\d+)(?= (compliant|failing|unknown|stale|unmanaged)\b)|(\d+) of (\d+)(?= compliant\b)/g;
+const NUMBER = /(\d+)(?= of \d+ compliant\b)|(\d+)(?= (failing|unknown|stale|with nothing assigned)\b)/g;
 
 /** Splits "41 of 48 compliant; 3 failing, 2 unknown" at its numbers. A sentence it does not know stays whole. */
 export function sentenceParts(sentence: string): SentencePart[] {
@@ -18,11 +18,9 @@ export function sentenceParts(sentence: string): SentencePart[] {
   };
   for (const match of sentence.matchAll(NUMBER)) {
     upTo(match.index);
-    const [whole, number, word, compliant, total] = match;
-    if (number && word) parts.push({ text: number, opens: word as Compliance });
-    if (compliant && total) {
-      parts.push({ text: compliant, opens: 'compliant' }, { text: ' of ' }, { text: total, opens: 'all' });
-    }
+    const [whole, , , word] = match;
+    const opens = word === 'with nothing assigned' ? 'unmanaged' : ((word ?? 'compliant') as Compliance);
+    parts.push({ text: whole, opens });
     end = match.index + whole.length;
   }
   upTo(sentence.length);

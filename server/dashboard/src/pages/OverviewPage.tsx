@@ -3,7 +3,7 @@ import './OverviewPage.css';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { overviewQuery } from '../api/queries';
-import type { CauseGroup, Compliance, DeviceState, Overview, Stage } from '../api/types';
+import type { CauseGroup, DeviceState, Overview, Stage } from '../api/types';
 import { Badge } from '../components/Badge';
 import { type Column, DataTable } from '../components/DataTable';
 import { Empty, ProblemNote, RevisionLink } from '../components/parts';
@@ -40,10 +40,9 @@ function Sentence({ overview }: { overview: Overview }) {
   return sentenceParts(overview.sentence).map((part, i) => {
     // biome-ignore-start lint/suspicious/noArrayIndexKey: the pieces of a sentence have no name but their place.
     if (!part.opens) return <span key={i}>{part.text}</span>;
-    const compliance = part.opens === 'all' ? undefined : (part.opens as Compliance);
-    const tone = compliance && Number(part.text) > 0 ? look(compliance).tone : undefined;
+    const tone = Number(part.text) > 0 ? look(part.opens).tone : undefined;
     return (
-      <Link key={i} to="/devices" search={{ compliance }} data-tone={tone}>
+      <Link key={i} to="/devices" search={{ compliance: part.opens }} data-tone={tone}>
         {part.text}
       </Link>
     );

@@ -2,6 +2,7 @@
 import type { Cause, DeviceDetail } from '../../api/types';
 import { Badge } from '../../components/Badge';
 import { assignmentWords, Chain } from '../../components/Chain';
+import { causeWords } from '../../components/cause';
 import { Command } from '../../components/parts';
 import { Time } from '../../components/Time';
 import { visible } from '../../components/visible';
@@ -25,20 +26,14 @@ export function Why({ detail }: { detail: DeviceDetail }) {
   );
 }
 
-const BADGES: Record<string, string> = {
-  resource: 'failing',
-  check: 'fail',
-  stale: 'stale',
-  pending: 'pending',
-};
-
 function CauseRow({ cause }: { cause: Cause }) {
+  const { word, text } = causeWords(cause);
   return (
     <li>
       <span>
-        <Badge word={BADGES[cause.kind] ?? 'unknown'} />
+        <Badge word={word} />
       </span>
-      <span className="what">{visible(cause.problem)}</span>
+      <span className="what">{visible(text)}</span>
       <Time at={cause.since} none="" />
       <div className="rest">
         <Chain

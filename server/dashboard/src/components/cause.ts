@@ -1,0 +1,26 @@
+// A cause in the words of badges: the API says "drifted: mode is 0666, should be 0644".
+import type { Cause } from '../api/types';
+import type { Word } from './words';
+
+const SAID: [string, Word][] = [
+  ['failed', 'failed'],
+  ['blocked', 'blocked'],
+  ['drifted', 'drifted'],
+  ['not supported by this agent', 'unsupported'],
+  ['fails', 'fail'],
+  ['could not be found out', 'unknown'],
+  ['waits for', 'pending'],
+];
+
+const BY_KIND: Record<string, Word> = { resource: 'failing', check: 'fail', stale: 'stale' };
+
+/** The word of the badge, and what is left to be said beside it. */
+export function causeWords(cause: Pick<Cause, 'kind' | 'problem'>): { word: Word; text: string } {
+  const said = SAID.find(([phrase]) => cause.problem.startsWith(phrase));
+  const word = said?.[1] ?? BY_KIND[cause.kind] ?? 'unknown';
+  const rest =
+    said && cause.problem.startsWith(`${said[0]}: `)
+      ? cause.problem.slice(said[0].length + 2)
+      : cause.problem;
+  return { word, text: rest.charAt(0).toUpperCase() + rest.slice(1) };
+}
