@@ -3,7 +3,7 @@
 //! Nothing here knows what is desired. Every path is reached through [`walk::Root`], every command goes through
 //! [`run`], and what was read is remembered only as long as the kernel says that it has not changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -30,8 +30,6 @@ pub(crate) struct Host {
     pub(crate) lists_fetched: Option<Instant>,
     /// Versions of packages that were chosen between looking ahead and installing.
     pub(crate) picked_versions: BTreeMap<String, String>,
-    /// Accounts whose first password this process made and has not stored durably yet.
-    pub(crate) passwords_held: BTreeSet<String>,
 }
 
 impl Host {
@@ -52,7 +50,6 @@ impl Host {
             scratch: scratch.to_owned(),
             lists_fetched: None,
             picked_versions: BTreeMap::new(),
-            passwords_held: BTreeSet::new(),
         })
     }
 }

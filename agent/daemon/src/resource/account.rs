@@ -42,7 +42,7 @@ pub(super) fn read(host: &Host, accounts: &Accounts, wanted: &Wanted<'_>) -> Res
         None => None,
     };
     let password = match shadow.password {
-        Password::Set | Password::Locked if !is_lost(host, name) => "set",
+        Password::Set | Password::Locked if !marker(host, name).exists() => "set",
         Password::Set | Password::Locked | Password::None => "none",
         Password::Empty => "empty",
     };
@@ -95,17 +95,11 @@ pub(super) async fn write(host: &mut Host, job: &Job<'_>) -> Written {
     Written { result, secret: secret.map(|secret| (job.step.id.key().to_owned(), secret)) }
 }
 
-/// To be called once the password that [`Written::secret`] brought is stored durably: if the agent ends before, the
-/// account counts as without one at the next start, and a new one is made.
-pub(crate) fn password_is_safe(host: &mut Host, account: &str) {
-    host.passwords_held.remove(account);
+/// To be called once the password that [`Written::secret`] brought is stored durably, and before the account is read
+/// again: until then it counts as without one, so that after a crash in between a new one is made.
+pub(crate) fn password_is_safe(host: &Host, account: &str) {
     // A marker that stays makes one password more than needed, and nothing worse.
     fs::remove_file(marker(host, account)).ok();
-}
-
-/// Whether a password was made by an agent that ended before anybody could learn it.
-fn is_lost(host: &Host, account: &str) -> bool {
-    !host.passwords_held.contains(account) && marker(host, account).exists()
 }
 
 fn marker(host: &Host, account: &str) -> PathBuf {
@@ -266,7 +260,6 @@ async fn set_password(
         host.run(Work::Short, &[&UNUSABLE[..], &[name]].concat(), None).await?.ok("usermod")?;
         return Err(error);
     }
-    host.passwords_held.insert(name.to_owned());
     *secret = Some(Secret(password));
     Ok(())
 }
