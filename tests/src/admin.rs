@@ -60,7 +60,7 @@ impl<'n> Admin<'n> {
             Self { network, url: server.admin_url(), password: password.to_owned(), token: String::new() };
         let setup = Setup { link: secret, name: ADMIN_NAME.to_owned(), password: password.to_owned() };
         let (session, cookie) = admin.open_session(&setup)?;
-        let wanted = NewApiToken { name: "system tests".to_owned(), role: Role::Admin, days: Some(1) };
+        let wanted = NewApiToken { name: "system-tests".to_owned(), role: Role::Admin, days: Some(1) };
         let body = serde_json::to_string(&wanted).context("writing a request")?;
         let answer = admin.send(&Request {
             method: "POST",
