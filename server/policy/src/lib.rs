@@ -1,7 +1,14 @@
 //! The server's decisions as pure functions: no IO, no clock, no randomness; what they need comes as arguments.
 //!
-//! In the order of the flow: [`rights`] says who may ask, [`import`] what a file of devices changes, [`admit`] whether
-//! a machine gets in, [`profile`] whether a profile may be saved, [`assign`] which assignments hold for a device,
-//! [`compile`] what its desired state is, and [`comply`] how it stands.
+//! In the order of the flow: [`rights`] says who may ask, [`name`] what things may be called, [`import`] what a file of
+//! devices changes, [`admit`] whether a machine gets in, [`profile`] whether a profile may be saved, [`assign`] which
+//! assignments hold for a device, [`compile`] what its desired state is, and [`comply`] how it stands.
 
+pub mod admit;
+pub mod assign;
+pub mod compile;
+pub mod comply;
+pub mod import;
+pub mod name;
+pub mod profile;
 pub mod rights;

@@ -67,3 +67,13 @@ pub fn clear_setup_links(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     tx.execute("DELETE FROM setup_link", &[])?;
     Ok(())
 }
+
+/// Whether there is a link with this secret that has not ended.
+pub fn has_setup_link(tx: &mut Tx<'_>, secret: Digest, now: Timestamp) -> Result<bool, StoreError> {
+    let found: Option<i64> = tx.query_one(
+        "SELECT 1 FROM setup_link WHERE secret_digest = $1 AND expires > $2",
+        &[secret.into(), now.into()],
+        |row| row.get(0),
+    )?;
+    Ok(found.is_some())
+}

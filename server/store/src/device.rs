@@ -267,3 +267,18 @@ pub fn set_applied(tx: &mut Tx<'_>, id: DeviceId, generation: Generation) -> Res
     }
     Ok(())
 }
+
+/// How many devices a target reaches: all but the revoked, those with a label, or one.
+pub fn count_with_label(tx: &mut Tx<'_>, label: Option<&str>) -> Result<u64, StoreError> {
+    let count = |row: &Row<'_>| row.get(0);
+    let found = match label {
+        None => tx.query_one("SELECT COUNT(*) FROM device WHERE state <> 'revoked'", &[], count)?,
+        Some(label) => tx.query_one(
+            "SELECT COUNT(*) FROM device_label l JOIN device d ON d.id = l.device
+             WHERE l.label = $1 AND d.state <> 'revoked'",
+            &[label.into()],
+            count,
+        )?,
+    };
+    Ok(found.unwrap_or(0))
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use muster_proto::{DeviceId, Digest, Generation};
+use muster_proto::{DeviceId, Digest, Generation, Timestamp};
 
 use crate::{StoreError, Tx};
 
@@ -57,4 +57,25 @@ pub fn document(tx: &mut Tx<'_>, device: DeviceId, digest: Digest) -> Result<Opt
         &[device.into(), digest.into()],
         |row| row.get(0),
     )
+}
+
+/// Whether the device's state asks for anything.
+pub fn asks_for_anything(tx: &mut Tx<'_>, device: DeviceId) -> Result<bool, StoreError> {
+    let found: Option<i64> =
+        tx.query_one("SELECT 1 FROM state_document WHERE device = $1 LIMIT 1", &[device.into()], |row| {
+            row.get(0)
+        })?;
+    Ok(found.is_some())
+}
+
+/// How many devices have any revision of a profile in their state, and how many of those are compliant at `now`.
+pub fn devices_of_profile(tx: &mut Tx<'_>, profile: &str, now: Timestamp) -> Result<(u64, u64), StoreError> {
+    let found = tx.query_one(
+        "SELECT COUNT(*), COALESCE(SUM(CASE WHEN d.compliance = 'compliant' AND d.stale_at >= $1 THEN 1 ELSE 0 END), 0)
+         FROM device d WHERE d.state <> 'revoked' AND d.id IN
+             (SELECT s.device FROM revision r JOIN state_document s ON s.digest = r.digest WHERE r.profile = $2)",
+        &[now.into(), profile.into()],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    Ok(found.unwrap_or_default())
 }

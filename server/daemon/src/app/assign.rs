@@ -1,30 +1,290 @@
 //! Assignments: a revision for a device, a label or everyone.
 
-use muster_policy::rights::{AdminRight, ViewRight};
-use muster_proto::rest::{AssignmentResult, AssignmentView, NewAssignment};
+use std::collections::{BTreeMap, BTreeSet};
 
+use muster_policy::assign::{Assignment, Target};
+use muster_policy::rights::{AdminRight, ViewRight};
+use muster_policy::{compile, name};
+use muster_proto::profile::Profile;
+use muster_proto::rest::{AssignmentResult, AssignmentView, ConflictView, NewAssignment};
+use muster_proto::state::DesiredState;
+use muster_proto::when::Facts;
+use muster_proto::{DeviceId, RevisionNumber, Timestamp};
+use muster_store::Tx;
+use muster_store::assignment::AssignmentRow;
+use muster_store::device::DeviceRow;
+use serde_json::json;
+
+use super::audit::{self, Act};
 use super::import::Trial;
-use super::{App, AppError};
+use super::{App, AppError, device, profile, recompile, secret};
+
+/// How many names of devices an answer lists: enough to see that the target is right.
+const NAMES: usize = 1_000;
+
+/// What an assignment would do.
+struct Preview {
+    row: AssignmentRow,
+    /// Assignments of the same profile to the same target, which it takes the place of.
+    replaced: Vec<AssignmentRow>,
+    devices: Vec<DeviceRow>,
+    resources: u64,
+    conflicts: Vec<ConflictView>,
+    warnings: Vec<String>,
+}
 
 impl App {
-    /// Assigns, and compiles the states of the devices it reaches anew. On a dry run, or when it would bring about
-    /// conflicts, nothing is assigned and the answer says what would be; `Real` with conflicts is `AppError::Conflicts`.
+    /// Assigns, and compiles the states of the devices it reaches anew. An assignment of the same profile to the same
+    /// target is replaced. On a dry run nothing is assigned and the answer says what would be; `Real` with conflicts is
+    /// `AppError::Conflicts`.
     pub(crate) async fn assign(
         &self,
         right: &AdminRight,
         request: NewAssignment,
         trial: Trial,
     ) -> Result<AssignmentResult, AppError> {
-        todo!()
+        let (now, actor) = (self.now(), right.actor().to_owned());
+        let run = move |tx: &mut Tx<'_>| -> Result<AssignmentResult, AppError> {
+            let preview = preview(tx, &request, &actor, now)?;
+            if trial == Trial::Dry {
+                return Ok(preview.result(None));
+            }
+            if !preview.conflicts.is_empty() {
+                return Err(AppError::Conflicts(preview.conflicts));
+            }
+            preview.carry_out(tx, &actor, now)?;
+            let id = preview.row.id.clone();
+            let view = views(tx, |row| row.id == id)?.pop();
+            Ok(preview.result(view))
+        };
+        match trial {
+            Trial::Dry => self.store().read(run).await,
+            Trial::Real => self.store().write(run).await,
+        }
     }
 
     /// Ends an assignment.
     pub(crate) async fn unassign(&self, right: &AdminRight, id: String) -> Result<(), AppError> {
-        todo!()
+        let (at, actor) = (self.now(), right.actor().to_owned());
+        self.store()
+            .write(move |tx| {
+                let row = muster_store::assignment::get(tx, &id)?
+                    .ok_or_else(|| AppError::not_found("assignment", &id))?;
+                let reached = reached(tx, &recompile::assignment(&row)?.target)?;
+                muster_store::assignment::remove(tx, &id)?;
+                recompile::devices(tx, &reached, at)?;
+                let act = Act { at, actor: &actor, action: "assignment.end" };
+                audit::write(tx, act, &id, describe(&row))?;
+                Ok(())
+            })
+            .await
     }
 
     /// All assignments, the oldest first.
-    pub(crate) async fn list_assignments(&self, right: &ViewRight) -> Result<Vec<AssignmentView>, AppError> {
-        todo!()
+    pub(crate) async fn list_assignments(&self, _right: &ViewRight) -> Result<Vec<AssignmentView>, AppError> {
+        self.store().read(|tx| views(tx, |_| true)).await
     }
+}
+
+fn preview(
+    tx: &mut Tx<'_>,
+    request: &NewAssignment,
+    actor: &str,
+    now: Timestamp,
+) -> Result<Preview, AppError> {
+    let newest = muster_store::profile::get(tx, &request.profile)?
+        .ok_or_else(|| AppError::not_found("profile", &request.profile))?
+        .newest;
+    let number = request.revision.map_or(newest, RevisionNumber);
+    let revision = profile::find_revision(tx, &request.profile, number.0)?;
+    let profile = read_profile(tx, &revision.profile, revision.digest)?;
+    profile.bind_params(&request.params).map_err(AppError::Invalid)?;
+    let (target_kind, target) = read_target(tx, &request.target)?;
+    let row = AssignmentRow {
+        id: secret::id("as-"),
+        profile: request.profile.clone(),
+        revision: number,
+        digest: revision.digest,
+        target_kind,
+        target,
+        precedence: request.precedence,
+        mode: request.mode,
+        params: request.params.clone(),
+        created_by: actor.to_owned(),
+        created: now,
+    };
+    let assignment = recompile::assignment(&row)?;
+    let same = |other: &AssignmentRow| {
+        other.profile == row.profile && other.target_kind == row.target_kind && other.target == row.target
+    };
+    let (replaced, kept): (Vec<_>, Vec<_>) = muster_store::assignment::list(tx)?.into_iter().partition(same);
+    let mut all: Vec<_> = kept.iter().map(recompile::assignment).collect::<Result<_, _>>()?;
+    all.push(assignment.clone());
+    let mut devices = Vec::new();
+    for id in reached(tx, &assignment.target)? {
+        devices.extend(muster_store::device::get(tx, id)?);
+    }
+    Ok(Preview {
+        conflicts: conflicts(tx, &devices, &all, &row.profile, now)?,
+        warnings: warnings(&devices, &profile),
+        resources: profile.resources.len() as u64,
+        row,
+        replaced,
+        devices,
+    })
+}
+
+impl Preview {
+    fn carry_out(&self, tx: &mut Tx<'_>, actor: &str, at: Timestamp) -> Result<(), AppError> {
+        for row in &self.replaced {
+            muster_store::assignment::remove(tx, &row.id)?;
+            let act = Act { at, actor, action: "assignment.replace" };
+            audit::write(tx, act, &row.id, json!({"by": self.row.id}))?;
+        }
+        muster_store::assignment::insert(tx, &self.row)?;
+        let reached: Vec<_> = self.devices.iter().map(|device| device.id).collect();
+        recompile::devices(tx, &reached, at)?;
+        let act = Act { at, actor, action: "assignment.create" };
+        audit::write(tx, act, &self.row.id, describe(&self.row))?;
+        Ok(())
+    }
+
+    fn result(self, assignment: Option<AssignmentView>) -> AssignmentResult {
+        AssignmentResult {
+            assignment,
+            devices: self.devices.into_iter().take(NAMES).map(|device| device.name).collect(),
+            resources: self.resources,
+            conflicts: self.conflicts,
+            warnings: self.warnings,
+        }
+    }
+}
+
+/// Contradictions of this profile with others, on any of these devices. Devices with the same revisions, owner and facts
+/// compose alike, and are composed once.
+fn conflicts(
+    tx: &mut Tx<'_>,
+    devices: &[DeviceRow],
+    all: &[Assignment],
+    profile: &str,
+    now: Timestamp,
+) -> Result<Vec<ConflictView>, AppError> {
+    let mut alike: BTreeMap<String, (DesiredState, Facts, Vec<String>)> = BTreeMap::new();
+    for device in devices {
+        let Some(state) = recompile::proposal(tx, device, all, now)? else { continue };
+        let facts: Facts = serde_json::from_str(&device.facts).unwrap_or_default();
+        let when = [&facts.os, &facts.os_version, &facts.chassis, &facts.arch];
+        let key = json!([state.revisions, state.bindings.owner, when]).to_string();
+        alike.entry(key).or_insert_with(|| (state, facts, Vec::new())).2.push(device.name.clone());
+    }
+    let states: Vec<_> = alike.values().map(|(state, _, _)| state.clone()).collect();
+    let documents = recompile::documents(tx, &states)?;
+    let mut found: BTreeMap<(String, Vec<String>), Vec<String>> = BTreeMap::new();
+    for (state, facts, names) in alike.into_values() {
+        let conflicts = compile::conflicts_in(&state, &documents, &facts)
+            .map_err(|error| AppError::Defect(error.to_string()))?;
+        for conflict in conflicts.into_iter().filter(|c| c.profiles.iter().any(|p| p == profile)) {
+            let key = (conflict.resource.to_string(), conflict.profiles);
+            found.entry(key).or_default().extend(names.iter().take(NAMES).cloned());
+        }
+    }
+    Ok(found
+        .into_iter()
+        .map(|((resource, profiles), devices)| ConflictView { resource, profiles, devices })
+        .collect())
+}
+
+/// Kinds of resource that agents of these devices do not know.
+fn warnings(devices: &[DeviceRow], profile: &Profile) -> Vec<String> {
+    let wanted: BTreeSet<&str> = profile.resources.iter().map(|declared| declared.id.kind()).collect();
+    let mut lacking: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for device in devices {
+        let known: BTreeSet<String> = serde_json::from_str(&device.kinds).unwrap_or_default();
+        // One that never called has not said what it knows.
+        for kind in wanted.iter().filter(|kind| !known.is_empty() && !known.contains(**kind)) {
+            lacking.entry(kind).or_default().push(&device.name);
+        }
+    }
+    lacking
+        .into_iter()
+        .map(|(kind, names)| {
+            let some = names.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+            let more = if names.len() > 5 { ", ..." } else { "" };
+            format!("the agents of {} devices do not know {kind}: upgrade them ({some}{more})", names.len())
+        })
+        .collect()
+}
+
+fn read_profile(tx: &mut Tx<'_>, name: &str, digest: muster_proto::Digest) -> Result<Profile, AppError> {
+    let bytes = muster_store::profile::document(tx, digest)?
+        .ok_or_else(|| AppError::Defect(format!("document {digest} of profile {name} is missing")))?;
+    let (profile, _) =
+        Profile::read(&bytes).map_err(|error| AppError::Defect(format!("profile {name}: {error}")))?;
+    Ok(profile)
+}
+
+/// Reads `everyone`, `label:laptop` or `device:lap-ada` into the kind and what is stored.
+fn read_target(tx: &mut Tx<'_>, text: &str) -> Result<(String, String), AppError> {
+    let stored = match text.split_once(':') {
+        None if text == "everyone" => ("everyone", String::new()),
+        Some(("label", label)) => {
+            let label = name::label(label).map_err(|error| AppError::Invalid(format!("target: {error}")))?;
+            ("label", label.to_owned())
+        }
+        Some(("device", called)) => ("device", device::find(tx, called)?.id.to_string()),
+        _ => {
+            return Err(AppError::Invalid("target: expected everyone, label:NAME or device:NAME".to_owned()));
+        }
+    };
+    Ok((stored.0.to_owned(), stored.1))
+}
+
+fn reached(tx: &mut Tx<'_>, target: &Target) -> Result<Vec<DeviceId>, AppError> {
+    Ok(match target {
+        Target::Everyone => muster_store::device::all_ids(tx)?,
+        Target::Label(label) => muster_store::device::ids_with_label(tx, label)?,
+        Target::Device(id) => vec![*id],
+    })
+}
+
+fn describe(row: &AssignmentRow) -> serde_json::Value {
+    json!({
+        "profile": row.profile, "revision": row.revision, "target_kind": row.target_kind, "target": row.target,
+        "precedence": row.precedence, "mode": row.mode, "params": row.params,
+    })
+}
+
+/// The assignments that `wanted` picks, as they are shown.
+pub(super) fn views(
+    tx: &mut Tx<'_>,
+    wanted: impl Fn(&AssignmentRow) -> bool,
+) -> Result<Vec<AssignmentView>, AppError> {
+    let rows = muster_store::assignment::list(tx)?;
+    rows.into_iter().filter(wanted).map(|row| view(tx, row)).collect()
+}
+
+fn view(tx: &mut Tx<'_>, row: AssignmentRow) -> Result<AssignmentView, AppError> {
+    let (target, devices) = match recompile::assignment(&row)?.target {
+        Target::Everyone => ("everyone".to_owned(), muster_store::device::count_with_label(tx, None)?),
+        Target::Label(label) => {
+            (format!("label:{label}"), muster_store::device::count_with_label(tx, Some(&label))?)
+        }
+        Target::Device(id) => {
+            let name =
+                muster_store::device::get(tx, id)?.map_or_else(|| id.to_string(), |device| device.name);
+            (format!("device:{name}"), 1)
+        }
+    };
+    Ok(AssignmentView {
+        id: row.id,
+        profile: row.profile,
+        revision: row.revision.0,
+        target,
+        precedence: row.precedence,
+        mode: row.mode,
+        params: row.params,
+        created_by: row.created_by,
+        created: row.created,
+        devices,
+    })
 }

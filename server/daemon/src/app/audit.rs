@@ -1,18 +1,51 @@
 //! Reads and extends the audit.
 
 use muster_policy::rights::ViewRight;
+use muster_proto::Timestamp;
 use muster_proto::rest::{AuditEntry, Page};
+use muster_store::{StoreError, Tx, audit};
+use serde_json::Value;
 
-use super::{App, AppError};
+use super::{App, AppError, page};
+
+/// Who audits a change, when, and what it is.
+#[derive(Clone, Copy)]
+pub(super) struct Act<'a> {
+    /// When.
+    pub(super) at: Timestamp,
+    /// Who, such as `admin:kim`.
+    pub(super) actor: &'a str,
+    /// What, such as `token.create`.
+    pub(super) action: &'a str,
+}
+
+/// Adds an entry in the transaction of the change. `detail` is an object, and holds no secret.
+pub(super) fn write(tx: &mut Tx<'_>, act: Act<'_>, target: &str, detail: Value) -> Result<(), StoreError> {
+    let Act { at, actor, action } = act;
+    let detail = match detail {
+        Value::Object(detail) => detail,
+        _ => serde_json::Map::new(),
+    };
+    audit::append(tx, &audit::Entry { at, actor, action, target, detail })?;
+    Ok(())
+}
 
 impl App {
     /// One page of the audit, the newest first.
     pub(crate) async fn list_audit(
         &self,
-        right: &ViewRight,
+        _right: &ViewRight,
         cursor: Option<String>,
         limit: u32,
     ) -> Result<Page<AuditEntry>, AppError> {
-        todo!()
+        let before: Option<u64> = cursor.as_deref().map(page::read).transpose()?;
+        let limit = page::limit(limit);
+        self.store()
+            .read(move |tx| {
+                let total = audit::count(tx)?;
+                let items = audit::list(tx, before, limit + 1)?;
+                Ok(page::cut(items, limit, total, |entry| entry.id))
+            })
+            .await
     }
 }

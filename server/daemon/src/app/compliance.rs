@@ -1,22 +1,177 @@
 //! How the fleet stands.
 
+use muster_policy::comply;
 use muster_policy::rights::ViewRight;
-use muster_proto::rest::{ComplianceReport, Overview};
+use muster_proto::Timestamp;
+use muster_proto::check::{CheckResult, Verdict};
+use muster_proto::report::{Outcome, OutcomeKind};
+use muster_proto::rest::{CauseGroup, ComplianceReport, Day, Need, Overview};
+use muster_store::device::{Filter, Sort, Window};
+use muster_store::{StoreError, Tx};
 
-use super::{App, AppError};
+use super::{App, AppError, device};
+
+/// Days of history on the first page.
+const DAYS: u32 = 30;
+/// Causes on the first page.
+const CAUSES: u32 = 20;
+/// Names that stand for a cause.
+const EXAMPLES: u32 = 3;
+/// Things that wait for an admin, on the first page.
+const NEEDS: u32 = 50;
 
 impl App {
     /// The first page: numbers, funnel, what waits, causes, and thirty days.
-    pub(crate) async fn overview(&self, right: &ViewRight) -> Result<Overview, AppError> {
-        todo!()
+    pub(crate) async fn overview(&self, _right: &ViewRight) -> Result<Overview, AppError> {
+        let now = self.now();
+        self.store()
+            .read(move |tx| {
+                let counts = muster_store::device::counts(tx, None, now)?;
+                let causes = causes(tx)?;
+                Ok(Overview {
+                    sentence: comply::sentence(&counts),
+                    funnel: muster_store::device::stages(tx)?,
+                    needs_you: needs(tx, &causes)?,
+                    causes,
+                    days: days(tx, &counts, now)?,
+                    counts,
+                })
+            })
+            .await
     }
 
     /// A row a device, the worst first; all or those with a label.
     pub(crate) async fn compliance(
         &self,
-        right: &ViewRight,
+        _right: &ViewRight,
         label: Option<String>,
     ) -> Result<ComplianceReport, AppError> {
-        todo!()
+        let (now, presence) = (self.now(), self.presence().clone());
+        self.store()
+            .read(move |tx| {
+                let counts = muster_store::device::counts(tx, label.as_deref(), now)?;
+                let filter = Filter { label, managed: true, ..Filter::default() };
+                let window = Window { sort: Sort::Compliance, after: None, limit: u32::MAX };
+                let rows = muster_store::device::list(tx, &filter, &window, now)?;
+                let mut labels = muster_store::label::all(tx)?;
+                let devices = rows
+                    .into_iter()
+                    .map(|(_, row)| {
+                        let labels = labels.remove(&row.id).unwrap_or_default();
+                        device::labelled(row, labels, &presence, now)
+                    })
+                    .collect();
+                Ok(ComplianceReport { sentence: comply::sentence(&counts), counts, devices })
+            })
+            .await
+    }
+}
+
+/// The date of a time, in UTC, such as `2026-11-23`.
+pub(super) fn date(at: Timestamp) -> String {
+    at.to_string().chars().take("2026-11-23".len()).collect()
+}
+
+/// Recorded days, and how it is now in place of what was last recorded today.
+fn days(
+    tx: &mut Tx<'_>,
+    counts: &muster_proto::rest::ComplianceCounts,
+    now: Timestamp,
+) -> Result<Vec<Day>, StoreError> {
+    let today = date(now);
+    let mut days = muster_store::day::list(tx, DAYS)?;
+    days.retain(|day| day.date != today);
+    days.push(Day { date: today, counts: counts.clone() });
+    let surplus = days.len().saturating_sub(DAYS as usize);
+    Ok(days.split_off(surplus))
+}
+
+fn causes(tx: &mut Tx<'_>) -> Result<Vec<CauseGroup>, StoreError> {
+    let mut causes = Vec::new();
+    for trouble in muster_store::outcome::troubles(tx, CAUSES)? {
+        let examples = muster_store::outcome::examples(tx, &trouble, EXAMPLES)?;
+        let reason = examples.iter().find_map(|(_, document)| {
+            serde_json::from_str::<Outcome>(document).ok().and_then(|outcome| outcome.reason)
+        });
+        let word = outcome_word(trouble.outcome);
+        causes.push(CauseGroup {
+            subject: trouble.resource,
+            problem: reason.map_or_else(|| word.to_owned(), |reason| format!("{word}: {reason}")),
+            profile: pinned(&trouble.profile, trouble.revision),
+            devices: trouble.devices,
+            examples: examples.into_iter().map(|(name, _)| name).collect(),
+        });
+    }
+    for trouble in muster_store::check::troubles(tx, CAUSES)? {
+        let examples = muster_store::check::examples(tx, &trouble, EXAMPLES)?;
+        causes.push(CauseGroup {
+            problem: verdict_word(trouble.verdict).to_owned(),
+            profile: pinned(&trouble.profile, trouble.revision),
+            devices: trouble.devices,
+            examples,
+            subject: trouble.check,
+        });
+    }
+    causes.sort_by(|a, b| b.devices.cmp(&a.devices).then_with(|| a.subject.cmp(&b.subject)));
+    causes.truncate(CAUSES as usize);
+    Ok(causes)
+}
+
+fn needs(tx: &mut Tx<'_>, causes: &[CauseGroup]) -> Result<Vec<Need>, StoreError> {
+    let mut needs = Vec::new();
+    for pending in muster_store::enrollment::all_pending(tx, NEEDS)? {
+        let Some(device) = muster_store::device::get(tx, pending.device)? else { continue };
+        needs.push(Need {
+            kind: "pending".to_owned(),
+            text: format!(
+                "{} waits with code {}: compare it with the machine's console, then approve",
+                device.name, pending.code
+            ),
+            device: Some(device.name),
+        });
+    }
+    for cause in causes.iter().filter(|cause| cause.problem.starts_with("blocked: conflict")) {
+        needs.push(Need {
+            kind: "conflict".to_owned(),
+            text: format!("{} on {} devices: {}", cause.subject, cause.devices, cause.problem),
+            device: cause.examples.first().cloned(),
+        });
+    }
+    Ok(needs)
+}
+
+/// A profile and revision as `base@3`; nothing for what no profile asks for.
+pub(super) fn pinned(profile: &str, revision: u32) -> Option<String> {
+    (!profile.is_empty()).then(|| format!("{profile}@{revision}"))
+}
+
+/// What became of a resource, in a word.
+pub(super) fn outcome_word(outcome: OutcomeKind) -> &'static str {
+    match outcome {
+        OutcomeKind::Kept => "kept",
+        OutcomeKind::Repaired => "repaired",
+        OutcomeKind::Drifted => "drifted",
+        OutcomeKind::Failed => "failed",
+        OutcomeKind::Blocked => "blocked",
+        OutcomeKind::NotApplicable => "not applicable",
+        OutcomeKind::Unsupported => "not supported by this agent",
+    }
+}
+
+/// A check's result, in words.
+pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "passes",
+        Verdict::Fail => "fails",
+        Verdict::Unknown => "could not be found out",
+        Verdict::NotApplicable => "not applicable",
+    }
+}
+
+/// Why a result is not a pass, in a sentence.
+pub(super) fn verdict_problem(result: &CheckResult) -> String {
+    match &result.reason {
+        Some(reason) => format!("{}: {reason}", verdict_word(result.verdict)),
+        None => verdict_word(result.verdict).to_owned(),
     }
 }

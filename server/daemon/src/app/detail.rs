@@ -1,52 +1,250 @@
 //! One device in depth: why it is not compliant, its resources, checks, history and tables.
 
 use muster_policy::rights::ViewRight;
-use muster_proto::rest::{CheckView, DeviceDetail, HistoryEntry, Page, ResourceView, TableView};
+use muster_proto::report::{Event, Outcome};
+use muster_proto::rest::{
+    CheckView, DeviceDetail, HistoryEntry, Page, PendingClaims, ResourceView, TableView,
+};
+use muster_proto::{DeviceId, Timestamp};
+use muster_store::device::DeviceRow;
+use muster_store::outcome::OutcomeRow;
+use muster_store::report::EventRow;
+use muster_store::{StoreError, Tx};
+use serde_json::{Map, Value};
 
-use super::{App, AppError};
+use super::{App, AppError, device, page};
+
+mod cause;
+mod rules;
+
+use rules::Rules;
 
 impl App {
     /// A device with what keeps it from being compliant.
-    pub(crate) async fn show_device(&self, right: &ViewRight, called: String) -> Result<DeviceDetail, AppError> {
-        todo!()
+    pub(crate) async fn show_device(
+        &self,
+        _right: &ViewRight,
+        called: String,
+    ) -> Result<DeviceDetail, AppError> {
+        let (now, presence) = (self.now(), self.presence().clone());
+        self.store()
+            .read(move |tx| {
+                let row = device::find(tx, &called)?;
+                let view = device::view(tx, row.clone(), &presence, now)?;
+                let assignments = cause::assignments(tx, row.id)?;
+                Ok(DeviceDetail {
+                    causes: cause::of(tx, &row, &view, &assignments)?,
+                    facts: serde_json::from_str(&row.facts).unwrap_or_default(),
+                    certificate_not_after: muster_store::certificate::newest_end(tx, row.id)?,
+                    assignments,
+                    passwords: muster_store::password::accounts(tx, row.id)?,
+                    pending: pending(tx, &row)?,
+                    device: view,
+                })
+            })
+            .await
     }
 
     /// What became of each of its resources.
     pub(crate) async fn device_resources(
         &self,
-        right: &ViewRight,
+        _right: &ViewRight,
         called: String,
     ) -> Result<Vec<ResourceView>, AppError> {
-        todo!()
+        self.store()
+            .read(move |tx| {
+                let device = device::find(tx, &called)?;
+                muster_store::outcome::of_device(tx, device.id)?.iter().map(resource_view).collect()
+            })
+            .await
     }
 
     /// The results of its checks.
     pub(crate) async fn device_checks(
         &self,
-        right: &ViewRight,
+        _right: &ViewRight,
         called: String,
     ) -> Result<Vec<CheckView>, AppError> {
-        todo!()
+        self.store()
+            .read(move |tx| {
+                let device = device::find(tx, &called)?;
+                check_views(tx, device.id)
+            })
+            .await
     }
 
     /// What happened on it, the newest first.
     pub(crate) async fn device_history(
         &self,
-        right: &ViewRight,
+        _right: &ViewRight,
         called: String,
         cursor: Option<String>,
         limit: u32,
     ) -> Result<Page<HistoryEntry>, AppError> {
-        todo!()
+        let before: Option<(i64, u64)> = cursor.as_deref().map(page::read).transpose()?;
+        let before = before.map_or((Timestamp::MAX, u64::MAX), |(at, sequence)| {
+            (Timestamp::from_micros(at).unwrap_or(Timestamp::MAX), sequence)
+        });
+        let limit = page::limit(limit);
+        self.store()
+            .read(move |tx| {
+                let device = device::find(tx, &called)?;
+                let total = muster_store::report::count(tx, device.id)?;
+                let rows = muster_store::report::history(tx, device.id, before, limit + 1)?;
+                let page = page::cut(rows, limit, total, |row| (row.recorded.micros(), row.sequence));
+                let items = page.items.into_iter().map(history_entry).collect();
+                Ok(Page { items, next: page.next, total })
+            })
+            .await
     }
 
     /// A table as it was last reported.
     pub(crate) async fn device_table(
         &self,
-        right: &ViewRight,
+        _right: &ViewRight,
         called: String,
         table: String,
     ) -> Result<TableView, AppError> {
-        todo!()
+        self.store()
+            .read(move |tx| {
+                let device = device::find(tx, &called)?;
+                let section = muster_store::report::section(tx, device.id, &format!("table:{table}"))?;
+                let Some((document, reported)) = section else {
+                    return Ok(TableView {
+                        name: table,
+                        reported: None,
+                        columns: Vec::new(),
+                        rows: Vec::new(),
+                    });
+                };
+                let document = serde_json::from_str(&document)
+                    .map_err(|error| AppError::Defect(format!("table {table}: {error}")))?;
+                let (columns, rows) = table_of(document);
+                Ok(TableView { name: table, reported: Some(reported), columns, rows })
+            })
+            .await
     }
+}
+
+fn pending(tx: &mut Tx<'_>, device: &DeviceRow) -> Result<Option<PendingClaims>, StoreError> {
+    let oldest = muster_store::enrollment::pending_of_device(tx, device.id)?.into_iter().next();
+    Ok(oldest.map(|row| {
+        let claims: muster_proto::enrollment::EnrollmentClaims =
+            serde_json::from_str(&row.claims).unwrap_or_default();
+        PendingClaims {
+            code: row.code,
+            serial: claims.serial,
+            hostname: claims.hostname,
+            model: claims.model,
+            address: row.address,
+            since: row.since,
+        }
+    }))
+}
+
+fn resource_view(row: &OutcomeRow) -> Result<ResourceView, AppError> {
+    let outcome: Outcome = serde_json::from_str(&row.document)
+        .map_err(|error| AppError::Defect(format!("outcome of {}: {error}", row.resource)))?;
+    Ok(ResourceView {
+        resource: row.resource.clone(),
+        outcome: outcome.outcome,
+        since: row.since,
+        profile: outcome.profile,
+        revision: outcome.revision,
+        assignment: outcome.assignment,
+        mode: outcome.mode,
+        differences: outcome.differences,
+        reason: outcome.reason,
+        note: outcome.note,
+        overrides: outcome.overrides,
+    })
+}
+
+fn check_views(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<CheckView>, AppError> {
+    let mut rules = Rules::default();
+    let mut views = Vec::new();
+    for interval in muster_store::check::now(tx, device)? {
+        let result: muster_proto::check::CheckResult = serde_json::from_str(&interval.document)
+            .map_err(|error| AppError::Defect(format!("result of {}: {error}", interval.check)))?;
+        let check = rules.check(tx, &result.profile, result.revision, &result.id)?;
+        views.push(CheckView {
+            title: check.as_ref().map_or_else(|| result.id.clone(), |check| check.title.clone()),
+            severity: check.as_ref().map(|check| check.severity).unwrap_or_default(),
+            controls: check.as_ref().map(|check| check.controls.clone()).unwrap_or_default(),
+            remediation: check.and_then(|check| check.remediation),
+            id: result.id,
+            verdict: result.verdict,
+            since: interval.from,
+            profile: result.profile,
+            revision: result.revision,
+            evidence: result.evidence,
+            reason: result.reason,
+        });
+    }
+    Ok(views)
+}
+
+fn history_entry(row: EventRow) -> HistoryEntry {
+    let raw: Value = serde_json::from_str(&row.document).unwrap_or_default();
+    let word = raw["event"].as_str().unwrap_or("unknown").to_owned();
+    let entry = |text: String, resource: Option<String>| HistoryEntry {
+        at: row.at,
+        recorded: row.recorded,
+        event: word.clone(),
+        text,
+        resource,
+        differences: Vec::new(),
+    };
+    match serde_json::from_value::<Event>(raw.clone()) {
+        Ok(Event::Accepted { generation, .. }) => entry(format!("took generation {generation}"), None),
+        Ok(Event::Refused { generation, reason }) => {
+            entry(format!("did not take generation {generation}: {reason}"), None)
+        }
+        Ok(Event::Changed { resource, action, differences, reversal }) => {
+            let did = match (action, reversal) {
+                (_, true) => "put back what was there before Muster",
+                (muster_proto::condition::Action::Create, false) => "made",
+                (muster_proto::condition::Action::Change, false) => "changed",
+                (muster_proto::condition::Action::Remove, false) => "removed",
+            };
+            let mut entry = entry(format!("{did}: {resource}"), Some(resource.to_string()));
+            entry.differences = differences;
+            entry
+        }
+        Ok(Event::Failed { resource, reason }) => {
+            entry(format!("failed: {resource}: {reason}"), Some(resource.to_string()))
+        }
+        Ok(Event::Ended { resource }) => entry(format!("ended: {resource}"), Some(resource.to_string())),
+        // The password is kept elsewhere, so the event does not read as the agent's own.
+        Ok(Event::FirstLoginPassword { .. }) | Err(_) => match (word.as_str(), &raw) {
+            ("first_login_password", raw) => entry(
+                format!("made a first-login password for {}", raw["account"].as_str().unwrap_or("?")),
+                None,
+            ),
+            ("lost", raw) => {
+                entry(format!("events {} to {} were lost: the queue was full", raw["from"], raw["to"]), None)
+            }
+            (other, _) => entry(format!("{other} (of a newer agent)"), None),
+        },
+    }
+}
+
+/// A table's columns and rows, whether it came as `{columns, rows}` or as a list of objects.
+fn table_of(document: Value) -> (Vec<String>, Vec<Vec<Value>>) {
+    if let Some(error) = document["error"].as_str() {
+        return (vec!["error".to_owned()], vec![vec![error.into()]]);
+    }
+    let columns: Option<Vec<String>> = serde_json::from_value(document["columns"].clone()).ok();
+    let objects = |rows: &Value| serde_json::from_value::<Vec<Map<String, Value>>>(rows.clone()).ok();
+    let rows = if document.is_array() { &document } else { &document["rows"] };
+    if let Some(objects) = objects(rows) {
+        let columns = columns
+            .unwrap_or_else(|| objects.first().map(|row| row.keys().cloned().collect()).unwrap_or_default());
+        let rows = objects
+            .into_iter()
+            .map(|mut row| columns.iter().map(|column| row.remove(column).unwrap_or_default()).collect())
+            .collect();
+        return (columns, rows);
+    }
+    (columns.unwrap_or_default(), serde_json::from_value(rows.clone()).unwrap_or_default())
 }

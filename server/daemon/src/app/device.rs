@@ -1,22 +1,45 @@
 //! Devices as records: list, change, approve, revoke.
 
-use muster_policy::rights::{AdminRight, ViewRight};
-use muster_proto::rest::{Approve, Device, DevicePatch, Page};
-use muster_store::device::{Filter, Sort};
+use std::collections::BTreeSet;
 
-use super::{App, AppError};
+use muster_policy::rights::{AdminRight, ViewRight};
+use muster_policy::{comply, name};
+use muster_proto::Timestamp;
+use muster_proto::rest::{Approve, Device, DevicePatch, DeviceState, Page};
+use muster_store::device::{DeviceRow, Filter, Sort, Window};
+use muster_store::{StoreError, Tx};
+use serde_json::{Map, json};
+
+use super::audit::{self, Act};
+use super::presence::Presence;
+use super::{App, AppError, page, recompile};
 
 impl App {
     /// One page of devices. `cursor` is `next` of the page before.
     pub(crate) async fn list_devices(
         &self,
-        right: &ViewRight,
+        _right: &ViewRight,
         filter: Filter,
         sort: Sort,
         cursor: Option<String>,
         limit: u32,
     ) -> Result<Page<Device>, AppError> {
-        todo!()
+        let after: Option<(i64, String)> = cursor.as_deref().map(page::read).transpose()?;
+        let (now, limit, presence) = (self.now(), page::limit(limit), self.presence().clone());
+        self.store()
+            .read(move |tx| {
+                let total = muster_store::device::total(tx, &filter, now)?;
+                let window = Window { sort, after, limit: limit + 1 };
+                let rows = muster_store::device::list(tx, &filter, &window, now)?;
+                let page = page::cut(rows, limit, total, |(number, row)| (*number, row.name.clone()));
+                let items = page
+                    .items
+                    .into_iter()
+                    .map(|(_, row)| view(tx, row, &presence, now))
+                    .collect::<Result<_, _>>()?;
+                Ok(Page { items, next: page.next, total })
+            })
+            .await
     }
 
     /// Changes a device's record; what hangs on it is compiled anew. `called` is its id, name or serial.
@@ -26,7 +49,19 @@ impl App {
         called: String,
         patch: DevicePatch,
     ) -> Result<Device, AppError> {
-        todo!()
+        let (at, actor, presence) = (self.now(), right.actor().to_owned(), self.presence().clone());
+        self.store()
+            .write(move |tx| {
+                let device = find(tx, &called)?;
+                let changed = change(tx, &device, &patch)?;
+                if !changed.is_empty() {
+                    recompile::devices(tx, &[device.id], at)?;
+                    let act = Act { at, actor: &actor, action: "device.change" };
+                    audit::write(tx, act, &device.id.to_string(), changed.into())?;
+                }
+                fresh(tx, &device, &presence, at)
+            })
+            .await
     }
 
     /// Lets a waiting machine in, by the code on its console.
@@ -36,11 +71,145 @@ impl App {
         called: String,
         request: Approve,
     ) -> Result<Device, AppError> {
-        todo!()
+        let (at, actor, presence) = (self.now(), right.actor().to_owned(), self.presence().clone());
+        self.store()
+            .write(move |tx| {
+                let device = find(tx, &called)?;
+                let code = request.code.trim().to_ascii_uppercase();
+                if device.state != DeviceState::Pending || !muster_store::enrollment::approve(tx, device.id, &code)? {
+                    return Err(AppError::Invalid(format!(
+                        "no machine with code {code} waits as {}: compare it with the code on the machine's console",
+                        device.name
+                    )));
+                }
+                let patch = DevicePatch { name: request.name.clone(), owner: None, labels: None };
+                let mut detail = change(tx, &device, &patch)?;
+                muster_store::device::set_state(tx, device.id, DeviceState::Registered)?;
+                recompile::devices(tx, &[device.id], at)?;
+                detail.insert("code".to_owned(), code.into());
+                let act = Act { at, actor: &actor, action: "device.approve" };
+                audit::write(tx, act, &device.id.to_string(), detail.into())?;
+                fresh(tx, &device, &presence, at)
+            })
+            .await
     }
 
     /// Stops accepting a device's certificates.
     pub(crate) async fn revoke_device(&self, right: &AdminRight, called: String) -> Result<Device, AppError> {
-        todo!()
+        let (at, actor, presence) = (self.now(), right.actor().to_owned(), self.presence().clone());
+        self.store()
+            .write(move |tx| {
+                let device = find(tx, &called)?;
+                if device.state != DeviceState::Revoked {
+                    let certificates = muster_store::certificate::revoke_all(tx, device.id, at)?;
+                    muster_store::enrollment::clear_pending(tx, device.id)?;
+                    muster_store::device::set_state(tx, device.id, DeviceState::Revoked)?;
+                    let act = Act { at, actor: &actor, action: "device.revoke" };
+                    audit::write(tx, act, &device.id.to_string(), json!({"certificates": certificates}))?;
+                }
+                fresh(tx, &device, &presence, at)
+            })
+            .await
+    }
+}
+
+/// The device that an admin calls by id, name or serial.
+pub(super) fn find(tx: &mut Tx<'_>, called: &str) -> Result<DeviceRow, AppError> {
+    muster_store::device::find(tx, called)?.ok_or_else(|| AppError::not_found("device", called))
+}
+
+/// Changes what the patch names; gives what that was, for the audit.
+fn change(
+    tx: &mut Tx<'_>,
+    device: &DeviceRow,
+    patch: &DevicePatch,
+) -> Result<Map<String, serde_json::Value>, AppError> {
+    let mut changed = Map::new();
+    let name = match &patch.name {
+        Some(name) if *name != device.name => {
+            name::device(name).map_err(|error| AppError::Invalid(format!("name: {error}")))?;
+            if muster_store::device::by_name(tx, name)?.is_some() {
+                return Err(AppError::Taken(format!("another device is called {name}")));
+            }
+            changed.insert("name".to_owned(), json!({"from": device.name, "to": name}));
+            name
+        }
+        _ => &device.name,
+    };
+    let owner = match &patch.owner {
+        Some(owner) => Some(owner.as_str()).filter(|owner| !owner.is_empty()),
+        None => device.owner.as_deref(),
+    };
+    if owner != device.owner.as_deref() {
+        if let Some(owner) = owner
+            && muster_store::person::get(tx, owner)?.is_none()
+        {
+            return Err(AppError::not_found("person", owner));
+        }
+        changed.insert("owner".to_owned(), json!({"from": device.owner, "to": owner}));
+    }
+    muster_store::device::set_record(tx, device.id, name, owner)?;
+    if let Some(labels) = &patch.labels {
+        let before = muster_store::label::of_device(tx, device.id)?;
+        let after = labels_of(labels)?;
+        if before != after {
+            recompile::relabel(tx, device.id, &after)?;
+            changed.insert("labels".to_owned(), json!({"from": before, "to": after}));
+        }
+    }
+    Ok(changed)
+}
+
+/// Checks labels.
+pub(super) fn labels_of(labels: &[String]) -> Result<BTreeSet<String>, AppError> {
+    let check = |label: &String| name::label(label).map(str::to_owned);
+    let checked: Result<_, _> = labels.iter().map(check).collect();
+    checked.map_err(|error| AppError::Invalid(format!("labels: {error}")))
+}
+
+/// The device as it is after a change.
+fn fresh(
+    tx: &mut Tx<'_>,
+    device: &DeviceRow,
+    presence: &Presence,
+    now: Timestamp,
+) -> Result<Device, AppError> {
+    let row = muster_store::device::get(tx, device.id)?
+        .ok_or_else(|| AppError::not_found("device", device.id.to_string()))?;
+    Ok(view(tx, row, presence, now)?)
+}
+
+/// A device as lists show it.
+pub(super) fn view(
+    tx: &mut Tx<'_>,
+    row: DeviceRow,
+    presence: &Presence,
+    now: Timestamp,
+) -> Result<Device, StoreError> {
+    let labels = muster_store::label::of_device(tx, row.id)?.into_iter().collect();
+    Ok(labelled(row, labels, presence, now))
+}
+
+/// A device as lists show it, its labels known already.
+pub(super) fn labelled(row: DeviceRow, labels: Vec<String>, presence: &Presence, now: Timestamp) -> Device {
+    let heard = presence.unwritten(row.id);
+    let stale_at = heard.map_or(row.stale_at, |at| row.stale_at.max(at.plus_seconds(row.stale_after)));
+    Device {
+        id: row.id.to_string(),
+        name: row.name,
+        serial: row.serial,
+        owner: row.owner,
+        labels,
+        state: row.state,
+        compliance: comply::standing(row.compliance, row.state, stale_at, now),
+        failing: row.failing,
+        os: row.os,
+        generation_wanted: row.generation_wanted.0,
+        generation_applied: row.generation_applied.0,
+        connected: presence.is_connected(row.id),
+        last_seen: row.last_seen.max(heard),
+        registered: row.registered,
+        enrolled: row.enrolled,
+        ready: row.ready,
     }
 }

@@ -29,6 +29,16 @@ impl App {
         device: DeviceId,
         digests: Vec<Digest>,
     ) -> Result<Vec<Vec<u8>>, FetchError> {
-        todo!()
+        if digests.len() > MAX_DIGESTS {
+            return Err(FetchError::TooMany);
+        }
+        self.store()
+            .read(move |tx| {
+                let one = |digest: &Digest| {
+                    muster_store::state::document(tx, device, *digest)?.ok_or(FetchError::NotNamed(*digest))
+                };
+                digests.iter().map(one).collect()
+            })
+            .await
     }
 }

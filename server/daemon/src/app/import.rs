@@ -1,9 +1,21 @@
 //! Registers devices from a CSV file, all or nothing.
 
-use muster_policy::rights::AdminRight;
-use muster_proto::rest::Import;
+use std::collections::BTreeSet;
 
-use super::{App, AppError};
+use muster_policy::comply;
+use muster_policy::import::{self, Columns, Plan, Present, Record, Row};
+use muster_policy::rights::AdminRight;
+use muster_proto::rest::{DeviceState, Import, PersonView, SourcePlace};
+use muster_proto::{DeviceId, Timestamp};
+use muster_store::Tx;
+use muster_store::device::NewDevice;
+use serde_json::json;
+
+use super::audit::{self, Act};
+use super::{App, AppError, person, recompile, secret};
+
+/// The most rows of one file.
+const MAX_ROWS: usize = 200_000;
 
 /// Whether to do it or only to say what would be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +35,160 @@ impl App {
         csv: String,
         trial: Trial,
     ) -> Result<Import, AppError> {
-        todo!()
+        let rows = match read(&csv) {
+            Ok(rows) => rows,
+            Err(errors) => return Ok(summary(&Plan::default(), errors)),
+        };
+        let (at, actor) = (self.now(), right.actor().to_owned());
+        match trial {
+            Trial::Dry => {
+                let look =
+                    move |tx: &mut Tx<'_>| Ok::<_, AppError>(import::plan(&rows, &present(tx, &rows)?));
+                Ok(match self.store().read(look).await? {
+                    Ok(plan) => summary(&plan, Vec::new()),
+                    Err(errors) => summary(&Plan::default(), errors),
+                })
+            }
+            Trial::Real => {
+                self.store()
+                    .write(move |tx| {
+                        let plan = match import::plan(&rows, &present(tx, &rows)?) {
+                            Ok(plan) => plan,
+                            Err(errors) => return Ok(summary(&Plan::default(), errors)),
+                        };
+                        carry_out(tx, &plan, Act { at, actor: &actor, action: "device.import" })?;
+                        Ok(summary(&plan, Vec::new()))
+                    })
+                    .await
+            }
+        }
+    }
+}
+
+fn read(csv: &str) -> Result<Vec<Row>, Vec<SourcePlace>> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(csv.as_bytes());
+    let unreadable = |error: csv::Error| {
+        let line = error.position().map_or(0, csv::Position::line);
+        vec![SourcePlace { line, column: 0, message: error.to_string() }]
+    };
+    let mut columns = None;
+    let mut rows = Vec::new();
+    let mut errors = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(unreadable)?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let fields: Vec<&str> = record.iter().collect();
+        let Some(columns) = columns else {
+            columns = Some(Columns::find(&fields).map_err(|error| vec![error])?);
+            continue;
+        };
+        if fields.iter().all(|field| field.trim().is_empty()) {
+            continue;
+        }
+        match columns.read(line, &fields) {
+            Ok(row) => rows.push(row),
+            Err(mut more) => errors.append(&mut more),
+        }
+        if rows.len() > MAX_ROWS {
+            let message = format!("more than {MAX_ROWS} rows: import the file in parts");
+            return Err(vec![SourcePlace { line, column: 0, message }]);
+        }
+    }
+    if columns.is_none() {
+        let message =
+            "the file is empty: its first row names the columns, serial,name,owner,labels".to_owned();
+        errors.push(SourcePlace { line: 1, column: 0, message });
+    }
+    if errors.is_empty() { Ok(rows) } else { Err(errors) }
+}
+
+/// What is recorded of the serials, names and owners in the file.
+fn present(tx: &mut Tx<'_>, rows: &[Row]) -> Result<Present, AppError> {
+    let mut present = Present::default();
+    for row in rows {
+        if let Some(device) = muster_store::device::by_serial(tx, &row.serial)? {
+            let labels = muster_store::label::of_device(tx, device.id)?;
+            if let Some(owner) = &device.owner {
+                present.people.insert(owner.clone());
+            }
+            present.names.insert(device.name.clone(), device.serial.clone());
+            let record = Record { serial: device.serial, name: device.name, owner: device.owner, labels };
+            present.devices.insert(row.serial.clone(), record);
+        }
+        let name = row.name.clone().unwrap_or_else(|| import::name_for(&row.serial));
+        if let Some(device) = muster_store::device::by_name(tx, &name)? {
+            present.names.insert(device.name, device.serial);
+        }
+        if let Some(owner) = row.owner.as_ref().filter(|owner| !present.people.contains(*owner))
+            && muster_store::person::get(tx, owner)?.is_some()
+        {
+            present.people.insert(owner.clone());
+        }
+    }
+    Ok(present)
+}
+
+fn carry_out(tx: &mut Tx<'_>, plan: &Plan, act: Act<'_>) -> Result<(), AppError> {
+    for username in &plan.new_people {
+        let view =
+            PersonView { username: username.clone(), full_name: None, uid: None, ssh_keys: Vec::new() };
+        person::create(tx, view, Act { action: "person.create", ..act })?;
+    }
+    let mut touched = Vec::new();
+    // Names may change hands between two devices of the file: all are given up before any is taken.
+    for record in &plan.changed {
+        if let Some(device) = muster_store::device::by_serial(tx, &record.serial)?
+            && device.name != record.name
+        {
+            let owner = device.owner.as_deref();
+            muster_store::device::set_record(tx, device.id, &format!("~{}", device.id), owner)?;
+        }
+    }
+    for record in &plan.changed {
+        let device = muster_store::device::by_serial(tx, &record.serial)?
+            .ok_or_else(|| AppError::Defect(format!("serial {} is gone", record.serial)))?;
+        muster_store::device::set_record(tx, device.id, &record.name, record.owner.as_deref())?;
+        recompile::relabel(tx, device.id, &record.labels)?;
+        touched.push(device.id);
+    }
+    for record in &plan.new {
+        touched.push(register(tx, record, act.at)?);
+    }
+    recompile::devices(tx, &touched, act.at)?;
+    if !touched.is_empty() {
+        let names =
+            |records: &[Record]| -> BTreeSet<String> { records.iter().map(|r| r.serial.clone()).collect() };
+        let detail = json!({
+            "new": plan.new.len(), "changed": names(&plan.changed), "unchanged": plan.unchanged,
+            "new_serials": names(&plan.new),
+        });
+        audit::write(tx, act, "devices", detail)?;
+    }
+    Ok(())
+}
+
+fn register(tx: &mut Tx<'_>, record: &Record, at: Timestamp) -> Result<DeviceId, AppError> {
+    let id = secret::device_id();
+    let device = NewDevice {
+        id,
+        serial: &record.serial,
+        name: &record.name,
+        owner: record.owner.as_deref(),
+        state: DeviceState::Registered,
+        stale_after: comply::promise(&record.labels),
+    };
+    muster_store::device::insert(tx, &device, at)?;
+    recompile::relabel(tx, id, &record.labels)?;
+    Ok(id)
+}
+
+fn summary(plan: &Plan, errors: Vec<SourcePlace>) -> Import {
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Import {
+        new: count(plan.new.len()),
+        changed: count(plan.changed.len()),
+        unchanged: plan.unchanged,
+        new_people: count(plan.new_people.len()),
+        errors,
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod error;
 pub(crate) mod fetch;
 pub(crate) mod follow;
 pub(crate) mod import;
+mod page;
 pub(crate) mod person;
 pub(crate) mod presence;
 pub(crate) mod profile;
@@ -97,6 +98,11 @@ impl App {
     /// Everything that changes from now on, told after it is durable.
     pub(crate) fn changes(&self) -> broadcast::Receiver<Change> {
         self.0.store.changes()
+    }
+
+    /// Whose link is up.
+    pub(crate) fn presence(&self) -> &Presence {
+        &self.0.presence
     }
 
     fn store(&self) -> &Store {

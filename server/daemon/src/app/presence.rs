@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use muster_proto::{DeviceId, Timestamp};
+use muster_store::{Change, Store};
 
 /// Whose link is up and who was heard of when; cheap to clone.
 #[derive(Clone, Default)]
@@ -24,13 +25,15 @@ struct Known {
 pub(crate) struct Link {
     presence: Presence,
     device: DeviceId,
+    store: Store,
 }
 
 impl Presence {
-    /// Counts a link as up.
-    pub(super) fn link(&self, device: DeviceId) -> Link {
+    /// Counts a link as up; tells so, and when it goes down.
+    pub(super) fn link(&self, device: DeviceId, store: Store) -> Link {
         *self.known().links.entry(device).or_default() += 1;
-        Link { presence: self.clone(), device }
+        store.announce(Change::Device(device));
+        Link { presence: self.clone(), device, store }
     }
 
     /// Whether the device has a link up.
@@ -77,6 +80,8 @@ impl Drop for Link {
                 known.links.remove(&self.device);
             }
         }
+        drop(known);
+        self.store.announce(Change::Device(self.device));
     }
 }
 
@@ -86,10 +91,12 @@ mod tests {
 
     #[test]
     fn a_device_is_connected_while_any_link_of_it_is_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("muster.db")).unwrap();
         let presence = Presence::default();
         let device = DeviceId(uuid::Uuid::from_u128(1));
-        let old = presence.link(device);
-        let new = presence.link(device);
+        let old = presence.link(device, store.clone());
+        let new = presence.link(device, store.clone());
         drop(old);
         assert!(presence.is_connected(device));
         drop(new);

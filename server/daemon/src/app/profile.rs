@@ -1,10 +1,29 @@
 //! Profiles and their revisions.
 
+use muster_policy::profile::{Review, review};
 use muster_policy::rights::{AdminRight, ViewRight};
-use muster_proto::rest::{ProfileDetail, ProfileView, RevisionDiff, RevisionView, SavedRevision};
+use muster_proto::rest::{
+    ProfileDetail, ProfileView, RevisionDiff, RevisionSummary, RevisionView, SavedRevision, SourcePlace,
+};
+use muster_proto::yaml::{self, Source, SourceError};
+use muster_proto::{Digest, RevisionNumber, Timestamp};
+use muster_store::Tx;
+use muster_store::profile::{ProfileRow, RevisionRow};
+use serde_json::json;
 
+use super::audit::{self, Act};
 use super::import::Trial;
-use super::{App, AppError};
+use super::{App, AppError, assign};
+
+/// Lines around a difference.
+const CONTEXT: usize = 3;
+
+/// A source text that may be saved.
+struct Checked {
+    description: String,
+    document: Vec<u8>,
+    warnings: Vec<SourcePlace>,
+}
 
 impl App {
     /// Saves a source text as a new revision, if it says something new. Saving never deploys.
@@ -15,37 +34,185 @@ impl App {
         source: String,
         trial: Trial,
     ) -> Result<SavedRevision, AppError> {
-        todo!()
+        let checked = check(&name, &source)?;
+        let (saved, saved_by) = (self.now(), right.actor().to_owned());
+        let digest = Digest::of(&checked.document);
+        let answer = move |number: RevisionNumber, new| SavedRevision {
+            profile: name.clone(),
+            number: number.0,
+            digest: digest.to_string(),
+            new,
+            warnings: checked.warnings.clone(),
+        };
+        let (description, document) = (checked.description, checked.document);
+        let profile = answer(RevisionNumber(0), false).profile;
+        let save = move |tx: &mut Tx<'_>| -> Result<SavedRevision, AppError> {
+            let newest = newest(tx, &profile)?;
+            if let Some(newest) = newest.as_ref().filter(|newest| newest.digest == digest) {
+                return Ok(answer(newest.number, false));
+            }
+            let number = RevisionNumber(newest.map_or(0, |newest| newest.number.0) + 1);
+            if trial == Trial::Dry {
+                return Ok(answer(number, true));
+            }
+            let revision = RevisionRow { profile: profile.clone(), number, digest, source, saved_by, saved };
+            muster_store::profile::insert_revision(tx, &revision, &description, &document)?;
+            let act = Act { at: saved, actor: &revision.saved_by, action: "profile.save" };
+            audit::write(tx, act, &profile, json!({"revision": number, "digest": digest}))?;
+            Ok(answer(number, true))
+        };
+        match trial {
+            Trial::Dry => self.store().read(save).await,
+            Trial::Real => self.store().write(save).await,
+        }
     }
 
     /// All profiles by name.
-    pub(crate) async fn list_profiles(&self, right: &ViewRight) -> Result<Vec<ProfileView>, AppError> {
-        todo!()
+    pub(crate) async fn list_profiles(&self, _right: &ViewRight) -> Result<Vec<ProfileView>, AppError> {
+        let now = self.now();
+        self.store()
+            .read(move |tx| {
+                let profiles = muster_store::profile::list(tx)?;
+                profiles.into_iter().map(|profile| view(tx, profile, now)).collect()
+            })
+            .await
     }
 
     /// A profile with its revisions and where they are pinned.
-    pub(crate) async fn show_profile(&self, right: &ViewRight, name: String) -> Result<ProfileDetail, AppError> {
-        todo!()
+    pub(crate) async fn show_profile(
+        &self,
+        _right: &ViewRight,
+        name: String,
+    ) -> Result<ProfileDetail, AppError> {
+        let now = self.now();
+        self.store()
+            .read(move |tx| {
+                let profile = find(tx, &name)?;
+                let assignments = assign::views(tx, |row| row.profile == name)?;
+                let revisions = muster_store::profile::revisions(tx, &name)?;
+                let pinned = |number: RevisionNumber| {
+                    assignments.iter().filter(|a| a.revision == number.0).count() as u64
+                };
+                Ok(ProfileDetail {
+                    profile: view(tx, profile, now)?,
+                    revisions: revisions.iter().map(|r| summary(r, pinned(r.number))).collect(),
+                    assignments,
+                    outcomes: muster_store::outcome::tally_of_profile(tx, &name)?.into_iter().collect(),
+                })
+            })
+            .await
     }
 
     /// A revision whole.
     pub(crate) async fn show_revision(
         &self,
-        right: &ViewRight,
+        _right: &ViewRight,
         name: String,
         number: u32,
     ) -> Result<RevisionView, AppError> {
-        todo!()
+        self.store()
+            .read(move |tx| {
+                let revision = find_revision(tx, &name, number)?;
+                let pinned = assign::views(tx, |row| row.profile == name && row.revision.0 == number)?.len();
+                let document = muster_store::profile::document(tx, revision.digest)?
+                    .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+                    .ok_or_else(|| AppError::Defect(format!("document of {name}@{number} is missing")))?;
+                Ok(RevisionView {
+                    revision: summary(&revision, pinned as u64),
+                    source: revision.source,
+                    document,
+                })
+            })
+            .await
     }
 
     /// Two revisions side by side.
     pub(crate) async fn diff_revisions(
         &self,
-        right: &ViewRight,
+        _right: &ViewRight,
         name: String,
         from: u32,
         to: u32,
     ) -> Result<RevisionDiff, AppError> {
-        todo!()
+        self.store()
+            .read(move |tx| {
+                let old = find_revision(tx, &name, from)?.source;
+                let new = find_revision(tx, &name, to)?.source;
+                let unified = similar::TextDiff::from_lines(&old, &new)
+                    .unified_diff()
+                    .context_radius(CONTEXT)
+                    .header(&format!("{name}@{from}"), &format!("{name}@{to}"))
+                    .to_string();
+                Ok(RevisionDiff { from, to, unified })
+            })
+            .await
+    }
+}
+
+fn check(name: &str, source: &str) -> Result<Checked, AppError> {
+    let (read, profile) = yaml::parse_profile(source)
+        .map_err(|errors| AppError::Source(errors.into_iter().map(place).collect()))?;
+    if profile.name.as_str() != name {
+        return Err(AppError::Invalid(format!(
+            "the text is of profile {}, not of {name}: save it under its own name",
+            profile.name
+        )));
+    }
+    let Review { errors, warnings } = review(&read.value);
+    let located = |errors: &[_]| errors.iter().map(|error| locate(&read, error)).collect::<Vec<_>>();
+    if !errors.is_empty() {
+        return Err(AppError::Source(located(&errors)));
+    }
+    Ok(Checked {
+        description: profile.description,
+        document: serde_json::to_vec(&read.value).map_err(|error| AppError::Defect(error.to_string()))?,
+        warnings: located(&warnings),
+    })
+}
+
+fn locate(source: &Source, error: &muster_proto::profile::ProfileError) -> SourcePlace {
+    place(source.locate(error))
+}
+
+fn place(error: SourceError) -> SourcePlace {
+    SourcePlace { line: error.line, column: error.column, message: error.message }
+}
+
+fn newest(tx: &mut Tx<'_>, name: &str) -> Result<Option<RevisionRow>, AppError> {
+    let Some(profile) = muster_store::profile::get(tx, name)? else { return Ok(None) };
+    Ok(muster_store::profile::revision(tx, name, profile.newest)?)
+}
+
+fn find(tx: &mut Tx<'_>, name: &str) -> Result<ProfileRow, AppError> {
+    muster_store::profile::get(tx, name)?.ok_or_else(|| AppError::not_found("profile", name))
+}
+
+/// A revision by its number.
+pub(super) fn find_revision(tx: &mut Tx<'_>, name: &str, number: u32) -> Result<RevisionRow, AppError> {
+    muster_store::profile::revision(tx, name, RevisionNumber(number))?
+        .ok_or_else(|| AppError::not_found("revision", format!("{name}@{number}")))
+}
+
+fn view(tx: &mut Tx<'_>, profile: ProfileRow, now: Timestamp) -> Result<ProfileView, AppError> {
+    let newest = find_revision(tx, &profile.name, profile.newest.0)?;
+    let (devices, compliant) = muster_store::state::devices_of_profile(tx, &profile.name, now)?;
+    Ok(ProfileView {
+        name: profile.name,
+        description: profile.description,
+        newest: newest.number.0,
+        saved: newest.saved,
+        saved_by: newest.saved_by,
+        devices,
+        compliant,
+    })
+}
+
+fn summary(revision: &RevisionRow, pinned: u64) -> RevisionSummary {
+    RevisionSummary {
+        number: revision.number.0,
+        digest: revision.digest.to_string(),
+        saved: revision.saved,
+        saved_by: revision.saved_by.clone(),
+        pinned,
     }
 }

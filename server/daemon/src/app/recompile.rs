@@ -1,1 +1,142 @@
-//! Keeps desired states true to what is assigned.
+//! Keeps desired states true to what is assigned: whenever labels, owners, names or assignments change, the states of
+//! the devices concerned are compiled anew in the same transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use muster_policy::assign::{self, Assignment, Target};
+use muster_policy::{compile, comply};
+use muster_proto::resource::value::{AccountName, FullName, SshPublicKey};
+use muster_proto::rest::PersonView;
+use muster_proto::state::{Bindings, DesiredState, Person};
+use muster_proto::{DeviceId, Digest, Timestamp};
+use muster_store::assignment::AssignmentRow;
+use muster_store::device::DeviceRow;
+use muster_store::{Change, StoreError, Tx};
+
+use super::AppError;
+
+/// All assignments, as the policy takes them.
+pub(super) fn assignments(tx: &mut Tx<'_>) -> Result<Vec<Assignment>, AppError> {
+    muster_store::assignment::list(tx)?.iter().map(assignment).collect()
+}
+
+/// A stored assignment, as the policy takes it.
+pub(super) fn assignment(row: &AssignmentRow) -> Result<Assignment, AppError> {
+    let defect = |what: &str| AppError::Defect(format!("assignment {}: {what}", row.id));
+    let target = match row.target_kind.as_str() {
+        "everyone" => Target::Everyone,
+        "label" => Target::Label(row.target.clone()),
+        "device" => Target::Device(row.target.parse().map_err(|_| defect("target is no device id"))?),
+        _ => return Err(defect("unknown kind of target")),
+    };
+    Ok(Assignment {
+        id: row.id.clone(),
+        profile: row.profile.parse().map_err(|_| defect("not a profile name"))?,
+        revision: row.revision,
+        digest: row.digest,
+        target,
+        precedence: row.precedence,
+        mode: row.mode,
+        params: row.params.clone(),
+    })
+}
+
+/// The state that these assignments give a device; `None` when its present one says the same.
+pub(super) fn proposal(
+    tx: &mut Tx<'_>,
+    device: &DeviceRow,
+    assignments: &[Assignment],
+    now: Timestamp,
+) -> Result<Option<DesiredState>, AppError> {
+    let labels = muster_store::label::of_device(tx, device.id)?;
+    let owner = match &device.owner {
+        Some(owner) => muster_store::person::get(tx, owner)?.map(person).transpose()?,
+        None => None,
+    };
+    let bindings = Bindings { name: device.name.clone(), serial: device.serial.clone(), owner };
+    let current: Option<DesiredState> = muster_store::state::get(tx, device.id)?
+        .map(|state| serde_json::from_slice(&state.bytes))
+        .transpose()
+        .map_err(|error| AppError::Defect(format!("desired state of {}: {error}", device.id)))?;
+    let holding = assign::holding(assignments, device.id, &labels);
+    Ok(compile::compile(device.id, holding, bindings, current.as_ref(), now))
+}
+
+/// Compiles the states of these devices anew, and judges anew those that changed. Gives how many did.
+pub(super) fn devices(tx: &mut Tx<'_>, ids: &[DeviceId], now: Timestamp) -> Result<usize, AppError> {
+    let assignments = assignments(tx)?;
+    let mut changed = Vec::new();
+    for id in ids {
+        let Some(device) = muster_store::device::get(tx, *id)? else { continue };
+        if let Some(state) = proposal(tx, &device, &assignments, now)? {
+            let bytes = serde_json::to_vec(&state)
+                .map_err(|error| AppError::Defect(format!("desired state of {id}: {error}")))?;
+            let documents: BTreeSet<Digest> = state.revisions.iter().map(|r| r.digest).collect();
+            muster_store::state::put(tx, *id, state.generation, &bytes, &documents)?;
+            judge(tx, *id)?;
+            changed.push(*id);
+        }
+    }
+    let count = changed.len();
+    if count > 0 {
+        tx.tell(Change::States(Arc::from(changed)));
+    }
+    Ok(count)
+}
+
+/// Judges a device by what is recorded of it.
+pub(super) fn judge(tx: &mut Tx<'_>, id: DeviceId) -> Result<(), StoreError> {
+    let Some(device) = muster_store::device::get(tx, id)? else { return Ok(()) };
+    let judgement = comply::judge(&comply::Evidence {
+        managed: muster_store::state::asks_for_anything(tx, id)?,
+        wanted: device.generation_wanted,
+        applied: device.generation_applied,
+        outcomes: &muster_store::outcome::tally(tx, id)?,
+        checks: &muster_store::check::tally(tx, id)?,
+    });
+    muster_store::device::set_compliance(tx, id, judgement.compliance, judgement.failing)
+}
+
+/// Makes these all the labels of a device, and its promise theirs.
+pub(super) fn relabel(tx: &mut Tx<'_>, id: DeviceId, labels: &BTreeSet<String>) -> Result<(), StoreError> {
+    muster_store::label::replace(tx, id, labels)?;
+    muster_store::device::set_promise(tx, id, comply::promise(labels))
+}
+
+/// The documents that these states name.
+pub(super) fn documents(
+    tx: &mut Tx<'_>,
+    states: &[DesiredState],
+) -> Result<BTreeMap<Digest, Vec<u8>>, StoreError> {
+    let mut documents = BTreeMap::new();
+    for digest in states.iter().flat_map(|state| &state.revisions).map(|revision| revision.digest) {
+        if let std::collections::btree_map::Entry::Vacant(vacant) = documents.entry(digest)
+            && let Some(bytes) = muster_store::profile::document(tx, digest)?
+        {
+            vacant.insert(bytes);
+        }
+    }
+    Ok(documents)
+}
+
+/// A person as devices need to know them. What is stored was checked when it came in.
+fn person(view: PersonView) -> Result<Person, AppError> {
+    let defect = |field: &str| AppError::Defect(format!("{field} of person {}", view.username));
+    Ok(Person {
+        username: AccountName::parse(&view.username).map_err(|_| defect("username"))?,
+        full_name: view
+            .full_name
+            .as_deref()
+            .map(FullName::parse)
+            .transpose()
+            .map_err(|_| defect("full name"))?,
+        uid: view.uid,
+        ssh_keys: view
+            .ssh_keys
+            .iter()
+            .map(|key| SshPublicKey::parse(key))
+            .collect::<Result<_, _>>()
+            .map_err(|_| defect("SSH key"))?,
+    })
+}

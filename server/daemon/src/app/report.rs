@@ -1,9 +1,24 @@
 //! Takes in what a device reports: events once each, sections whole, and judges the device anew.
+//!
+//! [`parse`] turns the message into what is recorded here; a message that can't be read whole changes nothing.
 
-use muster_proto::{DeviceId, wire};
-use muster_store::StoreError;
+use std::collections::BTreeMap;
 
-use super::App;
+use muster_proto::check::CheckResult;
+use muster_proto::report::{Event, Outcome};
+use muster_proto::rest::DeviceState;
+use muster_proto::{DeviceId, Generation, Timestamp, wire};
+use muster_store::report::EventRow;
+use muster_store::{Change, StoreError, Tx};
+use serde_json::json;
+
+use super::audit::{self, Act};
+use super::seal::SealingKey;
+use super::{App, recompile};
+
+mod parse;
+
+use parse::{Report, Section};
 
 /// A report was not taken in.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +43,164 @@ impl App {
         device: DeviceId,
         request: wire::ReportRequest,
     ) -> Result<u64, ReportError> {
-        todo!()
+        let now = self.now();
+        let report = Report::parse(request, now)?;
+        self.seen(device);
+        if report.says_nothing_new() {
+            let (epoch, applied) = (report.epoch.clone(), report.applied);
+            let known = self.store().read(move |tx| known(tx, device, &epoch, applied)).await?;
+            if let Some(acknowledged) = known {
+                return Ok(acknowledged);
+            }
+        }
+        let app = self.clone();
+        self.store().write(move |tx| take_in(tx, device, &report, &app.0.sealing_key, now)).await
     }
+}
+
+/// What is acknowledged of the epoch, if the applied generation is recorded already.
+fn known(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    epoch: &str,
+    applied: Generation,
+) -> Result<Option<u64>, StoreError> {
+    let Some(row) = muster_store::device::get(tx, device)? else { return Ok(None) };
+    let recorded = row.generation_applied >= applied.min(row.generation_wanted);
+    recorded.then(|| muster_store::report::acknowledged(tx, device, epoch)).transpose()
+}
+
+fn take_in(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    report: &Report,
+    sealing_key: &SealingKey,
+    now: Timestamp,
+) -> Result<u64, ReportError> {
+    for event in &report.events {
+        let new = muster_store::report::record(tx, device, &event.row)?;
+        if let (true, Some(Event::FirstLoginPassword { account, password })) = (new, &event.known) {
+            let sealed = sealing_key.seal(&purpose(device, account), password.0.as_bytes());
+            muster_store::password::put(tx, device, account, &sealed, now)?;
+        }
+    }
+    let acknowledged = acknowledge(tx, device, report, now)?;
+    for section in &report.sections {
+        match section {
+            Section::Outcomes(outcomes) => take_outcomes(tx, device, outcomes, now)?,
+            Section::Checks(results) => take_checks(tx, device, results, now)?,
+            Section::Facts { document, os } => muster_store::device::set_facts(tx, device, document, os)?,
+            Section::Other { name, document } => {
+                muster_store::report::put_section(tx, device, name, document, now)?;
+            }
+        }
+    }
+    take_applied(tx, device, report.applied, now)?;
+    recompile::judge(tx, device)?;
+    tx.tell(Change::Device(device));
+    Ok(acknowledged)
+}
+
+/// What a first-login password is sealed for: it opens for this device and account only.
+pub(super) fn purpose(device: DeviceId, account: &str) -> String {
+    format!("first-login/{device}/{account}")
+}
+
+/// Moves on to the last event before the first that is missing. What a full queue dropped is recorded as lost and counts
+/// as there: it never comes.
+fn acknowledge(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    report: &Report,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let epoch = &report.epoch;
+    let before = muster_store::report::acknowledged(tx, device, epoch)?;
+    if let Some((from, to)) = report.lost {
+        let document = json!({"event": "lost", "from": from, "to": to}).to_string();
+        let row = EventRow { epoch: epoch.clone(), sequence: from, at: now, recorded: now, document };
+        muster_store::report::record(tx, device, &row)?;
+    }
+    let mut upto = before;
+    loop {
+        let next = upto + 1;
+        match report.lost {
+            Some((from, to)) if from <= next && next <= to => upto = to,
+            _ if muster_store::report::is_recorded(tx, device, epoch, next)? => upto = next,
+            _ => break,
+        }
+    }
+    if upto > before {
+        muster_store::report::acknowledge(tx, device, epoch, upto)?;
+    }
+    Ok(upto)
+}
+
+fn take_outcomes(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    outcomes: &[(Outcome, String)],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let before = muster_store::outcome::of_device(tx, device)?;
+    let mut gone: BTreeMap<_, _> = before.into_iter().map(|row| (row.resource.clone(), row)).collect();
+    for (outcome, document) in outcomes {
+        let since = match gone.remove(outcome.resource.as_str()) {
+            Some(row) if row.document == *document => continue,
+            Some(row) if row.outcome == outcome.outcome => row.since,
+            _ => now,
+        };
+        muster_store::outcome::put(tx, device, outcome, since, document)?;
+    }
+    for resource in gone.keys() {
+        muster_store::outcome::remove(tx, device, resource)?;
+    }
+    Ok(())
+}
+
+fn take_checks(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    results: &[(CheckResult, String)],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let before = muster_store::check::now(tx, device)?;
+    let mut gone: BTreeMap<_, _> =
+        before.into_iter().map(|interval| (interval.check.clone(), interval)).collect();
+    for (result, document) in results {
+        match gone.remove(&result.id) {
+            Some(interval) if interval.document == *document => {}
+            Some(interval) if interval.verdict == result.verdict => {
+                muster_store::check::renew(tx, device, result, document)?;
+            }
+            before => {
+                if before.is_some() {
+                    muster_store::check::end(tx, device, &result.id, now)?;
+                }
+                muster_store::check::begin(tx, device, result, document, now)?;
+            }
+        }
+    }
+    for check in gone.keys() {
+        muster_store::check::end(tx, device, check, now)?;
+    }
+    Ok(())
+}
+
+/// Records what converged whole. A device can't have applied what it was never asked for.
+fn take_applied(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    applied: Generation,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(row) = muster_store::device::get(tx, device)? else { return Ok(()) };
+    let applied = applied.min(row.generation_wanted);
+    muster_store::device::set_applied(tx, device, applied)?;
+    if row.state == DeviceState::Enrolled && applied > Generation(0) {
+        muster_store::device::set_ready(tx, device, now)?;
+        let act = Act { at: now, actor: &format!("device:{device}"), action: "device.ready" };
+        audit::write(tx, act, &device.to_string(), json!({"generation": applied}))?;
+    }
+    Ok(())
 }

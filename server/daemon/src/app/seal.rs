@@ -14,7 +14,9 @@ pub(crate) struct SealingKey(RandomizedNonceKey);
 
 /// The key's file can't be used.
 #[derive(Debug, thiserror::Error)]
-#[error("can't {doing} the sealing key {path}; restore it from a backup, or remove it and lose unrevealed passwords")]
+#[error(
+    "can't {doing} the sealing key {path}; restore it from a backup, or remove it and lose unrevealed passwords"
+)]
 pub(crate) struct KeyFileError {
     doing: &'static str,
     path: PathBuf,
@@ -73,8 +75,11 @@ impl SealingKey {
         let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN).ok_or(Unopened)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Unopened)?;
         let mut opened = sealed.to_vec();
-        let length =
-            self.0.open_in_place(nonce, Aad::from(purpose.as_bytes()), &mut opened).map_err(|_| Unopened)?.len();
+        let length = self
+            .0
+            .open_in_place(nonce, Aad::from(purpose.as_bytes()), &mut opened)
+            .map_err(|_| Unopened)?
+            .len();
         opened.truncate(length);
         Ok(opened)
     }

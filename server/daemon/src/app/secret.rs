@@ -1,6 +1,6 @@
 //! Random ids, secrets and codes. Secrets are 256 bits; only their digest is stored.
 
-use muster_proto::Digest;
+use muster_proto::{DeviceId, Digest};
 
 /// Random bytes from the operating system's generator.
 pub(super) fn random<const N: usize>() -> [u8; N] {
@@ -31,4 +31,9 @@ pub(super) fn code() -> String {
     let letters = bytes.map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]));
     let (front, back) = letters.split_at(3);
     format!("{}-{}", front.iter().collect::<String>(), back.iter().collect::<String>())
+}
+
+/// An id for a new device.
+pub(super) fn device_id() -> DeviceId {
+    DeviceId(uuid::Builder::from_random_bytes(random()).into_uuid())
 }

@@ -1,6 +1,7 @@
 //! Whether a certificate is still good: asked on every call and by a timer for links that stay up.
 
 use muster_proto::DeviceId;
+use muster_proto::rest::DeviceState;
 use muster_store::StoreError;
 
 use super::App;
@@ -25,6 +26,19 @@ impl App {
         device: DeviceId,
         serial_number: String,
     ) -> Result<Standing, StoreError> {
-        todo!()
+        let now = self.now();
+        let row = self
+            .store()
+            .read(move |tx| muster_store::certificate::standing(tx, device, &serial_number))
+            .await?;
+        Ok(match row {
+            None => Standing::Unknown,
+            Some(row) if row.revoked => Standing::Revoked,
+            Some(row) if !matches!(row.state, DeviceState::Enrolled | DeviceState::Ready) => {
+                Standing::Revoked
+            }
+            Some(row) if row.not_after <= now => Standing::Expired,
+            Some(_) => Standing::Good,
+        })
     }
 }

@@ -1,9 +1,21 @@
 //! Enrollment tokens.
 
+use muster_policy::name;
 use muster_policy::rights::{AdminRight, ViewRight};
+use muster_proto::enrollment::JoinFile;
 use muster_proto::rest::{CreatedToken, NewToken, Token};
+use muster_store::Change;
+use serde_json::json;
 
-use super::{App, AppError};
+use super::audit::{self, Act};
+use super::{App, AppError, device, secret};
+
+/// Uses and hours of a token that does not say.
+const USES: u32 = 1;
+const HOURS: u32 = 24;
+/// The most that one token may do.
+const MAX_USES: u32 = 100_000;
+const MAX_HOURS: u32 = 24 * 366;
 
 impl App {
     /// Makes a token; the join file in the answer holds its secret, which can't be had again.
@@ -12,16 +24,77 @@ impl App {
         right: &AdminRight,
         request: NewToken,
     ) -> Result<CreatedToken, AppError> {
-        todo!()
+        let now = self.now();
+        let uses = request.uses.unwrap_or(USES);
+        let hours = request.hours.unwrap_or(HOURS);
+        if !(1..=MAX_USES).contains(&uses) || !(1..=MAX_HOURS).contains(&hours) {
+            return Err(AppError::Invalid(format!(
+                "expected 1 to {MAX_USES} uses and 1 to {MAX_HOURS} hours"
+            )));
+        }
+        let serial = request.serial.as_deref().map(name::serial).transpose();
+        let serial = serial.map_err(|error| AppError::Invalid(format!("serial: {error}")))?;
+        let token = Token {
+            id: secret::id("tok-"),
+            labels: device::labels_of(&request.labels)?.into_iter().collect(),
+            uses_left: uses,
+            uses,
+            created: now,
+            created_by: right.actor().to_owned(),
+            expires: now.plus_seconds(i64::from(hours) * 3_600),
+            serial: serial.map(str::to_owned),
+            unknown: request.unknown,
+            revoked: false,
+        };
+        let secret = secret::secret("muster-");
+        let join_file = self.join_file(secret.clone())?;
+        self.store()
+            .write(move |tx| {
+                muster_store::token::insert(tx, &token, secret::digest(&secret))?;
+                let act = Act { at: now, actor: &token.created_by, action: "token.create" };
+                let detail = json!({
+                    "labels": token.labels, "uses": token.uses, "expires": token.expires, "serial": token.serial,
+                    "unknown": token.unknown,
+                });
+                audit::write(tx, act, &token.id, detail)?;
+                tx.tell(Change::Token(token.id.clone()));
+                Ok(CreatedToken { token, join_file })
+            })
+            .await
     }
 
     /// All tokens, the newest first.
-    pub(crate) async fn list_tokens(&self, right: &ViewRight) -> Result<Vec<Token>, AppError> {
-        todo!()
+    pub(crate) async fn list_tokens(&self, _right: &ViewRight) -> Result<Vec<Token>, AppError> {
+        Ok(self.store().read(muster_store::token::list).await?)
     }
 
     /// Makes a token useless.
     pub(crate) async fn revoke_token(&self, right: &AdminRight, id: String) -> Result<(), AppError> {
-        todo!()
+        let (at, actor) = (self.now(), right.actor().to_owned());
+        self.store()
+            .write(move |tx| {
+                let token = muster_store::token::get(tx, &id)?
+                    .ok_or_else(|| AppError::not_found("enrollment token", &id))?;
+                if token.revoked {
+                    return Ok(());
+                }
+                muster_store::token::revoke(tx, &id)?;
+                audit::write(tx, Act { at, actor: &actor, action: "token.revoke" }, &id, json!({}))?;
+                tx.tell(Change::Token(id));
+                Ok(())
+            })
+            .await
+    }
+
+    fn join_file(&self, token: String) -> Result<String, AppError> {
+        let site = self.site();
+        let file = JoinFile {
+            server: site.device_address.clone(),
+            trust: site.roots.clone(),
+            trust_domain: site.trust_domain.clone(),
+            token,
+        };
+        let text = toml::to_string(&file).map_err(|error| AppError::Defect(format!("join file: {error}")))?;
+        Ok(format!("# /etc/muster/join.toml: lets one machine in. Removed after use.\n{text}"))
     }
 }

@@ -39,7 +39,7 @@ pub enum Sort {
     Failing,
     /// Worst compliance first.
     Compliance,
-    /// Longest silence first; never seen before all.
+    /// Heard of last first; never seen after all.
     LastSeen,
     /// Newest registration first.
     Registered,
@@ -63,7 +63,7 @@ impl Sort {
             Self::Name => "0",
             Self::Failing => "0 - failing",
             Self::Compliance => BADNESS,
-            Self::LastSeen => "COALESCE(last_seen, 0)",
+            Self::LastSeen => "0 - COALESCE(last_seen, 0)",
             Self::Registered => "0 - registered",
         }
     }

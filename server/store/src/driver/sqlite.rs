@@ -142,6 +142,12 @@ impl Store {
         looked.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Tells a change that is in no transaction, such as that of a link.
+    pub fn announce(&self, change: Change) {
+        // Nobody has to listen.
+        drop(self.feed.send(change));
+    }
+
     /// Everything that changes from now on, told after it is durable. One who lags is told so and reads all again.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.feed.subscribe()

@@ -217,6 +217,7 @@ CREATE TABLE state_document (
     digest TEXT NOT NULL REFERENCES document (digest),
     PRIMARY KEY (device, digest)
 );
+CREATE INDEX state_document_digest ON state_document (digest, device);
 
 -- What devices say ----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,136 @@
+//! The chain from what is wrong on a device to who asked for it.
+
+use std::collections::BTreeMap;
+
+use muster_policy::assign;
+use muster_proto::DeviceId;
+use muster_proto::check::{CheckResult, Verdict};
+use muster_proto::report::{Outcome, OutcomeKind};
+use muster_proto::rest::{AssignmentView, Cause, Compliance, Device, DeviceState};
+use muster_store::Tx;
+use muster_store::device::DeviceRow;
+
+use super::rules::Rules;
+use crate::app::compliance::{outcome_word, pinned, verdict_problem};
+use crate::app::{AppError, recompile};
+
+/// The assignments that hold for a device.
+pub(super) fn assignments(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<AssignmentView>, AppError> {
+    let labels = muster_store::label::of_device(tx, device)?;
+    let holding = assign::holding(&recompile::assignments(tx)?, device, &labels);
+    crate::app::assign::views(tx, |row| holding.iter().any(|applied| applied.assignment == row.id))
+}
+
+/// Everything that keeps a device from being compliant, the heaviest first.
+pub(super) fn of(
+    tx: &mut Tx<'_>,
+    row: &DeviceRow,
+    view: &Device,
+    assignments: &[AssignmentView],
+) -> Result<Vec<Cause>, AppError> {
+    let mut causes = Vec::new();
+    if row.state == DeviceState::Pending {
+        let remedy = format!("muster device approve {} --code CODE", row.name);
+        causes.push(plain("pending", &row.name, "waits for an admin's approval", Some(remedy)));
+    }
+    if view.compliance == Compliance::Stale {
+        let mut cause = plain("stale", &row.name, "has not been heard of in time", None);
+        cause.since = view.last_seen;
+        cause.remedy = Some("See whether the device is on, and `muster-agent status` on it.".to_owned());
+        causes.push(cause);
+    }
+    let chain = Chain(assignments.iter().map(|a| (a.id.as_str(), a)).collect());
+    causes.extend(of_resources(tx, row.id, &chain)?);
+    causes.extend(of_checks(tx, row.id, &chain)?);
+    if causes.is_empty() && view.compliance == Compliance::Unknown {
+        let problem = format!(
+            "generation {} is wanted, {} was applied last",
+            row.generation_wanted, row.generation_applied
+        );
+        causes.push(plain("pending", &row.name, &problem, None));
+    }
+    Ok(causes)
+}
+
+struct Chain<'a>(BTreeMap<&'a str, &'a AssignmentView>);
+
+impl Chain<'_> {
+    /// Adds who assigned it, by the assignment's id or else by the revision.
+    fn complete(&self, mut cause: Cause, assignment: Option<&str>) -> Cause {
+        let by_id = assignment.and_then(|id| self.0.get(id));
+        let by_revision = || self.0.values().find(|a| pinned(&a.profile, a.revision) == cause.profile);
+        if let Some(assignment) = by_id.or_else(by_revision) {
+            cause.assignment =
+                Some(format!("{}@{} to {}", assignment.profile, assignment.revision, assignment.target));
+            cause.assigned_by = Some(assignment.created_by.clone());
+            cause.assigned_at = Some(assignment.created);
+        }
+        cause
+    }
+}
+
+fn of_resources(tx: &mut Tx<'_>, device: DeviceId, chain: &Chain<'_>) -> Result<Vec<Cause>, AppError> {
+    let mut rows = muster_store::outcome::of_device(tx, device)?;
+    let weight = |outcome| match outcome {
+        OutcomeKind::Failed => Some(0),
+        OutcomeKind::Blocked => Some(1),
+        OutcomeKind::Drifted => Some(2),
+        OutcomeKind::Unsupported => Some(3),
+        OutcomeKind::Kept | OutcomeKind::Repaired | OutcomeKind::NotApplicable => None,
+    };
+    rows.retain(|row| weight(row.outcome).is_some());
+    rows.sort_by_key(|row| weight(row.outcome));
+    let mut causes = Vec::new();
+    for row in rows {
+        let outcome: Outcome = serde_json::from_str(&row.document)
+            .map_err(|error| AppError::Defect(format!("outcome of {}: {error}", row.resource)))?;
+        let word = outcome_word(row.outcome);
+        let problem = match (&outcome.reason, outcome.differences.first()) {
+            (Some(reason), _) => format!("{word}: {reason}"),
+            (None, Some(first)) => {
+                format!("{word}: {} is {}, should be {}", first.attribute, first.from, first.to)
+            }
+            (None, None) => word.to_owned(),
+        };
+        let mut cause = plain("resource", &row.resource, &problem, outcome.note.clone());
+        cause.profile = pinned(&outcome.profile, outcome.revision);
+        cause.since = Some(row.since);
+        causes.push(chain.complete(cause, Some(&outcome.assignment)));
+    }
+    Ok(causes)
+}
+
+fn of_checks(tx: &mut Tx<'_>, device: DeviceId, chain: &Chain<'_>) -> Result<Vec<Cause>, AppError> {
+    let mut rules = Rules::default();
+    let mut weighed = Vec::new();
+    for interval in muster_store::check::now(tx, device)? {
+        if matches!(interval.verdict, Verdict::Pass | Verdict::NotApplicable) {
+            continue;
+        }
+        let result: CheckResult = serde_json::from_str(&interval.document)
+            .map_err(|error| AppError::Defect(format!("result of {}: {error}", interval.check)))?;
+        let check = rules.check(tx, &result.profile, result.revision, &result.id)?;
+        let severity = check.as_ref().map(|check| check.severity).unwrap_or_default();
+        let mut cause = plain("check", &result.id, &verdict_problem(&result), None);
+        cause.remedy = check.and_then(|check| check.remediation);
+        cause.profile = pinned(&result.profile, result.revision);
+        cause.since = Some(interval.from);
+        weighed.push((severity, chain.complete(cause, None)));
+    }
+    weighed.sort_by(|(a, _), (b, _)| b.cmp(a));
+    Ok(weighed.into_iter().map(|(_, cause)| cause).collect())
+}
+
+fn plain(kind: &str, subject: &str, problem: &str, remedy: Option<String>) -> Cause {
+    Cause {
+        kind: kind.to_owned(),
+        subject: subject.to_owned(),
+        problem: problem.to_owned(),
+        profile: None,
+        assignment: None,
+        assigned_by: None,
+        assigned_at: None,
+        since: None,
+        remedy,
+    }
+}

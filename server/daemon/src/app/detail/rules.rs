@@ -1,0 +1,37 @@
+//! The rules behind results: checks as the revisions that devices reported on have them.
+
+use std::collections::BTreeMap;
+
+use muster_proto::RevisionNumber;
+use muster_proto::check::Check;
+use muster_proto::profile::Profile;
+use muster_store::{StoreError, Tx};
+
+/// Checks by revision, each document read once.
+#[derive(Default)]
+pub(super) struct Rules(BTreeMap<(String, u32), Vec<Check>>);
+
+impl Rules {
+    /// The check of this revision, if the server has it: a device may report on one that was never saved here.
+    pub(super) fn check(
+        &mut self,
+        tx: &mut Tx<'_>,
+        profile: &str,
+        revision: u32,
+        id: &str,
+    ) -> Result<Option<Check>, StoreError> {
+        let key = (profile.to_owned(), revision);
+        if !self.0.contains_key(&key) {
+            self.0.insert(key.clone(), read(tx, profile, revision)?);
+        }
+        Ok(self.0[&key].iter().find(|check| check.id.as_str() == id).cloned())
+    }
+}
+
+fn read(tx: &mut Tx<'_>, profile: &str, revision: u32) -> Result<Vec<Check>, StoreError> {
+    let Some(revision) = muster_store::profile::revision(tx, profile, RevisionNumber(revision))? else {
+        return Ok(Vec::new());
+    };
+    let document = muster_store::profile::document(tx, revision.digest)?.unwrap_or_default();
+    Ok(Profile::read(&document).map(|(profile, _)| profile.checks).unwrap_or_default())
+}

@@ -1,0 +1,251 @@
+//! Reports, what they amount to, and what is shown of them.
+
+use muster_proto::check::{CheckResult, Verdict};
+use muster_proto::report::{Event, Outcome, OutcomeKind, Secret};
+use muster_proto::rest::{Compliance, DeviceState};
+use muster_proto::{Generation, ResourceId, wire};
+
+use super::*;
+use crate::app::AppError;
+use crate::app::report::ReportError;
+
+const EPOCH: &str = "0190d9a4-8e9c-7c3e-9d3e-0d6d8f1f2a3b";
+
+fn event(sequence: u64, event: &Event) -> wire::Event {
+    wire::Event { sequence, at: clock().micros(), document: serde_json::to_vec(event).unwrap() }
+}
+
+fn ended(sequence: u64) -> wire::Event {
+    event(sequence, &Event::Ended { resource: ResourceId::new("file", &format!("/{sequence}")) })
+}
+
+fn events(events: Vec<wire::Event>) -> wire::ReportRequest {
+    wire::ReportRequest { epoch: EPOCH.into(), events, ..wire::ReportRequest::default() }
+}
+
+fn section(name: &str, document: &impl serde::Serialize) -> wire::Section {
+    wire::Section { name: name.into(), document: serde_json::to_vec(document).unwrap() }
+}
+
+fn outcome(path: &str, outcome: OutcomeKind) -> Outcome {
+    Outcome {
+        resource: ResourceId::new("file", path),
+        outcome,
+        profile: "base".into(),
+        revision: 1,
+        assignment: "as-1".into(),
+        mode: Mode::Enforce,
+        differences: vec![],
+        reason: None,
+        note: None,
+        overrides: vec![],
+    }
+}
+
+fn result(id: &str, verdict: Verdict) -> CheckResult {
+    CheckResult {
+        id: id.into(),
+        profile: "base".into(),
+        revision: 1,
+        verdict,
+        evidence: vec![],
+        reason: None,
+    }
+}
+
+fn found(outcomes: &[Outcome], results: &[CheckResult], applied: u64) -> wire::ReportRequest {
+    wire::ReportRequest {
+        epoch: EPOCH.into(),
+        sections: vec![section("outcomes", &outcomes), section("checks", &results)],
+        applied_generation: applied,
+        ..wire::ReportRequest::default()
+    }
+}
+
+impl Rig {
+    /// A device with something assigned to it.
+    async fn managed(&self) -> DeviceId {
+        let device = self.device("PF1", "laptop").await;
+        self.save("base", &motd("one")).await;
+        self.app.assign(&admin(), assignment("base", "everyone"), Trial::Real).await.unwrap();
+        device
+    }
+
+    async fn shown(&self, device: DeviceId) -> muster_proto::rest::DeviceDetail {
+        self.app.show_device(&viewer(), device.to_string()).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_event_sent_twice_is_recorded_once_and_a_gap_holds_the_acknowledgement() {
+    let rig = rig();
+    let device = rig.managed().await;
+    assert_eq!(rig.app.report(device, events(vec![ended(1), ended(2)])).await.unwrap(), 2);
+    assert_eq!(rig.app.report(device, events(vec![ended(2), ended(4)])).await.unwrap(), 2);
+    assert_eq!(rig.app.report(device, events(vec![ended(3)])).await.unwrap(), 4);
+    let history = rig.app.device_history(&viewer(), device.to_string(), None, 100).await.unwrap();
+    assert_eq!(history.total, 4);
+}
+
+#[tokio::test]
+async fn what_a_full_queue_dropped_is_recorded_as_lost_and_does_not_hold_the_rest() {
+    let rig = rig();
+    let device = rig.managed().await;
+    let mut request = events(vec![ended(8)]);
+    (request.lost_from, request.lost_to) = (1, 7);
+    assert_eq!(rig.app.report(device, request).await.unwrap(), 8);
+    let history = rig.app.device_history(&viewer(), device.to_string(), None, 100).await.unwrap();
+    assert!(history.items.iter().any(|entry| entry.event == "lost"), "{history:?}");
+}
+
+#[tokio::test]
+async fn one_unreadable_part_keeps_the_whole_report_out() {
+    let rig = rig();
+    let device = rig.managed().await;
+    let broken = wire::Event { sequence: 2, at: 1, document: b"{".to_vec() };
+    let refused = rig.app.report(device, events(vec![ended(1), broken])).await;
+    assert!(matches!(refused, Err(ReportError::Invalid { part, .. }) if part == "events[1]"));
+    assert_eq!(rig.app.report(device, events(vec![])).await.unwrap(), 0);
+    for name in ["", "../x", "table:", "table:a b"] {
+        let mut request = events(vec![]);
+        request.sections = vec![wire::Section { name: name.into(), document: b"[]".to_vec() }];
+        assert!(rig.app.report(device, request).await.is_err(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_device_is_ready_and_compliant_once_it_converged_whole() {
+    let rig = rig();
+    let device = rig.managed().await;
+    let before = rig.shown(device).await.device;
+    assert_eq!((before.state, before.compliance), (DeviceState::Enrolled, Compliance::Unknown));
+    let kept = [outcome("/etc/motd", OutcomeKind::Kept)];
+    rig.app.report(device, found(&kept, &[result("a", Verdict::Pass)], 1)).await.unwrap();
+    let after = rig.shown(device).await.device;
+    assert_eq!(
+        (after.state, after.compliance, after.generation_applied),
+        (DeviceState::Ready, Compliance::Compliant, 1)
+    );
+    let overview = rig.app.overview(&viewer()).await.unwrap();
+    assert_eq!(overview.sentence, "1 of 1 compliant; 0 failing, 0 unknown, 0 stale");
+}
+
+#[tokio::test]
+async fn a_failure_leads_to_who_assigned_it() {
+    let rig = rig();
+    let device = rig.managed().await;
+    let mut drifted = outcome("/etc/motd", OutcomeKind::Drifted);
+    drifted.reason = Some("changed by hand".into());
+    rig.app.report(device, found(&[drifted], &[result("a", Verdict::Fail)], 1)).await.unwrap();
+    let shown = rig.shown(device).await;
+    assert_eq!((shown.device.compliance, shown.device.failing), (Compliance::Failing, 2));
+    let cause = &shown.causes[0];
+    assert_eq!((cause.subject.as_str(), cause.profile.as_deref()), ("file:/etc/motd", Some("base@1")));
+    assert_eq!(cause.assignment.as_deref(), Some("base@1 to everyone"));
+    assert_eq!(cause.assigned_by.as_deref(), Some("root:server"));
+    let overview = rig.app.overview(&viewer()).await.unwrap();
+    assert_eq!((overview.causes.len(), overview.counts.failing), (2, 1));
+    let report = rig.app.compliance(&viewer(), None).await.unwrap();
+    assert_eq!(report.devices[0].name, "dev-pf1");
+}
+
+#[tokio::test]
+async fn a_device_can_not_claim_a_generation_that_it_was_never_given() {
+    let rig = rig();
+    let device = rig.managed().await;
+    rig.app.report(device, found(&[], &[], 900)).await.unwrap();
+    assert_eq!(rig.shown(device).await.device.generation_applied, 1);
+}
+
+#[tokio::test]
+async fn results_of_checks_are_intervals_without_gaps_or_overlaps() {
+    let rig = rig();
+    let device = rig.managed().await;
+    for verdict in
+        [Verdict::Pass, Verdict::Pass, Verdict::Fail, Verdict::Unknown, Verdict::Unknown, Verdict::Pass]
+    {
+        rig.app.report(device, found(&[], &[result("a", verdict)], 1)).await.unwrap();
+    }
+    rig.app.report(device, found(&[], &[], 1)).await.unwrap();
+    let history =
+        rig.app.store().read(move |tx| muster_store::check::history(tx, device, "a")).await.unwrap();
+    let verdicts: Vec<_> = history.iter().map(|interval| interval.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Pass, Verdict::Fail, Verdict::Unknown, Verdict::Pass]);
+    for pair in history.windows(2) {
+        assert_eq!(pair[0].to, Some(pair[1].from));
+        assert!(pair[0].from < pair[1].from);
+    }
+    assert!(history[3].to.is_some(), "a check that is asked no more has no present result");
+}
+
+#[tokio::test]
+async fn a_resource_that_stays_as_it_is_keeps_its_since() {
+    let rig = rig();
+    let device = rig.managed().await;
+    let report = async |outcomes: &[Outcome]| {
+        rig.app.report(device, found(outcomes, &[], 1)).await.unwrap();
+        rig.app.device_resources(&viewer(), device.to_string()).await.unwrap()
+    };
+    let first = report(&[outcome("/a", OutcomeKind::Failed), outcome("/b", OutcomeKind::Kept)]).await;
+    let again =
+        report(&[Outcome { reason: Some("again".into()), ..outcome("/a", OutcomeKind::Failed) }]).await;
+    assert_eq!((again.len(), again[0].since), (1, first[0].since));
+    let mended = report(&[outcome("/a", OutcomeKind::Repaired)]).await;
+    assert!(mended[0].since > first[0].since);
+}
+
+#[tokio::test]
+async fn a_first_login_password_is_revealed_once_and_stands_nowhere_in_the_open() {
+    let rig = rig();
+    let device = rig.managed().await;
+    let made = event(
+        1,
+        &Event::FirstLoginPassword { account: "ada".into(), password: Secret("correct horse".into()) },
+    );
+    rig.app.report(device, events(vec![made.clone()])).await.unwrap();
+    assert_eq!(rig.shown(device).await.passwords, ["ada"]);
+    let history = rig.app.device_history(&viewer(), device.to_string(), None, 10).await.unwrap();
+    assert_eq!(history.items[0].text, "made a first-login password for ada");
+    let reveal = || rig.app.reveal_password(&admin(), device.to_string(), "ada".into());
+    assert_eq!(reveal().await.unwrap().password, "correct horse");
+    assert!(matches!(reveal().await, Err(AppError::NotFound { .. })));
+    rig.app.report(device, events(vec![made])).await.unwrap();
+    assert!(matches!(reveal().await, Err(AppError::NotFound { .. })), "sent twice, recorded once");
+    assert_eq!(rig.audited().await[0].action, "password.reveal");
+    for file in ["muster.db", "muster.db-wal"] {
+        let bytes = std::fs::read(rig._folder.path().join(file)).unwrap();
+        assert!(!bytes.windows(13).any(|window| window == b"correct horse"), "{file}");
+    }
+}
+
+#[tokio::test]
+async fn a_table_is_shown_as_it_was_reported_last() {
+    let rig = rig();
+    let device = rig.managed().await;
+    let mut request = events(vec![]);
+    request.sections = vec![section(
+        "table:deb_packages",
+        &serde_json::json!({"columns": ["name", "version"], "rows": [["curl", "7.88"]]}),
+    )];
+    rig.app.report(device, request).await.unwrap();
+    let table = rig.app.device_table(&viewer(), device.to_string(), "deb_packages".into()).await.unwrap();
+    assert_eq!((table.columns.len(), table.rows[0][0].as_str()), (2, Some("curl")));
+    let none = rig.app.device_table(&viewer(), device.to_string(), "mounts".into()).await.unwrap();
+    assert_eq!(none.reported, None);
+}
+
+#[tokio::test]
+async fn a_report_with_nothing_new_writes_nothing_and_counts_as_seen() {
+    let rig = rig();
+    let device = rig.managed().await;
+    rig.app.report(device, found(&[], &[], 1)).await.unwrap();
+    let mut changes = rig.app.changes();
+    let mut quiet = events(vec![]);
+    quiet.applied_generation = 1;
+    rig.app.report(device, quiet).await.unwrap();
+    assert!(changes.try_recv().is_err(), "nothing was told, so nothing was written");
+    rig.app.turn().await.unwrap();
+    let device = rig.shown(device).await.device;
+    assert!(device.last_seen > device.enrolled);
+    assert_eq!(rig.app.overview(&viewer()).await.unwrap().days.len(), 1);
+}

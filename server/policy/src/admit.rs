@@ -1,0 +1,194 @@
+//! Admission: whether a machine that shows a token and proves a key gets in.
+//!
+//! A serial is a claim, never a proof. A device that belongs to a person is let in only by a token bound to its serial
+//! or by an admin; a shared token lets in registered devices that are nobody's. The same key with the same token always
+//! gets the answer it got before, whatever became of the token meanwhile: a lost answer must not lock a device out.
+
+use muster_proto::enrollment::EnrollmentClaims;
+use muster_proto::rest::{DeviceState, Token, Unknown};
+use muster_proto::{DeviceId, Timestamp};
+
+use crate::name;
+
+/// A machine that asks to be let in, and what is known of it.
+#[derive(Clone, Debug)]
+pub struct Asking<'a> {
+    /// What time it is.
+    pub now: Timestamp,
+    /// The token it shows, if there is such a token.
+    pub token: Option<&'a Token>,
+    /// What this key with this token got before.
+    pub earlier: Earlier,
+    /// What it says of itself.
+    pub claims: &'a EnrollmentClaims,
+    /// The device that has the claimed serial.
+    pub registered: Option<Registered>,
+}
+
+/// What a key got before with the same token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Earlier {
+    /// It never asked.
+    Nothing,
+    /// It was let in.
+    Enrolled(Registered),
+    /// It was told to wait.
+    Waiting {
+        /// The record that stands for it.
+        device: Registered,
+        /// The code it was given.
+        code: String,
+        /// Whether an admin has let it in since.
+        approved: bool,
+    },
+}
+
+/// A device's record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// Its id.
+    pub id: DeviceId,
+    /// Where it is in its life.
+    pub state: DeviceState,
+    /// Whether it belongs to a person.
+    pub owned: bool,
+}
+
+/// The decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is in already: it gets the certificate it got before.
+    Again(DeviceId),
+    /// It gets a certificate.
+    Issue {
+        /// As which device.
+        place: Place,
+        /// Whether the token loses a use.
+        cost: Cost,
+    },
+    /// It waits on, with the code it has.
+    WaitOn {
+        /// The code.
+        code: String,
+    },
+    /// It has to wait for an admin; a new code is made. The token loses a use, which bounds who can wait.
+    Wait(Place),
+    /// It is refused.
+    Refuse(Refusal),
+}
+
+/// As which device a machine is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// One that has a record.
+    Known(DeviceId),
+    /// A record is made for the claimed serial.
+    New,
+}
+
+/// Whether the token loses a use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// It does.
+    OneUse,
+    /// It lost one when the machine began to wait.
+    Paid,
+}
+
+/// Why a machine is refused. For the audit; the machine itself never learns it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nobody made such a token.
+    #[error("no such token")]
+    UnknownToken,
+    /// An admin took the token back.
+    #[error("the token was revoked")]
+    RevokedToken,
+    /// The token's time is over.
+    #[error("the token ended at {0}")]
+    ExpiredToken(Timestamp),
+    /// The token let in as many as it may.
+    #[error("the token is used up")]
+    UsedUpToken,
+    /// The claimed serial can't be one.
+    #[error("the claimed serial is not one: {0}")]
+    Serial(name::InvalidName),
+    /// The token is for another serial.
+    #[error("the token is for serial {bound}")]
+    OtherSerial {
+        /// The serial that it is for.
+        bound: String,
+    },
+    /// Nobody registered the serial, and the token is for registered ones only.
+    #[error("the serial is not registered and the token refuses unknown ones")]
+    UnknownSerial,
+    /// Another key is enrolled for the serial.
+    #[error(
+        "another key is enrolled for this serial: if the device was reinstalled, revoke or re-admit its record first"
+    )]
+    SerialTaken,
+    /// The device's record was revoked.
+    #[error("the device was revoked")]
+    RevokedDevice,
+}
+
+/// Decides.
+pub fn admit(asking: &Asking<'_>) -> Admission {
+    let Some(token) = asking.token else { return Admission::Refuse(Refusal::UnknownToken) };
+    match &asking.earlier {
+        Earlier::Enrolled(device) if device.state == DeviceState::Revoked => {
+            Admission::Refuse(Refusal::RevokedDevice)
+        }
+        Earlier::Enrolled(device) => Admission::Again(device.id),
+        Earlier::Waiting { device, code, approved } => wait_on(token, *device, code, *approved),
+        Earlier::Nothing => admit_new(asking, token).unwrap_or_else(Admission::Refuse),
+    }
+}
+
+fn wait_on(token: &Token, device: Registered, code: &str, approved: bool) -> Admission {
+    match (device.state, approved) {
+        (DeviceState::Revoked, _) => Admission::Refuse(Refusal::RevokedDevice),
+        (DeviceState::Enrolled | DeviceState::Ready, _) => Admission::Refuse(Refusal::SerialTaken),
+        // An admin's word for this very key outlives the token.
+        (_, true) => Admission::Issue { place: Place::Known(device.id), cost: Cost::Paid },
+        (_, false) if token.revoked => Admission::Refuse(Refusal::RevokedToken),
+        (_, false) => Admission::WaitOn { code: code.to_owned() },
+    }
+}
+
+fn admit_new(asking: &Asking<'_>, token: &Token) -> Result<Admission, Refusal> {
+    if token.revoked {
+        return Err(Refusal::RevokedToken);
+    }
+    if token.expires <= asking.now {
+        return Err(Refusal::ExpiredToken(token.expires));
+    }
+    if token.uses_left == 0 {
+        return Err(Refusal::UsedUpToken);
+    }
+    let serial = name::serial(&asking.claims.serial).map_err(Refusal::Serial)?;
+    if let Some(bound) = &token.serial
+        && bound != serial
+    {
+        return Err(Refusal::OtherSerial { bound: bound.clone() });
+    }
+    match asking.registered.map(|device| device.state) {
+        Some(DeviceState::Revoked) => return Err(Refusal::RevokedDevice),
+        Some(DeviceState::Enrolled | DeviceState::Ready) => return Err(Refusal::SerialTaken),
+        Some(DeviceState::Registered | DeviceState::Pending) | None => {}
+    }
+    let place = asking.registered.map_or(Place::New, |device| Place::Known(device.id));
+    // Whoever bound a token to a serial has named the device as well as by registering it.
+    let bound = token.serial.is_some();
+    let registered = asking.registered.filter(|device| device.state == DeviceState::Registered);
+    Ok(match registered {
+        _ if bound => Admission::Issue { place, cost: Cost::OneUse },
+        Some(device) if !device.owned => Admission::Issue { place, cost: Cost::OneUse },
+        Some(_) => Admission::Wait(place),
+        None if token.unknown == Unknown::Refuse => return Err(Refusal::UnknownSerial),
+        None => Admission::Wait(place),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! Which assignments hold for a device.
+//!
+//! All that reach it hold, and composition decides by precedence between what they ask for. One exception keeps a
+//! profile from contradicting itself: at equal precedence and mode an assignment of the same profile to something
+//! narrower (this device, then a label, then everyone) takes the place of the wider one. So `base@3` on the label
+//! `canary` needs no precedence beside `base@2` on everyone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use muster_proto::state::{Applied, Mode};
+use muster_proto::{DeviceId, Digest, ProfileName, RevisionNumber};
+
+/// A revision pinned to something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// Its id.
+    pub id: String,
+    /// The profile.
+    pub profile: ProfileName,
+    /// The revision it pins.
+    pub revision: RevisionNumber,
+    /// That revision's document.
+    pub digest: Digest,
+    /// For which devices.
+    pub target: Target,
+    /// Higher wins.
+    pub precedence: i32,
+    /// Enforce or audit.
+    pub mode: Mode,
+    /// Parameters it gives.
+    pub params: BTreeMap<String, String>,
+}
+
+/// For which devices. In order: the narrower, the greater.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// All of them.
+    Everyone,
+    /// Those with this label.
+    Label(String),
+    /// This one.
+    Device(DeviceId),
+}
+
+impl Target {
+    /// Whether a device with these labels is meant.
+    pub fn reaches(&self, device: DeviceId, labels: &BTreeSet<String>) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Label(label) => labels.contains(label),
+            Self::Device(id) => *id == device,
+        }
+    }
+
+    /// How narrow it is; two labels are equally narrow.
+    fn narrowness(&self) -> u8 {
+        match self {
+            Self::Everyone => 0,
+            Self::Label(_) => 1,
+            Self::Device(_) => 2,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everyone => f.write_str("everyone"),
+            Self::Label(label) => write!(f, "label:{label}"),
+            Self::Device(id) => write!(f, "device:{id}"),
+        }
+    }
+}
+
+/// What holds for a device, in an order that depends on nothing but what holds.
+pub fn holding(assignments: &[Assignment], device: DeviceId, labels: &BTreeSet<String>) -> Vec<Applied> {
+    let reaching: Vec<_> = assignments.iter().filter(|a| a.target.reaches(device, labels)).collect();
+    let mut holding: Vec<_> = reaching
+        .iter()
+        .filter(|a| !reaching.iter().any(|b| b.takes_the_place_of(a)))
+        .map(|a| a.applied())
+        .collect();
+    holding.sort_by(|a, b| {
+        (&a.profile, a.revision, &a.assignment).cmp(&(&b.profile, b.revision, &b.assignment))
+    });
+    holding
+}
+
+impl Assignment {
+    fn takes_the_place_of(&self, other: &Self) -> bool {
+        self.profile == other.profile
+            && (self.precedence, self.mode) == (other.precedence, other.mode)
+            && self.target.narrowness() > other.target.narrowness()
+    }
+
+    fn applied(&self) -> Applied {
+        Applied {
+            assignment: self.id.clone(),
+            profile: self.profile.clone(),
+            revision: self.revision,
+            digest: self.digest,
+            precedence: self.precedence,
+            mode: self.mode,
+            params: self.params.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assignment(id: &str, profile: &str, revision: u32, target: Target) -> Assignment {
+        Assignment {
+            id: id.into(),
+            profile: profile.parse().unwrap(),
+            revision: RevisionNumber(revision),
+            digest: Digest::of(format!("{profile}@{revision}").as_bytes()),
+            target,
+            precedence: 0,
+            mode: Mode::Enforce,
+            params: BTreeMap::new(),
+        }
+    }
+
+    fn held(assignments: &[Assignment], labels: &[&str]) -> Vec<String> {
+        let device = DeviceId(uuid::Uuid::from_u128(1));
+        let labels = labels.iter().map(|l| (*l).to_owned()).collect();
+        holding(assignments, device, &labels).into_iter().map(|a| a.assignment).collect()
+    }
+
+    #[test]
+    fn an_assignment_reaches_its_label_its_device_or_everyone() {
+        let here = Target::Device(DeviceId(uuid::Uuid::from_u128(1)));
+        let elsewhere = Target::Device(DeviceId(uuid::Uuid::from_u128(2)));
+        let all = [
+            assignment("everyone", "a", 1, Target::Everyone),
+            assignment("laptops", "b", 1, Target::Label("laptop".into())),
+            assignment("servers", "c", 1, Target::Label("server".into())),
+            assignment("here", "d", 1, here),
+            assignment("elsewhere", "e", 1, elsewhere),
+        ];
+        assert_eq!(held(&all, &["laptop"]), ["everyone", "laptops", "here"]);
+    }
+
+    #[test]
+    fn a_narrower_assignment_of_the_same_profile_takes_the_place_of_a_wider_one() {
+        let wide = assignment("wide", "base", 2, Target::Everyone);
+        let narrow = assignment("narrow", "base", 3, Target::Label("canary".into()));
+        assert_eq!(held(&[wide.clone(), narrow.clone()], &["canary"]), ["narrow"]);
+        assert_eq!(held(&[wide.clone(), narrow.clone()], &[]), ["wide"]);
+        let looking = Assignment { mode: Mode::Audit, ..narrow.clone() };
+        assert_eq!(
+            held(&[wide.clone(), looking], &["canary"]),
+            ["wide", "narrow"],
+            "audit never overrides enforce"
+        );
+        let weighty = Assignment { precedence: 5, ..wide };
+        assert_eq!(
+            held(&[weighty, narrow], &["canary"]),
+            ["wide", "narrow"],
+            "precedence decides before narrowness"
+        );
+    }
+
+    #[test]
+    fn two_labels_are_equally_narrow_and_left_to_composition() {
+        let all = [
+            assignment("one", "base", 2, Target::Label("a".into())),
+            assignment("two", "base", 3, Target::Label("b".into())),
+        ];
+        assert_eq!(held(&all, &["a", "b"]), ["one", "two"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_holds_does_not_depend_on_the_order_of_assignments(seed in proptest::collection::vec((0_u32..3, 0_u32..4, 0_u8..4), 0..8)) {
+            let mut all: Vec<_> = seed.iter().enumerate().map(|(i, (profile, revision, target))| {
+                let target = match target {
+                    0 => Target::Everyone,
+                    1 => Target::Label("a".into()),
+                    2 => Target::Label("b".into()),
+                    _ => Target::Device(DeviceId(uuid::Uuid::from_u128(1))),
+                };
+                assignment(&format!("as-{i}"), &format!("p{profile}"), revision + 1, target)
+            }).collect();
+            let before = held(&all, &["a", "b"]);
+            all.reverse();
+            proptest::prop_assert_eq!(before, held(&all, &["a", "b"]));
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What a device's desired state is. Resolves and binds; merging is left to `proto::compose`, which also finds conflicts.
+
+use std::collections::BTreeMap;
+
+use muster_proto::compose::{ComposeError, Conflict, compose, conflicts};
+use muster_proto::state::{Applied, Bindings, DesiredState};
+use muster_proto::when::Facts;
+use muster_proto::{COMPOSITION_VERSION, DeviceId, Digest, Generation, LANGUAGE_VERSION, Timestamp};
+
+/// The device's next state, or `None` when its current one already says the same.
+pub fn compile(
+    device: DeviceId,
+    revisions: Vec<Applied>,
+    bindings: Bindings,
+    current: Option<&DesiredState>,
+    now: Timestamp,
+) -> Option<DesiredState> {
+    let same = match current {
+        // A device that nothing was ever assigned to needs no state that says so.
+        None => revisions.is_empty(),
+        Some(current) => {
+            current.composition == COMPOSITION_VERSION
+                && current.revisions == revisions
+                // What nothing uses may change unseen.
+                && (current.bindings == bindings || revisions.is_empty())
+        }
+    };
+    (!same).then(|| DesiredState {
+        muster: LANGUAGE_VERSION,
+        composition: COMPOSITION_VERSION,
+        device,
+        generation: Generation(current.map_or(0, |current| current.generation.0) + 1),
+        issued: now,
+        revisions,
+        bindings,
+    })
+}
+
+/// The conflicts that a state brings about on a device with these facts.
+pub fn conflicts_in(
+    state: &DesiredState,
+    documents: &BTreeMap<Digest, Vec<u8>>,
+    facts: &Facts,
+) -> Result<Vec<Conflict>, ComposeError> {
+    Ok(conflicts(&compose(state, documents, facts)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_proto::RevisionNumber;
+    use muster_proto::state::Mode;
+
+    use super::*;
+
+    const DEVICE: DeviceId = DeviceId(uuid::Uuid::from_u128(1));
+
+    fn applied(profile: &str, document: &str, precedence: i32) -> Applied {
+        Applied {
+            assignment: format!("as-{profile}"),
+            profile: profile.parse().unwrap(),
+            revision: RevisionNumber(1),
+            digest: Digest::of(document.as_bytes()),
+            precedence,
+            mode: Mode::Enforce,
+            params: BTreeMap::new(),
+        }
+    }
+
+    fn named(name: &str) -> Bindings {
+        Bindings { name: name.into(), serial: "PF3XK9".into(), owner: None }
+    }
+
+    fn next(
+        revisions: Vec<Applied>,
+        bindings: Bindings,
+        current: Option<&DesiredState>,
+    ) -> Option<DesiredState> {
+        compile(DEVICE, revisions, bindings, current, Timestamp::default())
+    }
+
+    #[test]
+    fn a_generation_grows_only_when_something_changed() {
+        assert_eq!(next(vec![], named("a"), None), None);
+        let first = next(vec![applied("base", "x", 0)], named("a"), None).unwrap();
+        assert_eq!(first.generation, Generation(1));
+        assert_eq!(next(first.revisions.clone(), named("a"), Some(&first)), None);
+        let renamed = next(first.revisions.clone(), named("b"), Some(&first)).unwrap();
+        assert_eq!(renamed.generation, Generation(2));
+    }
+
+    #[test]
+    fn the_last_assignment_gone_leaves_an_empty_state_so_that_the_device_reverses() {
+        let first = next(vec![applied("base", "x", 0)], named("a"), None).unwrap();
+        let empty = next(vec![], named("a"), Some(&first)).unwrap();
+        assert!(empty.revisions.is_empty());
+        assert_eq!(empty.generation, Generation(2));
+        assert_eq!(next(vec![], named("renamed"), Some(&empty)), None);
+    }
+
+    #[test]
+    fn equal_precedence_and_different_content_is_a_conflict_and_higher_precedence_is_none() {
+        let motd = |profile: &str, text: &str| {
+            format!(
+                r#"{{"muster":1,"profile":"{profile}","resources":[{{"file":{{"path":"/etc/motd","content":"{text}"}}}}]}}"#
+            )
+        };
+        let (one, two) = (motd("one", "1"), motd("two", "2"));
+        let documents: BTreeMap<_, _> =
+            [&one, &two].map(|d| (Digest::of(d.as_bytes()), d.clone().into_bytes())).into();
+        let found = |precedence| {
+            let revisions = vec![applied("one", &one, 0), applied("two", &two, precedence)];
+            let state = next(revisions, named("a"), None).unwrap();
+            conflicts_in(&state, &documents, &Facts::default()).unwrap()
+        };
+        let conflicts = found(0);
+        assert_eq!(conflicts.len(), 1);
+        assert_eq!(conflicts[0].resource.as_str(), "file:/etc/motd");
+        assert_eq!(conflicts[0].profiles, ["one", "two"]);
+        assert_eq!(found(1), []);
+    }
+}

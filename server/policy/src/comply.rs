@@ -1,0 +1,190 @@
+//! How a device stands, and how a fleet does.
+//!
+//! Compliant is: every resource Kept or Repaired (or not meant for the device), every check Pass or NotApplicable, the
+//! newest state applied, and not stale. What can't be said counts as Unknown, never as compliant: an unsupported
+//! resource, an unknown check, a state not yet applied. Of several, the one named first wins:
+//! Unmanaged, Stale, Failing, Unknown, Compliant.
+
+use std::collections::BTreeSet;
+
+use muster_proto::check::Verdict;
+use muster_proto::report::OutcomeKind;
+use muster_proto::rest::{Compliance, ComplianceCounts, DeviceState};
+use muster_proto::{Generation, Timestamp};
+
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+
+/// What a device's last reports amount to.
+#[derive(Clone, Debug)]
+pub struct Evidence<'a> {
+    /// Whether anything is assigned to it.
+    pub managed: bool,
+    /// Newest desired state.
+    pub wanted: Generation,
+    /// Newest state that converged whole.
+    pub applied: Generation,
+    /// How many outcomes of each kind.
+    pub outcomes: &'a [(OutcomeKind, u32)],
+    /// How many check results of each kind.
+    pub checks: &'a [(Verdict, u32)],
+}
+
+/// How a device stands, staleness apart: that comes with time alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// Never `Stale`.
+    pub compliance: Compliance,
+    /// Resources and checks that are not as they should be.
+    pub failing: u32,
+}
+
+/// Judges.
+pub fn judge(evidence: &Evidence<'_>) -> Judgement {
+    let mut failing = 0;
+    let mut unknown = 0;
+    for (outcome, count) in evidence.outcomes {
+        match outcome {
+            OutcomeKind::Kept | OutcomeKind::Repaired | OutcomeKind::NotApplicable => {}
+            OutcomeKind::Drifted | OutcomeKind::Failed | OutcomeKind::Blocked => failing += count,
+            OutcomeKind::Unsupported => unknown += count,
+        }
+    }
+    for (verdict, count) in evidence.checks {
+        match verdict {
+            Verdict::Pass | Verdict::NotApplicable => {}
+            Verdict::Fail => failing += count,
+            Verdict::Unknown => unknown += count,
+        }
+    }
+    let compliance = if !evidence.managed {
+        Compliance::Unmanaged
+    } else if failing > 0 {
+        Compliance::Failing
+    } else if unknown > 0 || evidence.applied < evidence.wanted {
+        Compliance::Unknown
+    } else {
+        Compliance::Compliant
+    };
+    Judgement { compliance, failing }
+}
+
+/// How a device stands now, silence counted in.
+pub fn standing(judged: Compliance, state: DeviceState, stale_at: Timestamp, now: Timestamp) -> Compliance {
+    let can_be_stale = matches!(state, DeviceState::Enrolled | DeviceState::Ready);
+    if can_be_stale && judged != Compliance::Unmanaged && stale_at < now { Compliance::Stale } else { judged }
+}
+
+/// After how many seconds of silence a device with these labels is stale: servers are always on, laptops are not.
+pub fn promise(labels: &BTreeSet<String>) -> i64 {
+    if labels.contains("server") { HOUR } else { 7 * DAY }
+}
+
+/// The fleet in a sentence, such as "41 of 48 compliant; 3 failing, 2 unknown, 2 stale".
+pub fn sentence(counts: &ComplianceCounts) -> String {
+    let managed = counts.total - counts.unmanaged;
+    let mut sentence = format!(
+        "{} of {managed} compliant; {} failing, {} unknown, {} stale",
+        counts.compliant, counts.failing, counts.unknown, counts.stale
+    );
+    if counts.unmanaged > 0 {
+        sentence.push_str(&format!("; {} with nothing assigned", counts.unmanaged));
+    }
+    sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(outcomes: &[(OutcomeKind, u32)], checks: &[(Verdict, u32)]) -> (Compliance, u32) {
+        let (wanted, applied) = (Generation(2), Generation(2));
+        let judgement = judge(&Evidence { managed: true, wanted, applied, outcomes, checks });
+        (judgement.compliance, judgement.failing)
+    }
+
+    #[test]
+    fn every_outcome_and_verdict_counts_as_the_words_say() {
+        let alone = |outcome| judged(&[(OutcomeKind::Kept, 4), (outcome, 1)], &[(Verdict::Pass, 1)]);
+        assert_eq!(alone(OutcomeKind::Kept), (Compliance::Compliant, 0));
+        assert_eq!(alone(OutcomeKind::Repaired), (Compliance::Compliant, 0));
+        assert_eq!(alone(OutcomeKind::NotApplicable), (Compliance::Compliant, 0));
+        assert_eq!(alone(OutcomeKind::Drifted), (Compliance::Failing, 1));
+        assert_eq!(alone(OutcomeKind::Failed), (Compliance::Failing, 1));
+        assert_eq!(alone(OutcomeKind::Blocked), (Compliance::Failing, 1));
+        assert_eq!(alone(OutcomeKind::Unsupported), (Compliance::Unknown, 0));
+        let check = |verdict| judged(&[(OutcomeKind::Kept, 4)], &[(verdict, 2)]);
+        assert_eq!(check(Verdict::Pass), (Compliance::Compliant, 0));
+        assert_eq!(check(Verdict::NotApplicable), (Compliance::Compliant, 0));
+        assert_eq!(check(Verdict::Fail), (Compliance::Failing, 2));
+        assert_eq!(check(Verdict::Unknown), (Compliance::Unknown, 0));
+    }
+
+    #[test]
+    fn a_state_that_is_not_applied_yet_is_never_compliant() {
+        let outcomes = [(OutcomeKind::Kept, 9)];
+        let evidence = Evidence {
+            managed: true,
+            wanted: Generation(3),
+            applied: Generation(2),
+            outcomes: &outcomes,
+            checks: &[],
+        };
+        assert_eq!(judge(&evidence).compliance, Compliance::Unknown);
+    }
+
+    #[test]
+    fn nothing_assigned_is_unmanaged() {
+        let evidence = Evidence {
+            managed: false,
+            wanted: Generation(0),
+            applied: Generation(0),
+            outcomes: &[],
+            checks: &[],
+        };
+        assert_eq!(judge(&evidence).compliance, Compliance::Unmanaged);
+    }
+
+    #[test]
+    fn silence_beyond_the_promise_is_stale_whatever_was_last_heard() {
+        let at = |seconds| Timestamp::default().plus_seconds(seconds);
+        let stand = |judged, state, now| standing(judged, state, at(100), at(now));
+        assert_eq!(stand(Compliance::Compliant, DeviceState::Ready, 100), Compliance::Compliant);
+        assert_eq!(stand(Compliance::Compliant, DeviceState::Ready, 101), Compliance::Stale);
+        assert_eq!(stand(Compliance::Failing, DeviceState::Enrolled, 101), Compliance::Stale);
+        assert_eq!(stand(Compliance::Unmanaged, DeviceState::Ready, 101), Compliance::Unmanaged);
+        assert_eq!(stand(Compliance::Unknown, DeviceState::Registered, 101), Compliance::Unknown);
+    }
+
+    #[test]
+    fn a_server_promises_an_hour_and_everything_else_a_week() {
+        assert_eq!(promise(&BTreeSet::from(["server".to_owned(), "web".to_owned()])), 3_600);
+        assert_eq!(promise(&BTreeSet::from(["laptop".to_owned()])), 604_800);
+        assert_eq!(promise(&BTreeSet::new()), 604_800);
+    }
+
+    #[test]
+    fn the_sentence_names_all_that_is_not_compliant() {
+        let counts =
+            ComplianceCounts { total: 50, compliant: 41, failing: 3, unknown: 2, stale: 2, unmanaged: 2 };
+        assert_eq!(
+            sentence(&counts),
+            "41 of 48 compliant; 3 failing, 2 unknown, 2 stale; 2 with nothing assigned"
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn more_trouble_never_makes_a_device_better(kept in 0_u32..9, failed in 0_u32..9, unknown in 0_u32..9) {
+            let badness = |failed, unknown| match judged(&[(OutcomeKind::Kept, kept), (OutcomeKind::Failed, failed)], &[(Verdict::Unknown, unknown)]).0 {
+                Compliance::Compliant => 0,
+                Compliance::Unknown => 1,
+                Compliance::Failing => 2,
+                Compliance::Stale | Compliance::Unmanaged => 9,
+            };
+            proptest::prop_assert!(badness(failed + 1, unknown) >= badness(failed, unknown));
+            proptest::prop_assert!(badness(failed, unknown + 1) >= badness(failed, unknown));
+            proptest::prop_assert_eq!(badness(0, 0), 0);
+        }
+    }
+}

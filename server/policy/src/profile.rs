@@ -1,0 +1,141 @@
+//! What is looked at when a profile is saved, beyond whether it can be read: secrets in it are refused, and sudo rules
+//! that amount to root are warned of.
+
+use muster_proto::profile::ProfileError;
+use muster_proto::resource::{Body, Declared, Resource};
+use serde_json::Value;
+
+mod secret;
+mod sudo;
+
+/// What a review found. Paths are JSON pointers into the document.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Review {
+    /// What keeps it from being saved.
+    pub errors: Vec<ProfileError>,
+    /// What its author should know.
+    pub warnings: Vec<ProfileError>,
+}
+
+/// Reviews a document that was read without errors.
+pub fn review(document: &Value) -> Review {
+    let mut review = Review::default();
+    look_for_secrets(document, &mut String::new(), &mut review.errors);
+    for (index, entry) in document["resources"].as_array().into_iter().flatten().enumerate() {
+        for declared in Declared::parse(entry).into_iter().flatten() {
+            look_at(&declared, &format!("/resources/{index}"), &mut review);
+        }
+    }
+    review
+}
+
+fn finding(path: &str, message: String) -> ProfileError {
+    ProfileError { path: path.to_owned(), message, unknown: false }
+}
+
+fn look_for_secrets(value: &Value, path: &mut String, errors: &mut Vec<ProfileError>) {
+    let length = path.len();
+    match value {
+        Value::String(text) => {
+            if let Some(what) = secret::find(text) {
+                errors.push(finding(
+                    path,
+                    format!(
+                        "{what} stands in the profile, which every device that has it can read: put it in a secret and refer to it"
+                    ),
+                ));
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                path.push_str(&format!("/{index}"));
+                look_for_secrets(item, path, errors);
+                path.truncate(length);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                path.push_str(&format!("/{name}"));
+                look_for_secrets(field, path, errors);
+                path.truncate(length);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn look_at(declared: &Declared, path: &str, review: &mut Review) {
+    let Body::Known(resource) = &declared.body else { return };
+    match resource {
+        Resource::Sudo(rule) => {
+            for (index, command) in rule.commands.iter().enumerate() {
+                if let Some(why) = sudo::amounts_to_root(command.as_str()) {
+                    let message = format!("{} as {} amounts to root: {why}", command, rule.who);
+                    review.warnings.push(finding(&format!("{path}/sudo/commands/{index}"), message));
+                }
+            }
+        }
+        Resource::File(file) => {
+            // What is text inside base64 is looked at as text.
+            let text = file.content_base64.as_ref().and_then(|_| String::from_utf8(file.bytes()?).ok());
+            if let Some(what) = text.as_deref().and_then(secret::find) {
+                let message = format!(
+                    "{what} stands in the profile, which every device that has it can read: put it in a secret and refer to it"
+                );
+                review.errors.push(finding(&format!("{path}/file/content_base64"), message));
+            }
+        }
+        Resource::Repository(repository)
+            if repository.url.as_str().starts_with("http://") && repository.key.is_empty() =>
+        {
+            let message = "packages come over http and no key is named: whoever is on the way can change them; name key_from".to_owned();
+            review.warnings.push(finding(&format!("{path}/repository"), message));
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(resource: Value) -> Review {
+        review(&json!({"muster": 1, "profile": "p", "resources": [resource]}))
+    }
+
+    #[test]
+    fn a_private_key_is_refused_where_it_stands() {
+        let key =
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk=\n-----END OPENSSH PRIVATE KEY-----\n";
+        let review = of(json!({"file": {"path": "/etc/key", "content": key}}));
+        assert_eq!(review.errors.len(), 1);
+        assert_eq!(review.errors[0].path, "/resources/0/file/content");
+        assert!(review.errors[0].message.contains("private key"), "{}", review.errors[0].message);
+    }
+
+    #[test]
+    fn a_secret_inside_base64_is_found() {
+        let hidden = "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1JR0gK";
+        let review = of(json!({"file": {"path": "/etc/key", "content_base64": hidden}}));
+        assert_eq!(review.errors[0].path, "/resources/0/file/content_base64");
+    }
+
+    #[test]
+    fn a_sudo_command_that_amounts_to_root_is_warned_of_and_saved_all_the_same() {
+        let commands = json!(["/usr/bin/systemctl restart cron.service", "/usr/bin/vim"]);
+        let review = of(json!({"sudo": {"name": "x", "who": "%engineers", "commands": commands}}));
+        assert_eq!(review.errors, []);
+        assert_eq!(review.warnings.len(), 1);
+        assert_eq!(review.warnings[0].path, "/resources/0/sudo/commands/1");
+        assert!(review.warnings[0].message.contains("shell"), "{}", review.warnings[0].message);
+    }
+
+    #[test]
+    fn an_ordinary_profile_gives_no_finding() {
+        let review =
+            of(json!({"file": {"path": "/etc/motd", "content": "Passwords expire after 90 days.\n"}}));
+        assert_eq!(review, Review::default());
+    }
+}

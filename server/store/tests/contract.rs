@@ -1,0 +1,161 @@
+//! What every driver of the store has to do, on a real database in a temporary folder.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use muster_proto::Timestamp;
+use muster_store::{Change, OpenError, Store, StoreError, Tx, audit, meta};
+
+fn open() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("muster.db")).unwrap();
+    (folder, store)
+}
+
+async fn read(store: &Store, name: &'static str) -> Option<String> {
+    store.read(move |tx| meta::get(tx, name)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_change_that_fails_takes_back_its_own_writes_and_nobody_elses() {
+    let (_folder, store) = open();
+    let good = store.write(|tx| meta::put(tx, "good", "1"));
+    let bad = store.write(|tx| {
+        meta::put(tx, "bad", "1")?;
+        Err::<(), _>(StoreError::Closed)
+    });
+    let (good, bad) = tokio::join!(good, bad);
+    assert!(good.is_ok() && bad.is_err());
+    assert_eq!(read(&store, "good").await.as_deref(), Some("1"));
+    assert_eq!(read(&store, "bad").await, None);
+}
+
+#[tokio::test]
+async fn changes_from_many_callers_are_each_applied_once() {
+    let (_folder, store) = open();
+    let bump = |tx: &mut Tx<'_>| {
+        let now: u64 = meta::get(tx, "n")?.map_or(0, |n| n.parse().unwrap());
+        meta::put(tx, "n", &(now + 1).to_string())
+    };
+    let tasks: Vec<_> = (0..500)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.write(bump).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    assert_eq!(read(&store, "n").await.as_deref(), Some("500"));
+}
+
+#[tokio::test]
+async fn a_change_is_told_once_it_is_durable_and_not_when_it_failed() {
+    let (_folder, store) = open();
+    let mut changes = store.changes();
+    let failed: Result<(), StoreError> = store
+        .write(|tx| {
+            tx.tell(Change::Audit);
+            Err(StoreError::Closed)
+        })
+        .await;
+    assert!(failed.is_err());
+    store
+        .write(|tx| {
+            tx.tell(Change::Token("tok-1".into()));
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(changes.recv().await.unwrap(), Change::Token("tok-1".into()));
+    assert!(changes.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_reader_can_not_write() {
+    let (_folder, store) = open();
+    let written: Result<(), StoreError> = store.read(|tx| meta::put(tx, "x", "1")).await;
+    assert!(matches!(written, Err(StoreError::Sql(_))));
+}
+
+#[tokio::test]
+async fn parameters_out_of_order_are_refused_rather_than_bound_wrongly() {
+    let (_folder, store) = open();
+    let result: Result<u64, StoreError> = store
+        .write(|tx| tx.execute("UPDATE meta SET value = $2 WHERE name = $1", &["a".into(), "b".into()]))
+        .await;
+    assert!(matches!(result, Err(StoreError::ParameterOrder(_))));
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_server_is_refused_and_one_of_ours_is_opened_again() {
+    let (folder, store) = open();
+    let path = folder.path().join("muster.db");
+    store.write(|tx| meta::put(tx, "kept", "1")).await.unwrap();
+    drop(store);
+    let again = Store::open(&path).unwrap();
+    assert_eq!(read(&again, "kept").await.as_deref(), Some("1"));
+    let newer: Result<u64, StoreError> =
+        again.write(|tx| tx.execute("INSERT INTO migration (number) VALUES (9999)", &[])).await;
+    newer.unwrap();
+    assert!(matches!(Store::open(&path), Err(OpenError::Newer { found: 9999, .. })));
+}
+
+#[tokio::test]
+async fn an_edited_audit_row_breaks_the_chain_where_it_stands() {
+    let (_folder, store) = open();
+    for number in 0..5 {
+        let add = move |tx: &mut Tx<'_>| {
+            let at = Timestamp::default().plus_seconds(number);
+            let detail = serde_json::Map::from_iter([("n".to_owned(), number.into())]);
+            audit::append(tx, &audit::Entry { at, actor: "admin:kim", action: "test", target: "x", detail })
+        };
+        store.write(add).await.unwrap();
+    }
+    assert_eq!(store.read(audit::verify).await.unwrap(), Ok(5));
+    let edit = |tx: &mut Tx<'_>| tx.execute("UPDATE audit SET actor = 'admin:eve' WHERE id = 3", &[]);
+    store.write(edit).await.unwrap();
+    assert_eq!(store.read(audit::verify).await.unwrap(), Err(audit::Broken { id: 3 }));
+}
+
+/// Ran as the child of the next test: writes numbers and says each once it is acknowledged.
+#[tokio::test]
+#[ignore = "ends only when it is killed; the crash test starts it"]
+async fn writes_until_it_is_killed() {
+    let Some(path) = std::env::var_os("MUSTER_TEST_DATABASE") else { return };
+    let store = Store::open(Path::new(&path)).unwrap();
+    for number in 0_u64.. {
+        let put = move |tx: &mut Tx<'_>| meta::put(tx, &format!("n{number}"), "1");
+        store.write(put).await.unwrap();
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "acknowledged {number}").unwrap();
+        out.flush().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("muster.db");
+    for round in 1..=3_u64 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "writes_until_it_is_killed", "--ignored", "--nocapture"])
+            .env("MUSTER_TEST_DATABASE", &path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let acknowledged =
+            lines.filter_map(|line| Some(line.split_once("acknowledged ")?.1.parse::<u64>().unwrap()));
+        let last = acknowledged.take(40 * round as usize).last().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let store = Store::open(&path).unwrap();
+        for number in 0..=last {
+            let name = format!("n{number}");
+            let found = store.read(move |tx| meta::get(tx, &name)).await.unwrap();
+            assert_eq!(found.as_deref(), Some("1"), "{number} was acknowledged in round {round}");
+        }
+    }
+}
