@@ -3,11 +3,16 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 
-/// The Muster server.
+use crate::serve::Serve;
+use crate::setup::Setup;
+use crate::{logging, rest};
+
+/// The Muster server
 #[derive(Parser)]
-#[command(name = "muster-server", version)]
+#[command(name = "muster-server", version, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -15,6 +20,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Setup(Setup),
+    Serve(Serve),
     /// Print the OpenAPI document of the REST API
     Openapi,
     /// Print the version
@@ -26,17 +33,30 @@ pub fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "muster-server: {error:#}");
+            // With stderr gone there is nobody left to tell; the exit code still says it.
+            drop(writeln!(std::io::stderr(), "muster-server: {error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match command {
-        Command::Openapi => out.write_all(crate::rest::openapi::text().as_bytes())?,
+        Command::Setup(setup) => {
+            drop(out);
+            runtime()?.block_on(setup.run())?;
+        }
+        Command::Serve(serve) => {
+            logging::begin();
+            runtime()?.block_on(serve.run())?;
+        }
+        Command::Openapi => out.write_all(rest::openapi::text().as_bytes())?,
         Command::Version => writeln!(out, "muster-server {}", env!("CARGO_PKG_VERSION"))?,
     }
     Ok(())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("can't start the runtime")
 }

@@ -1,12 +1,13 @@
 //! Every change and refusal, the newest first.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::extract::State;
 use muster_proto::rest::{AuditEntry, Page};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::caller::Viewer;
 use super::extract::Query;
 use super::problem::Refusal;
 use super::reported::PageQuery;
@@ -18,10 +19,11 @@ pub(super) fn router() -> OpenApiRouter<Api> {
 /// The audit trail.
 #[utoipa::path(get, path = "/audit", tag = "audit", params(PageQuery),
     responses((status = 200, description = "One page of the audit trail.", body = Page<AuditEntry>)))]
-async fn list_audit(Query(_query): Query<PageQuery>) -> Result<Json<Page<AuditEntry>>, Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+async fn list_audit(
+    State(api): State<Api>,
+    Viewer(right): Viewer,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Page<AuditEntry>>, Refusal> {
+    let limit = query.limit()?;
+    Ok(Json(api.app.list_audit(&right, query.cursor, limit).await?))
 }

@@ -1,7 +1,7 @@
 //! How the fleet stands, device by device.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::extract::State;
 use muster_proto::rest::ComplianceReport;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::caller::Viewer;
 use super::extract::Query;
 use super::problem::Refusal;
 
@@ -28,10 +29,10 @@ struct ComplianceQuery {
 /// The compliance of all enrolled devices, the worst first.
 #[utoipa::path(get, path = "/compliance", tag = "compliance", params(ComplianceQuery),
     responses((status = 200, description = "The report.", body = ComplianceReport)))]
-async fn get_compliance(Query(_query): Query<ComplianceQuery>) -> Result<Json<ComplianceReport>, Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+async fn get_compliance(
+    State(api): State<Api>,
+    Viewer(right): Viewer,
+    Query(query): Query<ComplianceQuery>,
+) -> Result<Json<ComplianceReport>, Refusal> {
+    Ok(Json(api.app.compliance(&right, query.label).await?))
 }

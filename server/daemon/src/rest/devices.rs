@@ -1,24 +1,33 @@
 //! Devices: their list, their records, and letting them in or out.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::extract::{DefaultBodyLimit, State};
 use muster_proto::rest::{
     Approve, Compliance, Device, DeviceDetail, DevicePatch, DeviceState, Import, Page, RevealedPassword,
 };
+use muster_store::device::{Filter, Sort};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::caller::{Administrator, Caller, Viewer};
 use super::extract::{Body, Path, Query, Text};
 use super::problem::Refusal;
+use super::reported::page_limit;
+use crate::app::import::Trial;
+
+/// A file of 100,000 devices.
+const MAX_IMPORT: usize = 16 * 1024 * 1024;
 
 pub(super) fn router() -> OpenApiRouter<Api> {
+    let import =
+        OpenApiRouter::new().routes(routes!(import_devices)).layer(DefaultBodyLimit::max(MAX_IMPORT));
     OpenApiRouter::new()
+        .merge(import)
         .routes(routes!(list_devices))
         .routes(routes!(get_device, change_device))
-        .routes(routes!(import_devices))
         .routes(routes!(approve_device))
         .routes(routes!(revoke_device))
         .routes(routes!(reveal_password))
@@ -48,22 +57,33 @@ struct DeviceQuery {
     limit: Option<u32>,
 }
 
-/// The order of devices.
+/// The order of devices. Equal ones go by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
 enum DeviceSort {
     /// By name.
     #[default]
-    #[serde(rename = "name")]
     Name,
+    /// The most failures first.
+    Failing,
     /// The worst compliance first.
-    #[serde(rename = "compliance")]
     Compliance,
-    /// The one heard of last comes first.
-    #[serde(rename = "-last_seen")]
+    /// The longest silence first; never seen before all.
     LastSeen,
     /// The newest registration first.
-    #[serde(rename = "-registered")]
     Registered,
+}
+
+impl From<DeviceSort> for Sort {
+    fn from(sort: DeviceSort) -> Self {
+        match sort {
+            DeviceSort::Name => Self::Name,
+            DeviceSort::Failing => Self::Failing,
+            DeviceSort::Compliance => Self::Compliance,
+            DeviceSort::LastSeen => Self::LastSeen,
+            DeviceSort::Registered => Self::Registered,
+        }
+    }
 }
 
 /// Whether to do it or only to say what would be done.
@@ -73,29 +93,44 @@ enum DeviceSort {
 pub(super) struct DryRun {
     /// Change nothing; answer what would be.
     #[serde(default)]
-    pub(super) dry_run: bool,
+    dry_run: bool,
+}
+
+impl DryRun {
+    /// As operations take it.
+    pub(super) fn trial(&self) -> Trial {
+        if self.dry_run { Trial::Dry } else { Trial::Real }
+    }
 }
 
 /// Lists devices, those never seen too.
 #[utoipa::path(get, path = "/devices", tag = "devices", params(DeviceQuery),
     responses((status = 200, description = "One page of devices.", body = Page<Device>)))]
-async fn list_devices(Query(_query): Query<DeviceQuery>) -> Result<Json<Page<Device>>, Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+async fn list_devices(
+    State(api): State<Api>,
+    Viewer(right): Viewer,
+    Query(query): Query<DeviceQuery>,
+) -> Result<Json<Page<Device>>, Refusal> {
+    let limit = page_limit(query.limit)?;
+    let filter = Filter {
+        text: query.q,
+        label: query.label,
+        state: query.state,
+        compliance: query.compliance,
+        ..Filter::default()
+    };
+    Ok(Json(api.app.list_devices(&right, filter, query.sort.into(), query.cursor, limit).await?))
 }
 
 /// One device with what keeps it from being compliant.
 #[utoipa::path(get, path = "/devices/{id}", tag = "devices", params(("id" = String, Path, description = "The device's id, name or serial.")),
     responses((status = 200, description = "The device.", body = DeviceDetail)))]
-async fn get_device(Path(_id): Path<String>) -> Result<Json<DeviceDetail>, Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+async fn get_device(
+    State(api): State<Api>,
+    Viewer(right): Viewer,
+    Path(id): Path<String>,
+) -> Result<Json<DeviceDetail>, Refusal> {
+    Ok(Json(api.app.show_device(&right, id).await?))
 }
 
 /// Changes a device's name, owner or labels.
@@ -103,26 +138,27 @@ async fn get_device(Path(_id): Path<String>) -> Result<Json<DeviceDetail>, Refus
     params(("id" = String, Path, description = "The device's id, name or serial.")),
     responses((status = 200, description = "The device as it is now.", body = DeviceDetail)))]
 async fn change_device(
-    Path(_id): Path<String>,
-    Body(_asked): Body<DevicePatch>,
+    State(api): State<Api>,
+    caller: Caller,
+    Administrator(right): Administrator,
+    Path(id): Path<String>,
+    Body(asked): Body<DevicePatch>,
 ) -> Result<Json<DeviceDetail>, Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+    let device = api.app.change_device(&right, id, asked).await?;
+    Ok(Json(api.app.show_device(&caller.identity.view(), device.id).await?))
 }
 
 /// Registers devices from CSV (serial,name,owner,labels), by serial, all or nothing.
 #[utoipa::path(post, path = "/devices/import", tag = "devices", params(DryRun),
     request_body(content = String, content_type = "text/csv"),
     responses((status = 200, description = "What was or would be imported.", body = Import)))]
-async fn import_devices(Query(_query): Query<DryRun>, Text(_csv): Text) -> Result<Json<Import>, Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+async fn import_devices(
+    State(api): State<Api>,
+    Administrator(right): Administrator,
+    Query(query): Query<DryRun>,
+    Text(csv): Text,
+) -> Result<Json<Import>, Refusal> {
+    Ok(Json(api.app.import_devices(&right, csv, query.trial()).await?))
 }
 
 /// Lets a waiting device in, by the code on its console.
@@ -130,25 +166,23 @@ async fn import_devices(Query(_query): Query<DryRun>, Text(_csv): Text) -> Resul
     params(("id" = String, Path, description = "The device's id, name or serial.")),
     responses((status = 200, description = "The device.", body = Device)))]
 async fn approve_device(
-    Path(_id): Path<String>,
-    Body(_asked): Body<Approve>,
+    State(api): State<Api>,
+    Administrator(right): Administrator,
+    Path(id): Path<String>,
+    Body(asked): Body<Approve>,
 ) -> Result<Json<Device>, Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+    Ok(Json(api.app.approve_device(&right, id, asked).await?))
 }
 
 /// Stops accepting the device's certificates and cuts its link.
 #[utoipa::path(post, path = "/devices/{id}/revoke", tag = "devices", params(("id" = String, Path, description = "The device's id, name or serial.")),
     responses((status = 200, description = "The device.", body = Device)))]
-async fn revoke_device(Path(_id): Path<String>) -> Result<Json<Device>, Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+async fn revoke_device(
+    State(api): State<Api>,
+    Administrator(right): Administrator,
+    Path(id): Path<String>,
+) -> Result<Json<Device>, Refusal> {
+    Ok(Json(api.app.revoke_device(&right, id).await?))
 }
 
 /// Shows an account's first-login password, once; the reveal is audited.
@@ -157,11 +191,9 @@ async fn revoke_device(Path(_id): Path<String>) -> Result<Json<Device>, Refusal>
         ("account" = String, Path, description = "Whose password.")),
     responses((status = 200, description = "The password.", body = RevealedPassword)))]
 async fn reveal_password(
-    Path((_id, _account)): Path<(String, String)>,
+    State(api): State<Api>,
+    Administrator(right): Administrator,
+    Path((id, account)): Path<(String, String)>,
 ) -> Result<Json<RevealedPassword>, Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+    Ok(Json(api.app.reveal_password(&right, id, account).await?))
 }

@@ -1,13 +1,19 @@
-//! The door for admins and their programs: `/api/v1`. One file per noun, each parse -> operation -> view; what they
-//! share is in [`extract`] and [`problem`].
+//! The door for admins and their programs: `/api/v1`, and beside it `/healthz`, `/readyz` and `/metrics`.
+//!
+//! One file per noun, each parse -> operation -> view. What they share: [`caller`] lets in, [`extract`] parses,
+//! [`problem`] refuses, [`attempts`] slows guessing down, [`headers`] tells browsers what to keep from doing.
 
 mod api_tokens;
 mod assignments;
+pub(crate) mod attempts;
 mod audit;
+mod caller;
 mod compliance;
 mod devices;
 mod events;
 mod extract;
+mod headers;
+mod health;
 pub(crate) mod openapi;
 mod overview;
 mod people;
@@ -16,13 +22,72 @@ mod profiles;
 mod reported;
 mod session;
 mod setup;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use muster_store::Store;
+use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 
-/// What handlers work with.
+use crate::app::App;
+use crate::metrics::Metrics;
+use crate::web;
+use attempts::Attempts;
+use problem::Refusal;
+
+/// The largest body of a path that does not say otherwise.
+const MAX_BODY: usize = 64 * 1024;
+/// The longest a request may take, its body included; streams of events go on after their head.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Pages that follow changes at the same time.
+const STREAMS: usize = 256;
+
+/// What handlers work with; cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Api {}
+pub(crate) struct Api {
+    app: App,
+    /// Only for `/readyz`.
+    store: Store,
+    metrics: Metrics,
+    attempts: Attempts,
+    streams: Arc<Semaphore>,
+}
+
+impl Api {
+    /// Over these operations.
+    pub(crate) fn new(app: App, store: Store, metrics: Metrics) -> Self {
+        let streams = Arc::new(Semaphore::new(STREAMS));
+        Self { app, store, metrics, attempts: Attempts::default(), streams }
+    }
+}
+
+/// Everything that admins are served: the API, the pages, health and metrics.
+pub(crate) fn router(api: Api) -> Router {
+    let closed: Router<Api> = closed().into();
+    let closed = closed.route_layer(from_fn_with_state(api.clone(), caller::admit));
+    let open: Router<Api> = open().into();
+    let nothing =
+        || async { Refusal::not_found("There is no such path in this API; see muster-server openapi.") };
+    let paths = open.merge(closed).fallback(nothing).method_not_allowed_fallback(wrong_method);
+    Router::new()
+        .nest(openapi::PREFIX, paths)
+        .merge(health::router(&api))
+        .merge(web::router())
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(api.clone(), watch))
+        .layer(from_fn(headers::add))
+        .with_state(api)
+}
 
 /// Paths that a caller may use before anyone is known.
 fn open() -> OpenApiRouter<Api> {
@@ -44,4 +109,24 @@ fn closed() -> OpenApiRouter<Api> {
         .merge(compliance::router())
         .merge(audit::router())
         .merge(events::router())
+}
+
+async fn wrong_method() -> Refusal {
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", "This path does not take this method.")
+}
+
+/// Ends what takes too long, and counts what was answered.
+async fn watch(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = request.method().as_str().to_owned();
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let response = match tokio::time::timeout(PATIENCE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let detail = "The request took too long. Try again, or ask for less at once.";
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, "Too slow", detail).into_response()
+        }
+    };
+    api.metrics.answered(&method, &route, response.status().as_u16(), begun.elapsed());
+    response
 }

@@ -1,12 +1,13 @@
 //! The first page in one answer.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::extract::State;
 use muster_proto::rest::Overview;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::caller::Viewer;
 use super::problem::Refusal;
 
 pub(super) fn router() -> OpenApiRouter<Api> {
@@ -16,10 +17,6 @@ pub(super) fn router() -> OpenApiRouter<Api> {
 /// How the fleet stands, what waits for an admin, and what fails for the same cause.
 #[utoipa::path(get, path = "/overview", tag = "overview",
     responses((status = 200, description = "The overview.", body = Overview)))]
-async fn get_overview() -> Result<Json<Overview>, Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+async fn get_overview(State(api): State<Api>, Viewer(right): Viewer) -> Result<Json<Overview>, Refusal> {
+    Ok(Json(api.app.overview(&right).await?))
 }

@@ -5,6 +5,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use muster_proto::rest::{Problem, SourcePlace};
 
+use crate::app::AppError;
+
 /// A refusal or failure on its way to the caller.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -57,6 +59,49 @@ impl Refusal {
     }
 }
 
+/// A defect or a broken record is told without its inside; that is in the log, under the reference.
+impl From<AppError> for Refusal {
+    fn from(error: AppError) -> Self {
+        let detail = sentence(&error.to_string());
+        match error {
+            AppError::NotFound { .. } => Self::not_found(detail),
+            AppError::Invalid(_) => Self::invalid(detail, Vec::new()),
+            AppError::Source(places) => Self::invalid(detail, places),
+            AppError::Taken(_) => Self::new(StatusCode::CONFLICT, "Taken", detail),
+            AppError::Conflicts(conflicts) => {
+                let places = conflicts.iter().map(|conflict| SourcePlace {
+                    line: 0,
+                    column: 0,
+                    message: format!(
+                        "{} is claimed by {} on {}",
+                        conflict.resource,
+                        conflict.profiles.join(" and "),
+                        conflict.devices.join(", ")
+                    ),
+                });
+                let errors = places.collect();
+                Self { errors, ..Self::new(StatusCode::CONFLICT, "Conflict", detail) }
+            }
+            AppError::Unauthenticated => Self::unauthorized(detail),
+            AppError::Forbidden(_) => Self::forbidden(detail),
+            AppError::Store(_) | AppError::Defect(_) => {
+                let reference = uuid::Uuid::now_v7();
+                tracing::error!(%reference, error = &error as &dyn std::error::Error, "a request failed");
+                let detail = format!("The server could not do this; its log says why, under {reference}.");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Server error", detail)
+            }
+        }
+    }
+}
+
+/// An error's text as a sentence.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let problem = Problem {
@@ -69,6 +114,9 @@ impl IntoResponse for Refusal {
         let mut response = (self.status, Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

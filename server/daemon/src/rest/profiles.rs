@@ -1,14 +1,19 @@
 //! Profiles and their revisions.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use muster_proto::profile::Profile;
 use muster_proto::rest::{ProfileDetail, ProfileView, RevisionDiff, RevisionView, SavedRevision};
+use muster_proto::yaml::MAX_SOURCE;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::caller::{Administrator, Viewer};
 use super::devices::DryRun;
 use super::extract::{Path, Query, Text};
 use super::problem::Refusal;
@@ -17,6 +22,7 @@ pub(super) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list_profiles))
         .routes(routes!(get_profile, save_profile))
+        .layer(DefaultBodyLimit::max(MAX_SOURCE))
         .routes(routes!(get_revision))
         .routes(routes!(diff_revisions))
         .routes(routes!(get_profile_schema))
@@ -25,23 +31,22 @@ pub(super) fn router() -> OpenApiRouter<Api> {
 /// Lists profiles.
 #[utoipa::path(get, path = "/profiles", tag = "profiles",
     responses((status = 200, description = "All profiles.", body = [ProfileView])))]
-async fn list_profiles() -> Result<Json<Vec<ProfileView>>, Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+async fn list_profiles(
+    State(api): State<Api>,
+    Viewer(right): Viewer,
+) -> Result<Json<Vec<ProfileView>>, Refusal> {
+    Ok(Json(api.app.list_profiles(&right).await?))
 }
 
 /// A profile, its revisions and where each is pinned.
 #[utoipa::path(get, path = "/profiles/{name}", tag = "profiles", params(("name" = String, Path, description = "The profile's name.")),
     responses((status = 200, description = "The profile.", body = ProfileDetail)))]
-async fn get_profile(Path(_name): Path<String>) -> Result<Json<ProfileDetail>, Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+async fn get_profile(
+    State(api): State<Api>,
+    Viewer(right): Viewer,
+    Path(name): Path<String>,
+) -> Result<Json<ProfileDetail>, Refusal> {
+    Ok(Json(api.app.show_profile(&right, name).await?))
 }
 
 /// Saves a revision; saving never deploys.
@@ -50,27 +55,25 @@ async fn get_profile(Path(_name): Path<String>) -> Result<Json<ProfileDetail>, R
     responses((status = 200, description = "The revision saved, or the newest when nothing differs.",
         body = SavedRevision)))]
 async fn save_profile(
-    Path(_name): Path<String>,
-    Query(_query): Query<DryRun>,
-    Text(_source): Text,
+    State(api): State<Api>,
+    Administrator(right): Administrator,
+    Path(name): Path<String>,
+    Query(query): Query<DryRun>,
+    Text(source): Text,
 ) -> Result<Json<SavedRevision>, Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+    Ok(Json(api.app.save_profile(&right, name, source, query.trial()).await?))
 }
 
 /// One revision whole.
 #[utoipa::path(get, path = "/profiles/{name}/revisions/{number}", tag = "profiles",
     params(("name" = String, Path, description = "The profile's name."), ("number" = u32, Path, description = "The revision's number.")),
     responses((status = 200, description = "The revision.", body = RevisionView)))]
-async fn get_revision(Path((_name, _number)): Path<(String, u32)>) -> Result<Json<RevisionView>, Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+async fn get_revision(
+    State(api): State<Api>,
+    Viewer(right): Viewer,
+    Path((name, number)): Path<(String, u32)>,
+) -> Result<Json<RevisionView>, Refusal> {
+    Ok(Json(api.app.show_revision(&right, name, number).await?))
 }
 
 /// Which two revisions.
@@ -88,24 +91,19 @@ struct DiffQuery {
 #[utoipa::path(get, path = "/profiles/{name}/diff", tag = "profiles", params(("name" = String, Path, description = "The profile's name."), DiffQuery),
     responses((status = 200, description = "What differs.", body = RevisionDiff)))]
 async fn diff_revisions(
-    Path(_name): Path<String>,
-    Query(_query): Query<DiffQuery>,
+    State(api): State<Api>,
+    Viewer(right): Viewer,
+    Path(name): Path<String>,
+    Query(query): Query<DiffQuery>,
 ) -> Result<Json<RevisionDiff>, Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+    Ok(Json(api.app.diff_revisions(&right, name, query.from, query.to).await?))
 }
 
 /// The JSON Schema of the profile language, for editors and forms.
 #[utoipa::path(get, path = "/schema/profile", tag = "profiles",
     responses((status = 200, description = "The schema.", body = serde_json::Value,
         content_type = "application/schema+json")))]
-async fn get_profile_schema() -> Result<Json<serde_json::Value>, Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+async fn get_profile_schema(_: Viewer) -> Response {
+    let schema = (header::CONTENT_TYPE, "application/schema+json");
+    ([schema], Json(Profile::schema())).into_response()
 }

@@ -1,14 +1,21 @@
 //! Logging in and out with the browser cookie.
 
+use std::net::SocketAddr;
+
 use axum::Json;
-use axum::http::StatusCode;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use muster_proto::rest::{Login, Session};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::caller::{Caller, Credential, refuse_foreign_origin};
 use super::extract::Body;
 use super::problem::Refusal;
+use crate::app::admin::{NewSession, SessionInfo};
+use crate::listen;
 
 /// The cookie's name. `__Host-` makes browsers refuse it from anything but this host over TLS.
 pub(super) const COOKIE: &str = "__Host-muster-session";
@@ -24,32 +31,63 @@ pub(super) fn router() -> OpenApiRouter<Api> {
 /// Logs in and sets the session cookie.
 #[utoipa::path(post, path = "/session", tag = "session", request_body = Login,
     responses((status = 201, description = "Logged in.", body = Session)))]
-async fn log_in(Body(_asked): Body<Login>) -> Result<(StatusCode, Json<Session>), Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+async fn log_in(
+    State(api): State<Api>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    uri: Uri,
+    headers: HeaderMap,
+    Body(asked): Body<Login>,
+) -> Result<Response, Refusal> {
+    refuse_foreign_origin(&uri, &headers)?;
+    let name = asked.name.clone();
+    let login = async { Ok(api.app.log_in(asked, address.ip().to_string()).await?) };
+    let begun = api.attempts.run(&name, listen::site(address.ip()), login).await?;
+    Ok(begin(&api, begun))
 }
 
 /// Says who is logged in.
 #[utoipa::path(get, path = "/session", tag = "session",
     responses((status = 200, description = "Who is logged in.", body = Session)))]
-async fn get_session() -> Result<Json<Session>, Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+async fn get_session(State(api): State<Api>, caller: Caller) -> Result<Json<Session>, Refusal> {
+    let session = caller.session.ok_or_else(|| {
+        Refusal::not_found(
+            "An API token has no session. It is for programs; log in with a name and password.",
+        )
+    })?;
+    Ok(Json(view(&api, session)))
 }
 
 /// Ends the session.
 #[utoipa::path(delete, path = "/session", tag = "session",
     responses((status = 204, description = "The session has ended.")))]
-async fn log_out() -> Result<StatusCode, Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+async fn log_out(State(api): State<Api>, caller: Caller) -> Result<Response, Refusal> {
+    if let Credential::Session(secret) = &caller.credential {
+        api.app.log_out(secret).await?;
+    }
+    Ok((StatusCode::NO_CONTENT, AppendHeaders([(header::SET_COOKIE, cookie("", 0))])).into_response())
+}
+
+/// Answers with a session just begun.
+pub(super) fn begin(api: &Api, begun: NewSession) -> Response {
+    let seconds = begun.session.expires.seconds() - api.app.now().seconds();
+    let headers = AppendHeaders([(header::SET_COOKIE, cookie(&begun.secret, seconds.max(0)))]);
+    (StatusCode::CREATED, headers, Json(view(api, begun.session))).into_response()
+}
+
+fn view(api: &Api, session: SessionInfo) -> Session {
+    Session {
+        name: session.name,
+        role: session.role,
+        server: api.app.site().server_name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        csrf: session.csrf,
+        expires: session.expires,
+    }
+}
+
+fn cookie(secret: &str, seconds: i64) -> HeaderValue {
+    let text = format!("{COOKIE}={secret}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict");
+    let mut value = HeaderValue::from_str(&text).expect("secrets are base64url");
+    value.set_sensitive(true);
+    value
 }

@@ -1,14 +1,20 @@
 //! The first admin, by the one-time link that `muster-server setup` printed.
 
-use axum::Json;
-use axum::http::StatusCode;
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
 use muster_proto::rest::{Session, Setup};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::caller::refuse_foreign_origin;
 use super::extract::Body;
 use super::problem::Refusal;
+use super::session;
+use crate::listen;
 
 pub(super) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(set_up))
@@ -17,10 +23,16 @@ pub(super) fn router() -> OpenApiRouter<Api> {
 /// Makes the first admin and logs them in.
 #[utoipa::path(post, path = "/setup", tag = "session", request_body = Setup,
     responses((status = 201, description = "The first admin exists and is logged in.", body = Session)))]
-async fn set_up(Body(_asked): Body<Setup>) -> Result<(StatusCode, Json<Session>), Refusal> {
-    Err(Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "Not there yet",
-        "This path has no operation behind it yet.",
-    ))
+async fn set_up(
+    State(api): State<Api>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    uri: Uri,
+    headers: HeaderMap,
+    Body(asked): Body<Setup>,
+) -> Result<Response, Refusal> {
+    refuse_foreign_origin(&uri, &headers)?;
+    let name = asked.name.clone();
+    let set_up = async { Ok(api.app.set_up(asked).await?) };
+    let begun = api.attempts.run(&name, listen::site(address.ip()), set_up).await?;
+    Ok(session::begin(&api, begun))
 }

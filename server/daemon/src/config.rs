@@ -1,0 +1,123 @@
+//! The data folder: what lies where in it, and `server.toml`, which setup writes and an admin may change.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+
+/// The port that devices connect to.
+pub(crate) const DEVICE_PORT: u16 = 8440;
+/// The port that admins connect to.
+pub(crate) const ADMIN_PORT: u16 = 8443;
+
+/// `server.toml`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The name that devices and admins connect to.
+    pub(crate) name: String,
+    /// The certificate that browsers are shown; Muster's own when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tls: Option<GivenTls>,
+}
+
+/// A certificate that somebody else renews.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GivenTls {
+    /// PEM, leaf first.
+    pub(crate) certificate: PathBuf,
+    /// PEM.
+    pub(crate) key: PathBuf,
+}
+
+/// Where everything of one server lies.
+#[derive(Clone, Debug)]
+pub(crate) struct DataFolder(PathBuf);
+
+impl DataFolder {
+    /// The folder at this path, which need not be there yet.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// The folder itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Keys and certificates of the authority.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.0.join("ca")
+    }
+
+    /// Key and certificate that devices are shown.
+    pub(crate) fn device_certificate(&self) -> PathBuf {
+        self.0.join("listen-devices.pem")
+    }
+
+    /// Key and certificate that admins are shown.
+    pub(crate) fn admin_certificate(&self) -> PathBuf {
+        self.0.join("listen-admins.pem")
+    }
+
+    /// The database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.0.join("muster.db")
+    }
+
+    /// The key that seals secrets in the database.
+    pub(crate) fn sealing_key(&self) -> PathBuf {
+        self.0.join("sealing.key")
+    }
+
+    /// The one-time link for the first admin.
+    pub(crate) fn setup_link(&self) -> PathBuf {
+        self.0.join("setup-link")
+    }
+
+    fn config(&self) -> PathBuf {
+        self.0.join("server.toml")
+    }
+
+    /// Whether setup has made it whole.
+    pub(crate) fn is_set_up(&self) -> bool {
+        self.config().exists()
+    }
+
+    /// Reads `server.toml`.
+    pub(crate) fn read_config(&self) -> Result<Config> {
+        let path = self.config();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                bail!("{} is not set up: run muster-server setup --data {0}", self.0.display())
+            }
+            Err(error) => return Err(error).with_context(|| format!("can't read {}", path.display())),
+        };
+        toml::from_str(&text).with_context(|| format!("{} is not as it should be", path.display()))
+    }
+
+    /// Writes `server.toml`, which makes the folder count as set up.
+    pub(crate) fn write_config(&self, config: &Config) -> Result<()> {
+        let text = toml::to_string(config).context("can't write the configuration")?;
+        self.write_private(&self.config(), &text)
+    }
+
+    /// Writes a file that only its owner can read, whole or not at all, and durable.
+    pub(crate) fn write_private(&self, path: &Path, text: &str) -> Result<()> {
+        let write = || -> std::io::Result<()> {
+            let fresh = path.with_extension("new");
+            let mut file =
+                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&fresh, path)?;
+            fs::File::open(&self.0)?.sync_all()
+        };
+        write().with_context(|| format!("can't write {}", path.display()))
+    }
+}

@@ -1,0 +1,172 @@
+//! `muster-server serve`: wires everything and runs until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use muster_store::Store;
+use sd_notify::NotifyState;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::app::follow::TURN;
+use crate::app::presence::Presence;
+use crate::app::seal::SealingKey;
+use crate::app::{App, Parts, Site, system_clock};
+use crate::ca::Authority;
+use crate::config::{Config, DEVICE_PORT, DataFolder};
+use crate::grpc::Doors;
+use crate::listen::{ServedCertificate, Source, admin_tls, device_tls, serve_admins, serve_devices};
+use crate::metrics::Metrics;
+use crate::rest;
+
+/// Serve devices and admins until told to stop
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  muster-server serve --data /var/lib/muster-server")]
+pub(crate) struct Serve {
+    /// The folder that setup made
+    #[arg(long, default_value = "/var/lib/muster-server")]
+    data: PathBuf,
+    /// Where devices connect
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8440")]
+    listen_devices: SocketAddr,
+    /// Where admins connect
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8443")]
+    listen_admins: SocketAddr,
+}
+
+/// The record, and the operations on it.
+pub(crate) struct Record {
+    pub(crate) app: App,
+    pub(crate) store: Store,
+    pub(crate) presence: Presence,
+}
+
+impl Record {
+    /// Opens the record of a folder that is set up.
+    pub(crate) fn open(folder: &DataFolder, config: &Config, authority: &Authority) -> Result<Self> {
+        let store = Store::open(&folder.database()).context("can't open the database")?;
+        let presence = Presence::default();
+        let app = App::new(Parts {
+            store: store.clone(),
+            sealing_key: SealingKey::open_or_create(&folder.sealing_key())?,
+            clock: system_clock,
+            site: Site {
+                trust_domain: authority.trust_domain().to_string(),
+                server_name: config.name.clone(),
+                device_address: format!("{}:{DEVICE_PORT}", config.name),
+                roots: vec![authority.fingerprint()],
+            },
+            presence: presence.clone(),
+        });
+        Ok(Self { app, store, presence })
+    }
+}
+
+impl Serve {
+    /// Serves until SIGTERM or SIGINT.
+    pub(crate) async fn run(self) -> Result<()> {
+        let mut terminate = signal(SignalKind::terminate()).context("can't wait for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("can't wait for SIGINT")?;
+        let devices = listen(self.listen_devices).await?;
+        let admins = listen(self.listen_admins).await?;
+        let stop = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        serve(&DataFolder::at(&self.data), devices, admins, stop).await
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))
+}
+
+/// Serves a folder that is set up on these listeners until `stop`.
+pub(crate) async fn serve(
+    folder: &DataFolder,
+    devices: TcpListener,
+    admins: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> Result<()> {
+    let config = folder.read_config()?;
+    let authority = Arc::new(Authority::open(&folder.authority())?);
+    let record = Record::open(folder, &config, &authority)?;
+    let issued = |file| Source::Issued { authority: Arc::clone(&authority), file };
+    let for_admins = match config.tls {
+        Some(given) => Source::Given { certificate: given.certificate, key: given.key },
+        None => issued(folder.admin_certificate()),
+    };
+    let now = system_clock();
+    let device_certificate = ServedCertificate::load(issued(folder.device_certificate()), now)?;
+    let admin_certificate = ServedCertificate::load(for_admins, now)?;
+    let device_tls = device_tls(&authority, device_certificate.resolver())?;
+    let admin_tls = admin_tls(admin_certificate.resolver())?;
+    let (doors, waking) = Doors::open(record.app.clone(), Arc::clone(&authority));
+    let metrics = Metrics::new(record.presence);
+    let router = rest::router(rest::Api::new(record.app.clone(), record.store, metrics));
+
+    let (stopping, stopped) = watch::channel(());
+    let told = |mut stopped: watch::Receiver<()>| async move {
+        // Closed or changed: either way it is time.
+        stopped.changed().await.ok();
+    };
+    let domain = authority.trust_domain().clone();
+    let mut serving = tokio::task::JoinSet::new();
+    serving.spawn(serve_devices(devices, device_tls, domain, doors, system_clock, told(stopped.clone())));
+    serving.spawn(serve_admins(admins, admin_tls, router, told(stopped)));
+    let upkeep = async {
+        tokio::join!(
+            waking,
+            device_certificate.keep_fresh(system_clock),
+            admin_certificate.keep_fresh(system_clock),
+            turns(&record.app),
+            watchdog(),
+        )
+    };
+    sd_notify::notify(&[NotifyState::Ready]).context("can't tell systemd that the server is ready")?;
+    tracing::info!(name = config.name, version = env!("CARGO_PKG_VERSION"), "serving");
+    tokio::select! {
+        () = stop => {}
+        _ = upkeep => {}
+        ended = serving.join_next() => {
+            ended.transpose().context("a listener broke")?;
+        }
+    }
+    tracing::info!("stopping");
+    sd_notify::notify(&[NotifyState::Stopping]).context("can't tell systemd that the server stops")?;
+    stopping.send(()).ok();
+    while serving.join_next().await.transpose().context("a listener broke")?.is_some() {}
+    record.app.turn().await.context("can't write down who was seen last")
+}
+
+/// Writes down, every now and then, what is only in memory.
+async fn turns(app: &App) {
+    let mut turns = tokio::time::interval(TURN);
+    loop {
+        turns.tick().await;
+        if let Err(error) = app.turn().await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "who was seen could not be written down"
+            );
+        }
+    }
+}
+
+/// Tells systemd that the server lives, as often as it wants to hear.
+async fn watchdog() {
+    let Some(patience) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
+    let mut beats = tokio::time::interval((patience / 3).max(Duration::from_millis(100)));
+    loop {
+        beats.tick().await;
+        if let Err(error) = sd_notify::notify(&[NotifyState::Watchdog]) {
+            tracing::warn!(%error, "systemd can't be told that the server lives");
+        }
+    }
+}
