@@ -125,6 +125,12 @@ impl Session<'_> {
             let renew_at = self.renew_at;
             tokio::select! {
                 biased;
+                permit = news.reserve(), if !self.news.is_empty() => {
+                    let Ok(permit) = permit else { return Ok(End::OwnerGone) };
+                    if let Some(news) = self.news.pop_front() {
+                        permit.send(news);
+                    }
+                }
                 notice = notices.message() => {
                     silent_at = Instant::now() + SILENCE;
                     self.take_notice(notice?.ok_or(Trouble::Closed)?)?;
@@ -139,12 +145,6 @@ impl Session<'_> {
                     Some(order) => self.take_order(order),
                     None => return Ok(End::OwnerGone),
                 },
-                permit = news.reserve(), if !self.news.is_empty() => {
-                    let Ok(permit) = permit else { return Ok(End::OwnerGone) };
-                    if let Some(news) = self.news.pop_front() {
-                        permit.send(news);
-                    }
-                }
                 () = sleep_until(renew_at), if call.is_none() => {}
                 () = sleep_until(silent_at) => return Err(Trouble::Silent),
             }

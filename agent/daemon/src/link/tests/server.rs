@@ -8,9 +8,9 @@ use futures_util::Stream;
 use futures_util::stream::unfold;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use muster_proto::wire;
 use muster_proto::wire::device_server::{Device, DeviceServer};
 use muster_proto::wire::enrollment_server::{Enrollment, EnrollmentServer};
+use muster_proto::{Timestamp, wire};
 use rcgen::{ExtendedKeyUsagePurpose, KeyPair, SanType};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -44,18 +44,17 @@ impl Default for Script {
     }
 }
 
+/// The server's clock, with the fraction left out.
+pub(super) fn server_time() -> i64 {
+    Timestamp::from_system(std::time::SystemTime::now()).seconds() * 1_000_000
+}
+
 pub(super) fn quiet() -> wire::Notice {
-    wire::Notice {
-        server_time: 1_800_000_000_000_000,
-        notice: Some(wire::notice::Notice::Quiet(wire::Quiet {})),
-    }
+    wire::Notice { server_time: server_time(), notice: Some(wire::notice::Notice::Quiet(wire::Quiet {})) }
 }
 
 pub(super) fn state(bytes: &'static [u8]) -> wire::Notice {
-    wire::Notice {
-        server_time: 1_800_000_000_000_000,
-        notice: Some(wire::notice::Notice::State(bytes.into())),
-    }
+    wire::Notice { server_time: server_time(), notice: Some(wire::notice::Notice::State(bytes.into())) }
 }
 
 /// A server that runs until it is dropped.
