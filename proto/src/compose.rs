@@ -258,7 +258,8 @@ fn settle(rivals: Vec<Candidate>) -> Option<Claim> {
     let rest: Vec<_> = holding.collect();
     let against: Vec<_> = rest
         .iter()
-        .filter(|c| weight(c) == weight(&winner) && !same_but_note(c, &winner))
+        .filter(|c| winner.claimed != Claimed::NotApplicable && weight(c) == weight(&winner))
+        .filter(|c| !same_but_note(c, &winner))
         .map(|c| c.source.profile.to_string())
         .collect();
     let (claimed, overrides) = if against.is_empty() {

@@ -1,4 +1,5 @@
-//! `when`: the fixed conditions under which a resource holds. Keys are ANDed, lists ORed; harder rules are labels.
+//! `when`: the fixed conditions under which a resource holds. All keys have to hold, of a list one word; harder rules are
+//! labels.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -38,15 +39,19 @@ pub struct Facts {
 pub struct When {
     /// `ID` of os-release(5).
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "words"))]
     pub os: Vec<String>,
     /// `VERSION_ID` of os-release(5).
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "words"))]
     pub os_version: Vec<String>,
     /// The form of the machine.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "words"))]
     pub chassis: Vec<String>,
     /// The processor's architecture.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "words"))]
     pub arch: Vec<String>,
 }
 
@@ -59,6 +64,13 @@ impl When {
             && among(&self.chassis, &facts.chassis)
             && among(&self.arch, &facts.arch)
     }
+}
+
+#[cfg(feature = "schema")]
+fn words(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
+    })
 }
 
 fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

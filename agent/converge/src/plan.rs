@@ -98,10 +98,11 @@ fn plan_claim(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
     let settle =
         |plan: &mut Plan, kind, reason| plan.settled.push(outcome::of_claim(id, claim, kind, vec![], reason));
     let record = input.records.get(id);
-    let unreadable = record.and_then(|record| unreadable(input, record));
+    let held = record.filter(|record| !passed(record.not_after, input.now));
+    let unreadable = held.and_then(|record| unreadable(input, record));
     match (&claim.claimed, unreadable) {
         (Claimed::NotApplicable, _) => settle(plan, OutcomeKind::NotApplicable, None),
-        // What an unreadable profile claimed is not handed to the next one, which it may outrank.
+        // Until its lease ends, what an unreadable profile claimed is not handed to the next one, which it may outrank.
         (_, Some(reason)) => plan_untouched(plan, input, id, claim, OutcomeKind::Unsupported, reason),
         (Claimed::Unsupported { reason }, None) => {
             plan_untouched(plan, input, id, claim, OutcomeKind::Unsupported, reason.clone());
@@ -235,7 +236,10 @@ fn plan_reversal(
     };
     let target = if ending { end_target(id, record) } else { reversal_target(record) };
     let Some((action, differences)) = observed.towards(&target) else {
-        plan.forget.push(id.clone());
+        // A locked account that was there before Muster is still to be unlocked when its claim goes.
+        if observed.towards(&reversal_target(record)).is_none() {
+            plan.forget.push(id.clone());
+        }
         return Reversal::NothingLeft;
     };
     // Until its end a lease overwrites what others change. Changing it in its last moment must not prolong it.

@@ -131,6 +131,21 @@ impl Record {
         Condition::Present(joined)
     }
 
+    /// The attributes by which Muster can tell its own work from that of others.
+    fn accountable(&self) -> BTreeSet<&String> {
+        let intended = self.intended.as_ref().and_then(Condition::attributes);
+        let before = self.before.attributes();
+        match (self.wrote.attributes(), intended) {
+            // Of what was only intended, the earlier value is known where it was there before Muster.
+            (Some(wrote), intended) => {
+                let known = |name: &&String| before.is_some_and(|before| before.contains_key(*name));
+                wrote.keys().chain(intended.into_iter().flat_map(Attributes::keys).filter(known)).collect()
+            }
+            (None, Some(intended)) => intended.keys().collect(),
+            (None, None) => before.into_iter().flat_map(Attributes::keys).collect(),
+        }
+    }
+
     /// What is there that Muster did not put there and that going to `target` would destroy: neither what it wrote, nor
     /// what it was about to write, nor what was there before. `None` when all of it is accounted for.
     pub(crate) fn foreign(&self, observed: &Condition, target: &Condition) -> Option<Vec<Difference>> {
@@ -143,10 +158,7 @@ impl Record {
         if known.is_empty() {
             return Some(vec![state("present", "absent")]);
         }
-        let written: Vec<&Attributes> =
-            all[..2].iter().flatten().filter_map(|condition| condition.attributes()).collect();
-        let names: BTreeSet<&String> =
-            if written.is_empty() { &known } else { &written }.iter().flat_map(|a| a.keys()).collect();
+        let names = self.accountable();
         let destroyed = |name: &String| {
             target.attributes().is_none_or(|t| t.get(name).is_some_and(|v| have.get(name) != Some(v)))
         };

@@ -104,7 +104,7 @@ impl File {
     }
 }
 
-/// Whether a text holds a private key in one of the armors that PEM, OpenSSH and OpenPGP put around it.
+/// Whether a text holds a private key in one of the armors that PEM, OpenSSH and `OpenPGP` put around it.
 fn private_key(bytes: &[u8]) -> bool {
     bytes.split(|b| *b == b'\n').any(|line| {
         let line = line.trim_ascii();

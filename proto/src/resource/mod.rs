@@ -60,7 +60,7 @@ pub struct Common {
     /// Why this is here; travels along and is shown wherever the resource is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// Devices for which this holds; elsewhere the resource is NotApplicable.
+    /// Devices for which this holds; elsewhere the resource does not apply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<When>,
     /// What happens when the resource leaves the desired state.

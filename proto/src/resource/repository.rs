@@ -20,7 +20,7 @@ pub struct Repository {
     pub suite: SuiteName,
     /// Its components, such as `main`.
     pub components: Vec<SuiteName>,
-    /// The armored OpenPGP key that signs it. In a profile's source, `key_from: FILE` names a file that `muster`
+    /// The armored `OpenPGP` key that signs it. In a profile's source, `key_from: FILE` names a file that `muster`
     /// puts in here.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub key: String,

@@ -1,0 +1,195 @@
+//! A machine that is a map from resources to their attributes, and the agent's cycle on it with a crash at any point.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use muster_converge::plan::{Input, Plan, Record, Step, plan, record_of};
+use muster_proto::compose::{Claimed, Composition, compose};
+use muster_proto::condition::{Action, Attributes, Condition};
+use muster_proto::state::DesiredState;
+use muster_proto::{Digest, ResourceId, Timestamp};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::generate::{Story, facts};
+
+/// What is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Machine(pub(crate) BTreeMap<ResourceId, Attributes>);
+
+/// Where the power goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Crash {
+    /// The intents are kept and nothing is written.
+    AfterIntents,
+    /// That many steps are written, and of the next one that many attributes.
+    Writing { steps: usize, attributes: usize },
+    /// All is written, and the ledger does not know.
+    BeforeSettling,
+}
+
+impl Arbitrary for Crash {
+    type Parameters = ();
+    type Strategy = BoxedStrategy<Self>;
+
+    fn arbitrary_with((): ()) -> Self::Strategy {
+        prop_oneof![
+            Just(Self::AfterIntents),
+            (0..6usize, 0..4usize).prop_map(|(steps, attributes)| Self::Writing { steps, attributes }),
+            Just(Self::BeforeSettling),
+        ]
+        .boxed()
+    }
+}
+
+/// A machine, its ledger, and the documents it has fetched.
+pub(crate) struct Device {
+    pub(crate) machine: Machine,
+    pub(crate) records: BTreeMap<ResourceId, Record>,
+    restarts_due: BTreeSet<ResourceId>,
+    documents: BTreeMap<Digest, Vec<u8>>,
+    /// Accounts whose lease ended while their claim could not be read: they stay locked.
+    pub(crate) locked_for_good: BTreeSet<ResourceId>,
+}
+
+impl Device {
+    pub(crate) fn new(story: &Story) -> Self {
+        Self {
+            machine: story.machine.clone(),
+            records: BTreeMap::new(),
+            restarts_due: BTreeSet::new(),
+            documents: story.documents.clone(),
+            locked_for_good: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn composition(&self, state: &DesiredState) -> Composition {
+        compose(state, &self.documents, &facts()).unwrap()
+    }
+
+    pub(crate) fn plan(&self, state: &DesiredState, now: Timestamp) -> Plan {
+        let composition = self.composition(state);
+        let ids = composition.claims.keys().chain(self.records.keys());
+        let observed = ids.map(|id| (id.clone(), Ok(self.machine.read(id)))).collect();
+        plan(&Input {
+            composition: &composition,
+            observed: &observed,
+            records: &self.records,
+            restarts_due: &self.restarts_due,
+            deny_kinds: &BTreeSet::new(),
+            now,
+        })
+    }
+
+    /// One turn of the agent: intents, writes, settlement.
+    pub(crate) fn cycle(&mut self, state: &DesiredState, now: Timestamp, crash: Option<Crash>) {
+        let plan = self.plan(state, now);
+        for step in plan.steps.iter().filter(|step| !only_restarts(step)) {
+            let record = record_of(step, self.records.get(&step.id), Value::Null);
+            self.records.insert(step.id.clone(), record);
+        }
+        self.restarts_due.extend(self.restarts_after(state, &plan.steps));
+        if matches!(crash, Some(Crash::AfterIntents)) {
+            return;
+        }
+        for (index, step) in plan.steps.iter().enumerate() {
+            match crash {
+                Some(Crash::Writing { steps, attributes }) if steps == index => {
+                    // What is new appears whole, as a renamed file does.
+                    if step.action == Action::Change {
+                        self.machine.write(step, attributes);
+                    }
+                    return;
+                }
+                _ => self.machine.write(step, usize::MAX),
+            }
+        }
+        if crash.is_none() {
+            self.settle(plan);
+        }
+    }
+
+    fn restarts_after(&self, state: &DesiredState, steps: &[Step]) -> BTreeSet<ResourceId> {
+        let changed: BTreeSet<_> = steps.iter().map(|step| &step.id).collect();
+        let claims = self.composition(state).claims.into_iter();
+        claims
+            .filter(|(_, claim)| match &claim.claimed {
+                Claimed::Apply(resource) => resource.restart_on().iter().any(|id| changed.contains(id)),
+                _ => false,
+            })
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    fn settle(&mut self, plan: Plan) {
+        for step in plan.steps {
+            if step.restart {
+                self.restarts_due.remove(&step.id);
+            }
+            if step.claim.is_none() {
+                self.records.remove(&step.id);
+                if step.ending && step.id.kind() == "account" {
+                    self.locked_for_good.insert(step.id);
+                }
+            } else if let Some(record) = self.records.get_mut(&step.id)
+                && let Some(intended) = record.intended.take()
+            {
+                record.wrote = intended;
+            }
+        }
+        self.records.extend(plan.renew);
+        for id in plan.forget {
+            self.records.remove(&id);
+        }
+    }
+}
+
+fn only_restarts(step: &Step) -> bool {
+    step.restart && step.differences.is_empty()
+}
+
+impl Machine {
+    fn read(&self, id: &ResourceId) -> Condition {
+        self.0.get(id).map_or(Condition::Absent, |attributes| Condition::Present(attributes.clone()))
+    }
+
+    fn write(&mut self, step: &Step, attributes: usize) {
+        match &step.to {
+            Condition::Absent => drop(self.0.remove(&step.id)),
+            Condition::Present(to) => {
+                let there = self.0.entry(step.id.clone()).or_insert_with(|| fresh(step.id.kind()));
+                there.extend(to.iter().take(attributes).map(|(name, value)| (name.clone(), value.clone())));
+            }
+        }
+    }
+}
+
+/// What something of this kind is when nobody says more.
+pub(crate) fn fresh(kind: &str) -> Attributes {
+    let attributes = match kind {
+        "file" | "sudo" => {
+            json!({"content": Digest::of(b"").to_string(), "owner": "root", "group": "root", "mode": "0644"})
+        }
+        "directory" => json!({"owner": "root", "group": "root", "mode": "0755"}),
+        "link" => json!({"target": "/nowhere"}),
+        "package" => json!({"version": "1.5"}),
+        "group" => json!({"gid": 999}),
+        "account" => json!({
+            "locked": false, "full_name": "", "uid": 1000, "shell": "/bin/sh", "home": "/home/x", "groups": [],
+            "ssh_keys": [], "password": "none",
+        }),
+        "service" => json!({"running": false, "enabled": false}),
+        "repository" => json!({"sources": "", "key": ""}),
+        other => panic!("no such kind: {other}"),
+    };
+    attributes.as_object().unwrap().clone().into_iter().collect()
+}
+
+/// A machine without what reversal leaves: accounts that Muster made stay, locked, and so do those that a lease locked.
+pub(crate) fn exceptions(device: &Device, machine: &Machine) -> Machine {
+    let mut machine = machine.clone();
+    machine.0.retain(|id, attributes| {
+        let locked = attributes.get("locked") == Some(&json!(true));
+        !(device.locked_for_good.contains(id) || (id.kind() == "account" && locked))
+    });
+    machine
+}

@@ -1,0 +1,258 @@
+//! The profile language from outside: the example of the documentation, the JSON Schema beside the parser, and what
+//! hostile sources get for an answer.
+
+#![cfg(all(feature = "yaml", feature = "schema"))]
+
+use muster_proto::profile::Profile;
+use muster_proto::resource::Body;
+use muster_proto::yaml::{Source, parse_profile};
+use serde_json::{Value, json};
+
+const EXAMPLE: &str = include_str!("engineering-laptop.yaml");
+
+fn schema() -> jsonschema::Validator {
+    jsonschema::validator_for(&Profile::schema()).expect("the schema is one")
+}
+
+fn minimal(resource: &Value) -> Value {
+    json!({"muster": 1, "profile": "p", "resources": [resource]})
+}
+
+/// The errors of a source whose one resource is `resource`, in YAML's flow style.
+fn errors(resource: &str) -> Vec<String> {
+    let text = format!("muster: 1\nprofile: p\nresources:\n  - {resource}\n");
+    match parse_profile(&text) {
+        Ok(_) => vec![],
+        Err(errors) => errors.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn the_example_of_the_documentation_is_a_profile_and_the_schema_says_so_too() {
+    let (source, profile) = parse_profile(EXAMPLE).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let ids: Vec<_> = profile.resources.iter().map(|declared| declared.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "repository:corp",
+            "package:git",
+            "package:curl",
+            "package:jq",
+            "package:chrony",
+            "package:telnet",
+            "package:tlp",
+            "group:engineers",
+            "account:@owner",
+            "sudo:engineers-docker",
+            "directory:/srv/build",
+            "file:/etc/motd",
+            "file:/etc/chrony/sources.d/corp.sources",
+            "service:chrony",
+        ]
+    );
+    let wrong: Vec<_> =
+        schema().iter_errors(&source.value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_device_reads_the_example_as_it_was_saved() {
+    let (source, saved) = parse_profile(EXAMPLE).unwrap();
+    let (read, unread) = Profile::read(&serde_json::to_vec(&source.value).unwrap()).unwrap();
+    assert_eq!(saved, read);
+    assert_eq!(unread, Vec::<String>::new());
+}
+
+#[test]
+fn what_the_parser_refuses_by_its_form_the_schema_refuses() {
+    let schema = schema();
+    let wrong = [
+        json!({"muster": 2, "profile": "p"}),
+        json!({"profile": "p"}),
+        json!({"muster": 1}),
+        json!({"muster": 1, "profile": "P"}),
+        json!({"muster": 1, "profile": "p", "include": "base"}),
+        json!({"muster": 1, "profile": "p", "checks": [{"id": "c", "title": "t", "sql": "SELECT 1"}]}),
+        json!({"muster": 1, "profile": "p", "params": {"ntp": {"type": "hostname"}}}),
+        minimal(&json!({"fil": {"path": "/a"}})),
+        minimal(&json!({"file": {"path": "/a"}, "link": {"path": "/b", "target": "/c"}})),
+        minimal(&json!({"file": {}})),
+        minimal(&json!({"file": {"path": "etc/motd"}})),
+        minimal(&json!({"file": {"path": "/a", "mode": 644}})),
+        minimal(&json!({"file": {"path": "/a", "mode": "0999"}})),
+        minimal(&json!({"file": {"path": "/a", "contents": "x"}})),
+        minimal(&json!({"file": {"path": "/a", "state": "gone"}})),
+        minimal(&json!({"file": {"path": "/a", "on_removal": "delete"}})),
+        minimal(&json!({"file": {"path": "/a", "when": {"hostname": "x"}}})),
+        minimal(&json!({"package": {"name": "-o"}})),
+        minimal(&json!({"package": {"name": "telnet-"}})),
+        minimal(&json!({"packages": ["git", "a b"]})),
+        minimal(&json!({"account": {"name": "Ada"}})),
+        minimal(&json!({"account": {"name": "ada", "uid": -1}})),
+        minimal(&json!({"account": {"for": "everyone"}})),
+        minimal(&json!({"sudo": {"name": "x", "who": "ALL", "commands": ["/bin/x"]}})),
+        minimal(&json!({"sudo": {"name": "x", "who": "ada", "commands": ["/bin/x *"]}})),
+        minimal(&json!({"service": {"name": "../x"}})),
+        minimal(&json!({"service": {"name": "x", "running": "yes"}})),
+    ];
+    for document in wrong {
+        assert!(!schema.is_valid(&document), "the schema takes {document}");
+        assert!(Profile::parse(&document).is_err(), "the parser takes {document}");
+    }
+}
+
+#[test]
+fn every_wrong_value_is_refused_where_it_stands() {
+    let long = "a".repeat(10_000);
+    let cases = [
+        (r#"file: { path: "/etc/../shadow", content: x }"#, "line 4, column 19"),
+        (r#"file: { path: "/etc/a\nb", content: x }"#, "an absolute path"),
+        (r#"file: { path: "/etc/a\0b", content: x }"#, "an absolute path"),
+        (r#"file: { path: "/etc/a\u2028b", content: x }"#, "an absolute path"),
+        (r#"file: { path: "/etc/\u202egpj.sh", content: x }"#, "an absolute path"),
+        (r#"file: { path: "/etc/\e[2Jx", content: x }"#, "an absolute path"),
+        (&format!("file: {{ path: /{long}, content: x }}"), "an absolute path"),
+        (r#"account: { name: "-r" }"#, "an account or group name"),
+        (r#"account: { name: "root:x:0" }"#, "an account or group name"),
+        ("account: { name: root }", "root is not an account"),
+        ("account: { name: toor, uid: 0 }", "root is not an account"),
+        ("account: { name: ada, uid: 4294967295 }", "not a number that an account can have"),
+        ("account: { name: ada, for: owner }", "either name or for"),
+        (r#"account: { name: ada, full_name: "a:b" }"#, "a name of at most 128"),
+        (
+            r#"account: { name: ada, ssh_keys: ["command=\"id\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA"] }"#,
+            "an SSH public key",
+        ),
+        ("group: { name: wheel, gid: 0 }", "root is not a group"),
+        ("package: { name: telnet- }", "not ending with -"),
+        (r#"package: { name: "--purge" }"#, "a package name"),
+        (r#"package: { name: git, version: ">= 1; id" }"#, "a version"),
+        (r#"sudo: { name: x, who: ada, commands: ["/usr/bin/"] }"#, "the absolute path of a program"),
+        (r#"sudo: { name: x, who: ada, commands: ["/usr/bin/id ^.+$"] }"#, "the absolute path of a program"),
+        (
+            r#"sudo: { name: x, who: ada, commands: ["/usr/bin/id\nada ALL=(ALL) ALL"] }"#,
+            "the absolute path of a program",
+        ),
+        ("sudo: { name: x, who: ada, commands: [] }", "at least one command"),
+        ("sudo: { name: x, who: ada, commands: [/bin/x], password: yes }", "expected a boolean"),
+        (
+            r#"repository: { name: x, url: "https://x\nSigned-By: /tmp/k", suite: s, components: [c] }"#,
+            "a URL",
+        ),
+        (r#"service: { name: x, restart_on: ["/etc/motd"] }"#, "names no resource"),
+        (r#"file: { path: /k, content: "-----BEGIN OPENSSH PRIVATE KEY-----\nx" }"#, "private key"),
+        ("file: { path: /k, content_base64: LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQo= }", "private key"),
+        (r#"file: { path: /k, template: "{{ env.PATH }}" }"#, "'env.PATH' is not defined"),
+        (r#"file: { path: /k, template: "{{ param.nope }}" }"#, "params does not define"),
+        ("file: { path: /k, mode: 0644 }", r#"write mode: "0644""#),
+        ("file: { path: /k, mode: 0o644 }", r#"write mode: "0644""#),
+        ("file: { path: /k, mode: 6e2 }", r#"write mode: "0644""#),
+        ("file: { path: /k, not_after: 2027-01-01 }", "not a time"),
+        (r#"file: { path: /k, not_after: "1969-12-31T23:59:59Z" }"#, "not a time"),
+        ("account: { name: ada, uid: 1e3 }", "expected u32"),
+        ("file: { path: /k, when: { os_version: 12 } }", "a word or a list of words"),
+        ("file: { path: /k, when: { os: [] } }", "at least one word"),
+    ];
+    for (resource, expected) in cases {
+        let errors = errors(resource).join("\n");
+        assert!(errors.contains(expected), "{resource:.120}\n  gives {errors:.300}\n  and not {expected}");
+    }
+}
+
+#[test]
+fn an_error_never_carries_a_control_character_or_a_novel() {
+    let long = "x".repeat(100_000);
+    for resource in [
+        r#"file: { path: /a, "\e[2J\n": 1 }"#.to_owned(),
+        r#""\e]0;evil\a": { path: /a }"#.to_owned(),
+        format!("file: {{ path: /a, {long}: 1 }}"),
+        format!("{long}: {{ path: /a }}"),
+        format!("file: {{ path: /a, state: {long} }}"),
+        r#"file: { path: /a, state: "\e[31m\u2028" }"#.to_owned(),
+    ] {
+        let errors = errors(&resource);
+        assert!(!errors.is_empty());
+        for error in errors {
+            assert!(!error.chars().any(|c| c.is_control() || c == '\u{2028}'), "{error:?}");
+            assert!(error.len() < 1_000, "{} bytes", error.len());
+        }
+    }
+}
+
+#[test]
+fn of_yaml_only_what_all_readers_agree_on_is_taken() {
+    let whole = "muster: 1\nprofile: p\n";
+    for (text, what) in [
+        ("description: &a x\n", "an anchor"),
+        ("description: *a\n", "an alias"),
+        ("<<: { description: x }\n", "a merge key"),
+        ("params: { <<: { ntp: { type: host } } }\n", "a merge key inside"),
+        ("description: a\ndescription: b\n", "a duplicate key"),
+        ("params: { ntp: { type: host }, ntp: { type: host } }\n", "a duplicate key inside"),
+        ("description: !include other.yaml\n", "a tag of someone's own"),
+        ("---\nmuster: 1\n", "a second document"),
+        ("1: x\n", "a key that is a number"),
+        ("[a, b]: x\n", "a key that is a list"),
+        ("~: x\n", "a key that is nothing"),
+    ] {
+        assert!(parse_profile(&format!("{whole}{text}")).is_err(), "{what} is taken");
+    }
+    // Words that older readers took for booleans are words.
+    let (source, _) = parse_profile(&format!("{whole}description: yes\n")).unwrap();
+    assert_eq!(source.value["description"], "yes");
+}
+
+#[test]
+fn a_bomb_is_refused_before_it_goes_off() {
+    let keys: String = (0..60_000).map(|i| format!("k{i}: 1\n")).collect();
+    let deep = format!("a: {}{}", "[".repeat(40), "]".repeat(40));
+    let laughs: String = (1..20)
+        .map(|i| format!("a{i}: &a{i} [*a{0}, *a{0}]\n", i - 1))
+        .fold("a0: &a0 [x]\n".to_owned(), |all, line| all + &line);
+    let many = format!("a: [{}]", "1,".repeat(200_000));
+    let quadratic = format!("? {}\n: [{}]", "k".repeat(500_000), "1,".repeat(90_000));
+    for text in [&keys, &deep, &laughs, &many, &quadratic] {
+        let started = std::time::Instant::now();
+        assert!(parse_profile(text).is_err());
+        assert!(started.elapsed().as_secs() < 60, "{:.20} took {:?}", text, started.elapsed());
+    }
+    assert!(Source::read(&" ".repeat(muster_proto::yaml::MAX_SOURCE + 1)).is_err());
+}
+
+#[test]
+fn one_unit_has_one_name() {
+    let id = |name: &str| {
+        let document = minimal(&json!({"service": {"name": name}}));
+        Profile::parse(&document).unwrap().resources[0].id.to_string()
+    };
+    assert_eq!(id("cron"), id("cron.service"));
+    assert_eq!(id("cron.timer"), "service:cron.timer");
+    assert_eq!(id("cron.timer.service"), "service:cron.timer.service");
+}
+
+#[test]
+fn what_cant_be_read_keeps_the_claim_it_would_have() {
+    let claims = |resource: Value| -> Vec<(String, bool)> {
+        let (profile, _) = Profile::read(&serde_json::to_vec(&minimal(&resource)).unwrap()).unwrap();
+        let known = |body: &Body| matches!(body, Body::Known(_));
+        profile.resources.iter().map(|d| (d.id.to_string(), known(&d.body))).collect()
+    };
+    let unsupported = |id: &str| vec![(id.to_owned(), false)];
+    assert_eq!(claims(json!({"file": {"path": "/a", "name": "x"}})), unsupported("file:/a"));
+    assert_eq!(claims(json!({"account": {"for": "owner", "mfa": true}})), unsupported("account:@owner"));
+    assert_eq!(claims(json!({"account": {"for": "manager"}})), unsupported("account:@manager"));
+    assert_eq!(claims(json!({"service": {"name": "cron.service", "x": 1}})), unsupported("service:cron"));
+    assert_eq!(claims(json!({"wireguard": {"name": "wg0"}})), unsupported("wireguard:wg0"));
+    assert_eq!(
+        claims(json!({"packages": ["git", "gcc:arm64"]})),
+        [("package:git".to_owned(), true), ("package:gcc:arm64".to_owned(), false)]
+    );
+    for odd in
+        [json!({"a:b": {"name": "x"}}), json!({"x\n": {"name": "x"}}), json!("x"), json!({}), json!(null)]
+    {
+        let claimed = claims(odd.clone());
+        assert!(claimed[0].0.starts_with("unknown:"), "{odd} claims {claimed:?}");
+    }
+    let hostile = claims(json!({"wireguard": {"name": "a\u{1b}[2J"}}));
+    assert!(hostile[0].0.starts_with("wireguard:sha256:"), "{hostile:?}");
+}
