@@ -3,9 +3,11 @@
 //! Nothing is written through a name: content goes into a new file beside the old one, owner and mode are set on its
 //! descriptor, and the rename puts it in place whole. After a crash there is the old file or the new one.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use muster_proto::Digest;
@@ -16,6 +18,8 @@ use super::walk::{Place, Root, kind_of};
 
 /// Up to this many files are synced one by one: a whole file system may have gigabytes of someone else's to write.
 const SYNC_SINGLY: usize = 8;
+/// Files whose directories are open at the same time: a process may have 1,024 descriptors unless told otherwise.
+const AT_ONCE: usize = 400;
 /// How new files are called until they are whole.
 const TEMPORARY: &str = ".muster-new-";
 /// A change within the clock's own grain of the last one leaves no trace in the times of a file.
@@ -194,6 +198,10 @@ pub(crate) fn apply_attributes(
 
 /// Removes files, each if it holds the content that is expected of it, and syncs each directory once.
 pub(crate) fn remove_all(root: &Root, files: &[(&str, Option<Digest>)]) -> Vec<Result<()>> {
+    files.chunks(AT_ONCE).flat_map(|files| remove_some(root, files)).collect()
+}
+
+fn remove_some(root: &Root, files: &[(&str, Option<Digest>)]) -> Vec<Result<()>> {
     let mut touched = Touched::default();
     let mut results: Vec<Result<()>> = Vec::with_capacity(files.len());
     for (index, (path, expected)) in files.iter().enumerate() {
@@ -242,22 +250,38 @@ impl Touched {
 struct Staged {
     place: Place,
     temporary: String,
-    file: OwnedFd,
     device: u64,
+    /// Held where it is needed for the sync.
+    file: Option<OwnedFd>,
 }
+
+/// Directories that were opened for new files, by device and inode.
+type Dirs = BTreeMap<(u64, u64), Rc<OwnedFd>>;
 
 /// Writes all files: new ones beside the old ones, one sync, renames, one sync of each directory. What becomes of one
 /// does not stop the others; the answers are in the order of `files`.
 pub(crate) fn write_all(root: &Root, files: &[NewFile]) -> Vec<Result<()>> {
-    let mut swept = BTreeSet::new();
-    let staged: Vec<Result<Staged>> = files.iter().map(|file| stage(root, file, &mut swept)).collect();
+    files.chunks(AT_ONCE).flat_map(|files| write_some(root, files)).collect()
+}
+
+fn write_some(root: &Root, files: &[NewFile]) -> Vec<Result<()>> {
+    let (mut dirs, mut devices) = (Dirs::new(), BTreeSet::new());
+    let mut stage = |file| {
+        let mut staged = stage(root, file, &mut dirs)?;
+        // One descriptor is enough to sync a whole file system.
+        if !devices.insert(staged.device) && files.len() > SYNC_SINGLY {
+            staged.file = None;
+        }
+        Ok(staged)
+    };
+    let staged: Vec<Result<Staged>> = files.iter().map(&mut stage).collect();
     let synced = sync_staged(&staged);
     let mut results: Vec<Result<()>> = Vec::with_capacity(files.len());
     let mut touched = Touched::default();
     for (index, staged) in staged.into_iter().enumerate() {
         let renamed = staged.and_then(|staged| match synced.get(&staged.device) {
             Some(Err(error)) => {
-                discard(&staged);
+                discard(&staged.place, &staged.temporary);
                 bail!("syncing it: {error}")
             }
             _ => put_in_place(staged),
@@ -268,49 +292,48 @@ pub(crate) fn write_all(root: &Root, files: &[NewFile]) -> Vec<Result<()>> {
     results
 }
 
-fn stage(root: &Root, file: &NewFile, swept: &mut BTreeSet<(u64, u64)>) -> Result<Staged> {
-    let place = root.existing_place(&file.path)?;
+fn stage(root: &Root, file: &NewFile, dirs: &mut Dirs) -> Result<Staged> {
+    let mut place = root.existing_place(&file.path)?;
     if let Some(stat) = place.stat()? {
         check_plain(&stat)?;
     }
     let dir = rustix::fs::fstat(&place.dir).context("asking about its directory")?;
-    if swept.insert((dir.st_dev, dir.st_ino)) {
-        sweep(&place)?;
+    match dirs.entry((dir.st_dev, dir.st_ino)) {
+        Entry::Occupied(known) => place.dir = Rc::clone(known.get()),
+        Entry::Vacant(new) => {
+            sweep(&place)?;
+            new.insert(Rc::clone(&place.dir));
+        }
     }
     let temporary = format!("{TEMPORARY}{}", random_suffix()?);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = rustix::fs::openat(&place.dir, &temporary, flags, Mode::RUSR | Mode::WUSR)
         .context("making a new file in its directory")?;
-    let staged = Staged { place, temporary, file: fd, device: dir.st_dev };
-    fill(&staged, file).inspect_err(|_| discard(&staged))?;
-    Ok(staged)
+    fill(&fd, file).inspect_err(|_| discard(&place, &temporary))?;
+    Ok(Staged { place, temporary, device: dir.st_dev, file: Some(fd) })
 }
 
-fn fill(staged: &Staged, file: &NewFile) -> Result<()> {
-    let mut writer = std::fs::File::from(staged.file.try_clone()?);
-    writer.write_all(&file.content).context("writing it")?;
-    if (file.uid, file.gid) != (0, 0) {
-        rustix::fs::fchown(&staged.file, Some(Uid::from_raw(file.uid)), Some(Gid::from_raw(file.gid)))
-            .context("setting its owner")?;
-    } else {
-        // The directory may be setgid, and then the new file is of the directory's group.
-        rustix::fs::fchown(&staged.file, None, Some(Gid::ROOT)).context("setting its group")?;
+fn fill(fd: &OwnedFd, file: &NewFile) -> Result<()> {
+    let mut content = file.content.as_slice();
+    while !content.is_empty() {
+        let n = rustix::io::write(fd, content).context("writing it")?;
+        content = &content[n..];
     }
-    rustix::fs::fchmod(&staged.file, Mode::from_raw_mode(file.mode)).context("setting its mode")
+    // Said even of root's: the directory may be setgid, and then the new file is of the directory's group.
+    rustix::fs::fchown(fd, Some(Uid::from_raw(file.uid)), Some(Gid::from_raw(file.gid)))
+        .context("setting its owner")?;
+    rustix::fs::fchmod(fd, Mode::from_raw_mode(file.mode)).context("setting its mode")
 }
 
-/// Makes the staged files durable; the errors, by file system.
+/// Makes the staged files durable; how that went, by file system.
 fn sync_staged(staged: &[Result<Staged>]) -> BTreeMap<u64, Result<(), Errno>> {
-    let whole: Vec<&Staged> = staged.iter().filter_map(|staged| staged.as_ref().ok()).collect();
+    let singly = staged.len() <= SYNC_SINGLY;
     let mut synced = BTreeMap::new();
-    for one in &whole {
-        if whole.len() <= SYNC_SINGLY {
-            let result = rustix::fs::fsync(&one.file);
-            if result.is_err() || !synced.contains_key(&one.device) {
-                synced.insert(one.device, result);
-            }
-        } else {
-            synced.entry(one.device).or_insert_with(|| rustix::fs::syncfs(&one.file));
+    for (device, file) in staged.iter().flatten().filter_map(|s| Some((s.device, s.file.as_ref()?))) {
+        let result = if singly { rustix::fs::fsync(file) } else { rustix::fs::syncfs(file) };
+        let so_far = synced.entry(device).or_insert(Ok(()));
+        if so_far.is_ok() {
+            *so_far = result;
         }
     }
     synced
@@ -326,13 +349,13 @@ fn put_in_place(staged: Staged) -> Result<Place> {
     let renamed = renamed.and_then(|()| {
         rustix::fs::renameat(dir, &staged.temporary, dir, &staged.place.name).context("putting it in place")
     });
-    renamed.inspect_err(|_| discard(&staged))?;
+    renamed.inspect_err(|_| discard(&staged.place, &staged.temporary))?;
     Ok(staged.place)
 }
 
-fn discard(staged: &Staged) {
+fn discard(place: &Place, temporary: &str) {
     // If even this fails, the next write into the directory sweeps it away.
-    rustix::fs::unlinkat(&staged.place.dir, &staged.temporary, AtFlags::empty()).ok();
+    rustix::fs::unlinkat(&place.dir, temporary, AtFlags::empty()).ok();
 }
 
 /// Removes what a crash left: the same files are written again now, so this is where leftovers are met.

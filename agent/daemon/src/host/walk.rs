@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Component, Path};
+use std::rc::Rc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
@@ -22,8 +23,8 @@ pub(crate) struct Root(OwnedFd);
 /// A name in a directory that was reached safely. There may or may not be something of that name.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// The directory, opened with `O_PATH`.
-    pub(crate) dir: OwnedFd,
+    /// The directory, opened with `O_PATH`; shared by the places in it, because a process may hold only so many open.
+    pub(crate) dir: Rc<OwnedFd>,
     /// The last component of the path.
     pub(crate) name: String,
 }
@@ -42,7 +43,7 @@ impl Root {
     pub(crate) fn place(&self, path: &str) -> Result<Option<Place>> {
         let (above, name) = path.rsplit_once('/').with_context(|| format!("{path:?} is not absolute"))?;
         ensure!(!matches!(name, "" | "." | ".."), "{path:?} names no file");
-        Ok(self.directory(above)?.map(|dir| Place { dir, name: name.to_owned() }))
+        Ok(self.directory(above)?.map(|dir| Place { dir: Rc::new(dir), name: name.to_owned() }))
     }
 
     /// The place of `path`, whose directory has to be there.

@@ -39,6 +39,21 @@ fn a_batch_is_written_whole_and_leaves_nothing_beside_it() {
 }
 
 #[test]
+fn a_batch_of_more_than_is_open_at_once_is_written_and_removed_whole() {
+    let (dir, root) = root();
+    let count = AT_ONCE + 30;
+    let mut files = vec![];
+    for i in 0..count {
+        fs::create_dir(dir.path().join(format!("d{i}"))).unwrap();
+        files.push(file(&format!("/d{i}/x"), "x"));
+    }
+    assert!(write_all(&root, &files).iter().all(Result::is_ok));
+    let going: Vec<_> = files.iter().map(|file| (file.path.as_str(), Some(Digest::of(b"x")))).collect();
+    assert!(remove_all(&root, &going).iter().all(Result::is_ok));
+    assert!(!dir.path().join("d7/x").exists());
+}
+
+#[test]
 fn what_is_planted_in_place_of_a_file_is_named_and_nothing_is_written_through_it() {
     let (dir, root) = root();
     let at = |name: &str| dir.path().join(name);
