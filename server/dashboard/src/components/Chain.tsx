@@ -2,7 +2,7 @@
 import type { ReactNode } from 'react';
 import { RevisionLink } from './parts';
 import { Time } from './Time';
-import { visible } from './visible';
+import { visible, who } from './visible';
 
 interface Props {
   subject?: string;
@@ -21,7 +21,7 @@ export function Chain({ subject, profile, assignment, by, at }: Props) {
     links.push([
       'by',
       <span key="b">
-        by {visible(by)}
+        by {who(by)}
         {at && (
           <>
             {' '}

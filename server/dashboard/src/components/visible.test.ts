@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { shown, visible } from './visible';
+import { shown, visible, who } from './visible';
 
 test('a terminal escape is written out', () => {
   expect(visible('a\u001b[31mred')).toBe('a⟨U+001B⟩[31mred');
@@ -17,4 +17,9 @@ test('nothing is a dash and the rest is JSON', () => {
   expect(shown(null)).toBe('–');
   expect(shown(0)).toBe('0');
   expect(shown(['sudo', 'adm'])).toBe('["sudo","adm"]');
+});
+
+test('an admin is named without the kind of actor', () => {
+  expect(who('admin:kim')).toBe('kim');
+  expect(who('token:ci')).toBe('token:ci');
 });

@@ -8,6 +8,11 @@ export function visible(text: string): string {
   return text.replace(UNSEEN, (c) => `⟨U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`);
 }
 
+/** An actor as people name them: an admin by the name alone, `token:ci` and devices as they are. */
+export function who(actor: string): string {
+  return visible(actor.replace(/^admin:/, ''));
+}
+
 /** Any JSON value as one text. */
 export function shown(value: unknown): string {
   if (value === null || value === undefined || value === '') return '–';

@@ -43,10 +43,10 @@ export function look(word: string): Look {
   return LOOKS[word as Word] ?? { label: word, tone: 'none', icon: 'question' };
 }
 
-/** The one word for where a device stands: its compliance, or its state as long as there is nothing to comply with. */
+/** The one word for where a device stands: its compliance once it is in, its state before that and after. */
 export function standing(device: { state: DeviceState; compliance: Compliance }): Word {
   const isIn = device.state === 'enrolled' || device.state === 'ready';
-  return isIn || device.compliance !== 'unmanaged' ? device.compliance : device.state;
+  return isIn ? device.compliance : device.state;
 }
 
 const WEIGHT: Record<Tone, number> = { bad: 0, act: 1, stale: 2, none: 3, good: 4 };

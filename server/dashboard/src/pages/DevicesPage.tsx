@@ -89,7 +89,7 @@ const COLUMNS: Column<Device>[] = [
       ) : (
         <span className="dim">0</span>
       ),
-    width: '74px',
+    width: '92px',
     align: 'end',
     from: 'medium',
   },

@@ -11,7 +11,7 @@ import { type Column, DataTable } from '../components/DataTable';
 import { CopyButton, Empty, Labels, Note, ProblemNote } from '../components/parts';
 import { Time, useNow } from '../components/Time';
 import { useMayChange } from '../components/useMayChange';
-import { visible } from '../components/visible';
+import { visible, who } from '../components/visible';
 
 const PENDING: Column<Device>[] = [
   { id: 'state', header: 'State', cell: (row) => <Badge word={row.state} />, width: '112px' },
@@ -109,7 +109,7 @@ function Tokens({ rows }: { rows: Token[] | undefined }) {
       width: '16%',
       from: 'medium',
     },
-    { id: 'by', header: 'By', cell: (row) => visible(row.created_by), width: '12%', from: 'wide' },
+    { id: 'by', header: 'By', cell: (row) => who(row.created_by), width: '12%', from: 'wide' },
     {
       id: 'expires',
       header: 'Ends',

@@ -3,7 +3,7 @@ import './OverviewPage.css';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { overviewQuery } from '../api/queries';
-import type { CauseGroup, DeviceState, Overview, Stage } from '../api/types';
+import type { CauseGroup, Day, DeviceState, Overview, Stage } from '../api/types';
 import { Badge } from '../components/Badge';
 import { type Column, DataTable } from '../components/DataTable';
 import { Empty, ProblemNote, RevisionLink } from '../components/parts';
@@ -20,9 +20,7 @@ export function OverviewPage() {
   return (
     <>
       <title>Overview · Muster</title>
-      <h1 className="sentence">
-        {data ? isNew ? 'No devices yet' : <Sentence overview={data} /> : <span className="bone" />}
-      </h1>
+      <h1 className="sentence">{data ? <Opening overview={data} /> : <span className="bone" />}</h1>
       {isNew && data.needs_you.length === 0 ? (
         <Empty
           title="Register the first devices"
@@ -34,6 +32,12 @@ export function OverviewPage() {
       )}
     </>
   );
+}
+
+function Opening({ overview }: { overview: Overview }) {
+  if (overview.counts.total > 0) return <Sentence overview={overview} />;
+  const known = overview.funnel.some((stage) => stage.devices > 0);
+  return known ? 'No device has enrolled yet' : 'No devices yet';
 }
 
 function Sentence({ overview }: { overview: Overview }) {
@@ -77,15 +81,23 @@ function Standing({ overview }: { overview: Overview | undefined }) {
         </div>
         <section className="section" aria-labelledby="days">
           <h2 id="days">Last 30 days</h2>
-          {overview && <StackedDays days={overview.days} />}
+          {overview && <Days days={overview.days} />}
         </section>
       </div>
     </>
   );
 }
 
+function Days({ days }: { days: Day[] }) {
+  if (days.every((day) => day.counts.total === 0)) {
+    return <p className="dim">No day has data yet: the first is recorded once a device has enrolled.</p>;
+  }
+  return <StackedDays days={days} />;
+}
+
 const WAITS: Partial<Record<DeviceState, string>> = {
   registered: 'never seen',
+  pending: 'waiting for approval',
   enrolled: 'not yet converged',
   ready: 'converged whole',
 };

@@ -6,7 +6,7 @@ import type { Profile } from '../api/types';
 import { type Column, DataTable } from '../components/DataTable';
 import { Empty, ProblemNote } from '../components/parts';
 import { Time } from '../components/Time';
-import { visible } from '../components/visible';
+import { visible, who } from '../components/visible';
 
 const COLUMNS: Column<Profile>[] = [
   {
@@ -50,7 +50,7 @@ const COLUMNS: Column<Profile>[] = [
     sort: (row) => row.compliant - row.devices,
     width: '116px',
   },
-  { id: 'by', header: 'Saved by', cell: (row) => visible(row.saved_by), width: '14%', from: 'wide' },
+  { id: 'by', header: 'Saved by', cell: (row) => who(row.saved_by), width: '14%', from: 'wide' },
   {
     id: 'saved',
     header: 'Saved',

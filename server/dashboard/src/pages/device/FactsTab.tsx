@@ -4,7 +4,7 @@ import type { Assignment, DeviceDetail } from '../../api/types';
 import { type Column, DataTable } from '../../components/DataTable';
 import { Empty, Facts, RevisionLink, TargetLink } from '../../components/parts';
 import { Time } from '../../components/Time';
-import { visible } from '../../components/visible';
+import { visible, who } from '../../components/visible';
 
 const COLUMNS: Column<Assignment>[] = [
   {
@@ -22,7 +22,7 @@ const COLUMNS: Column<Assignment>[] = [
     align: 'end',
     from: 'medium',
   },
-  { id: 'by', header: 'By', cell: (row) => visible(row.created_by), from: 'medium' },
+  { id: 'by', header: 'By', cell: (row) => who(row.created_by), from: 'medium' },
   { id: 'at', header: 'When', cell: (row) => <Time at={row.created} />, width: '110px', align: 'end' },
 ];
 

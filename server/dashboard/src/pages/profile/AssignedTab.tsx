@@ -9,7 +9,7 @@ import { type Column, DataTable } from '../../components/DataTable';
 import { Empty, ProblemNote, RevisionLink, TargetLink } from '../../components/parts';
 import { Time } from '../../components/Time';
 import { useMayChange } from '../../components/useMayChange';
-import { visible } from '../../components/visible';
+import { visible, who } from '../../components/visible';
 import { AssignForm } from './AssignForm';
 
 const COLUMNS: Column<Assignment>[] = [
@@ -44,7 +44,7 @@ const COLUMNS: Column<Assignment>[] = [
     width: '90px',
     align: 'end',
   },
-  { id: 'by', header: 'By', cell: (row) => visible(row.created_by), width: '14%', from: 'medium' },
+  { id: 'by', header: 'By', cell: (row) => who(row.created_by), width: '14%', from: 'medium' },
   {
     id: 'at',
     header: 'When',

@@ -9,7 +9,7 @@ import type { ProfileDetail } from '../../api/types';
 import { Badge } from '../../components/Badge';
 import { Empty, ProblemNote } from '../../components/parts';
 import { Time } from '../../components/Time';
-import { visible } from '../../components/visible';
+import { visible, who } from '../../components/visible';
 import { weight } from '../../components/words';
 import { AssignedTab } from './AssignedTab';
 import { RevisionsTab } from './RevisionsTab';
@@ -93,8 +93,7 @@ function Loaded({ detail, name }: { detail: ProfileDetail; name: string }) {
         <div>
           <dt>Saved</dt>
           <dd>
-            <Time at={profile.saved} side="start" />{' '}
-            <span className="dim">by {visible(profile.saved_by)}</span>
+            <Time at={profile.saved} side="start" /> <span className="dim">by {who(profile.saved_by)}</span>
           </dd>
         </div>
         <div>

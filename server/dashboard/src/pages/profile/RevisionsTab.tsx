@@ -8,7 +8,7 @@ import { type Column, DataTable } from '../../components/DataTable';
 import { UnifiedDiff } from '../../components/Diff';
 import { ProblemNote, RevisionLink } from '../../components/parts';
 import { Time } from '../../components/Time';
-import { visible } from '../../components/visible';
+import { who } from '../../components/visible';
 
 const route = getRouteApi('/shell/profiles/$name');
 
@@ -63,7 +63,7 @@ export function RevisionsTab({ detail }: { detail: ProfileDetail }) {
       width: '110px',
       from: 'medium',
     },
-    { id: 'by', header: 'Saved by', cell: (row) => visible(row.saved_by), width: '16%', from: 'medium' },
+    { id: 'by', header: 'Saved by', cell: (row) => who(row.saved_by), width: '16%', from: 'medium' },
     { id: 'saved', header: 'Saved', cell: (row) => <Time at={row.saved} />, width: '110px', align: 'end' },
   ];
   return (
