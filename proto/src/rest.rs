@@ -805,7 +805,7 @@ pub enum DeviceState {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Compliance {
-    /// Every resource Kept or Repaired, every check Pass, NotApplicable or waived, and heard of in time.
+    /// Every resource Kept or Repaired, every check Pass, `NotApplicable` or waived, and heard of in time.
     Compliant,
     /// Something is not.
     Failing,
