@@ -1,10 +1,12 @@
 // The one badge: icon and word, in the colour that the word has everywhere.
 import './Badge.css';
 import { Link } from '@tanstack/react-router';
+import type { Opening } from './DataTable';
 import { Icon } from './Icon';
 import { look } from './words';
 
-export function Badge({ word, onOpen, open }: { word: string; onOpen?: () => void; open?: boolean }) {
+/** With `opening`, a badge that is not green opens its row, where its chain is. */
+export function Badge({ word, opening }: { word: string; opening?: Opening }) {
   const { label, tone, icon } = look(word);
   const inside = (
     <>
@@ -12,9 +14,15 @@ export function Badge({ word, onOpen, open }: { word: string; onOpen?: () => voi
       {label}
     </>
   );
-  if (onOpen) {
+  if (opening && tone !== 'good') {
     return (
-      <button type="button" className="badge" data-tone={tone} onClick={onOpen} aria-expanded={open}>
+      <button
+        type="button"
+        className="badge"
+        data-tone={tone}
+        onClick={opening.toggle}
+        aria-expanded={opening.isOpen}
+      >
         {inside}
       </button>
     );

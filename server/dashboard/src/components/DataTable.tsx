@@ -26,11 +26,17 @@ const ROW = 32;
 /** Shorter tables are drawn whole, so that the browser's own search finds everything. */
 const VIRTUAL_FROM = 120;
 
+/** Whether a row is open, and opening or closing it. */
+export interface Opening {
+  isOpen: boolean;
+  toggle: () => void;
+}
+
 /** One column. */
 export interface Column<T> {
   id: string;
   header: string;
-  cell: (row: T) => ReactNode;
+  cell: (row: T, opening: Opening) => ReactNode;
   /** What the rows are sorted by here in the page; absent for a column that can't be sorted. */
   sort?: (row: T) => string | number;
   /** A CSS width; the columns without one share what is left. */
@@ -132,6 +138,7 @@ function FullTable<T>(props: Props<T>) {
           const row = rows[index] as T;
           const key = keyOf(row);
           const isOpen = open.has(key);
+          const opening = { isOpen, toggle: () => toggle(key) };
           return (
             <tbody key={key} ref={measure} data-index={index}>
               <tr data-row={key} aria-rowindex={index + 2}>
@@ -142,13 +149,13 @@ function FullTable<T>(props: Props<T>) {
                         type="button"
                         className="disclose"
                         aria-expanded={isOpen}
-                        onClick={() => toggle(key)}
+                        onClick={opening.toggle}
                       >
                         <Icon name="right" size={12} />
-                        <span className="ellipsis">{column.cell(row)}</span>
+                        <span className="ellipsis">{column.cell(row, opening)}</span>
                       </button>
                     ) : (
-                      column.cell(row)
+                      column.cell(row, opening)
                     )}
                   </td>
                 ))}

@@ -25,7 +25,7 @@ const COLUMNS: Column<Check>[] = [
   {
     id: 'verdict',
     header: 'Result',
-    cell: (row) => <Badge word={row.verdict} />,
+    cell: (row, opening) => <Badge word={row.verdict} opening={opening} />,
     sort: (row) => weight(row.verdict),
     width: '132px',
   },

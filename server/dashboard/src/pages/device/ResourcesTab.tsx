@@ -24,7 +24,7 @@ const COLUMNS: Column<Resource>[] = [
   {
     id: 'outcome',
     header: 'Outcome',
-    cell: (row) => <Badge word={row.outcome} />,
+    cell: (row, opening) => <Badge word={row.outcome} opening={opening} />,
     sort: (row) => weight(row.outcome),
     width: '132px',
   },
