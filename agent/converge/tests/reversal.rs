@@ -1,0 +1,135 @@
+//! Taking back, one story at a time: what is kept, renewed, ended, or left because it is someone else's.
+
+#![expect(clippy::unwrap_used, reason = "what can not go on fails the test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use muster_converge::plan::{Input, Plan, Record, plan, record_of};
+use muster_proto::compose::{Composition, compose};
+use muster_proto::condition::{Action, Condition};
+use muster_proto::report::OutcomeKind;
+use muster_proto::state::DesiredState;
+use muster_proto::when::Facts;
+use muster_proto::{Digest, ResourceId, Timestamp};
+use serde_json::{Value, json};
+
+/// Composes one document per profile, all enforced at precedence 0.
+fn composed(documents: &[Value]) -> Composition {
+    let bytes: Vec<_> = documents.iter().map(|document| serde_json::to_vec(document).unwrap()).collect();
+    let revisions: Vec<_> = documents
+        .iter()
+        .zip(&bytes)
+        .map(|(document, bytes)| {
+            json!({"assignment": "a", "profile": document["profile"], "revision": 1, "precedence": 0,
+                   "digest": Digest::of(bytes), "mode": "enforce"})
+        })
+        .collect();
+    let state: DesiredState = serde_json::from_value(json!({
+        "muster": 1, "composition": 1, "device": "6c8e7f0a-0d0c-4b0a-9d5e-0a1b2c3d4e5f", "generation": 1,
+        "issued": "2026-01-01T00:00:00Z", "revisions": revisions, "bindings": {"name": "d", "serial": "s"},
+    }))
+    .unwrap();
+    let documents = bytes.into_iter().map(|bytes| (Digest::of(&bytes), bytes)).collect();
+    compose(&state, &documents, &Facts::default()).unwrap()
+}
+
+fn profile(name: &str, resource: &Value) -> Value {
+    json!({"muster": 1, "profile": name, "resources": [resource]})
+}
+
+fn motd(more: &Value) -> Value {
+    let mut file = json!({"path": "/etc/motd", "content": "ours"});
+    file.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({"file": file})
+}
+
+fn content(text: &str) -> Condition {
+    Condition::present([("content", Digest::of(text.as_bytes()).to_string().into())])
+}
+
+fn planned(composition: &Composition, id: &str, there: Condition, record: Option<&Record>, now: i64) -> Plan {
+    let (kind, key) = id.split_once(':').unwrap();
+    let id = ResourceId::new(kind, key);
+    plan(&Input {
+        composition,
+        observed: &BTreeMap::from([(id.clone(), Ok(there))]),
+        records: &record.map(|record| (id, record.clone())).into_iter().collect(),
+        restarts_due: &BTreeSet::new(),
+        deny_kinds: &BTreeSet::new(),
+        now: Timestamp::default().plus_seconds(now),
+    })
+}
+
+/// The record of a motd that Muster made where there was none.
+fn made(resource: &Value) -> Record {
+    let plan = planned(&composed(&[profile("base", resource)]), "file:/etc/motd", Condition::Absent, None, 0);
+    let record = record_of(&plan.steps[0], None, Value::Null);
+    Record { wrote: record.intended.clone().unwrap(), intended: None, ..record }
+}
+
+#[test]
+fn what_someone_changed_after_muster_is_left_and_said() {
+    let plan =
+        planned(&composed(&[]), "file:/etc/motd", content("theirs"), Some(&made(&motd(&json!({})))), 0);
+    assert_eq!(plan.steps, vec![]);
+    assert_eq!(plan.settled[0].outcome, OutcomeKind::Drifted);
+    assert_eq!(plan.settled[0].differences[0].attribute, "content");
+}
+
+#[test]
+fn changing_a_file_in_the_last_moment_of_its_lease_does_not_keep_it() {
+    let leased = motd(&json!({"not_after": "1970-01-01T00:01:00Z"}));
+    let composition = composed(&[profile("base", &leased)]);
+    let plan = planned(&composition, "file:/etc/motd", content("theirs"), Some(&made(&leased)), 60);
+    assert_eq!((plan.steps[0].action, plan.steps[0].ending), (Action::Remove, true));
+}
+
+#[test]
+fn a_wish_to_keep_that_came_with_a_later_revision_is_heard() {
+    let composition = composed(&[profile("base", &motd(&json!({"on_removal": "keep"})))]);
+    let plan = planned(&composition, "file:/etc/motd", content("ours"), Some(&made(&motd(&json!({})))), 0);
+    assert_eq!(plan.steps, vec![]);
+    let [(_, renewed)] = plan.renew.as_slice() else { panic!("{plan:?}") };
+    let gone = planned(&composed(&[]), "file:/etc/motd", content("ours"), Some(renewed), 0);
+    assert_eq!((gone.steps, gone.forget.len()), (vec![], 1));
+}
+
+#[test]
+fn what_an_unreadable_profile_claimed_is_not_handed_to_the_next_one() {
+    let newer = json!({"muster": 1, "profile": "base", "of_a_newer_language": true});
+    let other = profile("team", &json!({"file": {"path": "/etc/motd", "content": "team's"}}));
+    let record = made(&motd(&json!({})));
+    for composition in [composed(&[newer.clone(), other]), composed(&[newer])] {
+        let plan = planned(&composition, "file:/etc/motd", content("ours"), Some(&record), 0);
+        assert_eq!(plan.steps, vec![]);
+        assert_eq!(plan.settled[0].outcome, OutcomeKind::Unsupported);
+    }
+}
+
+#[test]
+fn a_lease_ends_although_its_profile_can_not_be_read_any_more() {
+    let record = made(&motd(&json!({"not_after": "1970-01-01T00:01:00Z"})));
+    let newer = composed(&[json!({"muster": 1, "profile": "base", "of_a_newer_language": true})]);
+    let before = planned(&newer, "file:/etc/motd", content("ours"), Some(&record), 59);
+    assert_eq!(before.steps, vec![]);
+    let after = planned(&newer, "file:/etc/motd", content("ours"), Some(&record), 60);
+    assert_eq!(after.steps[0].action, Action::Remove);
+}
+
+#[test]
+fn an_account_that_never_was_is_not_made_to_be_locked() {
+    let composition = composed(&[profile("base", &json!({"account": {"name": "eve", "state": "absent"}}))]);
+    let plan = planned(&composition, "account:eve", Condition::Absent, None, 0);
+    assert_eq!(plan.steps, vec![]);
+    assert_eq!(plan.settled[0].outcome, OutcomeKind::Kept);
+}
+
+#[test]
+fn an_account_whose_making_was_cut_off_is_locked_and_not_deleted() {
+    let composition = composed(&[profile("base", &json!({"account": {"name": "eve", "shell": "/bin/sh"}}))]);
+    let step = &planned(&composition, "account:eve", Condition::Absent, None, 0).steps[0];
+    let unsettled = record_of(step, None, Value::Null);
+    let there = Condition::present([("locked", false.into()), ("shell", "/bin/sh".into())]);
+    let plan = planned(&composed(&[]), "account:eve", there, Some(&unsettled), 0);
+    assert_eq!(plan.steps[0].to, Condition::present([("locked", true.into())]));
+}
