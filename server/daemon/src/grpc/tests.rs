@@ -1,1 +1,336 @@
+//! A plain client against the real listener, doors, operations, store and authority, over TLS on loopback.
 
+use std::time::Duration;
+
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use muster_policy::rights::{AdminRight, Identity};
+use muster_proto::enrollment::JoinFile;
+use muster_proto::rest::{NewToken, Unknown};
+use muster_proto::wire::device_client::DeviceClient;
+use muster_proto::wire::enroll_response::Result as Outcome;
+use muster_proto::wire::enrollment_client::EnrollmentClient;
+use muster_store::Store;
+use rcgen::{CertificateParams, DistinguishedName, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tonic::{Code, Response};
+
+use super::*;
+use crate::app::import::Trial;
+use crate::app::presence::Presence;
+use crate::app::seal::SealingKey;
+use crate::app::{Parts, Site, system_clock};
+use crate::listen::{ServedCertificate, Source, device_tls, serve_devices};
+
+const SOON: Duration = Duration::from_secs(10);
+
+struct Rig {
+    app: App,
+    authority: Arc<Authority>,
+    address: std::net::SocketAddr,
+    _folder: TempDir,
+}
+
+/// A machine: its key, and its certificate once it has one.
+struct Machine {
+    key: KeyPair,
+    chain: Vec<Vec<u8>>,
+}
+
+fn admin() -> AdminRight {
+    Identity::local_root().administer().unwrap()
+}
+
+impl Machine {
+    fn new() -> Self {
+        Self { key: KeyPair::generate().unwrap(), chain: Vec::new() }
+    }
+
+    fn csr(&self) -> Vec<u8> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.serialize_request(&self.key).unwrap().der().to_vec()
+    }
+}
+
+#[derive(Clone)]
+struct Wire(hyper::client::conn::http2::SendRequest<Body>);
+
+impl Service<http::Request<Body>> for Wire {
+    type Response = http::Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = BoxFuture<Self::Response, Self::Error>;
+
+    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), hyper::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(self.0.send_request(request))
+    }
+}
+
+impl Wire {
+    fn device(&self) -> DeviceClient<Self> {
+        DeviceClient::with_origin(self.clone(), http::Uri::from_static("https://localhost"))
+    }
+
+    fn enrollment(&self) -> EnrollmentClient<Self> {
+        EnrollmentClient::with_origin(self.clone(), http::Uri::from_static("https://localhost"))
+    }
+
+    /// The answer to an enrollment with this token and request.
+    async fn enroll(&self, token: &str, csr: Vec<u8>) -> Result<Response<wire::EnrollResponse>, Status> {
+        let claims = br#"{"serial":"S1","hostname":"lap"}"#.as_slice().into();
+        self.enrollment()
+            .enroll(wire::EnrollRequest { token: token.to_owned(), csr: csr.into(), claims })
+            .await
+    }
+}
+
+impl Rig {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let now = system_clock();
+        let authority =
+            Authority::set_up(&folder.path().join("ca"), &"corp.example".parse().unwrap(), None, now);
+        let authority = Arc::new(authority.unwrap());
+        let app = App::new(Parts {
+            store: Store::open(&folder.path().join("muster.db")).unwrap(),
+            sealing_key: SealingKey::open_or_create(&folder.path().join("sealing.key")).unwrap(),
+            clock: system_clock,
+            site: Site {
+                trust_domain: "corp.example".into(),
+                server_name: "localhost".into(),
+                device_address: "localhost:8440".into(),
+                roots: vec![authority.fingerprint()],
+            },
+            presence: Presence::default(),
+        });
+        let import =
+            app.import_devices(&admin(), "serial,name\nS1,lap-ada".to_owned(), Trial::Real).await.unwrap();
+        assert!(import.errors.is_empty());
+        let file = folder.path().join("listener.pem");
+        ServedCertificate::make(&authority, &file, &["localhost".parse().unwrap()], now).unwrap();
+        let source = Source::Issued { authority: Arc::clone(&authority), file };
+        let served = ServedCertificate::load(source, now).unwrap();
+        let tls = device_tls(&authority, served.resolver()).unwrap();
+        let (doors, waking) = Doors::open(app.clone(), Arc::clone(&authority));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let domain = authority.trust_domain().clone();
+        let never = std::future::pending();
+        tokio::spawn(async move {
+            tokio::join!(
+                waking,
+                served.keep_fresh(system_clock),
+                serve_devices(listener, tls, domain, doors, system_clock, never)
+            )
+        });
+        Self { app, authority, address, _folder: folder }
+    }
+
+    async fn token(&self, uses: u32) -> String {
+        let request = NewToken {
+            labels: vec![],
+            uses: Some(uses),
+            hours: None,
+            serial: Some("S1".into()),
+            unknown: Unknown::Refuse,
+        };
+        let created = self.app.create_token(&admin(), request).await.unwrap();
+        toml::from_str::<JoinFile>(&created.join_file).unwrap().token
+    }
+
+    async fn connect_by(
+        &self,
+        machine: &Machine,
+        version: &'static SupportedProtocolVersion,
+    ) -> std::io::Result<Wire> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.authority.root().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots);
+        let chain: Vec<_> = machine.chain.iter().map(|der| CertificateDer::from(der.clone())).collect();
+        let mut tls = if chain.is_empty() {
+            builder.with_no_client_auth()
+        } else {
+            let key = PrivateKeyDer::Pkcs8(machine.key.serialize_der().into());
+            builder.with_client_auth_cert(chain, key).unwrap()
+        };
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+        let tcp = TcpStream::connect(self.address).await?;
+        let name = ServerName::try_from("localhost").unwrap();
+        let tls = tokio_rustls::TlsConnector::from(Arc::new(tls)).connect(name, tcp).await?;
+        let (send, driver) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tls)).await.unwrap();
+        tokio::spawn(driver);
+        Ok(Wire(send))
+    }
+
+    async fn connect(&self, machine: &Machine) -> Wire {
+        self.connect_by(machine, &rustls::version::TLS13).await.unwrap()
+    }
+
+    async fn enrolled(&self) -> (Machine, String) {
+        let mut machine = Machine::new();
+        let token = self.token(1).await;
+        let answer = self.connect(&machine).await.enroll(&token, machine.csr()).await.unwrap();
+        let Some(Outcome::Enrolled(enrolled)) = answer.into_inner().result else { panic!("it is let in") };
+        machine.chain = enrolled.chain.into_iter().map(Vec::from).collect();
+        (machine, enrolled.device_id)
+    }
+
+    async fn audit(&self) -> String {
+        let entries = self.app.list_audit(&Identity::local_root().view(), None, 100).await.unwrap();
+        serde_json::to_string(&entries.items).unwrap()
+    }
+}
+
+/// A refusal tells a reference and nothing else.
+fn assert_generic(status: &Status) {
+    assert_eq!(status.code(), Code::PermissionDenied, "{status}");
+    let text = status.message();
+    assert!(text.starts_with("refused (reference ") && text.len() < 64, "{text}");
+}
+
+#[tokio::test]
+async fn the_same_key_gets_the_same_certificate_and_another_key_none() {
+    let rig = Rig::start().await;
+    let (machine, token) = (Machine::new(), rig.token(1).await);
+    let wire = rig.connect(&machine).await;
+    let first = wire.enroll(&token, machine.csr()).await.unwrap().into_inner();
+    let again = rig.connect(&machine).await.enroll(&token, machine.csr()).await.unwrap().into_inner();
+    assert_eq!(first, again);
+    assert_generic(&wire.enroll(&token, Machine::new().csr()).await.unwrap_err());
+    assert_generic(&wire.enroll("no such token", machine.csr()).await.unwrap_err());
+}
+
+#[tokio::test]
+async fn a_request_for_more_is_refused_to_the_caller_and_explained_in_the_audit() {
+    let rig = Rig::start().await;
+    let (machine, token) = (Machine::new(), rig.token(1).await);
+    let wire = rig.connect(&machine).await;
+    let params = CertificateParams::new(vec!["muster.corp.example".to_owned()]).unwrap();
+    let csr = params.serialize_request(&machine.key).unwrap().der().to_vec();
+    assert_generic(&wire.enroll(&token, csr).await.unwrap_err());
+    assert_generic(&wire.enroll(&token, b"no request".to_vec()).await.unwrap_err());
+    let audit = rig.audit().await;
+    assert!(audit.contains("may ask for nothing but its key"), "{audit}");
+    assert!(!audit.contains(&token));
+    wire.enroll(&token, machine.csr()).await.expect("the token was not used up by it");
+}
+
+#[tokio::test]
+async fn without_a_certificate_a_device_call_tells_nothing() {
+    let rig = Rig::start().await;
+    let wire = rig.connect(&Machine::new()).await;
+    assert_generic(&wire.device().follow(wire::FollowRequest::default()).await.unwrap_err());
+    assert_generic(&wire.device().fetch(wire::FetchRequest::default()).await.unwrap_err());
+    assert_generic(&wire.device().report(wire::ReportRequest::default()).await.unwrap_err());
+    assert_generic(&wire.device().renew(wire::RenewRequest::default()).await.unwrap_err());
+    assert!(rig.audit().await.contains("no certificate was shown"));
+}
+
+#[tokio::test]
+async fn certificates_that_are_not_ours_or_not_in_time_do_not_connect() {
+    let (rig, other) = (Rig::start().await, Rig::start().await);
+    let refused = async |machine: &Machine| match rig.connect_by(machine, &rustls::version::TLS13).await {
+        Err(_) => true,
+        // With TLS 1.3 a client learns of it at its first call.
+        Ok(wire) => wire.device().fetch(wire::FetchRequest::default()).await.is_err_and(|status| {
+            status.code() != Code::PermissionDenied && status.code() != Code::InvalidArgument
+        }),
+    };
+    let (stranger, _) = other.enrolled().await;
+    assert!(refused(&stranger).await);
+    let (mut late, id) = rig.enrolled().await;
+    assert!(!refused(&late).await);
+    let key = crate::ca::ProvenKey::of(&late.csr()).unwrap();
+    let then = system_clock().plus_seconds(-31 * 86_400);
+    late.chain = rig.authority.issue_device(&key, id.parse().unwrap(), then).unwrap().chain;
+    assert!(refused(&late).await);
+    let old = rig.connect_by(&Machine::new(), &rustls::version::TLS12).await;
+    assert!(old.is_err(), "TLS 1.2 is not spoken to devices");
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_never_recorded_is_refused() {
+    let rig = Rig::start().await;
+    let (mut machine, id) = rig.enrolled().await;
+    let key = crate::ca::ProvenKey::of(&machine.csr()).unwrap();
+    machine.chain = rig.authority.issue_device(&key, id.parse().unwrap(), system_clock()).unwrap().chain;
+    let wire = rig.connect(&machine).await;
+    assert_generic(&wire.device().follow(wire::FollowRequest::default()).await.unwrap_err());
+}
+
+#[tokio::test]
+async fn a_revoked_device_is_cut_off_at_once() {
+    let rig = Rig::start().await;
+    let (machine, id) = rig.enrolled().await;
+    let wire = rig.connect(&machine).await;
+    let mut notices = wire.device().follow(wire::FollowRequest::default()).await.unwrap().into_inner();
+    let first = timeout(SOON, notices.message()).await.unwrap().unwrap().unwrap();
+    assert!((system_clock().micros() - first.server_time).abs() < 60_000_000);
+    rig.app.revoke_device(&admin(), id).await.unwrap();
+    let ended = loop {
+        match timeout(Duration::from_secs(2), notices.message()).await.expect("it is told at once") {
+            Ok(Some(_)) => {}
+            ended => break ended,
+        }
+    };
+    assert_generic(&ended.unwrap_err());
+    let gone = async {
+        while !wire.0.is_closed() {
+            tokio::task::yield_now().await
+        }
+    };
+    timeout(SOON, gone).await.expect("its connection ends");
+    let again = rig.connect(&machine).await;
+    assert_generic(&again.device().fetch(wire::FetchRequest::default()).await.unwrap_err());
+}
+
+#[tokio::test]
+async fn renewing_gives_the_same_device_another_certificate() {
+    let rig = Rig::start().await;
+    let (machine, id) = rig.enrolled().await;
+    let next = Machine::new();
+    let wire = rig.connect(&machine).await;
+    let renewed =
+        wire.device().renew(wire::RenewRequest { csr: next.csr().into() }).await.unwrap().into_inner();
+    let next = Machine { chain: renewed.chain.into_iter().map(Vec::from).collect(), ..next };
+    assert!(crate::ca::facts(&next.chain[0]).unwrap().uris[0].ends_with(&id));
+    let mut notices =
+        rig.connect(&next).await.device().follow(wire::FollowRequest::default()).await.unwrap().into_inner();
+    assert!(timeout(SOON, notices.message()).await.unwrap().unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_message_beyond_the_limit_gets_one_clear_error() {
+    let rig = Rig::start().await;
+    let wire = rig.connect(&Machine::new()).await;
+    let status = wire.enroll(&"x".repeat(wire::MAX_MESSAGE + 1), vec![]).await.unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange, "{status}");
+    assert!(status.message().contains("4194304"), "{status}");
+    assert_generic(&wire.enroll("still served", vec![]).await.unwrap_err());
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_ends_is_cut_and_keeps_nobody_waiting() {
+    let rig = Rig::start().await;
+    let mut slow = Vec::new();
+    for _ in 0..50 {
+        slow.push(TcpStream::connect(rig.address).await.unwrap());
+    }
+    timeout(Duration::from_secs(3), rig.connect(&Machine::new())).await.expect("others are served");
+    let mut byte = [0];
+    let cut = timeout(Duration::from_secs(13), slow[0].read(&mut byte)).await.expect("it is cut");
+    assert!(matches!(cut, Ok(0) | Err(_)));
+}
