@@ -121,6 +121,15 @@ pub fn end(tx: &mut Tx<'_>, device: DeviceId, check: &str, at: Timestamp) -> Res
     Ok(())
 }
 
+/// Ends all present intervals of a device.
+pub fn end_all(tx: &mut Tx<'_>, device: DeviceId, at: Timestamp) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE check_result SET to_at = $1 WHERE device = $2 AND to_at IS NULL",
+        &[at.into(), device.into()],
+    )?;
+    Ok(())
+}
+
 /// How many present results of each kind a device has.
 pub fn tally(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<(Verdict, u32)>, StoreError> {
     tx.query(

@@ -80,6 +80,12 @@ pub fn remove(tx: &mut Tx<'_>, device: DeviceId, resource: &str) -> Result<(), S
     Ok(())
 }
 
+/// Forgets all resources of a device.
+pub fn clear(tx: &mut Tx<'_>, device: DeviceId) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM outcome WHERE device = $1", &[device.into()])?;
+    Ok(())
+}
+
 /// How many outcomes of each kind a device has.
 pub fn tally(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<(OutcomeKind, u32)>, StoreError> {
     tx.query(

@@ -103,6 +103,9 @@ impl App {
                 if device.state != DeviceState::Revoked {
                     let certificates = muster_store::certificate::revoke_all(tx, device.id, at)?;
                     muster_store::enrollment::clear_pending(tx, device.id)?;
+                    // Nothing more will be heard of it: what it last said is no longer so.
+                    muster_store::outcome::clear(tx, device.id)?;
+                    muster_store::check::end_all(tx, device.id, at)?;
                     muster_store::device::set_state(tx, device.id, DeviceState::Revoked)?;
                     let act = Act { at, actor: &actor, action: "device.revoke" };
                     audit::write(tx, act, &device.id.to_string(), json!({"certificates": certificates}))?;

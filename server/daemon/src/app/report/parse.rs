@@ -15,6 +15,8 @@ use super::ReportError;
 
 /// The largest event, in bytes of its document.
 const MAX_EVENT: usize = 256 * 1024;
+/// The largest facts: they are read with every list that the device stands in.
+const MAX_FACTS: usize = 16 * 1024;
 
 /// A report that was read whole.
 pub(super) struct Report {
@@ -117,6 +119,9 @@ fn read_section(section: &wire::Section) -> Result<Section, ReportError> {
     Ok(match name {
         "outcomes" => Section::Outcomes(read_list(section, |outcome: &Outcome| outcome.resource.as_str())?),
         "checks" => Section::Checks(read_list(section, |result: &CheckResult| result.id.as_str())?),
+        "facts" if section.document.len() > MAX_FACTS => {
+            return Err(invalid("sections[facts]", format!("larger than {} KiB", MAX_FACTS / 1024)));
+        }
         "facts" => {
             let facts: Facts = read(section)?;
             let os = if facts.os_name.is_empty() { &facts.os } else { &facts.os_name };

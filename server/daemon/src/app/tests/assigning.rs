@@ -24,7 +24,7 @@ async fn saving_the_same_text_again_makes_no_revision_and_what_is_wrong_has_its_
     assert_eq!(rig.save("base", &motd("two")).await, 2);
     let diff = rig.app.diff_revisions(&viewer(), "base".into(), 1, 2).await.unwrap();
     assert!(diff.unified.contains("-  - file: { path: /etc/motd, content: \"one\" }"), "{}", diff.unified);
-    let key = "muster: 1\nprofile: base\nresources:\n  - file:\n      path: /etc/k\n      content: \"-----BEGIN PRIVATE KEY-----\"\n";
+    let key = "muster: 1\nprofile: base\nresources:\n  - file:\n      path: /etc/k\n      content: \"password=Tr0ub4dor3\"\n";
     let refused = rig.app.save_profile(&admin(), "base".into(), key.into(), Trial::Real).await;
     let Err(AppError::Source(places)) = refused else { panic!("saved") };
     assert_eq!(places[0].line, 6, "{places:?}");

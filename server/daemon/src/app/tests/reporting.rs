@@ -3,7 +3,7 @@
 use muster_proto::check::{CheckResult, Verdict};
 use muster_proto::report::{Event, Outcome, OutcomeKind, Secret};
 use muster_proto::rest::{Compliance, DeviceState};
-use muster_proto::{Generation, ResourceId, wire};
+use muster_proto::{ResourceId, wire};
 
 use super::*;
 use crate::app::AppError;
@@ -12,7 +12,7 @@ use crate::app::report::ReportError;
 const EPOCH: &str = "0190d9a4-8e9c-7c3e-9d3e-0d6d8f1f2a3b";
 
 fn event(sequence: u64, event: &Event) -> wire::Event {
-    wire::Event { sequence, at: clock().micros(), document: serde_json::to_vec(event).unwrap() }
+    wire::Event { sequence, at: clock().micros(), document: serde_json::to_vec(event).unwrap().into() }
 }
 
 fn ended(sequence: u64) -> wire::Event {
@@ -24,7 +24,7 @@ fn events(events: Vec<wire::Event>) -> wire::ReportRequest {
 }
 
 fn section(name: &str, document: &impl serde::Serialize) -> wire::Section {
-    wire::Section { name: name.into(), document: serde_json::to_vec(document).unwrap() }
+    wire::Section { name: name.into(), document: serde_json::to_vec(document).unwrap().into() }
 }
 
 fn outcome(path: &str, outcome: OutcomeKind) -> Outcome {
@@ -102,13 +102,13 @@ async fn what_a_full_queue_dropped_is_recorded_as_lost_and_does_not_hold_the_res
 async fn one_unreadable_part_keeps_the_whole_report_out() {
     let rig = rig();
     let device = rig.managed().await;
-    let broken = wire::Event { sequence: 2, at: 1, document: b"{".to_vec() };
+    let broken = wire::Event { sequence: 2, at: 1, document: (&b"{"[..]).into() };
     let refused = rig.app.report(device, events(vec![ended(1), broken])).await;
     assert!(matches!(refused, Err(ReportError::Invalid { part, .. }) if part == "events[1]"));
     assert_eq!(rig.app.report(device, events(vec![])).await.unwrap(), 0);
     for name in ["", "../x", "table:", "table:a b"] {
         let mut request = events(vec![]);
-        request.sections = vec![wire::Section { name: name.into(), document: b"[]".to_vec() }];
+        request.sections = vec![wire::Section { name: name.into(), document: (&b"[]"[..]).into() }];
         assert!(rig.app.report(device, request).await.is_err(), "{name}");
     }
 }
@@ -206,7 +206,8 @@ async fn a_first_login_password_is_revealed_once_and_stands_nowhere_in_the_open(
     assert_eq!(rig.shown(device).await.passwords, ["ada"]);
     let history = rig.app.device_history(&viewer(), device.to_string(), None, 10).await.unwrap();
     assert_eq!(history.items[0].text, "made a first-login password for ada");
-    let reveal = || rig.app.reveal_password(&admin(), device.to_string(), "ada".into());
+    let right = admin();
+    let reveal = || rig.app.reveal_password(&right, device.to_string(), "ada".into());
     assert_eq!(reveal().await.unwrap().password, "correct horse");
     assert!(matches!(reveal().await, Err(AppError::NotFound { .. })));
     rig.app.report(device, events(vec![made])).await.unwrap();
