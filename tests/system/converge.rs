@@ -316,7 +316,8 @@ fn snapshot(device: &Device<'_>) -> Result<Vec<String>> {
 }
 
 /// Where putting back is allowed to leave a trace: an account is locked and its home kept, a package leaves its
-/// configuration and the users its scripts made, and caches and backups of system tools are nobody's.
+/// configuration, the users its scripts made and the units they enabled, and caches and backups of system tools are
+/// nobody's.
 fn is_exception(line: &str) -> bool {
     const EXCEPTIONS: [&str; 22] = [
         "/home/bob",
@@ -335,7 +336,7 @@ fn is_exception(line: &str) -> bool {
         "/etc/perl",
         "/etc/rc",
         "/etc/ld.so.cache",
-        "/etc/systemd/system/multi-user.target.wants ",
+        "/etc/systemd/system/multi-user.target.wants",
         "/etc ",
         "/etc/muster",
         "/home ",
