@@ -14,7 +14,7 @@ export npm_config_cache ?= $(MUSTER_CACHE)/npm
 export PATH := $(MUSTER_CACHE)/tools/node/node_modules/.bin:$(MUSTER_CACHE)/tools/bin:$(HOME)/.cargo/bin:$(PATH)
 
 deps = installers/dev/deps.sh
-scripts = $(shell git ls-files '*.sh' 'installers/deb/*/DEBIAN/p*' .ci/run)
+scripts = $(shell git ls-files '*.sh' tests/fuzz/run 'installers/deb/*/DEBIAN/p*' .ci/run)
 
 .PHONY: help
 help: ## show this list
@@ -38,6 +38,7 @@ test: ## lint and all tests, on real devices too (root)
 	@$(MAKE) --no-print-directory lint deb image
 	npm --prefix server/dashboard run --silent test
 	cargo nextest run --locked --workspace
+	tests/fuzz/run 5
 
 .PHONY: lint
 lint: dashboard ## formatting, clippy, licences, shell scripts
