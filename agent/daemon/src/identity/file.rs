@@ -60,8 +60,8 @@ pub(super) fn erase(path: &Path) -> Result<(), Error> {
     match OpenOptions::new().write(true).custom_flags(options).open(path) {
         Ok(mut file) => {
             let length = file.metadata().map_err(failed)?.len().min(MAX_FILE);
-            let zeros = vec![0; usize::try_from(length).expect("a small number")];
-            file.write_all(&zeros).and_then(|()| file.sync_all()).map_err(failed)?;
+            std::io::copy(&mut std::io::repeat(0).take(length), &mut file).map_err(failed)?;
+            file.sync_all().map_err(failed)?;
         }
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {}

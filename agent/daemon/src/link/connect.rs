@@ -33,8 +33,8 @@ use crate::identity::{Enrolled, Trust};
 /// For each of: resolving, TCP, TLS.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// The kernel gives a connection up when what was sent stays unconfirmed for this long.
-const UNCONFIRMED: Duration = Duration::from_secs(60);
+/// The kernel gives a connection up when what was sent stays unconfirmed for so many seconds.
+const UNCONFIRMED: u32 = 60;
 
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 128 * 1024;
@@ -137,9 +137,8 @@ fn prepare(tcp: &TcpStream) -> std::io::Result<()> {
     use rustix::net::sockopt;
     tcp.set_nodelay(true)?;
     sockopt::set_socket_keepalive(tcp, true)?;
-    sockopt::set_tcp_keepidle(tcp, UNCONFIRMED)?;
-    let milliseconds = u32::try_from(UNCONFIRMED.as_millis()).expect("a minute in milliseconds");
-    Ok(sockopt::set_tcp_user_timeout(tcp, milliseconds)?)
+    sockopt::set_tcp_keepidle(tcp, Duration::from_secs(UNCONFIRMED.into()))?;
+    Ok(sockopt::set_tcp_user_timeout(tcp, UNCONFIRMED * 1_000)?)
 }
 
 /// An HTTP/2 connection. It ends when the last clone is dropped.

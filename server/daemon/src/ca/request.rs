@@ -72,7 +72,7 @@ impl ProvenKey {
         &self.key
     }
 
-    /// SHA-256 of the key (its SubjectPublicKeyInfo), by which the same device is known when it asks again.
+    /// SHA-256 of the key (its `SubjectPublicKeyInfo`), by which the same device is known when it asks again.
     pub(crate) fn digest(&self) -> Digest {
         self.digest
     }

@@ -289,7 +289,7 @@ async fn a_revoked_device_is_cut_off_at_once() {
     assert_generic(&ended.unwrap_err());
     let gone = async {
         while !wire.0.is_closed() {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     timeout(SOON, gone).await.expect("its connection ends");

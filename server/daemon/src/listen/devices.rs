@@ -24,9 +24,9 @@ use super::gate::{Gate, HANDSHAKE_TIME, Place};
 use super::peer::{self, Peer};
 use crate::grpc::Doors;
 
-/// The kernel gives a connection up when what was sent stays unconfirmed for this long. Devices that follow are sent
+/// The kernel gives a connection up when what was sent stays unconfirmed for so many seconds. Devices that follow are sent
 /// something every minute, so this finds the dead ones without any ping.
-const UNCONFIRMED: Duration = Duration::from_secs(60);
+const UNCONFIRMED: u32 = 60;
 
 /// How often a connection is looked at: whether its certificate ended, whether anything happens on it.
 const LOOK: Duration = Duration::from_secs(60);
@@ -179,7 +179,6 @@ fn prepare(tcp: &TcpStream) -> std::io::Result<()> {
     use rustix::net::sockopt;
     tcp.set_nodelay(true)?;
     sockopt::set_socket_keepalive(tcp, true)?;
-    sockopt::set_tcp_keepidle(tcp, UNCONFIRMED)?;
-    let milliseconds = u32::try_from(UNCONFIRMED.as_millis()).expect("a minute in milliseconds");
-    Ok(sockopt::set_tcp_user_timeout(tcp, milliseconds)?)
+    sockopt::set_tcp_keepidle(tcp, Duration::from_secs(UNCONFIRMED.into()))?;
+    Ok(sockopt::set_tcp_user_timeout(tcp, UNCONFIRMED * 1_000)?)
 }
