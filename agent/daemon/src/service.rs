@@ -34,6 +34,8 @@ pub(crate) fn run(config: Config) -> Result<()> {
     std::fs::create_dir_all(&config.state_dir)
         .with_context(|| format!("can't make {}", config.state_dir.display()))?;
     block_on(async {
+        // From the start: a device that waits for approval waits for as long as that takes.
+        let heart = tokio::spawn(watchdog());
         let enrolled = tokio::select! {
             enrolled = identity_for(&config) => enrolled?,
             () = terminated() => return Ok(()),
@@ -51,7 +53,6 @@ pub(crate) fn run(config: Config) -> Result<()> {
         })?;
         // Without a service manager there is nobody to tell.
         sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
-        let heart = tokio::spawn(watchdog());
         let ended = tokio::select! {
             ended = link::run(enrolled, config.identity(), mark, orders, news) => ended,
             Some(ended) = failure.recv() => ended,
