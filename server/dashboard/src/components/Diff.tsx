@@ -12,7 +12,7 @@ export function UnifiedDiff({ unified }: { unified: string }) {
       <table>
         <tbody>
           {rows.map((row, i) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: the rows of a diff have no name but their place.
+            // The rows of a diff have no name but their place.
             <tr key={i} data-kind={row.kind}>
               <td className="no">{row.from}</td>
               <td className="no">{row.to}</td>

@@ -50,7 +50,7 @@ export function Time({ at, side, none = '–', lasting }: Props) {
       dateTime={at}
       data-tip={`${local(time)}\n${utc(time)}`}
       data-side={side}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: the absolute time has to be reachable without a pointer.
+      // The absolute time has to be reachable without a pointer.
       tabIndex={0}
     >
       {lasting ? span((current - seen) / 1000) : ago(seen, current)}

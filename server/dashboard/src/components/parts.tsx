@@ -27,7 +27,7 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
 export function Command({ line }: { line: string }) {
   return (
     <div className="command">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a long line scrolls, and has to do so without a pointer. */}
+      {/* A long line scrolls, and has to do so without a pointer. */}
       <code tabIndex={0}>{line}</code>
       <CopyButton text={line} label={`Copy ${line}`} />
     </div>

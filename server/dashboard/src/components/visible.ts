@@ -1,6 +1,6 @@
 // What devices send is shown, never obeyed: characters that steer a reader's eye are written out.
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
+// Control characters are what is looked for.
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
 /** The text with control, direction and invisible characters as `⟨U+202E⟩`. */

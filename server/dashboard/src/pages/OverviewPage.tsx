@@ -42,7 +42,7 @@ function Opening({ overview }: { overview: Overview }) {
 
 function Sentence({ overview }: { overview: Overview }) {
   return sentenceParts(overview.sentence).map((part, i) => {
-    // biome-ignore-start lint/suspicious/noArrayIndexKey: the pieces of a sentence have no name but their place.
+    // The pieces of a sentence have no name but their place.
     if (!part.opens) return <span key={i}>{part.text}</span>;
     const tone = Number(part.text) > 0 ? look(part.opens).tone : undefined;
     return (
@@ -50,7 +50,6 @@ function Sentence({ overview }: { overview: Overview }) {
         {part.text}
       </Link>
     );
-    // biome-ignore-end lint/suspicious/noArrayIndexKey: as above.
   });
 }
 

@@ -55,7 +55,7 @@ function ToLogin() {
 function Inside({ session, path }: { session: Session; path: string }) {
   useLive();
   const [menu, setMenu] = useState(false);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the menu closes with every change of page.
+  // The menu closes with every change of page.
   useEffect(() => setMenu(false), [path]);
   return (
     <>

@@ -30,7 +30,7 @@ export function HistoryTab({ id }: { id: string }) {
           <h3>{group.day}</h3>
           <ol className="history">
             {group.entries.map((entry, i) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: two things may happen at one time.
+              // Two things may happen at one time.
               <Entry key={`${entry.at} ${i}`} entry={entry} />
             ))}
           </ol>

@@ -101,11 +101,10 @@ function Source({ text }: { text: string }) {
           .replace(/\n$/, '')
           .split('\n')
           .map((line, i) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a line has no name but its number.
+            // A line has no name but its number.
             <li key={i}>
               <span>
                 {tokens(line).map((token, j) => (
-                  // biome-ignore lint/suspicious/noArrayIndexKey: as above.
                   <span key={j} data-token={token.kind}>
                     {visible(token.text)}
                   </span>
