@@ -1,4 +1,4 @@
-//! The time that leases go by: only what the server vouched for, and CLOCK_BOOTTIME since.
+//! The time that leases go by: only what the server vouched for, and `CLOCK_BOOTTIME` since.
 //!
 //! While this boot has heard of the server, the system clock is not asked. After a boot without a server the later of the
 //! ledger's mark and the system clock is used: a clock set back can't bring an ended lease back.

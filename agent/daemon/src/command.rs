@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 use crate::config::{self, Config};
 use crate::cycle::Cycle;
 use crate::host::Host;
+use crate::identity::{self, Identity};
 use crate::ledger::Ledger;
-use crate::{identity, inventory, service};
+use crate::{inventory, service};
 
 /// `muster-agent plan` found that the device is not as it should be.
 const EXIT_CHANGES: u8 = 2;
@@ -51,7 +52,7 @@ enum Command {
         #[arg(short, long, default_value = "text")]
         output: Output,
     },
-    /// Asks the machine in SQL, for example: muster-agent query "SELECT name, version FROM os_version"
+    /// Asks the machine in SQL, for example: muster-agent query "SELECT username FROM users"
     Query {
         /// One SELECT.
         #[arg(required_unless_present = "tables")]
@@ -124,9 +125,19 @@ fn execute(cli: &Cli) -> Result<ExitCode> {
 }
 
 fn status(config: &Config, output: Output) -> Result<ExitCode> {
-    let enrolled = identity::enrolled(&config.identity())?.context(
-        "this device is not enrolled: put a join file at /etc/muster/join.toml and start muster-agent.service",
-    )?;
+    let enrolled = match identity::load(&config.identity())? {
+        Identity::Enrolled(enrolled) => enrolled,
+        Identity::Waiting { code } => {
+            bail!("waiting for approval. Code {code}. An admin: muster device approve NAME --code {code}")
+        }
+        Identity::Keyed => {
+            bail!("enrollment was begun and has no answer yet: see journalctl -u muster-agent")
+        }
+        Identity::Nothing => bail!(
+            "this device is not enrolled: put a join file at {} and start muster-agent.service",
+            config.join_file.display()
+        ),
+    };
     let ledger = Ledger::open_read_only(&config.ledger())?;
     let current = ledger.current()?;
     let applied = ledger.applied()?;

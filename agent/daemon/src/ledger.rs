@@ -38,6 +38,9 @@ CREATE TABLE IF NOT EXISTS section (name TEXT PRIMARY KEY, digest TEXT NOT NULL,
 CREATE TABLE IF NOT EXISTS accepted (generation INTEGER PRIMARY KEY, digest TEXT NOT NULL, at INTEGER NOT NULL);
 ";
 
+/// Profile documents by their digests.
+pub(crate) type Documents = BTreeMap<Digest, Vec<u8>>;
+
 /// The open ledger.
 pub(crate) struct Ledger {
     db: Connection,
@@ -49,7 +52,7 @@ pub(crate) struct Ledger {
 pub(crate) struct Mark {
     /// The server's time.
     pub(crate) time: Timestamp,
-    /// CLOCK_BOOTTIME at that moment, in microseconds.
+    /// `CLOCK_BOOTTIME` at that moment, in microseconds.
     pub(crate) boottime: i64,
     /// The boot it belongs to.
     pub(crate) boot_id: Uuid,
@@ -163,10 +166,7 @@ impl Ledger {
     }
 
     /// The documents that `state` names, and the digests of those that are not here yet.
-    pub(crate) fn documents(
-        &self,
-        state: &DesiredState,
-    ) -> Result<(BTreeMap<Digest, Vec<u8>>, BTreeSet<Digest>)> {
+    pub(crate) fn documents(&self, state: &DesiredState) -> Result<(Documents, BTreeSet<Digest>)> {
         let mut select = self.db.prepare("SELECT bytes FROM document WHERE digest = ?1")?;
         let (mut here, mut missing) = (BTreeMap::new(), BTreeSet::new());
         for applied in &state.revisions {

@@ -98,14 +98,14 @@ pub(crate) async fn stop() -> Result<()> {
 
 /// Removes identity and ledger, the identity first: without it the rest is of no use to anyone.
 pub(crate) fn forget(config: &Config) -> Result<()> {
-    for path in [config.identity(), config.state_dir.clone()] {
-        match std::fs::remove_dir_all(&path) {
+    identity::Folder::open(&config.identity())?.forget()?;
+    let ledger = config.ledger();
+    for suffix in ["", "-wal", "-shm"] {
+        let mut path = ledger.clone().into_os_string();
+        path.push(suffix);
+        match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                // A state directory that is a mount point of its own stays, but empty.
-                let left = std::fs::read_dir(&path).map(Iterator::count).unwrap_or(0);
-                if left > 0 {
-                    return Err(error).with_context(|| format!("can't remove {}", path.display()));
-                }
+                return Err(error).with_context(|| format!("can't remove {}", path.display()));
             }
             _ => {}
         }

@@ -29,9 +29,8 @@ impl Outcomes {
         let mut all: BTreeMap<ResourceId, Outcome> =
             plan.settled.iter().map(|o| (o.resource.clone(), o.clone())).collect();
         for (id, outcome) in self.tried {
-            match outcome {
-                Some(outcome) => drop(all.insert(id, outcome)),
-                None => {}
+            if let Some(outcome) = outcome {
+                all.insert(id, outcome);
             }
         }
         all.into_values().collect()

@@ -64,13 +64,11 @@ pub(crate) enum Error {
 #[derive(Debug)]
 pub(crate) enum Identity {
     /// Nothing was begun.
-    NoIdentity,
+    Nothing,
     /// A key is durable, and the server may or may not have heard of it.
-    Keyed(DeviceKey),
+    Keyed,
     /// The server waits for an admin's approval of this key.
     Waiting {
-        /// The key.
-        key: DeviceKey,
         /// What the admin is to be told.
         code: String,
     },
@@ -140,6 +138,11 @@ impl Enrolled {
     }
 }
 
+/// How far the device whose identity is in `folder` has come.
+pub(crate) fn load(folder: &Path) -> Result<Identity, Error> {
+    Folder { path: folder.to_owned() }.load()
+}
+
 /// The enrolled device whose identity is in `folder`, if there is one.
 pub(crate) fn enrolled(folder: &Path) -> Result<Option<Enrolled>, Error> {
     Folder { path: folder.to_owned() }.enrolled()
@@ -173,10 +176,12 @@ impl Folder {
         if let Some(enrolled) = self.enrolled()? {
             return Ok(Identity::Enrolled(Box::new(enrolled)));
         }
-        let Some(key) = self.next_key()? else { return Ok(Identity::NoIdentity) };
+        if self.next_key()?.is_none() {
+            return Ok(Identity::Nothing);
+        }
         Ok(match file::read(&self.path.join(CODE))? {
-            Some(code) => Identity::Waiting { key, code: code.trim().to_owned() },
-            None => Identity::Keyed(key),
+            Some(code) => Identity::Waiting { code: code.trim().to_owned() },
+            None => Identity::Keyed,
         })
     }
 
@@ -211,7 +216,8 @@ impl Folder {
     pub(crate) fn keep(&self, key: DeviceKey, chain: Vec<Vec<u8>>, trust: Trust) -> Result<Enrolled, Error> {
         let chain = chain.into_iter().map(CertificateDer::from).collect();
         let enrolled = certify(key, chain, trust)?;
-        let trust = toml::to_string(&enrolled.trust).expect("strings and digests are TOML");
+        let trust = toml::to_string(&enrolled.trust)
+            .map_err(|error| Error::Damaged { path: self.path.join(TRUST), reason: error.to_string() })?;
         file::replace(&self.path.join(TRUST), trust.as_bytes())?;
         let mut text = enrolled.key.to_pem().to_string();
         certificate::append_pem(&mut text, &enrolled.chain);
