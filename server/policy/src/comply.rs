@@ -1,6 +1,6 @@
 //! How a device stands, and how a fleet does.
 //!
-//! Compliant is: every resource Kept or Repaired (or not meant for the device), every check Pass or NotApplicable, the
+//! Compliant is: every resource Kept or Repaired (or not meant for the device), every check Pass or not applicable, the
 //! newest state applied, and not stale. What can't be said counts as Unknown, never as compliant: an unsupported
 //! resource, an unknown check, a state not yet applied. Of several, the one named first wins:
 //! Unmanaged, Stale, Failing, Unknown, Compliant.

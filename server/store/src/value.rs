@@ -208,7 +208,7 @@ impl Column for Vec<u8> {
     }
 }
 
-impl<'a, T: Into<Param<'a>>> From<Option<T>> for Param<'a> {
+impl<'a, T: Into<Self>> From<Option<T>> for Param<'a> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Param::Plain(Value::Null), Into::into)
     }

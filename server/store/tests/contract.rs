@@ -1,5 +1,7 @@
 //! What every driver of the store has to do, on a real database in a temporary folder.
 
+#![expect(clippy::unwrap_used, reason = "tests, and what they share")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -26,7 +26,7 @@ const CLAIM: usize = 200;
 pub(crate) struct Request {
     /// The token's secret.
     pub(crate) token: String,
-    /// Digest of the public key (DER, SubjectPublicKeyInfo).
+    /// Digest of the public key (DER, `SubjectPublicKeyInfo`).
     pub(crate) key: Digest,
     /// What it says of itself.
     pub(crate) claims: EnrollmentClaims,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use muster_proto::{DeviceId, Generation};
+use muster_proto::{DeviceId, Generation, Timestamp};
 use muster_store::StoreError;
 
 use super::App;
@@ -91,11 +91,27 @@ impl App {
                 return Err(error);
             }
         }
+        self.note_the_day(now).await
+    }
+
+    /// Writes down how the fleet stands today, when that is not what was written down last.
+    async fn note_the_day(&self, now: Timestamp) -> Result<(), StoreError> {
+        let date = super::compliance::date(now);
+        let (counts, noted) = self
+            .store()
+            .read(move |tx| {
+                let noted = muster_store::day::list(tx, 1)?.pop().filter(|day| day.date == date);
+                Ok::<_, StoreError>((muster_store::device::counts(tx, None, now)?, noted))
+            })
+            .await?;
+        if noted.is_some_and(|day| day.counts == counts) {
+            return Ok(());
+        }
+        let date = super::compliance::date(now);
         self.store()
             .write(move |tx| {
                 muster_store::session::remove_expired(tx, now)?;
-                let counts = muster_store::device::counts(tx, None, now)?;
-                muster_store::day::put(tx, super::compliance::date(now).as_str(), &counts)
+                muster_store::day::put(tx, &date, &counts)
             })
             .await
     }

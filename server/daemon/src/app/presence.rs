@@ -96,7 +96,7 @@ mod tests {
         let presence = Presence::default();
         let device = DeviceId(uuid::Uuid::from_u128(1));
         let old = presence.link(device, store.clone());
-        let new = presence.link(device, store.clone());
+        let new = presence.link(device, store);
         drop(old);
         assert!(presence.is_connected(device));
         drop(new);

@@ -256,7 +256,7 @@ fn write_group(
         }
     }
     for answer in done {
-        answer(committed.as_ref().map(|()| ()).map_err(|error| StoreError::Commit(error.to_string())));
+        answer(committed.as_ref().copied().map_err(|error| StoreError::Commit(error.to_string())));
     }
 }
 
