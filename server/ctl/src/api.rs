@@ -161,7 +161,32 @@ impl Api {
                 "check that muster-server runs there; if its certificate was replaced, log in again with muster login",
             )
         })?;
-        if response.status().is_success() { Ok(response) } else { Err(refused(response).await) }
+        if response.status().is_success() { Ok(response) } else { Err(self.refused(response).await) }
+    }
+
+    async fn refused(&self, response: Response) -> Failure {
+        let status = response.status();
+        let problem = response.bytes().await.ok().and_then(|b| serde_json::from_slice::<Problem>(&b).ok());
+        let Some(problem) = problem else {
+            return Failure::new(format!("the server answered {status}"));
+        };
+        let mut what = problem.detail;
+        for place in &problem.errors {
+            let at =
+                if place.line == 0 { String::new() } else { format!("{}:{}: ", place.line, place.column) };
+            what.push_str(&format!(" {at}{}", place.message));
+        }
+        let failure = Failure::new(what);
+        match status {
+            StatusCode::UNAUTHORIZED if self.who.contains_key(AUTHORIZATION) => {
+                failure.next(format!("log in again: muster login {}", self.url))
+            }
+            StatusCode::UNAUTHORIZED => {
+                failure.next("check the name and the password, or the link: it works once")
+            }
+            StatusCode::FORBIDDEN => failure.next("ask an admin, or log in as one"),
+            _ => failure,
+        }
     }
 }
 
@@ -209,23 +234,4 @@ async fn read<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
     let bytes = response.bytes().await.map_err(|error| unread(error.into()))?;
     let bytes = if bytes.is_empty() { b"null".as_slice() } else { bytes.as_ref() };
     serde_json::from_slice(bytes).map_err(|error| unread(error.into()))
-}
-
-async fn refused(response: Response) -> Failure {
-    let status = response.status();
-    let problem = response.bytes().await.ok().and_then(|b| serde_json::from_slice::<Problem>(&b).ok());
-    let Some(problem) = problem else {
-        return Failure::new(format!("the server answered {status}"));
-    };
-    let mut what = problem.detail;
-    for place in &problem.errors {
-        let at = if place.line == 0 { String::new() } else { format!("{}:{}: ", place.line, place.column) };
-        what.push_str(&format!(" {at}{}", place.message));
-    }
-    let failure = Failure::new(what);
-    match status {
-        StatusCode::UNAUTHORIZED => failure.next("log in: muster login https://SERVER:8443"),
-        StatusCode::FORBIDDEN => failure.next("ask an admin, or log in as one"),
-        _ => failure,
-    }
 }

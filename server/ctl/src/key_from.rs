@@ -78,7 +78,7 @@ fn replace(lines: &mut [String], place: &SourceError, file: &str, key: &str) -> 
         .ok_or_else(elsewhere)?;
     // A JSON string is a YAML double-quoted scalar.
     let quoted = Value::from(key).to_string();
-    *line = format!("{prefix}\"key\": {quoted}{}", &value[length..]);
+    *line = format!("{prefix}key: {quoted}{}", &value[length..]);
     Ok(())
 }
 

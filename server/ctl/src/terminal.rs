@@ -23,8 +23,10 @@ pub(crate) fn confirm(question: &str) -> Result<bool, Failure> {
 /// Asks for a line.
 pub(crate) fn ask(prompt: &str) -> Result<String, Failure> {
     let unread = |error| Failure::new("can't read from the terminal").because(error);
-    let mut terminal = std::io::stderr();
-    terminal.write_all(prompt.as_bytes()).and_then(|()| terminal.flush()).map_err(unread)?;
+    if present() {
+        let mut terminal = std::io::stderr();
+        terminal.write_all(prompt.as_bytes()).and_then(|()| terminal.flush()).map_err(unread)?;
+    }
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).map_err(unread)?;
     Ok(line.trim().to_owned())

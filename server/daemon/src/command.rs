@@ -1,5 +1,6 @@
 //! What an admin types on the server's machine.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -30,7 +31,7 @@ enum Command {
 
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
-    match run(Arguments::parse().command) {
+    match run(std::env::args_os()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // With stderr gone there is nobody left to tell; the exit code still says it.
@@ -40,7 +41,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<()> {
+/// Runs the command that these arguments name, the first being the program; with `--help` and mistakes the process ends.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
+    let command = Arguments::parse_from(arguments).command;
+    // What setup and the server write, down to the database's own files, is nobody else's to read.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let mut out = std::io::stdout().lock();
     match command {
         Command::Setup(setup) => {

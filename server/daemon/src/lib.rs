@@ -17,3 +17,5 @@ mod rest;
 mod serve;
 mod setup;
 mod web;
+
+pub use serve::serve;

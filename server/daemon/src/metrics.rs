@@ -1,4 +1,4 @@
-//! Numbers about the server itself, in the OpenMetrics format.
+//! Numbers about the server itself, in the `OpenMetrics` format.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! `muster-server serve`: wires everything and runs until it is told to stop.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ impl Serve {
                 _ = interrupt.recv() => {}
             }
         };
-        serve(&DataFolder::at(&self.data), devices, admins, stop).await
+        serve(&self.data, devices, admins, stop).await
     }
 }
 
@@ -87,13 +87,14 @@ async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))
 }
 
-/// Serves a folder that is set up on these listeners until `stop`.
-pub(crate) async fn serve(
-    folder: &DataFolder,
+/// Serves the data folder that setup made on these listeners until `stop`.
+pub async fn serve(
+    data: &Path,
     devices: TcpListener,
     admins: TcpListener,
     stop: impl Future<Output = ()>,
 ) -> Result<()> {
+    let folder = &DataFolder::at(data);
     let config = folder.read_config()?;
     let authority = Arc::new(Authority::open(&folder.authority())?);
     let record = Record::open(folder, &config, &authority)?;

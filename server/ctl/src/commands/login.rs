@@ -74,7 +74,7 @@ impl Trust {
         if known.is_some() {
             output::note(format!("WARNING: {} shows another certificate than before.", address.host));
         }
-        output::note(format!("{} shows a certificate with the fingerprint\n", address.host).trim_end());
+        output::note(format!("{} shows a certificate with the fingerprint", address.host));
         output::note(format!("  {shown}"));
         output::note("Compare it with what `muster-server setup` printed on the server.");
         if !terminal::present() {
@@ -99,8 +99,7 @@ pub(crate) async fn enter(
     let mut api = Api::anonymous(&address.url(), fingerprint)?;
     let session: Session = api.open_session(path, request).await?;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let wanted =
-        NewApiToken { name: format!("muster of {} on {host}", session.name), role: session.role, days: None };
+    let wanted = NewApiToken { name: format!("{} on {host}", session.name), role: session.role, days: None };
     let created: CreatedApiToken = api.post("/api-tokens", &wanted).await?;
     api.delete("/session").await?;
     let mut contexts = Contexts::load()?;

@@ -46,8 +46,12 @@ impl Unassign {
             }
         };
         let what = format!(
-            "{}@{} to {} ({} devices)",
-            assignment.profile, assignment.revision, assignment.target, assignment.devices
+            "{}@{} to {} ({} {})",
+            assignment.profile,
+            assignment.revision,
+            assignment.target,
+            assignment.devices,
+            if assignment.devices == 1 { "device" } else { "devices" }
         );
         if !self.yes {
             if !terminal::present() {

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use muster_proto::rest::ComplianceReport;
 use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -18,7 +17,7 @@ pub(super) fn router() -> OpenApiRouter<Api> {
 }
 
 /// Which devices.
-#[derive(Deserialize, IntoParams)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ComplianceQuery {

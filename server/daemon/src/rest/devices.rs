@@ -7,7 +7,6 @@ use muster_proto::rest::{
 };
 use muster_store::device::{Filter, Sort};
 use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -34,7 +33,7 @@ pub(super) fn router() -> OpenApiRouter<Api> {
 }
 
 /// Which devices, in what order.
-#[derive(Deserialize, IntoParams)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct DeviceQuery {
@@ -87,7 +86,7 @@ impl From<DeviceSort> for Sort {
 }
 
 /// Whether to do it or only to say what would be done.
-#[derive(Deserialize, IntoParams)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct DryRun {

@@ -35,7 +35,7 @@ pub(super) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(follow_events))
 }
 
-/// Follows changes; each event's data is a ChangeNotice.
+/// Follows changes; each event's data is a `ChangeNotice`.
 #[utoipa::path(get, path = "/events", tag = "events",
     responses((status = 200, description = "Events until the session ends.", body = ChangeNotice,
         content_type = "text/event-stream")))]

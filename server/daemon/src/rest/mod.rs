@@ -81,7 +81,7 @@ pub(crate) fn router(api: Api) -> Router {
     Router::new()
         .nest(openapi::PREFIX, paths)
         .merge(health::router(&api))
-        .merge(web::router())
+        .fallback_service(web::router())
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(api.clone(), watch))

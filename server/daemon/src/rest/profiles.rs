@@ -8,7 +8,6 @@ use muster_proto::profile::Profile;
 use muster_proto::rest::{ProfileDetail, ProfileView, RevisionDiff, RevisionView, SavedRevision};
 use muster_proto::yaml::MAX_SOURCE;
 use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -77,7 +76,7 @@ async fn get_revision(
 }
 
 /// Which two revisions.
-#[derive(Deserialize, IntoParams)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct DiffQuery {

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use muster_proto::rest::{CheckView, HistoryEntry, Page, ResourceView, TableView};
 use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -25,7 +24,7 @@ pub(super) fn router() -> OpenApiRouter<Api> {
 }
 
 /// Which page.
-#[derive(Deserialize, IntoParams)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct PageQuery {

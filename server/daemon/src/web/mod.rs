@@ -14,9 +14,9 @@ struct Files;
 /// Where the build puts files whose names carry a hash of their content.
 const HASHED: &str = "assets/";
 
-/// Serves the dashboard.
-pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route("/", get(file)).route("/{*path}", get(file)).layer(CompressionLayer::new())
+/// Serves the dashboard, whatever the path.
+pub(crate) fn router() -> Router {
+    Router::new().fallback_service(get(file)).layer(CompressionLayer::new())
 }
 
 async fn file(uri: Uri) -> Response {

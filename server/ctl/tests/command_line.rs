@@ -1,0 +1,217 @@
+//! The command line as an admin types it, against a server that was set up, over TLS on loopback.
+#![expect(clippy::unwrap_used, reason = "what helps a test fails like a test")]
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+const PASSWORD: &str = "correct horse battery";
+const KEY: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDME\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n";
+const PROFILE: &str = "muster: 1\nprofile: base\nresources:\n  - repository:\n      name: corp\n      url: https://apt.example.com/debian\n      suite: stable\n      components: [main]\n      key_from: keys/corp.asc\n  - file: { path: /etc/motd, content: hello, mode: \"0644\" }\n";
+
+/// A server in threads of this process, and a home folder for whoever asks it.
+struct Place {
+    folder: TempDir,
+    port: u16,
+    fingerprint: String,
+}
+
+/// What a command did.
+#[derive(Debug)]
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Place {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let words = [
+            "muster-server",
+            "setup",
+            "--name",
+            "localhost",
+            "--trust-domain",
+            "corp.example",
+            "--yes",
+            "--data",
+        ];
+        let words = words.map(Into::into).into_iter().chain([data.clone().into_os_string()]);
+        muster_server::command::run(words).unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let devices = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let admins = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+                tell.send(admins.local_addr().unwrap().port()).unwrap();
+                muster_server::serve(&data, devices, admins, std::future::pending()).await.unwrap();
+            });
+        });
+        let port = told.recv().unwrap();
+        let mut place = Self { folder, port, fingerprint: String::new() };
+        // Nobody is at a terminal: the refusal tells the fingerprint that is shown.
+        let refused = place.muster(&["login", &place.url(), "--name", "kim"], "");
+        let word = refused.err.split_whitespace().find(|word| word.starts_with("sha256:")).unwrap();
+        place.fingerprint = word.to_owned();
+        place
+    }
+
+    fn with_admin() -> Self {
+        let place = Self::start();
+        let said = place.set_up();
+        assert_eq!(said.code, 0, "{said:?}");
+        place
+    }
+
+    fn url(&self) -> String {
+        format!("https://localhost:{}", self.port)
+    }
+
+    fn set_up(&self) -> Said {
+        let link = fs::read_to_string(self.path("data/setup-link")).unwrap();
+        let link = link.replace(":8443", &format!(":{}", self.port));
+        let words = ["setup", "-", "--name", "kim", "--password-stdin", "--fingerprint", &self.fingerprint];
+        self.muster(&words, &format!("{link}{PASSWORD}\n"))
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn muster(&self, words: &[&str], input: &str) -> Said {
+        muster(self.folder.path(), words, input)
+    }
+
+    fn ok(&self, words: &[&str]) -> String {
+        let said = self.muster(words, "");
+        assert_eq!(said.code, 0, "{words:?}: {said:?}");
+        said.out
+    }
+}
+
+fn muster(home: &Path, words: &[&str], input: &str) -> Said {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_muster"))
+        .args(words)
+        .env_clear()
+        .env("HOME", home)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    Said {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn the_first_day_goes_as_an_admin_types_it() {
+    let place = Place::with_admin();
+    let devices =
+        place.write("devices.csv", "serial,name,owner,labels\nSN1,lap-ada,ada,laptop\nSN2,srv1,,server\n");
+    let dry = place.muster(&["device", "import", &devices, "--dry-run"], "");
+    assert_eq!(
+        (dry.code, dry.out.as_str()),
+        (2, "2 new, 0 changed, 0 unchanged, 1 new people (nothing was imported)\n")
+    );
+    place.ok(&["device", "import", &devices]);
+    insta::assert_snapshot!("devices", place.ok(&["device", "list"]));
+    insta::assert_snapshot!("devices_csv", place.ok(&["device", "list", "-o", "csv"]));
+    place.write("keys/corp.asc", KEY);
+    let profile = place.write("base.yaml", PROFILE);
+    place.ok(&["profile", "check", &profile]);
+    place.ok(&["profile", "apply", &profile]);
+    assert!(place.ok(&["profile", "show", "base@1"]).contains("BEGIN PGP PUBLIC KEY"));
+    let unasked = place.muster(&["assign", "base@1", "--to", "label:laptop"], "");
+    assert_eq!(unasked.code, 1);
+    assert!(unasked.err.contains("1 device (lap-ada)") && unasked.err.contains("--yes"), "{unasked:?}");
+    let assigned = place.ok(&["assign", "base@1", "--to", "label:laptop", "--yes"]);
+    assert_eq!(
+        assigned,
+        "base@1 is assigned to label:laptop (1 device (lap-ada): 2 resources, 0 conflicts)\n"
+    );
+    assert!(place.ok(&["assignments", "-o", "json"]).contains("\"target\": \"label:laptop\""));
+    assert_eq!(place.ok(&["unassign", "base", "--yes"]), "Ended: base@1 to label:laptop (1 device)\n");
+    assert!(place.ok(&["audit", "-o", "csv"]).contains("assignment.end"));
+}
+
+#[test]
+fn a_login_is_kept_for_its_owner_only_and_a_wrong_one_says_what_to_do() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::with_admin();
+    let mode = fs::metadata(place.path(".config/muster/config.toml")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let login = ["login", &place.url(), "--name", "kim", "--password-stdin"];
+    let wrong = place.muster(&login, "not the password\n");
+    assert_eq!(wrong.code, 1);
+    assert!(wrong.err.contains("check the name and the password"), "{wrong:?}");
+    assert_eq!(place.muster(&login, &format!("{PASSWORD}\n")).code, 0);
+    assert_eq!(place.set_up().code, 1, "a setup link works once");
+}
+
+#[test]
+fn another_certificate_than_the_pinned_one_is_not_talked_to() {
+    let place = Place::with_admin();
+    let other = format!("sha256:{}", "0".repeat(64));
+    let login = ["login", &place.url(), "--name", "kim", "--password-stdin", "--fingerprint", &other];
+    let said = place.muster(&login, &format!("{PASSWORD}\n"));
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("certificate"), "{said:?}");
+    // The same root under a name that the certificate does not carry.
+    let login = ["login", &format!("https://127.0.0.1:{}", place.port), "--name", "kim", "--password-stdin"];
+    let said = place.muster(&[&login[..], &["--fingerprint", &place.fingerprint]].concat(), PASSWORD);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("certificate"), "{said:?}");
+}
+
+#[test]
+fn errors_in_a_profile_are_told_with_their_places_and_without_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("base.yaml");
+    fs::write(&file, "muster: 1\nprofile: base\nresources:\n  - file: { path: /etc/motd, mode: 0644 }\n")
+        .unwrap();
+    let said = muster(folder.path(), &["profile", "check", file.to_str().unwrap()], "");
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("base.yaml:4:36: write mode: \"0644\", in quotes"), "{said:?}");
+}
+
+#[test]
+fn every_command_has_an_example_in_its_help() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = |words: &[&str]| muster(folder.path(), &[words, &["--help"]].concat(), "").out;
+    insta::assert_snapshot!("help", help(&[]));
+    for command in
+        ["setup", "login", "assign", "unassign", "assignments", "compliance", "why", "audit", "completion"]
+    {
+        assert!(help(&[command]).contains("Example:\n"), "{command}");
+    }
+    let nested = [
+        ("context", &["list", "use"][..]),
+        ("device", &["list", "show", "import", "approve", "revoke", "label", "password"]),
+        ("token", &["create", "list", "revoke"]),
+        ("profile", &["init", "check", "apply", "list", "show", "diff", "schema"]),
+        ("person", &["create", "list"]),
+    ];
+    for (noun, verbs) in nested {
+        for verb in verbs {
+            assert!(help(&[noun, verb]).contains("Example:\n"), "{noun} {verb}");
+        }
+    }
+}
