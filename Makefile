@@ -37,6 +37,7 @@ test: ## lint and all tests, on real devices too (root)
 	@$(deps) build dashboard deb devices test
 	@$(MAKE) --no-print-directory lint deb image
 	npm --prefix server/dashboard run --silent test
+	npm --prefix tests/browser ci --silent --no-audit --no-fund
 	cargo nextest run --locked --workspace
 	tests/fuzz/run 5
 

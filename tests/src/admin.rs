@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use muster_proto::rest::{
-    AssignmentResult, AssignmentView, CreatedApiToken, CreatedToken, DeviceDetail, Import, NewApiToken,
-    NewAssignment, NewToken, Problem, ResourceView, RevealedPassword, Role, SavedRevision, Session, Setup,
-    Unknown,
+    AssignmentResult, AssignmentView, CreatedApiToken, CreatedToken, DeviceDetail, Import, Login,
+    NewApiToken, NewAssignment, NewToken, Problem, ResourceView, RevealedPassword, Role, SavedRevision,
+    Session, Setup, Unknown,
 };
 use muster_proto::state::Mode;
 use serde::Serialize;
@@ -56,10 +56,26 @@ impl<'n> Admin<'n> {
     pub fn first(network: &'n Network, server: &Server<'_>, password: &str) -> Result<Self> {
         let link = server.setup_link()?;
         let secret = link.rsplit(['=', '#', '/']).next().unwrap_or_default().to_owned();
+        let setup = Setup { link: secret, name: ADMIN_NAME.to_owned(), password: password.to_owned() };
+        Self::open(network, server, password, "/setup", &setup)
+    }
+
+    /// Logs in as [`ADMIN_NAME`], who is there already, and makes an API token.
+    pub fn log_in(network: &'n Network, server: &Server<'_>, password: &str) -> Result<Self> {
+        let login = Login { name: ADMIN_NAME.to_owned(), password: password.to_owned() };
+        Self::open(network, server, password, "/session", &login)
+    }
+
+    fn open(
+        network: &'n Network,
+        server: &Server<'_>,
+        password: &str,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Self> {
         let mut admin =
             Self { network, url: server.admin_url(), password: password.to_owned(), token: String::new() };
-        let setup = Setup { link: secret, name: ADMIN_NAME.to_owned(), password: password.to_owned() };
-        let (session, cookie) = admin.open_session(&setup)?;
+        let (session, cookie) = admin.open_session(path, body)?;
         let wanted = NewApiToken { name: "system-tests".to_owned(), role: Role::Admin, days: Some(1) };
         let body = serde_json::to_string(&wanted).context("writing a request")?;
         let answer = admin.send(&Request {
@@ -186,12 +202,12 @@ impl<'n> Admin<'n> {
         Ok(self.request("POST", &path, None)?.read::<RevealedPassword>()?.password)
     }
 
-    fn open_session(&self, setup: &Setup) -> Result<(Session, String)> {
-        let body = serde_json::to_string(setup).context("writing a request")?;
+    fn open_session(&self, path: &str, body: &impl Serialize) -> Result<(Session, String)> {
+        let body = serde_json::to_string(body).context("writing a request")?;
         let answer = self.send_with(
             &Request {
                 method: "POST",
-                path: "/setup",
+                path,
                 content_type: "application/json",
                 body: Some(&body),
                 headers: vec![format!("Origin: {}", self.url)],

@@ -23,11 +23,20 @@ pub struct Fleet<'n> {
 impl<'n> Fleet<'n> {
     /// Sets a server up and lets these devices enroll, each registered with the serial `S-<name>` and no owner.
     pub fn enroll(network: &'n Network, names: &[&'static str]) -> Result<Self> {
+        Self::enroll_by(network, names, |server| Admin::first(network, server, "walnut-harbour-eleven-lamps"))
+    }
+
+    /// Like [`Fleet::enroll`], with an admin who comes about in another way.
+    pub fn enroll_by(
+        network: &'n Network,
+        names: &[&'static str],
+        admin: impl FnOnce(&Server<'n>) -> Result<Admin<'n>>,
+    ) -> Result<Self> {
         let packages = Packages::serve(network)?;
         let artifacts = Artifacts::find()?;
         let mut server = Server::setup(network, &artifacts)?;
         server.serve()?;
-        let admin = Admin::first(network, &server, "walnut-harbour-eleven-lamps")?;
+        let admin = admin(&server)?;
         let rows: String = names.iter().map(|name| format!("S-{name},{name},,\n")).collect();
         admin.import(&format!("serial,name,owner,labels\n{rows}"))?;
         let mut devices = BTreeMap::new();
@@ -42,6 +51,22 @@ impl<'n> Fleet<'n> {
             fleet.wait_until_enrolled(name)?;
         }
         Ok(fleet)
+    }
+
+    /// Logs the admin in at the command line, so that `server.muster([...])` may ask the server.
+    pub fn log_in(&self) -> Result<()> {
+        let (url, fingerprint) = (self.server.admin_url(), self.server.fingerprint()?);
+        let name = crate::ADMIN_NAME;
+        let argv = ["login", &url, "--name", name, "--password-stdin", "--fingerprint", &fingerprint];
+        self.server.muster_with_input(argv, &format!("{}\n", self.admin.password))?.ok()?;
+        Ok(())
+    }
+
+    /// A device that is on and has the agent, and that nobody gave a join file yet.
+    pub fn boot_stranger(&self, network: &'n Network, name: &str) -> Result<Device<'n>> {
+        let device = Device::boot(network, name)?;
+        device.install_deb(&Artifacts::find()?.agent_deb)?;
+        Ok(device)
     }
 
     /// One of the devices.

@@ -8,6 +8,7 @@
 mod admin;
 mod artifacts;
 mod command;
+mod crash;
 mod device;
 mod fleet;
 mod network;
@@ -19,6 +20,7 @@ mod wait;
 pub use admin::{ADMIN_NAME, Admin, Answer};
 pub use artifacts::Artifacts;
 pub use command::Output;
+pub use crash::Crash;
 pub use device::Device;
 pub use fleet::Fleet;
 pub use network::{Network, SERVER_ADDRESS, SERVER_NAME};
