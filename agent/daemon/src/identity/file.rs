@@ -19,7 +19,7 @@ pub(super) fn make_folder(path: &Path) -> Result<(), Error> {
     sync_folder_of(path)
 }
 
-/// Reads a text file; `None` when it is not there.
+/// Reads a text file; `None` when it is not there. One that a crash left half erased is erased whole first.
 pub(super) fn read(path: &Path) -> Result<Option<String>, Error> {
     let failed = |source| Error::File { doing: "read", path: path.to_owned(), source };
     let file = match File::open(path) {
@@ -29,6 +29,11 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, Error> {
     };
     let mut text = String::new();
     file.take(MAX_FILE).read_to_string(&mut text).map_err(failed)?;
+    // No text begins so: [`erase`] has overwritten it and did not come to removing its name.
+    if text.starts_with('\0') {
+        erase(path)?;
+        return Ok(None);
+    }
     Ok(Some(text))
 }
 

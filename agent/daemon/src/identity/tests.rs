@@ -227,6 +227,15 @@ fn a_join_file_with_another_token_is_left_alone() {
 }
 
 #[test]
+fn what_a_crash_left_half_erased_counts_as_gone_and_is_erased_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("next.key");
+    std::fs::write(&path, [0; 240]).unwrap();
+    assert!(file::read(&path).unwrap().is_none());
+    assert!(!path.exists());
+}
+
+#[test]
 fn erasing_a_link_leaves_the_file_it_points_to() {
     let temp = tempfile::tempdir().unwrap();
     let precious = temp.path().join("precious");
