@@ -49,8 +49,8 @@ fn prepare(device: &Device<'_>, serial: &str, join_file: &str) -> Result<()> {
 }
 
 fn start(device: &Device<'_>) -> Result<()> {
-    device.exec(["systemctl", "start", "muster-agent"])?.ok()?;
-    Ok(())
+    let started = device.exec(["systemctl", "start", "muster-agent"])?.ok();
+    started.map(|_| ()).with_context(|| format!("the agent said: {}", device.journal("muster-agent")))
 }
 
 /// Makes the machine a fresh one: no identity, no record of its own.
@@ -283,9 +283,10 @@ fn an_agent_killed_at_any_sync_of_enrolling_ends_up_as_exactly_one_device() -> R
             let made = make(&fleet, &NewToken { uses: Some(3), ..shared() })?;
             forget(&device)?;
             prepare(&device, &serial, &made.join_file)?;
-            let crash = device.kill_agent_at(call, nth, Duration::from_secs(8))?;
-            start(&device)?;
-            check_one(&fleet, &device, &serial, &made).with_context(|| format!("{call} number {nth}"))?;
+            let crash = device.kill_agent_at(call, nth, Duration::from_secs(5))?;
+            start(&device)
+                .and_then(|()| check_one(&fleet, &device, &serial, &made))
+                .with_context(|| format!("after {call} number {nth}"))?;
             if crash == Crash::NotReached {
                 break;
             }
