@@ -17,6 +17,9 @@ use super::ReportError;
 const MAX_EVENT: usize = 256 * 1024;
 /// The largest facts: they are read with every list that the device stands in.
 const MAX_FACTS: usize = 16 * 1024;
+/// The highest sequence. What comes after it is still a number that the record can hold: one that it can't would read
+/// as this one, over and over.
+const MAX_SEQUENCE: u64 = i64::MAX as u64 - 1;
 
 /// A report that was read whole.
 pub(super) struct Report {
@@ -64,7 +67,7 @@ impl Report {
         let sections = request.sections.iter().map(read_section).collect::<Result<_, _>>()?;
         let lost = match (request.lost_from, request.lost_to) {
             (0, 0) => None,
-            (from, to) if 0 < from && from <= to && to <= i64::MAX as u64 => Some((from, to)),
+            (from, to) if 0 < from && from <= to && to <= MAX_SEQUENCE => Some((from, to)),
             _ => return Err(invalid("lost_from", "expected 0, 0 or a range from 1 on")),
         };
         Ok(Self { epoch, events, sections, applied: Generation(request.applied_generation), lost })
@@ -77,7 +80,7 @@ impl Report {
 }
 
 fn read_event(epoch: &str, event: &wire::Event, now: Timestamp) -> Result<Recorded, String> {
-    if event.sequence == 0 || event.sequence > i64::MAX as u64 {
+    if event.sequence == 0 || event.sequence > MAX_SEQUENCE {
         return Err("sequence: expected a number from 1 on".to_owned());
     }
     if event.document.len() > MAX_EVENT {

@@ -99,6 +99,20 @@ async fn what_a_full_queue_dropped_is_recorded_as_lost_and_does_not_hold_the_res
 }
 
 #[tokio::test]
+async fn a_sequence_that_nothing_can_follow_is_refused_and_holds_nobody_up() {
+    let rig = rig();
+    let device = rig.managed().await;
+    let most = i64::MAX as u64;
+    let mut request = events(vec![ended(most)]);
+    (request.lost_from, request.lost_to) = (1, most);
+    let refused = rig.app.report(device, request.clone()).await;
+    assert!(matches!(refused, Err(ReportError::Invalid { .. })));
+    request.events = vec![ended(most - 1)];
+    request.lost_to = most - 1;
+    assert_eq!(rig.app.report(device, request).await.unwrap(), most - 1);
+}
+
+#[tokio::test]
 async fn one_unreadable_part_keeps_the_whole_report_out() {
     let rig = rig();
     let device = rig.managed().await;
