@@ -118,6 +118,13 @@ pub fn put_section(
     Ok(written == 1)
 }
 
+/// How many sections of a device there are.
+pub fn sections(tx: &mut Tx<'_>, device: DeviceId) -> Result<u64, StoreError> {
+    let found =
+        tx.query_one("SELECT COUNT(*) FROM section WHERE device = $1", &[device.into()], |row| row.get(0))?;
+    Ok(found.unwrap_or(0))
+}
+
 /// A section as last reported.
 pub fn section(
     tx: &mut Tx<'_>,

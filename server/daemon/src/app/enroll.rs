@@ -320,11 +320,13 @@ pub(super) fn keep_certificate(
     muster_store::certificate::insert(tx, &certificate, at)
 }
 
-/// The wanted name, with a number behind it when it is taken.
+/// The wanted name, with a number behind it when it is taken. Another's serial is taken too: admins call devices by
+/// either, and who chooses a host name must not answer to what someone else is called.
 pub(super) fn free_name(tx: &mut Tx<'_>, wanted: &str) -> Result<String, StoreError> {
     let mut name = wanted.to_owned();
     for number in 2.. {
-        if muster_store::device::by_name(tx, &name)?.is_none() {
+        let by_serial = |tx: &mut Tx<'_>| muster_store::device::by_serial(tx, &name);
+        if muster_store::device::by_name(tx, &name)?.is_none() && by_serial(tx)?.is_none() {
             break;
         }
         // Thousands of clones of one image would make this slow: they get a random end instead.

@@ -24,6 +24,10 @@ use parse::{Report, Section};
 /// ahead only by intent, and every other report waits meanwhile; the next one goes on from there.
 const MAX_ADVANCE: usize = 100_000;
 
+/// The most sections that a device may have, and the most accounts whose password waits to be seen.
+const MAX_SECTIONS: u64 = 64;
+const MAX_PASSWORDS: usize = 256;
+
 /// A report was not taken in.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReportError {
@@ -86,6 +90,9 @@ fn take_in(
         if let (true, Some(Event::FirstLoginPassword { account, password })) = (new, &event.known) {
             let sealed = sealing_key.seal(&purpose(device, account), password.0.as_bytes());
             muster_store::password::put(tx, device, account, &sealed, now)?;
+            if muster_store::password::accounts(tx, device)?.len() > MAX_PASSWORDS {
+                return Err(too_many("events", MAX_PASSWORDS));
+            }
         }
     }
     let acknowledged = acknowledge(tx, device, report, now)?;
@@ -96,6 +103,9 @@ fn take_in(
             Section::Facts { document, os } => muster_store::device::set_facts(tx, device, document, os)?,
             Section::Other { name, document } => {
                 muster_store::report::put_section(tx, device, name, document, now)?;
+                if muster_store::report::sections(tx, device)? > MAX_SECTIONS {
+                    return Err(too_many("sections", MAX_SECTIONS));
+                }
             }
         }
     }
@@ -103,6 +113,10 @@ fn take_in(
     recompile::judge(tx, device)?;
     tx.tell(Change::Device(device));
     Ok(acknowledged)
+}
+
+fn too_many(part: &str, most: impl std::fmt::Display) -> ReportError {
+    ReportError::Invalid { part: part.to_owned(), reason: format!("at most {most} are kept of a device") }
 }
 
 /// What a first-login password is sealed for: it opens for this device and account only.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use muster_proto::check::CheckResult;
 use muster_proto::report::{Event, Outcome};
+use muster_proto::resource::value::AccountName;
 use muster_proto::when::Facts;
 use muster_proto::{Generation, Timestamp, wire};
 use muster_store::report::EventRow;
@@ -20,6 +21,9 @@ const MAX_FACTS: usize = 16 * 1024;
 /// The highest sequence. What comes after it is still a number that the record can hold: one that it can't would read
 /// as this one, over and over.
 const MAX_SEQUENCE: u64 = i64::MAX as u64 - 1;
+
+/// The longest first-login password. What an agent makes has 19 characters.
+const MAX_PASSWORD: usize = 128;
 
 /// A report that was read whole.
 pub(super) struct Report {
@@ -94,7 +98,11 @@ fn read_event(epoch: &str, event: &wire::Event, now: Timestamp) -> Result<Record
     let known = serde_json::from_value::<Event>(value.clone()).ok();
     let document = match &known {
         // The password itself goes to a place of its own, sealed.
-        Some(Event::FirstLoginPassword { account, .. }) => {
+        Some(Event::FirstLoginPassword { account, password }) => {
+            AccountName::parse(account).map_err(|error| format!("account: {error}"))?;
+            if password.0.len() > MAX_PASSWORD || password.0.chars().any(char::is_control) {
+                return Err(format!("password: expected at most {MAX_PASSWORD} bytes in one line"));
+            }
             json!({"event": "first_login_password", "account": account})
         }
         None if value["event"] == "first_login_password" => {

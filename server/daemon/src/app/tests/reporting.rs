@@ -5,6 +5,8 @@ use muster_proto::report::{Event, Outcome, OutcomeKind, Secret};
 use muster_proto::rest::{Compliance, DeviceState};
 use muster_proto::{ResourceId, wire};
 
+use serde_json::json;
+
 use super::*;
 use crate::app::AppError;
 use crate::app::report::ReportError;
@@ -110,6 +112,29 @@ async fn a_sequence_that_nothing_can_follow_is_refused_and_holds_nobody_up() {
     request.events = vec![ended(most - 1)];
     request.lost_to = most - 1;
     assert_eq!(rig.app.report(device, request).await.unwrap(), most - 1);
+}
+
+#[tokio::test]
+async fn a_device_can_not_fill_the_record_with_sections_and_passwords() {
+    let rig = rig();
+    let device = rig.managed().await;
+    for count in [64, 65] {
+        let mut request = events(vec![]);
+        request.sections = (0..count).map(|n| section(&format!("table:t{n}"), &json!([]))).collect();
+        assert_eq!(rig.app.report(device, request).await.is_ok(), count == 64);
+    }
+    let password = |account: &str, text: &str| Event::FirstLoginPassword {
+        account: account.into(),
+        password: Secret(text.into()),
+    };
+    let long = "x".repeat(129);
+    for (account, text) in [("../x", "pw"), ("ada", long.as_str()), ("ada", "\u{1b}[2J")] {
+        let refused = rig.app.report(device, events(vec![event(1, &password(account, text))])).await;
+        assert!(matches!(refused, Err(ReportError::Invalid { .. })), "{account}");
+    }
+    let many = (1..=257).map(|n| event(n, &password(&format!("a{n}"), "pw"))).collect();
+    assert!(rig.app.report(device, events(many)).await.is_err());
+    assert_eq!(rig.app.report(device, events(vec![])).await.unwrap(), 0, "nothing of it was kept");
 }
 
 #[tokio::test]
