@@ -53,6 +53,7 @@ type ConditionRow = (String, bool, bool, String, i32);
 /// A job of systemd's: what starts, stops or restarts a unit.
 #[derive(Debug)]
 pub(crate) struct Jobs {
+    bus: Connection,
     removed: MessageStream,
 }
 
@@ -197,7 +198,7 @@ impl Systemd {
             .build()?;
         let removed =
             MessageStream::for_match_rule(rule, &bus, None).await.context("listening to systemd")?;
-        Ok(Jobs { removed })
+        Ok(Jobs { bus, removed })
     }
 
     /// Queues a job on a unit (`StartUnit`, `StopUnit`, `RestartUnit`) and waits for its end; its result, which is
@@ -256,11 +257,11 @@ impl Jobs {
         let wait = async {
             while let Some(message) = self.removed.next().await {
                 let message = message.context("listening to systemd")?;
-                let body = message.body();
-                let (_, ended, _, result): (u32, ObjectPath<'_>, &str, &str) = body.deserialize()?;
-                if ended.as_str() == job.as_str() {
-                    return Ok(result.to_owned());
+                let Some(result) = result_of(&message, job) else { continue };
+                if is_from_systemd(&self.bus, &message).await? {
+                    return Ok(result);
                 }
+                tracing::warn!(sender = ?message.header().sender(), "someone claims to be systemd on the D-Bus");
             }
             bail!("the system's D-Bus went away")
         };
@@ -269,6 +270,27 @@ impl Jobs {
             Err(_) => bail!("systemd was not done after {} s", limit.as_secs()),
         }
     }
+}
+
+/// How the job ended, if that is what the signal says.
+fn result_of(signal: &Message, job: &OwnedObjectPath) -> Option<String> {
+    let body = signal.body();
+    let (_, ended, _, result): (u32, ObjectPath<'_>, &str, &str) = body.deserialize().ok()?;
+    (ended.as_str() == job.as_str()).then(|| result.to_owned())
+}
+
+/// Whether systemd sent the signal. The rule that asks for its signals does not keep out those that any local user sends
+/// straight to this connection: a lock or an upgrade would then count as done, and be ended half-way.
+async fn is_from_systemd(bus: &Connection, signal: &Message) -> Result<bool> {
+    const BROKER: &str = "org.freedesktop.DBus";
+    let owner = bus.call_method(Some(BROKER), "/org/freedesktop/DBus", Some(BROKER), "GetNameOwner", &(BUS,));
+    let reply = match tokio::time::timeout(ANSWER, owner).await {
+        Ok(reply) => reply.context("asking who systemd is")?,
+        Err(_) => bail!("the system's D-Bus did not answer within {} s", ANSWER.as_secs()),
+    };
+    let body = reply.body();
+    let owner: &str = body.deserialize().context("asking who systemd is")?;
+    Ok(signal.header().sender().is_some_and(|sender| sender.as_str() == owner))
 }
 
 fn unit(row: UnitRow) -> Unit {
