@@ -125,14 +125,14 @@ async fn installation(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Simul
     }
     let mut attempt = simulate(host, jobs).await;
     let unmet = |attempt: &Result<Simulation>| match attempt {
-        Ok(simulation) => jobs.iter().any(|job| !admits(simulation, job)),
+        Ok(simulation) => jobs.iter().any(|job| !admits(host, simulation, job)),
         Err(_) => true,
     };
     if unmet(&attempt) && apt::refresh_lists(host).await? {
         attempt = simulate(host, jobs).await;
     }
     let mut simulation = attempt?;
-    let unmet: Vec<&Job<'_>> = jobs.iter().filter(|job| !admits(&simulation, job)).collect();
+    let unmet: Vec<&Job<'_>> = jobs.iter().filter(|job| !admits(host, &simulation, job)).collect();
     if !unmet.is_empty() {
         for job in unmet {
             pick_version(host, job).await?;
@@ -150,19 +150,22 @@ async fn simulate(host: &mut Host, jobs: &[Job<'_>]) -> Result<Simulation> {
     apt::simulate(host, &INSTALL, &specs).await
 }
 
-/// Whether the version that would come meets the constraint. One that is there already was judged before.
-fn admits(simulation: &Simulation, job: &Job<'_>) -> bool {
-    match (constraint(job), simulation.version(job.step.id.key())) {
+/// Whether the package would come, in a version that meets the constraint. One that is there already was judged before.
+fn admits(host: &Host, simulation: &Simulation, job: &Job<'_>) -> bool {
+    let name = job.step.id.key();
+    match (constraint(job), simulation.version(name)) {
         (Some(constraint), Some(version)) => constraint.admits(version),
         (Some(_), None) => false,
-        (None, _) => true,
+        (None, Some(_)) => true,
+        // To apt-get, a name that no package has is a regular expression, and `libboost1.7` means dozens of them.
+        (None, None) => host.packages.get(name).is_some(),
     }
 }
 
 /// Looks for a version that meets the constraint among all that the repositories have.
 async fn pick_version(host: &mut Host, job: &Job<'_>) -> Result<()> {
     let name = job.step.id.key();
-    let Some(constraint) = constraint(job) else { return Ok(()) };
+    let constraint = constraint(job).with_context(|| format!("no repository of this device has {name}"))?;
     let installed = host.packages.get(name).map(|package| package.version.clone());
     if installed.as_deref().is_some_and(|version| constraint.admits(version)) {
         return Ok(());
