@@ -162,9 +162,14 @@ impl Record {
         let destroyed = |name: &String| {
             target.attributes().is_none_or(|t| t.get(name).is_some_and(|v| have.get(name) != Some(v)))
         };
+        // A list is read as far as Muster asks for its entries or put them there, so nothing in it is anyone else's: one
+        // who takes an entry away must not keep the others by it.
+        let list = |name: &String| known.iter().any(|k| k.get(name).is_some_and(Value::is_array));
         let foreign: Vec<Difference> = names
             .into_iter()
-            .filter(|name| destroyed(name) && !known.iter().any(|k| k.get(*name) == have.get(*name)))
+            .filter(|name| {
+                destroyed(name) && !list(name) && !known.iter().any(|k| k.get(*name) == have.get(*name))
+            })
             .map(|name| Difference {
                 attribute: name.clone(),
                 from: have.get(name).cloned().unwrap_or_default(),

@@ -133,3 +133,14 @@ fn an_account_whose_making_was_cut_off_is_locked_and_not_deleted() {
     let plan = planned(&composed(&[]), "account:eve", there, Some(&unsettled), 0);
     assert_eq!(plan.steps[0].to, Condition::present([("locked", true.into())]));
 }
+
+#[test]
+fn a_key_that_its_user_took_away_does_not_keep_the_groups() {
+    let with = |keys: &[&str], groups: &[&str]| {
+        Condition::present([("locked", false.into()), ("ssh_keys", keys.into()), ("groups", groups.into())])
+    };
+    let (before, wrote) = (with(&[], &[]), with(&["k1", "k2"], &["sudo"]));
+    let record = Record { before, wrote, ..made(&motd(&json!({}))) };
+    let plan = planned(&Composition::default(), "account:ada", with(&["k1"], &["sudo"]), Some(&record), 0);
+    assert_eq!(plan.steps.len(), 1, "{plan:?}");
+}

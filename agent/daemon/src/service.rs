@@ -176,7 +176,7 @@ struct Converging {
 impl Converging {
     async fn run(mut self) -> Result<()> {
         let ledger = Ledger::open(&self.config.ledger())?;
-        let mut host = Host::open(SCRATCH.as_ref())?;
+        let mut host = Host::open(SCRATCH.as_ref(), &self.config.state_dir)?;
         host.reattach().await?;
         let mut cycle = Cycle::start(self.enrolled.device, self.config.clone(), ledger, host)?;
         self.send(ToServer::Following(cycle.generation()?)).await;

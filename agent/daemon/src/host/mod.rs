@@ -26,6 +26,8 @@ pub(crate) struct Host {
     pub(crate) systemd: systemd::Systemd,
     /// A folder that only root can enter, for the output and input of commands.
     pub(crate) scratch: PathBuf,
+    /// The folder of the ledger, for what must outlast a power cut.
+    pub(crate) state: PathBuf,
     /// When the package lists were last fetched by this process.
     pub(crate) lists_fetched: Option<Instant>,
     /// Versions of packages that were chosen between looking ahead and installing.
@@ -34,12 +36,12 @@ pub(crate) struct Host {
 
 impl Host {
     /// The machine that this process runs on. `scratch` is made if need be and closed to everybody but root.
-    pub(crate) fn open(scratch: &Path) -> Result<Self> {
-        Self::at(Path::new("/"), scratch)
+    pub(crate) fn open(scratch: &Path, state: &Path) -> Result<Self> {
+        Self::at(Path::new("/"), scratch, state)
     }
 
     /// As [`Host::open`], with another directory for the root of all files.
-    pub(crate) fn at(root: &Path, scratch: &Path) -> Result<Self> {
+    pub(crate) fn at(root: &Path, scratch: &Path, state: &Path) -> Result<Self> {
         run::prepare_scratch(scratch)
             .with_context(|| format!("preparing {} for the output of commands", scratch.display()))?;
         Ok(Self {
@@ -48,6 +50,7 @@ impl Host {
             packages: dpkg::Status::default(),
             systemd: systemd::Systemd::default(),
             scratch: scratch.to_owned(),
+            state: state.to_owned(),
             lists_fetched: None,
             picked_versions: BTreeMap::new(),
         })

@@ -1,6 +1,6 @@
 //! `account`: a local account with its groups, keys and first password; it ends by being locked, never by deletion.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -37,9 +37,11 @@ pub(super) fn read(host: &Host, accounts: &Accounts, wanted: &Wanted<'_>) -> Res
         groups.retain(|group| is_member(accounts, user, group));
         groups
     });
-    let keys = match wanted.listed("ssh_keys") {
-        Some(keys) => Some(authorized_keys::present(host, user, keys)?),
-        None => None,
+    let keys: Value = match wanted.listed("ssh_keys") {
+        // Its user can spoil the file, and must not keep the account from being locked by that.
+        Some(keys) => authorized_keys::present(host, user, keys)
+            .map_or_else(|error| sentence(&error).into(), Value::from),
+        None => Value::Null,
     };
     let password = match shadow.password {
         Password::Set | Password::Locked if !marker(host, name).exists() => "set",
@@ -53,7 +55,7 @@ pub(super) fn read(host: &Host, accounts: &Accounts, wanted: &Wanted<'_>) -> Res
         ("shell", user.shell.as_str().into()),
         ("home", user.home.as_str().into()),
         ("groups", groups.into()),
-        ("ssh_keys", keys.into()),
+        ("ssh_keys", keys),
         ("password", password.into()),
     ]))
 }
@@ -78,15 +80,19 @@ fn is_member(accounts: &Accounts, user: &User, group: &str) -> bool {
     accounts.group(group).is_some_and(|group| group.gid == user.gid || group.members.contains(&user.name))
 }
 
-pub(super) fn prepare(accounts: &Accounts, job: &Job<'_>) -> Prepared {
+pub(super) fn prepare(accounts: &Accounts, job: &Job<'_>) -> Result<Prepared> {
+    let ours = job.record.and_then(|record| entries(written_by(record), "ssh_keys"));
+    if let (None, true, Some(reason)) = (ours, job.changes("ssh_keys"), text(&job.step.from, "ssh_keys")) {
+        bail!("which of its keys were there before could not be kept: {reason}");
+    }
     let locks = flag(&job.step.to, "locked") == Some(true);
-    match accounts.shadow(job.step.id.key()).expires {
+    Ok(match accounts.shadow(job.step.id.key()).expires {
         // What unlocking has to bring back.
         Some(day) if locks && day > 1 => {
             Prepared::Ready(Preserved { blobs: vec![], extra: json!({ "expires": day }) })
         }
         _ => ready(),
-    }
+    })
 }
 
 pub(super) async fn write(host: &mut Host, job: &Job<'_>) -> Written {
@@ -102,8 +108,9 @@ pub(crate) fn password_is_safe(host: &Host, account: &str) {
     fs::remove_file(marker(host, account)).ok();
 }
 
+/// On disk, because the password that it tells of is: a power cut must not make that one count as stored.
 fn marker(host: &Host, account: &str) -> PathBuf {
-    host.scratch.join(format!("first-login-{account}"))
+    host.state.join(format!("first-login-{account}"))
 }
 
 async fn make_so(host: &mut Host, job: &Job<'_>, secret: &mut Option<Secret>) -> Result<()> {
@@ -118,6 +125,9 @@ async fn make_so(host: &mut Host, job: &Job<'_>, secret: &mut Option<Secret>) ->
     ensure!(user.uid != 0, "it has uid 0, and Muster does not touch another root");
     refuse_moves(&user, to)?;
     modify(host, &accounts, &user, job).await?;
+    if job.changes("locked") && flag(to, "locked") == Some(true) {
+        end_sessions(host, user.uid).await?;
+    }
     if job.changes("ssh_keys") {
         let ours = job.record.and_then(|record| entries(written_by(record), "ssh_keys")).unwrap_or_default();
         authorized_keys::write(host, &user, &list(to, "ssh_keys").unwrap_or_default(), &ours)
@@ -125,9 +135,6 @@ async fn make_so(host: &mut Host, job: &Job<'_>, secret: &mut Option<Secret>) ->
     }
     if job.changes("password") {
         set_password(host, name, text(to, "password"), secret).await?;
-    }
-    if job.changes("locked") && flag(to, "locked") == Some(true) {
-        end_sessions(host, user.uid).await?;
     }
     Ok(())
 }
@@ -250,7 +257,10 @@ async fn set_password(
         host.run(Work::Short, &[&UNUSABLE[..], &[name]].concat(), None).await?.ok("usermod")?;
         return Ok(());
     }
-    fs::write(marker(host, name), "").context("marking that its password is not stored yet")?;
+    let marked = File::create(marker(host, name)).and_then(|marker| marker.sync_all());
+    marked
+        .and_then(|()| File::open(&host.state)?.sync_all())
+        .context("marking that its password is not stored yet")?;
     let password = new_password()?;
     let line = format!("{name}:{password}\n");
     host.run(Work::Short, &["/usr/sbin/chpasswd"], Some(line.as_bytes())).await?.ok("chpasswd")?;

@@ -201,7 +201,7 @@ fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> R
     match kind {
         Kind::Repository => repository::prepare(host, job),
         Kind::Group => Ok(group::prepare(accounts, job)),
-        Kind::Account => Ok(account::prepare(accounts, job)),
+        Kind::Account => account::prepare(accounts, job),
         Kind::Directory => directory::prepare(host, job),
         Kind::File => backup(host, job, job.step.id.key(), "content"),
         Kind::Sudo => backup(host, job, &sudo::path(&job.step.id), "content"),

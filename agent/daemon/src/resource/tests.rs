@@ -35,7 +35,7 @@ impl Machine {
         fs::write(root.join("etc/shadow"), "ada:!:1::::::\n").unwrap();
         fs::write(root.join("var/lib/dpkg/status"), "").unwrap();
         chown(root.join("home/ada"), Some(1000), Some(1000)).unwrap();
-        let host = Host::at(&root, &folder.path().join("run")).unwrap();
+        let host = Host::at(&root, &folder.path().join("run"), folder.path()).unwrap();
         Self { folder, host, records: BTreeMap::new(), blobs: BTreeMap::new() }
     }
 
@@ -283,7 +283,7 @@ fn an_account_is_read_with_those_of_its_wanted_groups_and_keys_that_are_there() 
 fn a_password_that_was_lost_with_the_agent_is_made_again() {
     let mut machine = Machine::new();
     fs::write(machine.path("/etc/shadow"), "ada:$y$hash:1::::::\n").unwrap();
-    fs::write(machine.host.scratch.join("first-login-ada"), "").unwrap();
+    fs::write(machine.host.state.join("first-login-ada"), "").unwrap();
     let wanted = composition(&[json!({"account": {"name": "ada", "password": "first-login"}})]);
     block_on(async {
         assert_eq!(machine.plan(&wanted).await.steps.len(), 1);
@@ -297,6 +297,33 @@ fn an_account_that_should_be_locked_and_is_not_there_is_fine() {
     let mut machine = Machine::new();
     let wanted = composition(&[json!({"account": {"name": "ben", "state": "absent"}})]);
     assert!(block_on(machine.plan(&wanted)).steps.is_empty());
+}
+
+#[test]
+fn a_user_who_spoils_their_keys_does_not_keep_the_account_from_being_locked() {
+    let mut machine = Machine::new();
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeKeyFakeKey ada";
+    fs::create_dir(machine.path("/home/ada/.ssh")).unwrap();
+    let keys = machine.path("/home/ada/.ssh/authorized_keys");
+    fs::write(&keys, format!("{key}\n")).unwrap();
+    fs::hard_link(&keys, machine.path("/home/ada/second-name")).unwrap();
+    let id = ResourceId::new("account", "ada");
+    let has = Condition::present([("locked", false.into()), ("ssh_keys", json!([key]))]);
+    let record = Record {
+        before: Condition::Absent,
+        wrote: has,
+        intended: None,
+        profile: "p".into(),
+        on_removal: muster_proto::resource::OnRemoval::Restore,
+        not_after: None,
+        extra: Value::Null,
+    };
+    machine.records.insert(id, record);
+    let locks = |plan: Plan| plan.steps.iter().any(|step| flag(&step.to, "locked") == Some(true));
+    assert!(locks(block_on(machine.plan(&Composition::default()))), "when nothing asks for it any more");
+
+    let ended = json!({"account": {"name": "ada", "ssh_keys": [key], "not_after": "2026-01-01T00:00:00Z"}});
+    assert!(locks(block_on(machine.plan(&composition(&[ended])))), "when its lease ends");
 }
 
 #[test]
