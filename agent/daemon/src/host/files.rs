@@ -22,6 +22,8 @@ const SYNC_SINGLY: usize = 8;
 const AT_ONCE: usize = 400;
 /// How new files are called until they are whole.
 const TEMPORARY: &str = ".muster-new-";
+/// The largest file whose content is looked at. Where a user can put one, it may be without end.
+const READ_LIMIT: u64 = 256 * 1024 * 1024;
 /// A change within the clock's own grain of the last one leaves no trace in the times of a file.
 const SETTLED_SECONDS: i64 = 2;
 
@@ -141,11 +143,16 @@ fn open_plain(place: &Place) -> Result<Option<(std::fs::File, Stat)>> {
 fn digest_of(mut file: std::fs::File) -> Result<Digest> {
     let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
     let mut buffer = [0; 16 * 1024];
+    let mut left = READ_LIMIT;
+    // A sparse file is as large as its user says and costs them nothing.
+    let size = file.metadata().context("asking about it")?.len();
     loop {
+        ensure!(size <= READ_LIMIT && left > 0, "it has more than {} MiB: remove it first", READ_LIMIT >> 20);
         let n = file.read(&mut buffer).context("reading it")?;
         if n == 0 {
             break;
         }
+        left = left.saturating_sub(n as u64);
         hash.update(&buffer[..n]);
     }
     let hex = data_encoding::HEXLOWER.encode(hash.finish().as_ref());

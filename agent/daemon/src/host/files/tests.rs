@@ -132,3 +132,12 @@ fn a_file_that_changed_since_the_plan_is_not_removed() {
     assert!(results.iter().all(Result::is_ok), "{results:?}");
     assert!(!dir.path().join("x").exists());
 }
+
+#[test]
+fn a_file_that_is_large_beyond_measure_is_named_and_not_read() {
+    let (dir, root) = root();
+    let file = fs::File::create(dir.path().join("sparse")).unwrap();
+    file.set_len(1 << 40).unwrap();
+    let error = Digests::default().look(&root, "/sparse").unwrap_err();
+    assert!(format!("{error:#}").contains("more than 256 MiB"), "{error:#}");
+}
