@@ -52,6 +52,8 @@ pack() {
     install -m 0644 "$root/LICENSE" "$stage/usr/share/doc/$package/copyright"
     # A checkout's umask is nobody's business on a device.
     find "$stage" -type d -exec chmod 0755 {} +
+    # The join file that an admin puts there holds a token, whatever their umask.
+    [ ! -d "$stage/etc/muster" ] || chmod 0700 "$stage/etc/muster"
     find "$stage" -path "$stage/usr/bin" -prune -o -type f -exec chmod 0644 {} +
     find "$stage/DEBIAN" -name 'p*' -exec chmod 0755 {} +
     size=$(du -k -s --apparent-size --exclude=DEBIAN "$stage" | cut -f1)

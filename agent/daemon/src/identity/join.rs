@@ -1,6 +1,8 @@
 //! The join file, which an admin puts on the device or gives on standard input.
 
+use std::fs::{File, Permissions};
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use muster_proto::enrollment::JoinFile;
@@ -13,7 +15,26 @@ const MAX_JOIN_FILE: u64 = 64 * 1024;
 
 /// Reads the join file at `path`; `None` when there is none.
 pub(crate) fn read(path: &Path) -> Result<Option<JoinFile>, Error> {
-    file::read(path)?.map(|text| parse(&text)).transpose()
+    let text = file::read(path)?;
+    if text.is_some() {
+        close(path);
+    }
+    text.map(|text| parse(&text)).transpose()
+}
+
+/// Takes the file from everybody but root. It stays until the device is in, which may take an admin's approval, and its
+/// token may let in more machines than this one.
+fn close(path: &Path) {
+    let closed = File::open(path).and_then(|file| {
+        if file.metadata()?.permissions().mode() & 0o077 == 0 {
+            return Ok(());
+        }
+        tracing::warn!("{} was open to every local user, who may know its token now", path.display());
+        file.set_permissions(Permissions::from_mode(0o600))
+    });
+    if let Err(error) = closed {
+        tracing::warn!(%error, "{} can't be closed to other users", path.display());
+    }
 }
 
 /// Reads a join file from standard input.
