@@ -135,6 +135,15 @@ impl<'n> Server<'n> {
         children(running.id()).first().copied().context("the server has ended")
     }
 
+    /// The most memory that the running server has held so far, in MiB.
+    pub fn peak_memory(&self) -> Result<u64> {
+        let path = format!("/proc/{}/status", self.pid()?);
+        let status = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+        let kib: u64 = peak.trim().trim_end_matches("kB").trim().parse().context("VmHWM")?;
+        Ok(kib / 1024)
+    }
+
     /// Runs the admin's command line where the server runs, with a configuration of its own.
     pub fn muster<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<Output> {
         self.network.run(self.cli(args), STEP)
