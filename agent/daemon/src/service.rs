@@ -187,8 +187,8 @@ impl Converging {
                 self.send(ToServer::Fetch(next.missing.into_iter().collect())).await;
             }
             self.report(&cycle).await?;
-            self.watch(&cycle, &mut watch)?;
-            self.wait(&mut cycle, &mut watch, next.wait).await?;
+            let wait = if follow(&cycle, &mut watch) { Duration::ZERO } else { next.wait };
+            self.wait(&mut cycle, &mut watch, wait).await?;
         }
     }
 
@@ -240,18 +240,20 @@ impl Converging {
         Ok(())
     }
 
-    fn watch(&self, cycle: &Cycle, watch: &mut Watch) -> Result<()> {
-        let Some(composition) = cycle.composition() else { return Ok(()) };
-        for (path, error) in watch.follow(composition) {
-            tracing::warn!(path = %path.display(), %error, "can't be watched: drift here is found by the scan");
-        }
-        watch.drain().context("inotify failed")
-    }
-
     async fn send(&self, order: ToServer) {
         // The link ends only with the process.
         self.to_link.send(order).await.ok();
     }
+}
+
+/// Watches what the last turn managed; true when there is something new among it, of which a change may have been missed.
+fn follow(cycle: &Cycle, watch: &mut Watch) -> bool {
+    let Some(composition) = cycle.composition() else { return false };
+    let followed = watch.follow(composition);
+    for (path, error) in followed.failed {
+        tracing::warn!(path = %path.display(), %error, "can't be watched: drift here is found by the scan");
+    }
+    followed.new
 }
 
 async fn watchdog() {

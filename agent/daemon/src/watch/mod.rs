@@ -27,6 +27,15 @@ pub(crate) struct Watch {
     units: Option<units::Units>,
 }
 
+/// What came of watching a composition.
+#[derive(Debug, Default)]
+pub(crate) struct Followed {
+    /// Whether a directory is watched that was not before.
+    pub(crate) new: bool,
+    /// Directories that can't be watched, and why.
+    pub(crate) failed: Vec<(PathBuf, std::io::Error)>,
+}
+
 impl Watch {
     /// Starts with nothing watched. Needs a tokio runtime.
     pub(crate) async fn start() -> Result<Self> {
@@ -42,8 +51,9 @@ impl Watch {
     }
 
     /// Watches what `composition` manages and no longer what it does not. Gives the directories that can't be watched;
-    /// they are still covered by the scan.
-    pub(crate) fn follow(&mut self, composition: &Composition) -> Vec<(PathBuf, std::io::Error)> {
+    /// they are still covered by the scan. What happened in a directory before it was watched is not told: after
+    /// [`Followed::new`] it takes another look.
+    pub(crate) fn follow(&mut self, composition: &Composition) -> Followed {
         if let Some(units) = &mut self.units {
             units.follow(composition);
         }
@@ -64,15 +74,18 @@ impl Watch {
                 self.watches.remove(descriptor).ok();
             }
         }
-        let mut failed = Vec::new();
+        let mut followed = Followed::default();
         for path in wanted {
             // Adding a watch that is there already gives the same descriptor, and a new one when the directory was replaced.
             match self.watches.add(&path, mask) {
-                Ok(descriptor) => drop(self.watched.insert(path, descriptor)),
-                Err(error) => failed.push((path, error)),
+                Ok(descriptor) => {
+                    let known = self.watched.insert(path, descriptor.clone());
+                    followed.new |= known.as_ref() != Some(&descriptor);
+                }
+                Err(error) => followed.failed.push((path, error)),
             }
         }
-        failed
+        followed
     }
 
     /// Waits until something happened to what is watched and a moment passed.
@@ -89,8 +102,8 @@ impl Watch {
         self.drain()
     }
 
-    /// Forgets what has happened up to now, such as the agent's own writes.
-    pub(crate) fn drain(&mut self) -> std::io::Result<()> {
+    /// Takes all that has happened up to now as one reason to look.
+    fn drain(&mut self) -> std::io::Result<()> {
         while let Some(Some(event)) = self.events.next().now_or_never() {
             event?;
         }
@@ -158,7 +171,7 @@ mod tests {
         let file = dir.path().join("motd");
         std::fs::write(&file, "x").unwrap();
         let mut watch = Watch::start().await.unwrap();
-        assert!(watch.follow(&composition(&file)).is_empty());
+        assert!(watch.follow(&composition(&file)).failed.is_empty());
         let within = Duration::from_secs(5);
         std::fs::write(&file, "y").unwrap();
         tokio::time::timeout(within, watch.changed()).await.unwrap().unwrap();
@@ -169,13 +182,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_drained_does_not_wake_the_loop() {
+    async fn many_changes_at_once_wake_the_loop_once() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("motd");
         let mut watch = Watch::start().await.unwrap();
-        watch.follow(&composition(&file));
-        std::fs::write(&file, "x").unwrap();
-        watch.drain().unwrap();
+        assert!(watch.follow(&composition(&file)).new);
+        for round in 0..20 {
+            std::fs::write(&file, round.to_string()).unwrap();
+        }
+        tokio::time::timeout(Duration::from_secs(5), watch.changed()).await.unwrap().unwrap();
         assert!(tokio::time::timeout(Duration::from_millis(300), watch.changed()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_is_watched_already_is_not_new() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("motd");
+        let mut watch = Watch::start().await.unwrap();
+        assert!(watch.follow(&composition(&file)).new);
+        assert!(!watch.follow(&composition(&file)).new);
     }
 }
