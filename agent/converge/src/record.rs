@@ -40,11 +40,13 @@ pub fn record_of(step: &Step, earlier: Option<&Record>, extra: Value) -> Record 
         let wrote = earlier.written(&step.from);
         return Record { wrote, intended: Some(step.to.clone()), ..earlier.clone() };
     }
-    let before = match earlier {
-        None => restricted(&step.from, &step.to),
-        Some(earlier) => earlier.before_joined_by(step),
+    let (before, wrote) = match earlier {
+        None => {
+            let before = restricted(&step.from, &step.to);
+            (before.clone(), before)
+        }
+        Some(earlier) => earlier.joined_by(step),
     };
-    let wrote = earlier.map_or_else(|| before.clone(), |earlier| earlier.written(&step.from));
     let common = step.claim.as_ref().map(|claim| &claim.common);
     Record {
         before,
@@ -110,9 +112,14 @@ impl Record {
         }
     }
 
-    fn before_joined_by(&self, step: &Step) -> Condition {
-        let (Condition::Present(before), Condition::Present(from)) = (&self.before, &step.from) else {
-            return self.before.clone();
+    /// What was there before and what is written, once a step reaches for more attributes than the record has.
+    ///
+    /// Both take the value that an attribute has now. So `wrote` names all that `before` does, unless Muster removed the
+    /// thing in between: then what it was before says nothing of what it is since.
+    fn joined_by(&self, step: &Step) -> (Condition, Condition) {
+        let (mut before, mut wrote) = (self.before.clone(), self.written(&step.from));
+        let (Condition::Present(was), Condition::Present(from)) = (&mut before, &step.from) else {
+            return (before, wrote);
         };
         let ours: BTreeSet<&String> = [Some(&self.wrote), self.intended.as_ref()]
             .into_iter()
@@ -121,29 +128,26 @@ impl Record {
             .flat_map(Attributes::keys)
             .collect();
         let touched = |name: &String| step.to.attributes().is_none_or(|to| to.contains_key(name));
-        let mut joined = before.clone();
         for (name, value) in from {
             // An attribute that Muster itself wrote has no earlier value worth keeping.
-            if touched(name) && !before.contains_key(name) && !ours.contains(name) {
-                joined.insert(name.clone(), value.clone());
+            if touched(name) && !was.contains_key(name) && !ours.contains(name) {
+                was.insert(name.clone(), value.clone());
+                if let Condition::Present(wrote) = &mut wrote {
+                    wrote.entry(name.clone()).or_insert_with(|| value.clone());
+                }
             }
         }
-        Condition::Present(joined)
+        (before, wrote)
     }
 
     /// The attributes by which Muster can tell its own work from that of others.
     fn accountable(&self) -> BTreeSet<&String> {
-        let intended = self.intended.as_ref().and_then(Condition::attributes);
-        let before = self.before.attributes();
-        match (self.wrote.attributes(), intended) {
-            // Of what was only intended, the earlier value is known where it was there before Muster.
-            (Some(wrote), intended) => {
-                let known = |name: &&String| before.is_some_and(|before| before.contains_key(*name));
-                wrote.keys().chain(intended.into_iter().flat_map(Attributes::keys).filter(known)).collect()
-            }
-            (None, Some(intended)) => intended.keys().collect(),
-            (None, None) => before.into_iter().flat_map(Attributes::keys).collect(),
-        }
+        let claimed = match (&self.wrote, &self.intended) {
+            (Condition::Present(wrote), _) => Some(wrote),
+            (Condition::Absent, Some(intended)) => intended.attributes(),
+            (Condition::Absent, None) => self.before.attributes(),
+        };
+        claimed.into_iter().flat_map(Attributes::keys).collect()
     }
 
     /// What is there that Muster did not put there and that going to `target` would destroy: neither what it wrote, nor

@@ -135,6 +135,19 @@ fn an_account_whose_making_was_cut_off_is_locked_and_not_deleted() {
 }
 
 #[test]
+fn what_was_removed_and_made_anew_is_put_back_though_the_new_one_is_otherwise_unlike_the_old() {
+    let was = Condition::present([("content", "c".into()), ("mode", "0600".into())]);
+    let anew = Condition::present([("content", "c".into()), ("mode", "0644".into())]);
+    let empty = Condition::present([]);
+    let record = Record { before: was.clone(), wrote: empty, ..made(&motd(&json!({}))) };
+    let step = &planned(&composed(&[]), "file:/etc/motd", anew.clone(), Some(&record), 0).steps[0];
+    let cut_off = record_of(step, Some(&record), Value::Null);
+    let again = planned(&composed(&[]), "file:/etc/motd", anew, Some(&cut_off), 0);
+    assert_eq!(again.steps.len(), 1, "{again:?}");
+    assert_eq!(again.steps[0].to, was);
+}
+
+#[test]
 fn a_key_that_its_user_took_away_does_not_keep_the_groups() {
     let with = |keys: &[&str], groups: &[&str]| {
         Condition::present([("locked", false.into()), ("ssh_keys", keys.into()), ("groups", groups.into())])
