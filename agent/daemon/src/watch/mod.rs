@@ -25,6 +25,8 @@ pub(crate) struct Watch {
     watched: BTreeMap<PathBuf, WatchDescriptor>,
     /// `None` while there is no bus: units are then found by the scan.
     units: Option<units::Units>,
+    /// Whether something happened that nobody was told of.
+    untold: bool,
 }
 
 /// What came of watching a composition.
@@ -47,7 +49,7 @@ impl Watch {
         if let Err(error) = &units {
             tracing::warn!(%error, "systemd can't be watched: drift of services is found by the scan");
         }
-        Ok(Self { events, watches, watched: BTreeMap::new(), units: units.ok() })
+        Ok(Self { events, watches, watched: BTreeMap::new(), units: units.ok(), untold: false })
     }
 
     /// Watches what `composition` manages and no longer what it does not. Gives the directories that can't be watched;
@@ -88,8 +90,20 @@ impl Watch {
         followed
     }
 
-    /// Waits until something happened to what is watched and a moment passed.
+    /// Waits until something happened to what is watched and a moment passed. Nothing is lost when it is dropped before:
+    /// the next call tells of it.
     pub(crate) async fn changed(&mut self) -> std::io::Result<()> {
+        if !self.untold {
+            self.happened().await?;
+            self.untold = true;
+        }
+        tokio::time::sleep(QUIET).await;
+        self.drain()?;
+        self.untold = false;
+        Ok(())
+    }
+
+    async fn happened(&mut self) -> std::io::Result<()> {
         let gone = tokio::select! {
             Some(event) = self.events.next() => event.map(|_| false)?,
             signal = unit_changed(self.units.as_mut()) => signal.is_none(),
@@ -98,8 +112,7 @@ impl Watch {
             // The bus comes back with the next start of the agent; until then the scan finds what it would have told.
             self.units = None;
         }
-        tokio::time::sleep(QUIET).await;
-        self.drain()
+        Ok(())
     }
 
     /// Takes all that has happened up to now as one reason to look.
@@ -192,6 +205,18 @@ mod tests {
         }
         tokio::time::timeout(Duration::from_secs(5), watch.changed()).await.unwrap().unwrap();
         assert!(tokio::time::timeout(Duration::from_millis(300), watch.changed()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_change_is_told_although_nobody_waited_to_the_end_at_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("motd");
+        std::fs::write(&file, "x").unwrap();
+        let mut watch = Watch::start().await.unwrap();
+        assert!(watch.follow(&composition(&file)).new);
+        std::fs::remove_file(&file).unwrap();
+        assert!(tokio::time::timeout(QUIET / 2, watch.changed()).await.is_err());
+        tokio::time::timeout(Duration::from_secs(5), watch.changed()).await.unwrap().unwrap();
     }
 
     #[tokio::test]
