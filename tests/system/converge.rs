@@ -220,8 +220,7 @@ fn while_the_server_is_away_the_device_enforces_and_each_event_arrives_once() ->
 fn a_lease_ends_while_the_server_is_stopped() -> Result<()> {
     let network = Network::create()?;
     let mut fleet = Fleet::enroll(&network, &["srv-1"])?;
-    let now = Command::new("date").args(["-u", "-d", "+25 seconds", "+%Y-%m-%dT%H:%M:%SZ"]).output()?;
-    let end = String::from_utf8(now.stdout)?.trim().to_owned();
+    let end = in_seconds(25)?;
     let profile = format!(
         "muster: 1\nprofile: visitor\nresources:\n  - account: {{ name: visitor, password: first-login, not_after: \"{end}\" }}\n  - sudo: {{ name: visitor, who: visitor, commands: [\"/usr/bin/id\"], not_after: \"{end}\" }}\n"
     );
@@ -244,6 +243,48 @@ fn a_lease_ends_while_the_server_is_stopped() -> Result<()> {
     wait_until("the visitor's processes to end", Duration::from_secs(10), || Ok(session.try_wait()?))?;
     assert!(!device.exec(["pgrep", "-u", "visitor"])?.success(), "nothing of the visitor runs");
     Ok(())
+}
+
+#[test]
+fn a_lease_ends_in_the_middle_of_a_package_transaction() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    let device = fleet.device("srv-1")?;
+    device.write_file("/etc/apt/apt.conf.d/99slow", "DPkg::Pre-Invoke { \"sleep 60\"; };\n", 0o644)?;
+    let end = in_seconds(20)?;
+    let visitor = format!(
+        "muster: 1\nprofile: visitor\nresources:\n  - account: {{ name: visitor, not_after: \"{end}\" }}\n  - sudo: {{ name: visitor, who: visitor, commands: [\"/usr/bin/id\"], not_after: \"{end}\" }}\n"
+    );
+    fleet.admin.save_profile("visitor", &visitor)?;
+    fleet.admin.assign("visitor", "device:srv-1", Mode::Enforce)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    let rule = device.path("/etc/sudoers.d/muster-visitor");
+    assert!(rule.exists(), "the grant holds before its end");
+
+    fleet.admin.save_profile("tree", "muster: 1\nprofile: tree\nresources:\n  - packages: [tree]\n")?;
+    fleet.admin.assign("tree", "device:srv-1", Mode::Enforce)?;
+    wait_until("the transaction to begin", Duration::from_secs(20), || {
+        Ok(device.exec(["pgrep", "-x", "sleep"])?.success().then_some(()))
+    })?;
+    assert!(rule.exists(), "the grant holds when the transaction begins");
+    wait_until("the grant to end", Duration::from_secs(60), || {
+        let shadow = device.exec(["getent", "shadow", "visitor"])?.ok()?;
+        let locked = shadow.line().split(':').nth(1).is_some_and(|hash| hash.starts_with('!'));
+        Ok((locked && !rule.exists()).then_some(()))
+    })?;
+    assert!(!device.path("/usr/bin/tree").exists(), "the transaction still goes on");
+    fleet.admin.wait_until_applied("srv-1")?;
+    assert!(device.path("/usr/bin/tree").exists() && !rule.exists());
+    let ended = history(&fleet, "srv-1")?.iter().filter(|entry| entry.event == "ended").count();
+    assert_eq!(ended, 2, "{:#?}", history(&fleet, "srv-1")?);
+    Ok(())
+}
+
+/// The time so many seconds from now, as profiles write it.
+fn in_seconds(seconds: u32) -> Result<String> {
+    let argv =
+        ["-u".to_owned(), "-d".to_owned(), format!("+{seconds} seconds"), "+%Y-%m-%dT%H:%M:%SZ".to_owned()];
+    Ok(String::from_utf8(Command::new("date").args(argv).output()?.stdout)?.trim().to_owned())
 }
 
 fn history(fleet: &Fleet<'_>, device: &str) -> Result<Vec<HistoryEntry>> {

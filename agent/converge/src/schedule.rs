@@ -1,9 +1,12 @@
 //! When to look again.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use muster_proto::Timestamp;
 use muster_proto::compose::Composition;
+use muster_proto::{ResourceId, Timestamp};
+
+use crate::plan::Record;
 
 /// How often the device is scanned for drift that nothing announces.
 pub const SCAN: Duration = Duration::from_mins(15);
@@ -13,34 +16,79 @@ pub const FIRST_RETRY: Duration = Duration::from_secs(10);
 
 /// How long to wait for the next cycle when nothing wakes the loop before: until the scan, the next end of a lease, or
 /// a retry after failures. `jitter` is in 0..1 and spreads what would otherwise come together.
-pub fn wait(composition: &Composition, failures_in_a_row: u32, now: Timestamp, jitter: f64) -> Duration {
+pub fn wait(next_end: Option<Timestamp>, failures_in_a_row: u32, now: Timestamp, jitter: f64) -> Duration {
     let base = if failures_in_a_row == 0 {
         SCAN
     } else {
         FIRST_RETRY.saturating_mul(1 << (failures_in_a_row - 1).min(8)).min(SCAN)
     };
     let spread = base.mul_f64(0.9 + 0.2 * jitter.clamp(0.0, 1.0));
-    next_end(composition, now).map_or(spread, |end| spread.min(end))
+    // A moment later, so that the end has passed when the cycle runs.
+    let until_end = next_end.and_then(|end| u64::try_from(end.micros() - now.micros()).ok());
+    until_end.map_or(spread, |micros| spread.min(Duration::from_micros(micros + 1_000)))
 }
 
-fn next_end(composition: &Composition, now: Timestamp) -> Option<Duration> {
-    let ends = composition.claims.values().filter_map(|claim| claim.common.not_after);
-    let next = ends.filter(|end| *end > now).min()?;
-    // A moment later, so that the end has passed when the cycle runs.
-    u64::try_from(next.micros() - now.micros()).ok().map(|micros| Duration::from_micros(micros + 1_000))
+/// When the next lease ends that has not ended yet, of what is claimed and of what is only known from a record.
+pub fn next_end(
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    ends(composition, records).map(|(_, end)| end).filter(|end| *end > now).min()
+}
+
+/// The resources with a lease that is over. Whether anything is left to be ended is for the plan to say.
+pub fn over(
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    now: Timestamp,
+) -> BTreeSet<ResourceId> {
+    ends(composition, records).filter(|(_, end)| *end <= now).map(|(id, _)| id.clone()).collect()
+}
+
+fn ends<'a>(
+    composition: &'a Composition,
+    records: &'a BTreeMap<ResourceId, Record>,
+) -> impl Iterator<Item = (&'a ResourceId, Timestamp)> {
+    let claimed = composition.claims.iter().map(|(id, claim)| (id, claim.common.not_after));
+    let recorded = records.iter().map(|(id, record)| (id, record.not_after));
+    claimed.chain(recorded).filter_map(|(id, end)| Some((id, end?)))
 }
 
 #[cfg(test)]
 mod tests {
+    use muster_proto::condition::Condition;
+    use muster_proto::resource::OnRemoval;
+
     use super::*;
 
     #[test]
     fn failure_shortens_the_wait_and_repeated_failure_less_so() {
-        let none = Composition::default();
         let now = Timestamp::default();
-        assert_eq!(wait(&none, 0, now, 0.5), SCAN);
-        assert_eq!(wait(&none, 1, now, 0.5), FIRST_RETRY);
-        assert_eq!(wait(&none, 3, now, 0.5), FIRST_RETRY * 4);
-        assert_eq!(wait(&none, 100, now, 0.5), SCAN);
+        assert_eq!(wait(None, 0, now, 0.5), SCAN);
+        assert_eq!(wait(None, 1, now, 0.5), FIRST_RETRY);
+        assert_eq!(wait(None, 3, now, 0.5), FIRST_RETRY * 4);
+        assert_eq!(wait(None, 100, now, 0.5), SCAN);
+    }
+
+    #[test]
+    fn a_lease_that_is_known_only_from_a_record_wakes_the_loop_when_it_ends() {
+        let now = Timestamp::default();
+        let (id, end) = (ResourceId::new("account", "eve"), now.plus_seconds(60));
+        let record = Record {
+            before: Condition::Absent,
+            wrote: Condition::Absent,
+            intended: None,
+            profile: "visitors".to_owned(),
+            on_removal: OnRemoval::default(),
+            not_after: Some(end),
+            extra: serde_json::Value::Null,
+        };
+        let records = BTreeMap::from([(id.clone(), record)]);
+        let none = Composition::default();
+        assert_eq!(next_end(&none, &records, now), Some(end));
+        assert_eq!(wait(Some(end), 0, now, 0.5), Duration::from_millis(60_001));
+        assert_eq!((over(&none, &records, now), next_end(&none, &records, end)), (BTreeSet::new(), None));
+        assert_eq!(over(&none, &records, end), BTreeSet::from([id]));
     }
 }

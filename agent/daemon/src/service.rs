@@ -8,10 +8,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use muster_proto::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::config::Config;
-use crate::cycle::Cycle;
+use crate::cycle::{Cycle, LOOK};
 use crate::facts;
 use crate::host::Host;
 use crate::identity::{self, Enrolled};
@@ -148,7 +149,7 @@ async fn identity_for(config: &Config) -> Result<Enrolled> {
 }
 
 /// The latest time the ledger knows of, by which certificates are judged.
-fn known_time(config: &Config) -> Result<muster_proto::Timestamp> {
+fn known_time(config: &Config) -> Result<Timestamp> {
     Ok(crate::clock::Clock::start(Ledger::open(&config.ledger())?.mark()?).now())
 }
 
@@ -176,9 +177,9 @@ struct Converging {
 impl Converging {
     async fn run(mut self) -> Result<()> {
         let ledger = Ledger::open(&self.config.ledger())?;
-        let mut host = Host::open(SCRATCH.as_ref(), &self.config.state_dir)?;
-        host.reattach().await?;
+        let host = Host::open(SCRATCH.as_ref(), &self.config.state_dir)?;
         let mut cycle = Cycle::start(self.enrolled.device, self.config.clone(), ledger, host)?;
+        cycle.reattach().await?;
         self.send(ToServer::Following(cycle.generation()?)).await;
         let mut watch = Watch::start().await?;
         loop {
@@ -188,17 +189,24 @@ impl Converging {
             }
             self.report(&cycle).await?;
             let wait = if follow(&cycle, &mut watch) { Duration::ZERO } else { next.wait };
-            self.wait(&mut cycle, &mut watch, wait).await?;
+            self.wait(&mut cycle, &mut watch, wait, next.next_end).await?;
         }
     }
 
     /// Waits until there is a reason for another turn.
-    async fn wait(&mut self, cycle: &mut Cycle, watch: &mut Watch, wait: Duration) -> Result<()> {
+    async fn wait(
+        &mut self,
+        cycle: &mut Cycle,
+        watch: &mut Watch,
+        wait: Duration,
+        next_end: Option<Timestamp>,
+    ) -> Result<()> {
         let timer = tokio::time::sleep(wait);
         tokio::pin!(timer);
         loop {
             tokio::select! {
                 () = &mut timer => return Ok(()),
+                () = passed(cycle, next_end) => return Ok(()),
                 changed = watch.changed() => {
                     changed.context("inotify failed")?;
                     tokio::time::sleep(BETWEEN_DRIFT_TURNS.saturating_sub(Duration::from_millis(400))).await;
@@ -243,6 +251,14 @@ impl Converging {
     async fn send(&self, order: ToServer) {
         // The link ends only with the process.
         self.to_link.send(order).await.ok();
+    }
+}
+
+/// Returns once the end of a lease has passed, although the machine slept or its clock was set meanwhile.
+async fn passed(cycle: &Cycle, end: Option<Timestamp>) {
+    let Some(end) = end else { return std::future::pending().await };
+    while cycle.now() < end {
+        tokio::time::sleep(LOOK).await;
     }
 }
 

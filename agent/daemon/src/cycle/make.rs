@@ -9,13 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use muster_converge::outcome::Tried;
 use muster_converge::plan::{self, Input, Plan, Record, Step};
+use muster_converge::schedule;
 use muster_proto::compose::{Claimed, Composition};
 use muster_proto::condition::{Action, Condition};
 use muster_proto::report::{Event, Outcome, Secret};
 use muster_proto::resource::{KINDS, Resource};
 use muster_proto::{Digest, ResourceId};
 
-use super::Cycle;
+use super::hands::Hands;
+use super::leases::Leases;
 use super::outcomes::Outcomes;
 use crate::ledger::Settlement;
 use crate::resource::{self, Prepared, Wanted, Written};
@@ -23,27 +25,28 @@ use crate::resource::{self, Prepared, Wanted, Written};
 type Observed = BTreeMap<ResourceId, Result<Condition, String>>;
 
 /// Reads and plans, and changes nothing.
-pub(super) async fn look(cycle: &mut Cycle, composition: &Composition) -> Result<Plan> {
-    let records = cycle.ledger.records()?;
-    let observed = read(cycle, composition, &records, |_| true).await;
-    replan(cycle, composition, &records, &observed)
+pub(super) async fn look(hands: &mut Hands, composition: &Composition) -> Result<Plan> {
+    let records = hands.ledger.records()?;
+    let observed = read(hands, composition, &records, |_| true).await;
+    replan(hands, composition, &records, &observed)
 }
 
 /// Converges once and gives the outcome of everything.
-pub(super) async fn converge(cycle: &mut Cycle, composition: &Composition) -> Result<Vec<Outcome>> {
-    let mut records = cycle.ledger.records()?;
-    let mut observed = read(cycle, composition, &records, |_| true).await;
-    let mut plan = replan(cycle, composition, &records, &observed)?;
+pub(super) async fn converge(hands: &mut Hands, leases: &Leases<'_>) -> Result<Vec<Outcome>> {
+    let composition = leases.composition;
+    let mut records = hands.ledger.records()?;
+    let mut observed = read(hands, composition, &records, |_| true).await;
+    let mut plan = replan(hands, composition, &records, &observed)?;
     let mut outcomes = Outcomes::default();
     if plan.steps.is_empty() {
-        cycle.ledger.settle(forgotten(&plan), cycle.clock.now())?;
+        hands.ledger.settle(forgotten(&plan), hands.clock.now())?;
         return Ok(outcomes.complete(&plan));
     }
     let mut written = false;
     for stage in stages() {
         if written {
-            observed.extend(read(cycle, composition, &records, |id| id.kind() == stage.kind).await);
-            plan = replan(cycle, composition, &records, &observed)?;
+            observed.extend(read(hands, composition, &records, |id| id.kind() == stage.kind).await);
+            plan = replan(hands, composition, &records, &observed)?;
         }
         let steps: Vec<Step> =
             plan.steps.iter().filter(|step| stage.has(step) && !outcomes.tried(&step.id)).cloned().collect();
@@ -51,13 +54,36 @@ pub(super) async fn converge(cycle: &mut Cycle, composition: &Composition) -> Re
             continue;
         }
         written = true;
-        make(cycle, composition, &steps, &records, &mut outcomes).await?;
-        records = cycle.ledger.records()?;
+        let made = make(hands, composition, &steps, &records, &mut outcomes);
+        leases.kept_during(stage.kind, made).await?;
+        records = hands.ledger.records()?;
     }
-    let observed = read(cycle, composition, &records, |_| true).await;
-    let plan = replan(cycle, composition, &records, &observed)?;
-    cycle.ledger.settle(forgotten(&plan), cycle.clock.now())?;
+    let observed = read(hands, composition, &records, |_| true).await;
+    let plan = replan(hands, composition, &records, &observed)?;
+    hands.ledger.settle(forgotten(&plan), hands.clock.now())?;
     Ok(outcomes.complete(&plan))
+}
+
+/// Ends the leases that are over, and nothing else: for when the turn is `busy` with changes of one kind. What it came to is
+/// found by the turn when it looks again.
+pub(super) async fn end_leases(hands: &mut Hands, composition: &Composition, busy: &str) -> Result<()> {
+    let records = hands.ledger.records()?;
+    let over = schedule::over(composition, &records, hands.clock.now());
+    let over = |id: &ResourceId| id.kind() != busy && over.contains(id);
+    let observed = read(hands, composition, &records, over).await;
+    let plan = replan(hands, composition, &records, &observed)?;
+    for stage in stages() {
+        let steps: Vec<Step> = plan
+            .steps
+            .iter()
+            .filter(|step| step.ending && over(&step.id) && stage.has(step))
+            .cloned()
+            .collect();
+        if !steps.is_empty() {
+            make(hands, composition, &steps, &records, &mut Outcomes::default()).await?;
+        }
+    }
+    Ok(())
 }
 
 /// One stage: the removals, or the rest, of one kind.
@@ -83,7 +109,7 @@ fn forgotten(plan: &Plan) -> Settlement {
 }
 
 async fn read(
-    cycle: &mut Cycle,
+    hands: &mut Hands,
     composition: &Composition,
     records: &BTreeMap<ResourceId, Record>,
     which: impl Fn(&ResourceId) -> bool,
@@ -101,36 +127,36 @@ async fn read(
             record: records.get(id),
         })
         .collect();
-    resource::read(&mut cycle.host, &wanted).await
+    resource::read(&mut hands.host, &wanted).await
 }
 
 fn replan(
-    cycle: &Cycle,
+    hands: &Hands,
     composition: &Composition,
     records: &BTreeMap<ResourceId, Record>,
     observed: &Observed,
 ) -> Result<Plan> {
-    let restarts_due = cycle.ledger.restarts_due()?;
+    let restarts_due = hands.ledger.restarts_due()?;
     Ok(plan::plan(&Input {
         composition,
         observed,
         records,
         restarts_due: &restarts_due,
-        deny_kinds: &cycle.config.deny_kinds,
-        now: cycle.clock.now(),
+        deny_kinds: &hands.deny_kinds,
+        now: hands.clock.now(),
     }))
 }
 
 /// Makes the steps of one stage so.
 async fn make(
-    cycle: &mut Cycle,
+    hands: &mut Hands,
     composition: &Composition,
     steps: &[Step],
     records: &BTreeMap<ResourceId, Record>,
     outcomes: &mut Outcomes,
 ) -> Result<()> {
     let all: Vec<&Step> = steps.iter().collect();
-    let mut prepared = resource::prepare(&mut cycle.host, &all, records).await;
+    let mut prepared = resource::prepare(&mut hands.host, &all, records).await;
     let (mut ready, mut intents, mut blobs) = (Vec::new(), BTreeMap::new(), Vec::new());
     for step in &all {
         match prepared.remove(&step.id) {
@@ -150,15 +176,15 @@ async fn make(
         .filter(|(id, _)| !only_restarts(steps, id))
         .map(|(i, r)| (i.clone(), r.clone()))
         .collect();
-    cycle.ledger.intend(&kept, &blobs, &restarts_after(composition, &ready))?;
+    hands.ledger.intend(&kept, &blobs, &restarts_after(composition, &ready))?;
     drop(blobs);
 
     let contents = contents(&ready);
-    let ledger = &cycle.ledger;
+    let ledger = &hands.ledger;
     let content = |digest: &Digest| contents.get(digest).cloned().or_else(|| ledger.blob(digest));
-    let mut results = resource::write(&mut cycle.host, &ready, records, &content).await;
-    keep_secrets(cycle, &mut results)?;
-    let mut observed = verify(cycle, composition, &ready, &intents).await;
+    let mut results = resource::write(&mut hands.host, &ready, records, &content).await;
+    keep_secrets(hands, &mut results)?;
+    let mut observed = verify(hands, composition, &ready, &intents).await;
     let mut settlement = Settlement::default();
     for step in ready {
         let result =
@@ -170,20 +196,20 @@ async fn make(
         settle(&mut settlement, step, intents.remove(&step.id), &tried);
         outcomes.note(step, records, tried);
     }
-    cycle.ledger.settle(settlement, cycle.clock.now())
+    hands.ledger.settle(settlement, hands.clock.now())
 }
 
 /// Makes first-login passwords durable, as events for the server, before the accounts count as having one.
-fn keep_secrets(cycle: &mut Cycle, results: &mut BTreeMap<ResourceId, Written>) -> Result<()> {
+fn keep_secrets(hands: &mut Hands, results: &mut BTreeMap<ResourceId, Written>) -> Result<()> {
     let secrets: Vec<_> = results.values_mut().filter_map(|written| written.secret.take()).collect();
     let event = |(account, password): &(String, Secret)| Event::FirstLoginPassword {
         account: account.clone(),
         password: password.clone(),
     };
     let events = secrets.iter().map(event).collect();
-    cycle.ledger.settle(Settlement { events, ..Settlement::default() }, cycle.clock.now())?;
+    hands.ledger.settle(Settlement { events, ..Settlement::default() }, hands.clock.now())?;
     for (account, _) in &secrets {
-        resource::password_is_safe(&cycle.host, account);
+        resource::password_is_safe(&hands.host, account);
     }
     Ok(())
 }
@@ -223,13 +249,13 @@ fn contents(steps: &[&Step]) -> BTreeMap<Digest, Vec<u8>> {
 
 /// Reads again what was written.
 async fn verify(
-    cycle: &mut Cycle,
+    hands: &mut Hands,
     composition: &Composition,
     steps: &[&Step],
     intents: &BTreeMap<ResourceId, Record>,
 ) -> Observed {
     let written: BTreeSet<_> = steps.iter().map(|step| &step.id).collect();
-    read(cycle, composition, intents, |id| written.contains(id)).await
+    read(hands, composition, intents, |id| written.contains(id)).await
 }
 
 fn agrees(step: &Step, observed: Option<Result<Condition, String>>) -> Tried {

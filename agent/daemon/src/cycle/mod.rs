@@ -3,6 +3,8 @@
 //! A turn composes the accepted state, reads, plans, writes in stages, reads again, and keeps what it came to in the
 //! ledger. Nothing in a turn is retried: a failure only makes the next turn come sooner.
 
+mod hands;
+mod leases;
 mod make;
 mod outcomes;
 
@@ -18,11 +20,15 @@ use muster_proto::state::DesiredState;
 use muster_proto::when::Facts;
 use muster_proto::{DeviceId, Digest, Generation, Timestamp, wire};
 
+use self::hands::Hands;
+use self::leases::Leases;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::host::Host;
 use crate::ledger::{Ledger, Settlement};
 use crate::{facts, inventory};
+
+pub(crate) use self::leases::LOOK;
 
 /// How often the trusted time is written down while nothing else happens.
 const MARK_EVERY: i64 = 10 * 60;
@@ -31,9 +37,7 @@ const MARK_EVERY: i64 = 10 * 60;
 pub(crate) struct Cycle {
     device: DeviceId,
     config: Config,
-    ledger: Ledger,
-    host: Host,
-    clock: Clock,
+    hands: Hands,
     facts: Facts,
     /// The composition in force, kept while neither state nor facts change.
     composed: Option<(Digest, Composition)>,
@@ -49,6 +53,8 @@ pub(crate) struct Cycle {
 pub(crate) struct Next {
     /// How long to wait when nothing wakes the loop before.
     pub(crate) wait: Duration,
+    /// When the next lease ends.
+    pub(crate) next_end: Option<Timestamp>,
     /// Documents that the accepted state names and that are not here.
     pub(crate) missing: BTreeSet<Digest>,
 }
@@ -57,12 +63,11 @@ impl Cycle {
     /// Starts from what the ledger keeps.
     pub(crate) fn start(device: DeviceId, config: Config, ledger: Ledger, host: Host) -> Result<Self> {
         let clock = Clock::start(ledger.mark()?);
+        let hands = Hands { ledger, host, clock, deny_kinds: config.deny_kinds.clone() };
         Ok(Self {
             device,
             config,
-            ledger,
-            host,
-            clock,
+            hands,
             facts: facts::read(),
             composed: None,
             outcomes: Vec::new(),
@@ -73,17 +78,17 @@ impl Cycle {
 
     /// Takes a desired state that came, or refuses it; true when it is newer than the one in force.
     pub(crate) fn offer(&mut self, bytes: &[u8]) -> Result<bool> {
-        let now = self.clock.now();
-        match accept::accept(self.device, self.ledger.current()?, bytes) {
+        let now = self.hands.clock.now();
+        match accept::accept(self.device, self.hands.ledger.current()?, bytes) {
             Acceptance::Same => Ok(false),
             Acceptance::Accept(state) => {
-                self.ledger.accept(&state, bytes, now)?;
+                self.hands.ledger.accept(&state, bytes, now)?;
                 tracing::info!(generation = state.generation.0, "accepted a new desired state");
                 Ok(true)
             }
             Acceptance::Refuse { generation, reason } => {
                 tracing::warn!(generation = generation.0, reason, "refused a desired state");
-                self.ledger.event(now, &Event::Refused { generation, reason })?;
+                self.hands.ledger.event(now, &Event::Refused { generation, reason })?;
                 Ok(false)
             }
         }
@@ -91,34 +96,34 @@ impl Cycle {
 
     /// Keeps documents that came.
     pub(crate) fn keep(&mut self, documents: &[(Digest, Vec<u8>)]) -> Result<()> {
-        match self.ledger.state()? {
-            Some(state) => self.ledger.keep_documents(&state, documents),
+        match self.hands.ledger.state()? {
+            Some(state) => self.hands.ledger.keep_documents(&state, documents),
             None => Ok(()),
         }
     }
 
     /// Takes the server's word for the time.
     pub(crate) fn vouched(&mut self, server_time: Timestamp) -> Result<()> {
-        let kept = self.ledger.mark()?.map_or(0, |mark| mark.time.seconds());
-        let mark = self.clock.vouched(server_time);
+        let kept = self.hands.ledger.mark()?.map_or(0, |mark| mark.time.seconds());
+        let mark = self.hands.clock.vouched(server_time);
         // Every notice raises the mark in memory; on disk a lag of some minutes only makes a lease end that much later
         // after a boot without a server.
-        if server_time.seconds() - kept >= MARK_EVERY { self.ledger.raise_mark(mark) } else { Ok(()) }
+        if server_time.seconds() - kept >= MARK_EVERY { self.hands.ledger.raise_mark(mark) } else { Ok(()) }
     }
 
     /// What the server has not acknowledged.
     pub(crate) fn report(&self) -> Result<Option<wire::ReportRequest>> {
-        self.ledger.report(self.ledger.applied()?)
+        self.hands.ledger.report(self.hands.ledger.applied()?)
     }
 
     /// Forgets what the server made durable.
     pub(crate) fn acknowledged(&mut self, report: &wire::ReportRequest, sequence: u64) -> Result<()> {
-        self.ledger.acknowledge(report, sequence)
+        self.hands.ledger.acknowledge(report, sequence)
     }
 
     /// The newest generation accepted.
     pub(crate) fn generation(&self) -> Result<Generation> {
-        Ok(self.ledger.current()?.generation)
+        Ok(self.hands.ledger.current()?.generation)
     }
 
     /// The composition in force, for watching what it manages.
@@ -129,40 +134,64 @@ impl Cycle {
     /// One turn. An error concerns the ledger or the bus, not a resource: those have outcomes.
     pub(crate) async fn turn(&mut self) -> Result<Next> {
         self.note_facts()?;
-        let Some(state) = self.ledger.state()? else {
+        let Some(state) = self.hands.ledger.state()? else {
             self.inspect(&Composition::default())?;
-            return Ok(Next { wait: schedule::SCAN, missing: BTreeSet::new() });
+            return Ok(Next { wait: schedule::SCAN, next_end: None, missing: BTreeSet::new() });
         };
-        let (documents, missing) = self.ledger.documents(&state)?;
+        let (documents, missing) = self.hands.ledger.documents(&state)?;
         if !missing.is_empty() {
             // The last state in force stays as it is until the new one is whole.
-            return Ok(Next { wait: schedule::FIRST_RETRY, missing });
+            return Ok(Next { wait: schedule::FIRST_RETRY, next_end: None, missing });
         }
         let composition = self.compose(&state, &documents)?;
-        let made = make::converge(self, &composition).await;
+        let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &composition };
+        let made = make::converge(&mut self.hands, &leases).await;
         let result = match made {
             Ok(outcomes) => self.finish(&state, &composition, outcomes),
             Err(error) => Err(error),
         };
-        self.ledger.release_memory();
-        let wait = self.wait(&composition);
-        self.composed = Some((digest_of(&self.ledger)?, composition));
+        self.hands.ledger.release_memory();
+        let now = self.hands.clock.now();
+        let next_end = schedule::next_end(&composition, &self.hands.ledger.records()?, now);
+        let wait = schedule::wait(next_end, self.failures, now, jitter());
+        self.composed = Some((digest_of(&self.hands.ledger)?, composition));
         result?;
-        Ok(Next { wait, missing: BTreeSet::new() })
+        Ok(Next { wait, next_end, missing: BTreeSet::new() })
+    }
+
+    /// Waits for the commands of an agent that ended before they did, while leases go on ending.
+    pub(crate) async fn reattach(&mut self) -> Result<()> {
+        let composition = self.accepted()?.unwrap_or_default();
+        let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &composition };
+        leases.kept_during("package", self.hands.host.reattach()).await
+    }
+
+    /// The time by the rule for leases.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.hands.clock.now()
     }
 
     /// The plan as it would be made now, and nothing done: for `muster-agent plan`.
     pub(crate) async fn plan(&mut self) -> Result<Option<muster_converge::plan::Plan>> {
-        let Some(state) = self.ledger.state()? else { return Ok(None) };
-        let (documents, missing) = self.ledger.documents(&state)?;
-        anyhow::ensure!(missing.is_empty(), "{} documents have not come from the server yet", missing.len());
-        let composition = self.compose(&state, &documents)?;
-        make::look(self, &composition).await.map(Some)
+        let Some(composition) = self.accepted()? else { return Ok(None) };
+        make::look(&mut self.hands, &composition).await.map(Some)
     }
 
     /// Takes back everything Muster created or changed, as if nothing were desired: for `muster-agent unenroll --restore`.
     pub(crate) async fn restore(&mut self) -> Result<Vec<Outcome>> {
-        make::converge(self, &Composition::default()).await
+        let nothing = Composition::default();
+        let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &nothing };
+        make::converge(&mut self.hands, &leases).await
+    }
+
+    /// The accepted state, composed; `None` when there is none or documents of it are still to come.
+    fn accepted(&mut self) -> Result<Option<Composition>> {
+        let Some(state) = self.hands.ledger.state()? else { return Ok(None) };
+        let (documents, missing) = self.hands.ledger.documents(&state)?;
+        if !missing.is_empty() {
+            return Ok(None);
+        }
+        self.compose(&state, &documents).map(Some)
     }
 
     fn compose(
@@ -170,7 +199,7 @@ impl Cycle {
         state: &DesiredState,
         documents: &BTreeMap<Digest, Vec<u8>>,
     ) -> Result<Composition> {
-        let digest = digest_of(&self.ledger)?;
+        let digest = digest_of(&self.hands.ledger)?;
         if let Some((known, composition)) = self.composed.take()
             && known == digest
         {
@@ -188,11 +217,11 @@ impl Cycle {
         let failed = self.say_failures(&outcomes)?;
         self.failures = if failed > 0 { self.failures.saturating_add(1) } else { 0 };
         let changed = outcomes.iter().any(|o| o.outcome == OutcomeKind::Repaired);
-        self.ledger.section("outcomes", &serde_json::to_vec(&outcomes)?)?;
+        self.hands.ledger.section("outcomes", &serde_json::to_vec(&outcomes)?)?;
         self.outcomes = outcomes;
-        let first_time = self.ledger.applied()? != state.generation;
+        let first_time = self.hands.ledger.applied()? != state.generation;
         if failed == 0 {
-            self.ledger.set_applied(state.generation)?;
+            self.hands.ledger.set_applied(state.generation)?;
         }
         if changed || first_time {
             self.inspected = None;
@@ -214,13 +243,13 @@ impl Cycle {
                 events.push(Event::Failed { resource: outcome.resource.clone(), reason });
             }
         }
-        self.ledger.settle(Settlement { events, ..Settlement::default() }, self.clock.now())?;
+        self.hands.ledger.settle(Settlement { events, ..Settlement::default() }, self.hands.clock.now())?;
         Ok(outcomes.iter().filter(bad).count())
     }
 
     /// Asks the checks and reads the tables that are reported, when that is due.
     fn inspect(&mut self, composition: &Composition) -> Result<()> {
-        let now = self.clock.now();
+        let now = self.hands.clock.now();
         let due = self
             .inspected
             .is_none_or(|at| now.seconds() - at.seconds() >= schedule::SCAN.as_secs().cast_signed());
@@ -228,9 +257,9 @@ impl Cycle {
             return Ok(());
         }
         self.inspected = Some(now);
-        self.ledger.section("checks", &serde_json::to_vec(&inventory::checks(composition))?)?;
+        self.hands.ledger.section("checks", &serde_json::to_vec(&inventory::checks(composition))?)?;
         for (name, document) in inventory::tables() {
-            self.ledger.section(&name, &document)?;
+            self.hands.ledger.section(&name, &document)?;
         }
         Ok(())
     }
@@ -241,12 +270,8 @@ impl Cycle {
             self.facts = facts;
             self.composed = None;
         }
-        self.ledger.section("facts", &serde_json::to_vec(&self.facts)?)?;
+        self.hands.ledger.section("facts", &serde_json::to_vec(&self.facts)?)?;
         Ok(())
-    }
-
-    fn wait(&self, composition: &Composition) -> Duration {
-        schedule::wait(composition, self.failures, self.clock.now(), jitter())
     }
 }
 

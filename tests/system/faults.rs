@@ -1,0 +1,248 @@
+//! Crashes on real devices: the agent at chosen system calls of a convergence, the server while devices report.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use muster_proto::rest::{HistoryEntry, Page};
+use muster_proto::state::Mode;
+use muster_tests::{Crash, Device, Fleet, Network, wait_until};
+
+/// System calls by which a convergence leaves traces, from which one on and in which steps one of them is the last.
+const PLACES: [(&str, u32, u32); 11] = [
+    ("fsync", 1, 1),
+    ("fdatasync", 1, 2),
+    ("pwrite64", 2, 7),
+    ("rename", 1, 1),
+    ("renameat", 1, 1),
+    ("renameat2", 1, 1),
+    ("fchmod", 1, 1),
+    ("unlinkat", 1, 1),
+    ("openat", 20, 20),
+    ("close", 30, 40),
+    ("sendmsg", 1, 3),
+];
+
+/// At most this many crashes for each system call.
+const EACH: u32 = 10;
+
+const FILE: &str = "/srv/faults/text";
+const SMALL: &str = "/etc/faults.conf";
+const ODD: &str = "/srv/faults/odd";
+const RULE: &str = "/etc/sudoers.d/muster-faults";
+
+fn text(round: u32) -> String {
+    format!("round {round}\n").repeat(500)
+}
+
+/// Every round wants something else of each resource, and every other round one file less.
+fn profile(round: u32) -> String {
+    let mode = if round % 2 == 0 { "0640" } else { "0644" };
+    let odd =
+        if round % 2 == 0 { String::new() } else { format!("  - file: {{ path: {ODD}, content: odd }}\n") };
+    format!(
+        r#"muster: 1
+profile: faults
+resources:
+  - group: {{ name: crew, gid: 4300 }}
+  - account: {{ name: visitor, uid: 4301, full_name: "Round {round}", groups: [crew] }}
+  - directory: {{ path: /srv/faults, mode: "0755" }}
+  - file: {{ path: {FILE}, content: {:?}, mode: "{mode}" }}
+  - file: {{ path: {SMALL}, content: "round {round}\n", mode: "{mode}", group: crew }}
+  - link: {{ path: /srv/faults/current, target: /srv/round-{round} }}
+  - sudo: {{ name: faults, who: visitor, commands: ["/usr/bin/echo {round}"], password: false }}
+{odd}"#,
+        text(round)
+    )
+}
+
+/// What is on the device is all of this round.
+fn check_applied(device: &Device<'_>, round: u32, when: &str) -> Result<()> {
+    assert!(device.read_file(FILE)? == text(round), "{FILE} is not of round {round}");
+    assert_eq!(device.read_file(SMALL)?, format!("round {round}\n"));
+    let mode = if round % 2 == 0 { "640" } else { "644" };
+    let says = |argv: &[&str]| -> Result<String> { Ok(device.exec(argv)?.ok()?.line().to_owned()) };
+    assert_eq!(says(&["stat", "-c", "%a %U %G", SMALL])?, format!("{mode} root crew"));
+    assert_eq!(says(&["readlink", "/srv/faults/current"])?, format!("/srv/round-{round}"));
+    assert_eq!(device.path(ODD).exists(), round % 2 == 1);
+    assert!(says(&["getent", "passwd", "visitor"])?.contains(&format!(":Round {round}:")));
+    assert!(device.read_file(RULE)?.contains(&format!("/usr/bin/echo {round}")));
+    says(&["visudo", "-c", "-q"])?;
+    let find =
+        ["find", "/etc", "/srv", "/home", "/var/lib/muster", "-xdev", "-type", "f", "-name", ".muster*"];
+    let left = says(&find)?;
+    assert_eq!(left, "", "left behind {when}");
+    Ok(())
+}
+
+/// Right after the crash a file is that of the last round or of this one, and never a part of one.
+fn check_whole(device: &Device<'_>, round: u32) -> Result<()> {
+    let found = device.read_file(FILE)?;
+    assert!([text(round - 1), text(round)].contains(&found), "{FILE} is a part of a file");
+    let found = device.read_file(SMALL)?;
+    let rounds = [round - 1, round].map(|round| format!("round {round}\n"));
+    assert!(rounds.contains(&found), "{SMALL}: {found:?}");
+    device.exec(["visudo", "-c", "-q"])?.ok().context("sudo would refuse everyone")?;
+    device.exec(["pwck", "-r", "-q"])?.ok().context("the accounts are damaged")?;
+    Ok(())
+}
+
+#[test]
+fn an_agent_killed_at_any_of_fifty_system_calls_leaves_nothing_half_done() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    let device = fleet.device("srv-1")?;
+    device.install_tracer()?;
+    device.write_file(SMALL, "mine\n", 0o600)?;
+    let find = "find /etc /srv -xdev \\( -type f -printf '%p %m %u ' -exec sha256sum {} \\; \\) -o -printf '%p %y %l\\n' | sort";
+    let look = || -> Result<BTreeSet<String>> {
+        Ok(device.exec(["sh", "-c", find])?.ok()?.stdout.lines().map(str::to_owned).collect())
+    };
+    let before = look()?;
+    let want = |round: u32| -> Result<String> {
+        fleet.admin.save_profile("faults", &profile(round))?;
+        Ok(fleet.admin.assign("faults", "device:srv-1", Mode::Enforce)?.id)
+    };
+    let mut round = 0;
+    let mut assignment = want(round)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    check_applied(device, round, "at first")?;
+    let mut killed = Vec::new();
+    for (call, first, step) in PLACES {
+        for turn in 0..EACH {
+            let nth = first + turn * step;
+            round += 1;
+            device.exec(["systemctl", "stop", "muster-agent.path", "muster-agent.service"])?.ok()?;
+            assignment = want(round)?;
+            let crash = device.kill_agent_at(call, nth, Duration::from_secs(4))?;
+            check_whole(device, round).with_context(|| format!("after {call} number {nth}"))?;
+            device.exec(["systemctl", "start", "muster-agent"])?.ok()?;
+            fleet.admin.wait_until_applied("srv-1").with_context(|| format!("after {call} number {nth}"))?;
+            check_applied(device, round, &format!("after {call} number {nth}"))?;
+            if crash == Crash::NotReached {
+                break;
+            }
+            killed.push(format!("{call} {nth}"));
+        }
+    }
+    ensure!(killed.len() >= 50, "only {} crashes: {killed:?}", killed.len());
+
+    fleet.admin.unassign(&assignment)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    assert_eq!(device.read_file(SMALL)?, "mine\n");
+    let after = look()?;
+    // An account that was made is locked and stays, and so does its group while it is in it.
+    let accounts = [
+        "/etc/passwd",
+        "/etc/shadow",
+        "/etc/group",
+        "/etc/gshadow",
+        "/etc/subuid",
+        "/etc/subgid",
+        "/etc/.pwd.lock",
+    ];
+    let differs: Vec<_> = before
+        .symmetric_difference(&after)
+        .filter(|line| !accounts.iter().any(|path| line.starts_with(path)))
+        .collect();
+    assert!(differs.is_empty(), "{differs:#?}");
+    Ok(())
+}
+
+/// Changes a managed file again and again until told to stop; gives how often it was repaired.
+fn drift(device: &Device<'_>, stop: &AtomicBool) -> Result<usize> {
+    let mut repairs = 0;
+    while !stop.load(Ordering::Relaxed) {
+        device.write_file("/etc/motd", format!("theirs {repairs}\n"), 0o644)?;
+        wait_until("the file to be repaired", Duration::from_secs(20), || {
+            Ok((device.read_file("/etc/motd").is_ok_and(|text| text == "ours\n")).then_some(()))
+        })
+        .with_context(|| device.journal("muster-agent"))?;
+        repairs += 1;
+    }
+    Ok(repairs)
+}
+
+/// What `sqlite3` answers, a line for each row.
+fn ask(database: &Path, sql: &str) -> Result<Vec<String>> {
+    let mut command = Command::new("sqlite3");
+    let asked = command.arg("-cmd").arg(".timeout 5000").arg(database).arg(sql).output()?;
+    ensure!(asked.status.success(), "{}: {}", database.display(), String::from_utf8_lossy(&asked.stderr));
+    Ok(String::from_utf8(asked.stdout)?.lines().map(str::to_owned).collect())
+}
+
+/// Asks a copy of a device's ledger: SQLite would follow the path by which it is reached to this host's own.
+fn ask_ledger(device: &Device<'_>, sql: &str) -> Result<Vec<String>> {
+    let copy = tempfile::tempdir()?;
+    for name in ["ledger.db", "ledger.db-wal"] {
+        std::fs::copy(device.path(Path::new("/var/lib/muster").join(name)), copy.path().join(name))?;
+    }
+    ask(&copy.path().join("ledger.db"), sql)
+}
+
+#[test]
+fn a_server_killed_ten_times_under_load_has_each_event_once() -> Result<()> {
+    let network = Network::create()?;
+    let names = ["srv-1", "srv-2"];
+    let mut fleet = Fleet::enroll(&network, &names)?;
+    let profile =
+        "muster: 1\nprofile: motd\nresources:\n  - file: { path: /etc/motd, content: \"ours\\n\" }\n";
+    fleet.admin.save_profile("motd", profile)?;
+    fleet.admin.assign("motd", "everyone", Mode::Enforce)?;
+    for name in names {
+        fleet.admin.wait_until_applied(name)?;
+    }
+    let (server, devices) = (&mut fleet.server, &fleet.devices);
+    let stop = AtomicBool::new(false);
+    let repairs = thread::scope(|scope| -> Result<Vec<usize>> {
+        let loops: Vec<_> = devices.values().map(|device| scope.spawn(|| drift(device, &stop))).collect();
+        let crashes = (0..10).try_for_each(|turn| {
+            // Each time at another moment of what the devices do about twice a second.
+            thread::park_timeout(Duration::from_millis(900 + 170 * turn));
+            server.kill9()?;
+            server.serve()
+        });
+        stop.store(true, Ordering::Relaxed);
+        let repairs =
+            loops.into_iter().map(|one| one.join().expect("a loop of repairs has panicked")).collect();
+        crashes.and(repairs)
+    })?;
+    for (name, repairs) in names.into_iter().zip(repairs) {
+        ensure!(repairs >= 10, "{name}: only {repairs} repairs");
+        each_event_is_here_once(&fleet, name)?;
+        let page: Page<HistoryEntry> = fleet.admin.get(&format!("/devices/{name}/history?limit=200"))?;
+        let of_file: Vec<_> =
+            page.items.iter().filter(|e| e.resource.as_deref() == Some("file:/etc/motd")).collect();
+        let changed = of_file.iter().filter(|entry| entry.event == "changed").count();
+        // What was changed again before the agent had read it back counts as failed; the first made it what it is.
+        assert!(
+            (10..=repairs + 1).contains(&changed),
+            "{name}: {changed} for {repairs} repairs: {of_file:#?}"
+        );
+    }
+    Ok(())
+}
+
+/// Every event that the device ever numbered is in the server's record, and nothing waits on the device any more.
+fn each_event_is_here_once(fleet: &Fleet<'_>, name: &str) -> Result<()> {
+    let device = fleet.device(name)?;
+    wait_until("everything to be acknowledged", Duration::from_secs(60), || {
+        Ok((ask_ledger(device, "SELECT COUNT(*) FROM event")? == ["0"]).then_some(()))
+    })?;
+    let numbered: u64 =
+        ask_ledger(device, "SELECT value FROM meta WHERE name = 'sequence'")?.concat().parse()?;
+    let recorded = ask(
+        &fleet.server.data().join("muster.db"),
+        &format!(
+            "SELECT sequence FROM event JOIN device ON device.id = event.device
+             WHERE device.name = '{name}' ORDER BY sequence"
+        ),
+    )?;
+    let expected: Vec<_> = (1..=numbered).map(|number| number.to_string()).collect();
+    assert_eq!(recorded, expected, "{name}");
+    Ok(())
+}
