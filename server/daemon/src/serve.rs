@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::app::follow::TURN;
+use crate::app::keep::PASS;
 use crate::app::presence::Presence;
 use crate::app::seal::SealingKey;
 use crate::app::{App, Parts, Site, system_clock};
@@ -127,6 +128,7 @@ pub async fn serve(
             device_certificate.keep_fresh(system_clock),
             admin_certificate.keep_fresh(system_clock),
             turns(&record.app),
+            passes(&record.app),
             watchdog(),
         )
     };
@@ -156,6 +158,17 @@ async fn turns(app: &App) {
                 error = &error as &dyn std::error::Error,
                 "who was seen could not be written down"
             );
+        }
+    }
+}
+
+/// Lets go, every now and then, what is too old to be kept.
+async fn passes(app: &App) {
+    let mut passes = tokio::time::interval(PASS);
+    loop {
+        passes.tick().await;
+        if let Err(error) = app.let_go().await {
+            tracing::error!(error = &error as &dyn std::error::Error, "what is too old could not be removed");
         }
     }
 }

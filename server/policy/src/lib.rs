@@ -2,13 +2,15 @@
 //!
 //! In the order of the flow: [`rights`] says who may ask, [`name`] what things may be called, [`import`] what a file of
 //! devices changes, [`admit`] whether a machine gets in, [`profile`] whether a profile may be saved, [`assign`] which
-//! assignments hold for a device, [`compile`] what its desired state is, and [`comply`] how it stands.
+//! assignments hold for a device, [`compile`] what its desired state is, [`comply`] how it stands, and [`keep`] how much
+//! of what it says is kept.
 
 pub mod admit;
 pub mod assign;
 pub mod compile;
 pub mod comply;
 pub mod import;
+pub mod keep;
 pub mod name;
 pub mod profile;
 pub mod rights;

@@ -1,5 +1,6 @@
 //! Results of checks as intervals: from when to when a check had a result on a device.
 
+use muster_policy::keep::Amount;
 use muster_proto::check::{CheckResult, Verdict};
 use muster_proto::{DeviceId, Timestamp};
 
@@ -112,22 +113,30 @@ pub fn renew(
     Ok(())
 }
 
-/// Ends the present interval of a check.
-pub fn end(tx: &mut Tx<'_>, device: DeviceId, check: &str, at: Timestamp) -> Result<(), StoreError> {
-    tx.execute(
-        "UPDATE check_result SET to_at = $1 WHERE device = $2 AND check_id = $3 AND to_at IS NULL",
+/// Ends the present interval of a check; gives how much that adds to what has ended.
+pub fn end(tx: &mut Tx<'_>, device: DeviceId, check: &str, at: Timestamp) -> Result<Amount, StoreError> {
+    let ended = tx.query(
+        "UPDATE check_result SET to_at = $1 WHERE device = $2 AND check_id = $3 AND to_at IS NULL
+         RETURNING OCTET_LENGTH(document)",
         &[at.into(), device.into(), check.into()],
+        |row| row.get(0),
     )?;
-    Ok(())
+    Ok(sum(&ended))
 }
 
-/// Ends all present intervals of a device.
-pub fn end_all(tx: &mut Tx<'_>, device: DeviceId, at: Timestamp) -> Result<(), StoreError> {
-    tx.execute(
-        "UPDATE check_result SET to_at = $1 WHERE device = $2 AND to_at IS NULL",
+/// Ends all present intervals of a device; gives how much that adds to what has ended.
+pub fn end_all(tx: &mut Tx<'_>, device: DeviceId, at: Timestamp) -> Result<Amount, StoreError> {
+    let ended = tx.query(
+        "UPDATE check_result SET to_at = $1 WHERE device = $2 AND to_at IS NULL
+         RETURNING OCTET_LENGTH(document)",
         &[at.into(), device.into()],
+        |row| row.get(0),
     )?;
-    Ok(())
+    Ok(sum(&ended))
+}
+
+fn sum(lengths: &[u64]) -> Amount {
+    Amount { entries: lengths.len() as u64, bytes: lengths.iter().sum() }
 }
 
 /// How many present results of each kind a device has.

@@ -17,6 +17,7 @@ pub mod device;
 mod driver;
 pub mod enrollment;
 pub mod error;
+pub mod kept;
 pub mod label;
 pub mod meta;
 mod migration;

@@ -9,10 +9,40 @@ pub(crate) struct Migration {
 }
 
 /// All of them. A released one is never edited: whoever has applied it would not see the edit.
-pub(crate) const ALL: &[Migration] =
-    &[Migration { number: 1, sql: include_str!("migrations/0001_first.sql") }];
+pub(crate) const ALL: &[Migration] = &[
+    Migration { number: 1, sql: include_str!("migrations/0001_first.sql") },
+    Migration { number: 2, sql: include_str!("migrations/0002_bounds.sql") },
+];
 
 /// The version this server knows.
 pub(crate) fn newest() -> i64 {
     ALL.last().map_or(0, |migration| migration.number)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn what_was_there_before_it_was_counted_is_counted() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(ALL[0].sql).unwrap();
+        db.execute_batch(
+            "INSERT INTO device VALUES
+                 ('d', 's', 'n', NULL, 'ready', '{}', '', '[]', 'unmanaged', 0, 0, 0, 0, 0, 0, 0, 0, 0);
+             INSERT INTO event VALUES ('d', 'e', 1, 0, 0, '{}'), ('d', 'e', 2, 0, 0, 'é');
+             INSERT INTO epoch VALUES ('d', 'e', 2);
+             INSERT INTO check_result VALUES ('d', 'a', 0, 1, 'pass', 'p', 1, '{}'),
+                 ('d', 'a', 1, NULL, 'fail', 'p', 1, '{}');",
+        )
+        .unwrap();
+        db.execute_batch(ALL[1].sql).unwrap();
+        let counted = |kind: &str| -> (i64, i64) {
+            let sql = "SELECT entries, bytes FROM kept WHERE device = 'd' AND kind = ?1";
+            db.query_row(sql, [kind], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+        };
+        assert_eq!((counted("event"), counted("ended_check")), ((2, 4), (1, 2)));
+    }
 }

@@ -1,5 +1,6 @@
 //! What devices report: events by number, each once, and sections of state, of which the latest wins.
 
+use muster_policy::keep::Amount;
 use muster_proto::{DeviceId, Timestamp};
 
 use crate::{StoreError, Tx};
@@ -91,14 +92,44 @@ pub fn is_recorded(
     Ok(found.is_some())
 }
 
-/// Writes down up to which event everything of this epoch is here.
+/// Takes up an epoch, unless it is known. Of a device's epochs the newest `most` stay: an event of one that went counts
+/// as new when it is sent once more and is not kept itself any longer.
+pub fn open_epoch(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    epoch: &str,
+    most: u32,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let opened = tx.execute(
+        "INSERT INTO epoch (device, epoch, acknowledged, opened) VALUES ($1, $2, 0, $3)
+         ON CONFLICT (device, epoch) DO NOTHING",
+        &[device.into(), epoch.into(), at.into()],
+    )?;
+    if opened > 0 {
+        tx.execute(
+            "DELETE FROM epoch WHERE device = $1 AND epoch NOT IN
+                 (SELECT epoch FROM epoch WHERE device = $1 ORDER BY opened DESC, epoch DESC LIMIT $2)",
+            &[device.into(), most.into()],
+        )?;
+    }
+    Ok(())
+}
+
+/// Writes down up to which event everything of an epoch that is known is here.
 pub fn acknowledge(tx: &mut Tx<'_>, device: DeviceId, epoch: &str, sequence: u64) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO epoch (device, epoch, acknowledged) VALUES ($1, $2, $3)
-         ON CONFLICT (device, epoch) DO UPDATE SET acknowledged = excluded.acknowledged",
-        &[device.into(), epoch.into(), sequence.into()],
+        "UPDATE epoch SET acknowledged = $1 WHERE device = $2 AND epoch = $3",
+        &[sequence.into(), device.into(), epoch.into()],
     )?;
     Ok(())
+}
+
+/// How many epochs of a device are known.
+pub fn epochs(tx: &mut Tx<'_>, device: DeviceId) -> Result<u64, StoreError> {
+    let found =
+        tx.query_one("SELECT COUNT(*) FROM epoch WHERE device = $1", &[device.into()], |row| row.get(0))?;
+    Ok(found.unwrap_or(0))
 }
 
 /// Puts a section in place of the last one of this name; false when it says the same.
@@ -118,11 +149,14 @@ pub fn put_section(
     Ok(written == 1)
 }
 
-/// How many sections of a device there are.
-pub fn sections(tx: &mut Tx<'_>, device: DeviceId) -> Result<u64, StoreError> {
-    let found =
-        tx.query_one("SELECT COUNT(*) FROM section WHERE device = $1", &[device.into()], |row| row.get(0))?;
-    Ok(found.unwrap_or(0))
+/// How many sections of a device there are, and how large they are together.
+pub fn sections(tx: &mut Tx<'_>, device: DeviceId) -> Result<Amount, StoreError> {
+    let found = tx.query_one(
+        "SELECT COUNT(*), COALESCE(SUM(OCTET_LENGTH(document)), 0) FROM section WHERE device = $1",
+        &[device.into()],
+        |row| Ok(Amount { entries: row.get(0)?, bytes: row.get(1)? }),
+    )?;
+    Ok(found.unwrap_or_default())
 }
 
 /// A section as last reported.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use muster_policy::keep::Kind;
 use muster_policy::rights::{AdminRight, ViewRight};
 use muster_policy::{comply, name};
 use muster_proto::Timestamp;
@@ -12,7 +13,7 @@ use serde_json::{Map, json};
 
 use super::audit::{self, Act};
 use super::presence::Presence;
-use super::{App, AppError, page, recompile};
+use super::{App, AppError, keep, page, recompile};
 
 impl App {
     /// One page of devices. `cursor` is `next` of the page before.
@@ -105,7 +106,8 @@ impl App {
                     muster_store::enrollment::clear_pending(tx, device.id)?;
                     // Nothing more will be heard of it: what it last said is no longer so.
                     muster_store::outcome::clear(tx, device.id)?;
-                    muster_store::check::end_all(tx, device.id, at)?;
+                    let ended = muster_store::check::end_all(tx, device.id, at)?;
+                    keep::added(tx, device.id, Kind::EndedCheck, ended)?;
                     muster_store::device::set_state(tx, device.id, DeviceState::Revoked)?;
                     let act = Act { at, actor: &actor, action: "device.revoke" };
                     audit::write(tx, act, &device.id.to_string(), json!({"certificates": certificates}))?;

@@ -3,7 +3,7 @@
 //! Each is one store transaction that reads, asks the policy, writes and audits. For devices: [`enroll`], [`renew`],
 //! [`standing`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`device`], [`import`], [`token`],
 //! [`person`], [`profile`], [`assign`], [`compliance`], [`detail`], [`reveal`], [`audit`]. Between them [`recompile`]
-//! keeps desired states true to what is assigned, and [`presence`] knows whose link is up.
+//! keeps desired states true to what is assigned, [`presence`] knows whose link is up, and [`keep`] lets the oldest go.
 
 pub(crate) mod admin;
 pub(crate) mod assign;
@@ -16,6 +16,7 @@ pub(crate) mod error;
 pub(crate) mod fetch;
 pub(crate) mod follow;
 pub(crate) mod import;
+pub(crate) mod keep;
 mod page;
 pub(crate) mod person;
 pub(crate) mod presence;

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use muster_policy::keep::{self as bounds, Amount, Kind};
 use muster_proto::check::CheckResult;
 use muster_proto::report::{Event, Outcome};
 use muster_proto::rest::DeviceState;
@@ -14,7 +15,7 @@ use serde_json::json;
 
 use super::audit::{self, Act};
 use super::seal::SealingKey;
-use super::{App, recompile};
+use super::{App, keep, recompile};
 
 mod parse;
 
@@ -22,10 +23,11 @@ use parse::{Report, Section};
 
 /// Events that one report can move the acknowledgement over. A device sends its events in order, so it comes this far
 /// ahead only by intent, and every other report waits meanwhile; the next one goes on from there.
-const MAX_ADVANCE: usize = 100_000;
+const MAX_ADVANCE: usize = 20_000;
 
-/// The most sections that a device may have, and the most accounts whose password waits to be seen.
+/// The most sections that a device may have and their bytes together, and the most accounts whose password waits to be seen.
 const MAX_SECTIONS: u64 = 64;
+const MAX_SECTION_BYTES: u64 = 32 * 1024 * 1024;
 const MAX_PASSWORDS: usize = 256;
 
 /// A report was not taken in.
@@ -85,17 +87,8 @@ fn take_in(
     sealing_key: &SealingKey,
     now: Timestamp,
 ) -> Result<u64, ReportError> {
-    for event in &report.events {
-        let new = muster_store::report::record(tx, device, &event.row)?;
-        if let (true, Some(Event::FirstLoginPassword { account, password })) = (new, &event.known) {
-            let sealed = sealing_key.seal(&purpose(device, account), password.0.as_bytes());
-            muster_store::password::put(tx, device, account, &sealed, now)?;
-            if muster_store::password::accounts(tx, device)?.len() > MAX_PASSWORDS {
-                return Err(too_many("events", MAX_PASSWORDS));
-            }
-        }
-    }
-    let acknowledged = acknowledge(tx, device, report, now)?;
+    take_events(tx, device, report, sealing_key, now)?;
+    let acknowledged = acknowledge(tx, device, report)?;
     for section in &report.sections {
         match section {
             Section::Outcomes(outcomes) => take_outcomes(tx, device, outcomes, now)?,
@@ -103,8 +96,9 @@ fn take_in(
             Section::Facts { document, os } => muster_store::device::set_facts(tx, device, document, os)?,
             Section::Other { name, document } => {
                 muster_store::report::put_section(tx, device, name, document, now)?;
-                if muster_store::report::sections(tx, device)? > MAX_SECTIONS {
-                    return Err(too_many("sections", MAX_SECTIONS));
+                let kept = muster_store::report::sections(tx, device)?;
+                if kept.entries > MAX_SECTIONS || kept.bytes > MAX_SECTION_BYTES {
+                    return Err(too_many("sections", format!("{MAX_SECTIONS} and 32 MiB")));
                 }
             }
         }
@@ -113,6 +107,50 @@ fn take_in(
     recompile::judge(tx, device)?;
     tx.tell(Change::Device(device));
     Ok(acknowledged)
+}
+
+/// Records each event once: those that the mark of their epoch covers were here before, whether they are still kept or not.
+fn take_events(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    report: &Report,
+    sealing_key: &SealingKey,
+    now: Timestamp,
+) -> Result<(), ReportError> {
+    if report.events.is_empty() && report.lost.is_none() {
+        return Ok(());
+    }
+    muster_store::report::open_epoch(tx, device, &report.epoch, bounds::EPOCHS, now)?;
+    let mark = muster_store::report::acknowledged(tx, device, &report.epoch)?;
+    let mut added = Amount::default();
+    for event in report.events.iter().filter(|event| event.row.sequence > mark) {
+        let new = muster_store::report::record(tx, device, &event.row)?;
+        if new {
+            added.add(Amount::one(event.row.document.len() as u64));
+        }
+        if let (true, Some(Event::FirstLoginPassword { account, password })) = (new, &event.known) {
+            let sealed = sealing_key.seal(&purpose(device, account), password.0.as_bytes());
+            muster_store::password::put(tx, device, account, &sealed, now)?;
+            if muster_store::password::accounts(tx, device)?.len() > MAX_PASSWORDS {
+                return Err(too_many("events", MAX_PASSWORDS));
+            }
+        }
+    }
+    if let Some(row) = lost(report, mark, now)
+        && muster_store::report::record(tx, device, &row)?
+    {
+        added.add(Amount::one(row.document.len() as u64));
+    }
+    Ok(keep::added(tx, device, Kind::Event, added)?)
+}
+
+/// The event that says what a full queue dropped, of which nothing is told twice.
+fn lost(report: &Report, mark: u64, now: Timestamp) -> Option<EventRow> {
+    let (from, to) = report.lost?;
+    let from = from.max(mark + 1);
+    let document = json!({"event": "lost", "from": from, "to": to}).to_string();
+    let row = EventRow { epoch: report.epoch.clone(), sequence: from, at: now, recorded: now, document };
+    (from <= to).then_some(row)
 }
 
 fn too_many(part: &str, most: impl std::fmt::Display) -> ReportError {
@@ -124,21 +162,11 @@ pub(super) fn purpose(device: DeviceId, account: &str) -> String {
     format!("first-login/{device}/{account}")
 }
 
-/// Moves on to the last event before the first that is missing. What a full queue dropped is recorded as lost and counts
-/// as there: it never comes.
-fn acknowledge(
-    tx: &mut Tx<'_>,
-    device: DeviceId,
-    report: &Report,
-    now: Timestamp,
-) -> Result<u64, StoreError> {
+/// Moves on to the last event before the first that is missing. What a full queue dropped counts as there: it never
+/// comes.
+fn acknowledge(tx: &mut Tx<'_>, device: DeviceId, report: &Report) -> Result<u64, StoreError> {
     let epoch = &report.epoch;
     let before = muster_store::report::acknowledged(tx, device, epoch)?;
-    if let Some((from, to)) = report.lost {
-        let document = json!({"event": "lost", "from": from, "to": to}).to_string();
-        let row = EventRow { epoch: epoch.clone(), sequence: from, at: now, recorded: now, document };
-        muster_store::report::record(tx, device, &row)?;
-    }
     let mut upto = before;
     for _ in 0..MAX_ADVANCE {
         let next = upto + 1;
@@ -185,6 +213,7 @@ fn take_checks(
     let before = muster_store::check::now(tx, device)?;
     let mut gone: BTreeMap<_, _> =
         before.into_iter().map(|interval| (interval.check.clone(), interval)).collect();
+    let mut ended = Amount::default();
     for (result, document) in results {
         match gone.remove(&result.id) {
             Some(interval) if interval.document == *document => {}
@@ -193,16 +222,16 @@ fn take_checks(
             }
             before => {
                 if before.is_some() {
-                    muster_store::check::end(tx, device, &result.id, now)?;
+                    ended.add(muster_store::check::end(tx, device, &result.id, now)?);
                 }
                 muster_store::check::begin(tx, device, result, document, now)?;
             }
         }
     }
     for check in gone.keys() {
-        muster_store::check::end(tx, device, check, now)?;
+        ended.add(muster_store::check::end(tx, device, check, now)?);
     }
-    Ok(())
+    keep::added(tx, device, Kind::EndedCheck, ended)
 }
 
 /// Records what converged whole. A device can't have applied what it was never asked for.

@@ -18,6 +18,7 @@ use crate::ca::Issued;
 
 mod assigning;
 mod enrolling;
+mod keeping;
 mod reporting;
 
 /// A server's operations over a database of their own.

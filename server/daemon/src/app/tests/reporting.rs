@@ -11,17 +11,17 @@ use super::*;
 use crate::app::AppError;
 use crate::app::report::ReportError;
 
-const EPOCH: &str = "0190d9a4-8e9c-7c3e-9d3e-0d6d8f1f2a3b";
+pub(super) const EPOCH: &str = "0190d9a4-8e9c-7c3e-9d3e-0d6d8f1f2a3b";
 
-fn event(sequence: u64, event: &Event) -> wire::Event {
+pub(super) fn event(sequence: u64, event: &Event) -> wire::Event {
     wire::Event { sequence, at: clock().micros(), document: serde_json::to_vec(event).unwrap().into() }
 }
 
-fn ended(sequence: u64) -> wire::Event {
+pub(super) fn ended(sequence: u64) -> wire::Event {
     event(sequence, &Event::Ended { resource: ResourceId::new("file", &format!("/{sequence}")) })
 }
 
-fn events(events: Vec<wire::Event>) -> wire::ReportRequest {
+pub(super) fn events(events: Vec<wire::Event>) -> wire::ReportRequest {
     wire::ReportRequest { epoch: EPOCH.into(), events, ..wire::ReportRequest::default() }
 }
 
@@ -44,7 +44,7 @@ fn outcome(path: &str, outcome: OutcomeKind) -> Outcome {
     }
 }
 
-fn result(id: &str, verdict: Verdict) -> CheckResult {
+pub(super) fn result(id: &str, verdict: Verdict) -> CheckResult {
     CheckResult {
         id: id.into(),
         profile: "base".into(),
@@ -55,7 +55,7 @@ fn result(id: &str, verdict: Verdict) -> CheckResult {
     }
 }
 
-fn found(outcomes: &[Outcome], results: &[CheckResult], applied: u64) -> wire::ReportRequest {
+pub(super) fn found(outcomes: &[Outcome], results: &[CheckResult], applied: u64) -> wire::ReportRequest {
     wire::ReportRequest {
         epoch: EPOCH.into(),
         sections: vec![section("outcomes", &outcomes), section("checks", &results)],
@@ -66,7 +66,7 @@ fn found(outcomes: &[Outcome], results: &[CheckResult], applied: u64) -> wire::R
 
 impl Rig {
     /// A device with something assigned to it.
-    async fn managed(&self) -> DeviceId {
+    pub(super) async fn managed(&self) -> DeviceId {
         let device = self.device("PF1", "laptop").await;
         self.save("base", &motd("one")).await;
         self.app.assign(&admin(), assignment("base", "everyone"), Trial::Real).await.unwrap();
@@ -122,6 +122,11 @@ async fn a_device_can_not_fill_the_record_with_sections_and_passwords() {
         let mut request = events(vec![]);
         request.sections = (0..count).map(|n| section(&format!("table:t{n}"), &json!([]))).collect();
         assert_eq!(rig.app.report(device, request).await.is_ok(), count == 64);
+    }
+    for count in 1..=9 {
+        let large = section(&format!("table:t{count}"), &json!("x".repeat(4 * 1024 * 1024 - 64)));
+        let request = wire::ReportRequest { sections: vec![large], ..events(vec![]) };
+        assert_eq!(rig.app.report(device, request).await.is_ok(), count <= 8, "{count}");
     }
     let password = |account: &str, text: &str| Event::FirstLoginPassword {
         account: account.into(),
