@@ -2,8 +2,8 @@
 //!
 //! In the order of the flow: [`rights`] says who may ask, [`name`] what things may be called, [`import`] what a file of
 //! devices changes, [`admit`] whether a machine gets in, [`profile`] whether a profile may be saved, [`assign`] which
-//! assignments hold for a device, [`compile`] what its desired state is, [`comply`] how it stands, and [`keep`] how much
-//! of what it says is kept.
+//! assignments hold for a device, [`compile`] what its desired state is, [`comply`] how it stands, [`keep`] how much of
+//! what it says is kept, and [`pace`] how often it may say it.
 
 pub mod admit;
 pub mod assign;
@@ -12,5 +12,6 @@ pub mod comply;
 pub mod import;
 pub mod keep;
 pub mod name;
+pub mod pace;
 pub mod profile;
 pub mod rights;

@@ -15,6 +15,7 @@ use muster_proto::{Generation, wire};
 use tonic::{Request, Response, Status};
 
 use super::followers::{Follower, Followers};
+use super::pace::{self, Pace};
 use super::refusals::Refusals;
 use crate::app::App;
 use crate::app::enroll::EnrollError;
@@ -39,21 +40,24 @@ pub(super) struct DeviceDoor {
     authority: Arc<Authority>,
     refusals: Refusals,
     followers: Followers,
+    pace: Pace,
 }
 
 impl DeviceDoor {
     pub(super) fn new(app: App, authority: Arc<Authority>, refusals: Refusals, followers: Followers) -> Self {
-        Self { app, authority, refusals, followers }
+        Self { app, authority, refusals, followers, pace: Pace::default() }
     }
 
-    /// The device that calls, if its certificate still counts. One that does not is told nothing and cut off.
-    async fn caller<T>(&self, request: &Request<T>) -> Result<(Peer, DeviceCertificate), Status> {
+    /// The device that calls, if its certificate still counts and it has not taken its share. One whose certificate does
+    /// not count is told nothing and cut off.
+    async fn caller<T>(&self, request: &Request<T>, cost: f64) -> Result<(Peer, DeviceCertificate), Status> {
         let peer = peer_of(request)?;
         let Some(device) = peer.device.clone() else {
             self.refusals.check(&peer)?;
             let reason = "no certificate was shown".to_owned();
             return Err(self.refusals.refuse(&peer, "device.call", reason).await);
         };
+        self.pace.spend(device.id, cost)?;
         self.check(&peer, &device).await?;
         self.app.seen(device.id);
         Ok((peer, device))
@@ -89,7 +93,7 @@ impl Device for DeviceDoor {
     type FollowStream = Pin<Box<dyn Stream<Item = Result<Notice, Status>> + Send>>;
 
     async fn follow(&self, request: Request<FollowRequest>) -> Result<Response<Self::FollowStream>, Status> {
-        let (peer, device) = self.caller(&request).await?;
+        let (peer, device) = self.caller(&request, pace::CALL).await?;
         let FollowRequest { generation, agent_version, composition, kinds } = request.into_inner();
         let generation = Generation(generation);
         // Before the state is read, so that no change between the two is missed.
@@ -109,7 +113,7 @@ impl Device for DeviceDoor {
     }
 
     async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<FetchResponse>, Status> {
-        let (_, device) = self.caller(&request).await?;
+        let (_, device) = self.caller(&request, pace::CALL).await?;
         let digests: Result<Vec<_>, _> =
             request.into_inner().digests.iter().map(|digest| digest.parse()).collect();
         let digests = digests.map_err(|error| Status::invalid_argument(format!("digests: {error}")))?;
@@ -129,7 +133,7 @@ impl Device for DeviceDoor {
     }
 
     async fn report(&self, request: Request<ReportRequest>) -> Result<Response<ReportResponse>, Status> {
-        let (_, device) = self.caller(&request).await?;
+        let (_, device) = self.caller(&request, pace::of_report(request.get_ref())).await?;
         match self.app.report(device.id, request.into_inner()).await {
             Ok(acknowledged) => {
                 let server_time = self.app.now().micros();
@@ -141,7 +145,7 @@ impl Device for DeviceDoor {
     }
 
     async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<RenewResponse>, Status> {
-        let (peer, device) = self.caller(&request).await?;
+        let (peer, device) = self.caller(&request, pace::RENEWAL).await?;
         let key = match ProvenKey::of(&request.into_inner().csr) {
             Ok(key) => key,
             Err(error) => {

@@ -2,11 +2,12 @@
 //!
 //! [`enrollment`] serves machines without a certificate, [`device`] those with one, by the device that the certificate
 //! names. [`followers`] wakes the links that a change concerns. [`refusals`] keeps what a stranger learns to a reference,
-//! and how often one address may be refused.
+//! and how often one address may be refused; [`pace`] how much one device may ask for.
 
 mod device;
 mod enrollment;
 mod followers;
+mod pace;
 mod refusals;
 #[cfg(test)]
 mod tests;

@@ -313,6 +313,39 @@ async fn renewing_gives_the_same_device_another_certificate() {
 }
 
 #[tokio::test]
+async fn a_device_that_reports_more_than_its_share_is_told_to_come_back_and_loses_nothing() {
+    let rig = Rig::start().await;
+    let (machine, _) = rig.enrolled().await;
+    let mut device = rig.connect(&machine).await.device().max_encoding_message_size(wire::MAX_MESSAGE);
+    let event = |sequence: u64| wire::Event {
+        sequence,
+        at: system_clock().micros(),
+        document: serde_json::to_vec(&serde_json::json!({"event": "big", "x": "x".repeat(200 * 1024)}))
+            .unwrap()
+            .into(),
+    };
+    let report = |first: u64| wire::ReportRequest {
+        epoch: uuid::Uuid::from_u128(1).to_string(),
+        events: (first..first + 10).map(event).collect(),
+        ..wire::ReportRequest::default()
+    };
+    let mut acknowledged = 0;
+    let refused = loop {
+        assert!(acknowledged < 200, "it is let in without end");
+        match device.report(report(acknowledged + 1)).await {
+            Ok(answer) => acknowledged = answer.into_inner().acknowledged,
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    assert!(acknowledged >= 30, "{acknowledged}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let quiet = wire::ReportRequest { events: vec![], ..report(1) };
+    let known = device.report(quiet).await.unwrap().into_inner();
+    assert_eq!(known.acknowledged, acknowledged);
+}
+
+#[tokio::test]
 async fn a_message_beyond_the_limit_gets_one_clear_error() {
     let rig = Rig::start().await;
     let wire = rig.connect(&Machine::new()).await;

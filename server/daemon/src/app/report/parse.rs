@@ -16,6 +16,10 @@ use super::ReportError;
 
 /// The largest event, in bytes of its document.
 const MAX_EVENT: usize = 256 * 1024;
+/// The most of these in one report. An agent sends half a mebibyte of events, of which the shortest has some 40 bytes;
+/// outcomes and results are ten times those of the largest profile that is promised to be quick.
+const MAX_EVENTS: usize = 20_000;
+const MAX_ENTRIES: usize = 10_000;
 /// The largest facts: they are read with every list that the device stands in.
 const MAX_FACTS: usize = 16 * 1024;
 /// The highest sequence. What comes after it is still a number that the record can hold: one that it can't would read
@@ -60,6 +64,12 @@ impl Report {
     pub(super) fn parse(request: wire::ReportRequest, now: Timestamp) -> Result<Self, ReportError> {
         let epoch =
             uuid::Uuid::try_parse(&request.epoch).map_err(|error| invalid("epoch", error))?.to_string();
+        if request.events.len() > MAX_EVENTS {
+            return Err(invalid("events", format!("more than {MAX_EVENTS}")));
+        }
+        if let Some(twice) = twice(request.sections.iter().map(|section| &section.name)) {
+            return Err(invalid("sections", format!("{twice:?} stands twice")));
+        }
         let events = request
             .events
             .iter()
@@ -149,9 +159,12 @@ fn read_list<T: DeserializeOwned + Serialize>(
     name: impl Fn(&T) -> &str,
 ) -> Result<Vec<(T, String)>, ReportError> {
     let list: Vec<T> = read(section)?;
-    let mut seen = BTreeSet::new();
-    if let Some(twice) = list.iter().map(&name).find(|name| !seen.insert(*name)) {
-        return Err(invalid(format!("sections[{}]", section.name), format!("{twice} stands twice")));
+    let part = || format!("sections[{}]", section.name);
+    if list.len() > MAX_ENTRIES {
+        return Err(invalid(part(), format!("more than {MAX_ENTRIES} entries")));
+    }
+    if let Some(twice) = twice(list.iter().map(&name)) {
+        return Err(invalid(part(), format!("{twice} stands twice")));
     }
     Ok(list
         .into_iter()
@@ -160,6 +173,11 @@ fn read_list<T: DeserializeOwned + Serialize>(
             (entry, text)
         })
         .collect())
+}
+
+fn twice<T: Ord + Copy>(names: impl Iterator<Item = T>) -> Option<T> {
+    let mut seen = BTreeSet::new();
+    names.into_iter().find(|name| !seen.insert(*name))
 }
 
 fn read<T: DeserializeOwned>(section: &wire::Section) -> Result<T, ReportError> {

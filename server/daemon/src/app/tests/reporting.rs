@@ -143,6 +143,26 @@ async fn a_device_can_not_fill_the_record_with_sections_and_passwords() {
 }
 
 #[tokio::test]
+async fn a_report_is_refused_whose_parts_have_more_entries_than_an_agent_sends() {
+    let rig = rig();
+    let device = rig.managed().await;
+    let outcomes: Vec<_> = (0..10_001).map(|n| outcome(&format!("/{n}"), OutcomeKind::Kept)).collect();
+    let checks: Vec<_> = (0..10_001).map(|n| result(&format!("c{n}"), Verdict::Pass)).collect();
+    let mut doubled = found(&[], &[], 1);
+    doubled.sections.push(doubled.sections[0].clone());
+    for (request, expected) in [
+        (found(&outcomes, &[], 1), "sections[outcomes]"),
+        (found(&[], &checks, 1), "sections[checks]"),
+        (events((1..=20_001).map(ended).collect()), "events"),
+        (doubled, "sections"),
+    ] {
+        let refused = rig.app.report(device, request).await;
+        assert!(matches!(refused, Err(ReportError::Invalid { part, .. }) if part == expected), "{expected}");
+    }
+    rig.app.report(device, found(&outcomes[1..], &checks[1..], 1)).await.unwrap();
+}
+
+#[tokio::test]
 async fn one_unreadable_part_keeps_the_whole_report_out() {
     let rig = rig();
     let device = rig.managed().await;
