@@ -346,6 +346,28 @@ async fn a_device_that_reports_more_than_its_share_is_told_to_come_back_and_lose
 }
 
 #[tokio::test]
+async fn the_fifth_connection_of_a_device_ends_its_oldest() {
+    let rig = Rig::start().await;
+    let (machine, _) = rig.enrolled().await;
+    let mut wires = Vec::new();
+    for _ in 0..5 {
+        let wire = rig.connect(&machine).await;
+        // With TLS 1.3 only an answer says that the server has taken the connection up.
+        wire.device().fetch(wire::FetchRequest::default()).await.unwrap();
+        wires.push(wire);
+    }
+    let gone = async {
+        while !wires[0].0.is_closed() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(SOON, gone).await.expect("the oldest ends");
+    for wire in &wires[1..] {
+        wire.device().fetch(wire::FetchRequest::default()).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_message_beyond_the_limit_gets_one_clear_error() {
     let rig = Rig::start().await;
     let wire = rig.connect(&Machine::new()).await;

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::crowd::Crowd;
 use super::gate::{Gate, HANDSHAKE_TIME, Place};
 use super::peer::{self, Peer};
 use crate::grpc::Doors;
@@ -53,6 +54,7 @@ struct Serving {
     tls: TlsAcceptor,
     trust_domain: Arc<TrustDomain>,
     doors: Doors,
+    crowd: Crowd,
     clock: fn() -> Timestamp,
     stopping: watch::Receiver<()>,
 }
@@ -67,7 +69,8 @@ pub(crate) async fn serve_devices(
     shutdown: impl Future<Output = ()>,
 ) {
     let (stop, stopping) = watch::channel(());
-    let serving = Serving { tls: tls.into(), trust_domain: Arc::new(trust_domain), doors, clock, stopping };
+    let (tls, trust_domain, crowd) = (tls.into(), Arc::new(trust_domain), Crowd::default());
+    let serving = Serving { tls, trust_domain, doors, crowd, clock, stopping };
     let gate = Gate::new();
     let accepting = async {
         loop {
@@ -119,6 +122,7 @@ impl Serving {
     }
 
     async fn serve(mut self, tls: TlsStream<TcpStream>, peer: Peer, _place: Place) {
+        let _counted = peer.device.as_ref().map(|device| self.crowd.join(device.id, &peer));
         let calls = Arc::new(AtomicU64::new(0));
         let service = {
             let (peer, doors, calls) = (peer.clone(), self.doors.clone(), Arc::clone(&calls));

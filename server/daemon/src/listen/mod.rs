@@ -1,10 +1,11 @@
 //! The two listeners: TLS of our own under gRPC for devices, and under REST and pages for admins.
 //!
 //! In the order of a connection: [`gate`] lets it in, [`tls`] says how it is secured, [`certificate`] what the server shows,
-//! [`verifier`] which certificates of devices it takes, [`peer`] who is calling, [`devices`] and [`admins`] serve it.
+//! [`verifier`] which certificates of devices it takes, [`peer`] who is calling, [`crowd`] how often at once, [`devices`] and [`admins`] serve it.
 
 mod admins;
 mod certificate;
+mod crowd;
 mod devices;
 mod gate;
 pub(crate) mod peer;

@@ -40,6 +40,11 @@ impl Peer {
         self.closing.notify_one();
     }
 
+    /// Whether this is the same connection.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.closing, &other.closing)
+    }
+
     pub(super) async fn is_cut(&self) {
         self.closing.notified().await;
     }
