@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,13 +12,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use super::gate::{Gate, HANDSHAKE_TIME, Place};
+use super::gate::{Gate, HANDSHAKE_TIME};
 
 /// For the head of a request on HTTP/1.1.
 const HEAD: Duration = Duration::from_secs(15);
@@ -28,6 +30,25 @@ const MAX_STREAMS: u32 = 128;
 
 /// A dead browser is noticed within this, though its stream of events has nothing to say.
 const PING: Duration = Duration::from_secs(30);
+
+/// How long a connection may be without a request.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// Before the first.
+    first: Duration,
+    /// Between two.
+    next: Duration,
+    /// For what was under way then, such as a stream of events, which a browser asks for again.
+    last: Duration,
+}
+
+/// Browsers connect ahead of a click and keep connections for the next; neither needs long, and a stranger may not keep
+/// what it does not use. The last is as long as a session.
+const PATIENCE: Patience = Patience {
+    first: Duration::from_secs(15),
+    next: Duration::from_secs(5 * 60),
+    last: Duration::from_secs(12 * 60 * 60),
+};
 
 /// For requests under way when the server stops.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -52,7 +73,8 @@ pub(crate) async fn serve_admins(
                     let tls = timeout(HANDSHAKE_TIME, acceptor.accept(tcp)).await;
                     drop(handshake);
                     if let Ok(Ok(tls)) = tls {
-                        serve(tls, address, router, stopping, place).await;
+                        serve(tls, address, router, stopping, PATIENCE).await;
+                        drop(place);
                     }
                 });
             }
@@ -67,13 +89,16 @@ pub(crate) async fn serve_admins(
 }
 
 async fn serve(
-    tls: tokio_rustls::server::TlsStream<TcpStream>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     address: SocketAddr,
     router: Router,
     mut stopping: watch::Receiver<()>,
-    _place: Place,
+    patience: Patience,
 ) {
+    let requests = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&requests);
     let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+        counted.fetch_add(1, Ordering::Relaxed);
         request.extensions_mut().insert(ConnectInfo(address));
         router.clone().oneshot(request)
     });
@@ -85,15 +110,106 @@ async fn serve(
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADERS)
         .keep_alive_interval(PING);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(tls), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         _ = stopping.changed() => {
             connection.as_mut().graceful_shutdown();
             timeout(FAREWELL, connection).await.unwrap_or(Ok(()))
         }
+        () = is_unused(&requests, patience) => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = timeout(patience.last, connection.as_mut()) => ended.unwrap_or(Ok(())),
+                _ = stopping.changed() => timeout(FAREWELL, connection).await.unwrap_or(Ok(())),
+            }
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(%address, error, "a connection broke");
+    }
+}
+
+/// Waits until nothing was asked for in good time.
+async fn is_unused(requests: &AtomicU64, patience: Patience) {
+    let (mut before, mut wait) = (0, patience.first);
+    loop {
+        tokio::time::sleep(wait).await;
+        let now = requests.load(Ordering::Relaxed);
+        if now == before {
+            return;
+        }
+        (before, wait) = (now, patience.next);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::get;
+    use futures_util::stream::unfold;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+    use super::*;
+
+    const SHORT: Patience = Patience {
+        first: Duration::from_millis(100),
+        next: Duration::from_millis(100),
+        last: Duration::from_secs(60),
+    };
+    const SOON: Duration = Duration::from_secs(10);
+
+    /// The other end of a connection that is served, and what keeps the server from stopping.
+    fn connect() -> (DuplexStream, watch::Sender<()>) {
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let (stop, stopping) = watch::channel(());
+        let ticks = || async {
+            let tick = Duration::from_millis(50);
+            Body::from_stream(unfold((), move |()| async move {
+                tokio::time::sleep(tick).await;
+                Some((Ok::<_, std::io::Error>("tick;"), ()))
+            }))
+        };
+        let router = Router::new().route("/events", get(ticks)).route("/page", get(|| async { "page" }));
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        tokio::spawn(serve(theirs, address, router, stopping, SHORT));
+        (ours, stop)
+    }
+
+    async fn read_to_end(mut stream: DuplexStream) -> String {
+        let mut text = String::new();
+        timeout(SOON, stream.read_to_string(&mut text)).await.expect("it ends").unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn a_stranger_who_asks_for_nothing_is_not_kept() {
+        let (silent, _stop) = connect();
+        assert_eq!(read_to_end(silent).await, "");
+        let (idle, _stop) = connect();
+        let (_send, driver) =
+            hyper::client::conn::http2::handshake::<_, _, String>(TokioExecutor::new(), TokioIo::new(idle))
+                .await
+                .unwrap();
+        timeout(SOON, driver).await.expect("it ends").unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_used_no_more_ends() {
+        let (mut client, _stop) = connect();
+        client.write_all(b"GET /page HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        assert!(read_to_end(client).await.ends_with("page"));
+    }
+
+    #[tokio::test]
+    async fn a_stream_of_events_outlives_the_patience() {
+        let (mut client, _stop) = connect();
+        client.write_all(b"GET /events HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let (mut text, mut buffer) = (String::new(), [0; 1024]);
+        while text.matches("tick;").count() < 20 {
+            let read = timeout(SOON, client.read(&mut buffer)).await.expect("it goes on").unwrap();
+            assert!(read > 0, "it was cut after {text}");
+            text.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
     }
 }
