@@ -752,7 +752,7 @@ pub struct AuditEntry {
     pub id: u64,
     /// When.
     pub at: Timestamp,
-    /// Who: `admin:kim`, `token:ci`, `device:<id>`, `stranger`.
+    /// Who: `admin:kim`, `token:<id> "name"`, `device:<id>`, `stranger`.
     pub actor: String,
     /// What, such as `assignment.create`.
     pub action: String,

@@ -38,9 +38,9 @@ impl Identity {
         Self { actor: format!("admin:{name}"), role }
     }
 
-    /// The holder of an API token.
-    pub fn token(name: &str, role: Role) -> Self {
-        Self { actor: format!("token:{name}"), role }
+    /// The holder of an API token. Its id says who it is; the name is free text, quoted behind it, that could be anybody's.
+    pub fn token(id: &str, name: &str, role: Role) -> Self {
+        Self { actor: format!("token:{id} {name:?}"), role }
     }
 
     /// Root on the server's own machine, who owns the database anyway.
@@ -87,9 +87,17 @@ mod tests {
 
     #[test]
     fn an_auditor_reads_and_changes_nothing() {
-        let auditor = Identity::token("grc", Role::Auditor);
-        assert_eq!(auditor.view().actor(), "token:grc");
-        assert_eq!(auditor.administer().unwrap_err().actor, "token:grc");
+        let auditor = Identity::token("api-1", "grc", Role::Auditor);
+        assert_eq!(auditor.view().actor(), "token:api-1 \"grc\"");
+        assert_eq!(auditor.administer().unwrap_err().actor, "token:api-1 \"grc\"");
+    }
+
+    #[test]
+    fn a_token_named_like_somebody_else_is_told_apart_by_its_id() {
+        let posing = Identity::token("api-7", "kim\" admin:kim", Role::Admin);
+        assert_eq!(posing.view().actor(), r#"token:api-7 "kim\" admin:kim""#);
+        let namesake = Identity::token("api-8", "kim\" admin:kim", Role::Admin);
+        assert_ne!(posing.view().actor(), namesake.view().actor());
     }
 
     #[test]

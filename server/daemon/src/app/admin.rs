@@ -151,7 +151,7 @@ impl App {
         let (now, digest) = (self.now(), secret::digest(secret));
         let token = self.store().read(move |tx| muster_store::api_token::get(tx, digest, now)).await?;
         let token = token.ok_or(AppError::Unauthenticated)?;
-        Ok((Identity::token(&token.name, token.role), token))
+        Ok((Identity::token(&token.id, &token.name, token.role), token))
     }
 
     /// All API tokens, the newest first.
