@@ -95,9 +95,28 @@ pub(crate) fn fields(fields: &[(&str, String)]) -> Result<(), Failure> {
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        let misleading = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-        if c.is_control() || misleading {
+        if is_misleading(c) {
             escaped.extend(c.escape_default());
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+fn is_misleading(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The same for JSON, which stays the same value: outside its texts there are none of these characters but line ends,
+/// and inside them serde has escaped those below U+0020.
+fn escape_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && is_misleading(c) {
+            // All of them are in the basic plane, so that one unit of UTF-16 says it.
+            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
         } else {
             escaped.push(c);
         }
@@ -126,10 +145,9 @@ pub(crate) fn word(value: &impl Serialize) -> String {
 }
 
 fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
-    let mut text = serde_json::to_string_pretty(value)
+    let text = serde_json::to_string_pretty(value)
         .map_err(|error| Failure::new("can't write the answer").because(error))?;
-    text.push('\n');
-    raw(&text)
+    raw(&format!("{}\n", escape_json(&text)))
 }
 
 fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Result<(), Failure> {
@@ -195,6 +213,19 @@ mod tests {
         assert_eq!(escape("lap\u{1b}[2Jada\u{7}\n"), "lap\\u{1b}[2Jada\\u{7}\\n");
         assert_eq!(escape("a\u{202e}b"), "a\\u{202e}b");
         assert_eq!(escape("Zoë 東京"), "Zoë 東京");
+    }
+
+    #[test]
+    fn json_gives_a_terminal_no_orders_and_stays_the_same_value() {
+        let value =
+            serde_json::json!({"name": "lap\u{9b}2J\u{7f}\u{202e}\u{1b}[2J\n", "plain": "Zoë 東京 🦀"});
+        let text = escape_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(
+            text.contains(r"lap\u009b2J\u007f\u202e\u001b[2J\n") && text.contains("Zoë 東京 🦀"),
+            "{text}"
+        );
+        assert!(text.chars().all(|c| c == '\n' || !is_misleading(c)));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 
     #[test]
