@@ -50,6 +50,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
     match command {
         Command::Setup(setup) => {
             drop(out);
+            setup.drop_rights()?;
             runtime()?.block_on(setup.run())?;
         }
         Command::Serve(serve) => {

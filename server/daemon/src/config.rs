@@ -111,13 +111,37 @@ impl DataFolder {
     pub(crate) fn write_private(&self, path: &Path, text: &str) -> Result<()> {
         let write = || -> std::io::Result<()> {
             let fresh = path.with_extension("new");
-            let mut file =
-                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+            // A leftover of a crash, or a link that leads elsewhere: either way it is not written to.
+            match fs::remove_file(&fresh) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
             fs::rename(&fresh, path)?;
             fs::File::open(&self.0)?.sync_all()
         };
         write().with_context(|| format!("can't write {}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_that_waits_for_the_file_is_not_followed() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let victim = elsewhere.path().join("victim");
+        fs::write(&victim, "as it was").unwrap();
+        let data = DataFolder::at(folder.path());
+        for name in ["setup-link", "setup-link.new"] {
+            std::os::unix::fs::symlink(&victim, folder.path().join(name)).unwrap();
+        }
+        data.write_private(&data.setup_link(), "https://x").unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "as it was");
+        assert_eq!(fs::read_to_string(data.setup_link()).unwrap(), "https://x");
+        assert!(!fs::symlink_metadata(data.setup_link()).unwrap().is_symlink());
     }
 }

@@ -16,6 +16,8 @@ use crate::config::{ADMIN_PORT, Config, DEVICE_PORT, DataFolder, GivenTls};
 use crate::listen::ServedCertificate;
 use crate::serve::Record;
 
+mod account;
+
 /// Make this machine a Muster server
 #[derive(clap::Args)]
 #[command(
@@ -49,6 +51,11 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
+    /// Becomes who may safely work in the folder. To be called while the process has one thread.
+    pub(crate) fn drop_rights(&self) -> Result<()> {
+        account::become_owner_of(&self.data)
+    }
+
     /// Sets up, or makes a new link where there is no admin yet.
     pub(crate) async fn run(self) -> Result<()> {
         let folder = DataFolder::at(&self.data);
