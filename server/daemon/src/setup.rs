@@ -88,6 +88,7 @@ impl Setup {
         if let Some(path) = &self.root_key_out {
             writeln!(out, "Keep {} offline; it is needed to renew the issuing certificate.", path.display())?;
         }
+        writeln!(out, "{}\n", warning(&self.data, authority.holds_root_key()))?;
         writeln!(out, "Next: open the link, or run: muster setup - --name YOU")?;
         Ok(())
     }
@@ -150,6 +151,37 @@ impl Setup {
     }
 }
 
+/// What a copy of the folder is worth to a thief.
+fn warning(folder: &Path, holds_root_key: bool) -> String {
+    let (span, remedy) = if holds_root_key {
+        (
+            "for as long as they trust this root",
+            "Set up with --root-key-out to keep the root key elsewhere, use",
+        )
+    } else {
+        ("until the issuing certificate ends, a year at most", "Use")
+    };
+    format!(
+        "Warning: whoever gets a copy of {}, from a disk or a backup, can read first-login\n\
+         passwords that nobody has revealed yet, and give orders to every device as if it were this server,\n\
+         {span}. {remedy} full-disk encryption, and encrypt its backups.",
+        folder.display()
+    )
+}
+
 fn absolute(path: &Path) -> Result<PathBuf> {
     fs::canonicalize(path).with_context(|| format!("can't read {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_warning_says_what_a_copy_is_worth_and_what_to_do() {
+        let folder = Path::new("/var/lib/muster-server");
+        let (with, without) = (warning(folder, true), warning(folder, false));
+        assert!(with.contains("--root-key-out") && with.contains("full-disk encryption"), "{with}");
+        assert!(!without.contains("--root-key-out") && without.contains("a year at most"), "{without}");
+    }
 }

@@ -29,6 +29,8 @@ fn a_link_that_the_account_planted_leads_root_nowhere() {
     let (data, victim) = (folder.path().join("data"), folder.path().join("victim"));
     let first = setup(&data);
     assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let said = String::from_utf8_lossy(&first.stdout).into_owned();
+    assert!(said.contains("Warning: whoever gets a copy"), "{said}");
     let give = |path: &Path| chown(path, Some(ACCOUNT), Some(ACCOUNT)).unwrap();
     fs::read_dir(&data).unwrap().for_each(|entry| give(&entry.unwrap().path()));
     fs::read_dir(data.join("ca")).unwrap().for_each(|entry| give(&entry.unwrap().path()));

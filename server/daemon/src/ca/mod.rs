@@ -139,6 +139,11 @@ impl Authority {
         &self.trust_domain
     }
 
+    /// Whether the root's key lies beside the rest.
+    pub(crate) fn holds_root_key(&self) -> bool {
+        self.folder.join(ROOT_KEY).exists()
+    }
+
     /// The root certificate.
     pub(crate) fn root(&self) -> &CertificateDer<'static> {
         &self.root
