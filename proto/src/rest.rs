@@ -504,7 +504,7 @@ pub struct ProfileView {
 pub struct ProfileDetail {
     /// As in the list.
     pub profile: ProfileView,
-    /// Its revisions, the newest first.
+    /// Its revisions, the newest first and at most a hundred.
     pub revisions: Vec<RevisionSummary>,
     /// Where each is pinned.
     pub assignments: Vec<AssignmentView>,

@@ -74,11 +74,11 @@ pub fn revision(
     )
 }
 
-/// All revisions of a profile, the newest first.
-pub fn revisions(tx: &mut Tx<'_>, profile: &str) -> Result<Vec<RevisionRow>, StoreError> {
+/// The newest revisions of a profile, the newest first.
+pub fn revisions(tx: &mut Tx<'_>, profile: &str, limit: u32) -> Result<Vec<RevisionRow>, StoreError> {
     tx.query(
-        &format!("SELECT {REVISION} FROM revision WHERE profile = $1 ORDER BY number DESC"),
-        &[profile.into()],
+        &format!("SELECT {REVISION} FROM revision WHERE profile = $1 ORDER BY number DESC LIMIT $2"),
+        &[profile.into(), limit.into()],
         read_revision,
     )
 }

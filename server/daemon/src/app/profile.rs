@@ -15,6 +15,9 @@ use super::audit::{self, Act};
 use super::import::Trial;
 use super::{App, AppError, assign};
 
+/// Revisions shown with a profile. Each is read with its source, and older ones can still be asked for by number.
+const REVISIONS: u32 = 100;
+
 /// Lines around a difference.
 const CONTEXT: usize = 3;
 
@@ -89,7 +92,7 @@ impl App {
             .read(move |tx| {
                 let profile = find(tx, &name)?;
                 let assignments = assign::views(tx, |row| row.profile == name)?;
-                let revisions = muster_store::profile::revisions(tx, &name)?;
+                let revisions = muster_store::profile::revisions(tx, &name, REVISIONS)?;
                 let pinned = |number: RevisionNumber| {
                     assignments.iter().filter(|a| a.revision == number.0).count() as u64
                 };

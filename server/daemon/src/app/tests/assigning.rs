@@ -17,6 +17,17 @@ impl Rig {
 }
 
 #[tokio::test]
+async fn a_profile_is_shown_with_its_newest_hundred_revisions() {
+    let rig = rig();
+    for n in 1..=101 {
+        rig.save("base", &motd(&n.to_string())).await;
+    }
+    let shown = rig.app.show_profile(&viewer(), "base".into()).await.unwrap();
+    let numbers: Vec<_> = shown.revisions.iter().map(|revision| revision.number).collect();
+    assert_eq!((numbers.len(), numbers[0], numbers[99]), (100, 101, 2));
+}
+
+#[tokio::test]
 async fn saving_the_same_text_again_makes_no_revision_and_what_is_wrong_has_its_line() {
     let rig = rig();
     assert_eq!(rig.save("base", &motd("one")).await, 1);
