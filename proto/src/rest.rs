@@ -23,7 +23,7 @@
 //! | `GET /profiles/{name}/diff?from=&to=` | | [`RevisionDiff`] |
 //! | `GET /schema/profile` | | JSON Schema |
 //! | `GET, POST /assignments?dry_run=`, `DELETE /assignments/{id}` | [`NewAssignment`] | [`AssignmentView`], [`AssignmentResult`] |
-//! | `GET /compliance?label=` | | [`ComplianceReport`] |
+//! | `GET /compliance?label=&cursor=&limit=` | | [`ComplianceReport`] |
 //! | `GET /audit?cursor=&limit=` | | [`Page`] of [`AuditEntry`] |
 //! | `GET /events` | | server-sent events of [`ChangeNotice`] |
 //!
@@ -654,6 +654,9 @@ pub struct ComplianceReport {
     pub counts: ComplianceCounts,
     /// A row a device, the worst first.
     pub devices: Vec<Device>,
+    /// Where the next page begins; none on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Devices by compliance.

@@ -16,7 +16,7 @@ use crate::pin;
 /// How long a request may take in all; an import of 100,000 devices fits.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The largest page the server gives.
-const PAGE: usize = 1000;
+pub(crate) const PAGE: usize = 1000;
 
 /// A server, and who asks.
 pub(crate) struct Api {

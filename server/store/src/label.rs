@@ -1,6 +1,6 @@
 //! Labels of devices.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use muster_proto::DeviceId;
 
@@ -14,18 +14,6 @@ pub fn of_device(tx: &mut Tx<'_>, device: DeviceId) -> Result<BTreeSet<String>, 
         |row| row.get(0),
     )?;
     Ok(labels.into_iter().collect())
-}
-
-/// The labels of every device that has any.
-pub fn all(tx: &mut Tx<'_>) -> Result<BTreeMap<DeviceId, Vec<String>>, StoreError> {
-    let mut all: BTreeMap<DeviceId, Vec<String>> = BTreeMap::new();
-    let rows = tx.query("SELECT device, label FROM device_label ORDER BY device, label", &[], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })?;
-    for (device, label) in rows {
-        all.entry(device).or_default().push(label);
-    }
-    Ok(all)
 }
 
 /// Adds a label; nothing happens when the device has it.

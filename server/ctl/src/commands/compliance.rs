@@ -4,7 +4,7 @@ use clap::Args;
 use muster_proto::rest::ComplianceReport;
 
 use super::device;
-use crate::api::{Api, part};
+use crate::api::{Api, PAGE, part};
 use crate::failure::{Ending, Failure};
 use crate::output::{self, Output};
 
@@ -21,8 +21,14 @@ pub(crate) struct Compliance {
 
 impl Compliance {
     pub(crate) async fn run(self, api: &Api) -> Result<Ending, Failure> {
-        let query = self.label.map(|label| format!("?label={}", part(&label))).unwrap_or_default();
-        let report: ComplianceReport = api.get(&format!("/compliance{query}")).await?;
+        let label = self.label.map(|label| format!("&label={}", part(&label))).unwrap_or_default();
+        let path = format!("/compliance?limit={PAGE}{label}");
+        let mut report: ComplianceReport = api.get(&path).await?;
+        while let Some(next) = report.next.take() {
+            let more: ComplianceReport = api.get(&format!("{path}&cursor={}", part(&next))).await?;
+            report.devices.extend(more.devices);
+            report.next = more.next;
+        }
         self.output.one(&report, |report| {
             if self.output.is_table() {
                 output::line(&report.sentence)?;

@@ -9,7 +9,7 @@ use muster_proto::rest::{CauseGroup, ComplianceReport, Day, Need, Overview};
 use muster_store::device::{Filter, Sort, Window};
 use muster_store::{StoreError, Tx};
 
-use super::{App, AppError, device};
+use super::{App, AppError, device, page};
 
 /// Days of history on the first page.
 const DAYS: u32 = 30;
@@ -40,28 +40,26 @@ impl App {
             .await
     }
 
-    /// A row a device, the worst first; all or those with a label.
+    /// A row a device, the worst first, page by page; all or those with a label.
     pub(crate) async fn compliance(
         &self,
         _right: &ViewRight,
         label: Option<String>,
+        cursor: Option<String>,
+        limit: u32,
     ) -> Result<ComplianceReport, AppError> {
-        let (now, presence) = (self.now(), self.presence().clone());
+        let after: Option<(i64, String)> = cursor.as_deref().map(page::read).transpose()?;
+        let (now, limit, presence) = (self.now(), page::limit(limit), self.presence().clone());
         self.store()
             .read(move |tx| {
                 let counts = muster_store::device::counts(tx, label.as_deref(), now)?;
                 let filter = Filter { label, managed: true, ..Filter::default() };
-                let window = Window { sort: Sort::Compliance, after: None, limit: u32::MAX };
+                let window = Window { sort: Sort::Compliance, after, limit: limit + 1 };
                 let rows = muster_store::device::list(tx, &filter, &window, now)?;
-                let mut labels = muster_store::label::all(tx)?;
-                let devices = rows
-                    .into_iter()
-                    .map(|(_, row)| {
-                        let labels = labels.remove(&row.id).unwrap_or_default();
-                        device::labelled(row, labels, &presence, now)
-                    })
-                    .collect();
-                Ok(ComplianceReport { sentence: comply::sentence(&counts), counts, devices })
+                let page = page::cut(rows, limit, counts.total, |(number, row)| (*number, row.name.clone()));
+                let devices = page.items.into_iter().map(|(_, row)| device::view(tx, row, &presence, now));
+                let devices = devices.collect::<Result<_, _>>()?;
+                Ok(ComplianceReport { sentence: comply::sentence(&counts), counts, devices, next: page.next })
             })
             .await
     }

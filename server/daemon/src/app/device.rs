@@ -192,14 +192,9 @@ pub(super) fn view(
     now: Timestamp,
 ) -> Result<Device, StoreError> {
     let labels = muster_store::label::of_device(tx, row.id)?.into_iter().collect();
-    Ok(labelled(row, labels, presence, now))
-}
-
-/// A device as lists show it, its labels known already.
-pub(super) fn labelled(row: DeviceRow, labels: Vec<String>, presence: &Presence, now: Timestamp) -> Device {
     let heard = presence.unwritten(row.id);
     let stale_at = heard.map_or(row.stale_at, |at| row.stale_at.max(at.plus_seconds(row.stale_after)));
-    Device {
+    Ok(Device {
         id: row.id.to_string(),
         name: row.name,
         serial: row.serial,
@@ -216,5 +211,5 @@ pub(super) fn labelled(row: DeviceRow, labels: Vec<String>, presence: &Presence,
         registered: row.registered,
         enrolled: row.enrolled,
         ready: row.ready,
-    }
+    })
 }

@@ -209,8 +209,28 @@ async fn a_failure_leads_to_who_assigned_it() {
     assert_eq!(cause.assigned_by.as_deref(), Some("root:server"));
     let overview = rig.app.overview(&viewer()).await.unwrap();
     assert_eq!((overview.causes.len(), overview.counts.failing), (2, 1));
-    let report = rig.app.compliance(&viewer(), None).await.unwrap();
+    let report = rig.app.compliance(&viewer(), None, None, 100).await.unwrap();
     assert_eq!(report.devices[0].name, "dev-pf1");
+}
+
+#[tokio::test]
+async fn the_compliance_of_a_large_fleet_comes_page_by_page() {
+    let rig = rig();
+    for serial in ["PF1", "PF2", "PF3"] {
+        rig.device(serial, "laptop").await;
+    }
+    let (mut cursor, mut pages) = (None, Vec::new());
+    loop {
+        let page = rig.app.compliance(&viewer(), Some("laptop".into()), cursor, 2).await.unwrap();
+        assert_eq!(page.counts.total, 3);
+        pages.push(page.devices.into_iter().map(|device| device.name).collect::<Vec<_>>());
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, [vec!["dev-pf1", "dev-pf2"], vec!["dev-pf3"]]);
+    assert!(rig.app.compliance(&viewer(), None, Some("x".into()), 2).await.is_err());
 }
 
 #[tokio::test]
