@@ -34,7 +34,7 @@ pub struct Input<'a> {
 /// The exact changes, in the order in which they are made, and the outcomes of what needs none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Removals and restorations first, then changes, each in their order.
+    /// What takes away first, then what brings or changes, each in its order.
     pub steps: Vec<Step>,
     /// What is settled without a change.
     pub settled: Vec<Outcome>,
@@ -66,6 +66,13 @@ pub struct Step {
 }
 
 impl Step {
+    /// Whether this takes something away, and so comes before all that brings something. A reversal that makes anew what
+    /// Muster had removed does not: it may need what another one brings, as a file needs its directory.
+    pub fn takes_away(&self) -> bool {
+        self.action != Action::Create
+            && (self.claim.is_none() || self.action == Action::Remove || self.ending)
+    }
+
     /// The resource to be made so; `None` for a reversal.
     pub fn resource(&self) -> Option<&Resource> {
         match &self.claim.as_ref()?.claimed {
@@ -302,8 +309,7 @@ fn add_restarts(plan: &mut Plan, input: &Input<'_>) {
 
 /// Removals first, from what depends to what is depended on; then the rest the other way round.
 fn sort(steps: &mut [Step]) {
-    let removes = |step: &Step| step.claim.is_none() || step.action == Action::Remove || step.ending;
-    steps.sort_by(|a, b| match (removes(a), removes(b)) {
+    steps.sort_by(|a, b| match (a.takes_away(), b.takes_away()) {
         (true, false) => std::cmp::Ordering::Less,
         (false, true) => std::cmp::Ordering::Greater,
         (true, true) => order::applying(&b.id, &a.id),

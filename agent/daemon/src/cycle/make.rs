@@ -11,7 +11,7 @@ use muster_converge::outcome::Tried;
 use muster_converge::plan::{self, Input, Plan, Record, Step};
 use muster_converge::schedule;
 use muster_proto::compose::{Claimed, Composition};
-use muster_proto::condition::{Action, Condition};
+use muster_proto::condition::Condition;
 use muster_proto::report::{Event, Outcome, Secret};
 use muster_proto::resource::{KINDS, Resource};
 use muster_proto::{Digest, ResourceId};
@@ -86,7 +86,7 @@ pub(super) async fn end_leases(hands: &mut Hands, composition: &Composition, bus
     Ok(())
 }
 
-/// One stage: the removals, or the rest, of one kind.
+/// One stage: what is taken away, or the rest, of one kind.
 struct Stage {
     kind: &'static str,
     removing: bool,
@@ -94,8 +94,7 @@ struct Stage {
 
 impl Stage {
     fn has(&self, step: &Step) -> bool {
-        let removes = step.claim.is_none() || step.action == Action::Remove || step.ending;
-        step.id.kind() == self.kind && removes == self.removing
+        step.id.kind() == self.kind && step.takes_away() == self.removing
     }
 }
 

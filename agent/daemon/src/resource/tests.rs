@@ -204,6 +204,26 @@ fn files_directories_and_links_are_made_kept_repaired_and_taken_back() {
 }
 
 #[test]
+fn a_directory_that_was_removed_comes_back_in_the_same_turn_as_what_was_in_it() {
+    let mut machine = Machine::new();
+    fs::create_dir(machine.path("/srv/old")).unwrap();
+    fs::write(machine.path("/srv/old/in"), "was here\n").unwrap();
+    symlink("in", machine.path("/srv/old/link")).unwrap();
+    let before = machine.snapshot();
+    let unwanted = composition(&[
+        json!({"directory": {"path": "/srv/old", "state": "absent"}}),
+        json!({"file": {"path": "/srv/old/in", "state": "absent"}}),
+        json!({"link": {"path": "/srv/old/link", "state": "absent"}}),
+    ]);
+    block_on(async {
+        assert_eq!(machine.converge(&unwanted).await, BTreeMap::new());
+        assert!(!machine.path("/srv/old").exists());
+        assert_eq!(machine.converge(&Composition::default()).await, BTreeMap::new());
+    });
+    assert_eq!(machine.snapshot(), before);
+}
+
+#[test]
 fn what_someone_changed_or_filled_since_is_left_when_the_profile_goes() {
     let mut machine = Machine::new();
     let wanted = composition(&[
