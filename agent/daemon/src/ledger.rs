@@ -45,6 +45,8 @@ pub(crate) type Documents = BTreeMap<Digest, Vec<u8>>;
 pub(crate) struct Ledger {
     db: Connection,
     epoch: Uuid,
+    /// Whether SQLite's write-ahead log may still hold a secret that the server has acknowledged.
+    secret_in_log: bool,
 }
 
 /// The time the server last vouched for, and when that was by a clock that nobody can set.
@@ -84,12 +86,13 @@ impl Ledger {
             || format!("can't read the ledger {}: has this device enrolled?", path.display()),
         )?;
         let epoch = meta(&db, "epoch")?.context("the ledger has no epoch: it was never used")?.parse()?;
-        Ok(Self { db, epoch })
+        Ok(Self { db, epoch, secret_in_log: false })
     }
 
     fn prepare(db: Connection) -> Result<Self> {
         db.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -256; PRAGMA foreign_keys = ON;",
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -256; PRAGMA foreign_keys = ON;
+             PRAGMA secure_delete = ON;",
         )?;
         db.execute_batch(SCHEMA)?;
         let epoch = match meta(&db, "epoch")? {
@@ -100,7 +103,8 @@ impl Ledger {
                 epoch
             }
         };
-        Ok(Self { db, epoch })
+        // A crash may have left a secret in the log that was to be emptied.
+        Ok(Self { db, epoch, secret_in_log: true })
     }
 
     /// Gives back what SQLite holds in memory but does not need.
@@ -365,7 +369,7 @@ impl Ledger {
             return Ok(());
         }
         let tx = self.db.transaction()?;
-        tx.execute("DELETE FROM event WHERE sequence <= ?1", [sequence.cast_signed()])?;
+        self.secret_in_log |= drop_events(&tx, sequence)?;
         for section in &report.sections {
             tx.execute(
                 "UPDATE section SET acknowledged = ?2 WHERE name = ?1",
@@ -377,6 +381,16 @@ impl Ledger {
         }
         set_meta(&tx, "applied_said", &report.applied_generation.to_string())?;
         tx.commit()?;
+        self.forget_secrets()
+    }
+
+    /// Empties the log where a secret may be in it: deleting overwrites the row in its page, while the log keeps the page
+    /// as it was.
+    fn forget_secrets(&mut self) -> Result<()> {
+        if self.secret_in_log {
+            // Someone who is reading keeps the log from being emptied; then the next acknowledgement does it.
+            self.secret_in_log = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |r| r.get(0))?;
+        }
         Ok(())
     }
 
@@ -478,6 +492,18 @@ fn push_event(tx: &Transaction<'_>, now: Timestamp, event: &Event) -> Result<()>
     Ok(())
 }
 
+/// Drops the events up to `sequence`; whether one of them carried a secret.
+fn drop_events(tx: &Transaction<'_>, sequence: u64) -> Result<bool> {
+    let mut rows = tx.prepare("DELETE FROM event WHERE sequence <= ?1 RETURNING document")?;
+    let mut rows = rows.query([sequence.cast_signed()])?;
+    let mut secret = false;
+    while let Some(row) = rows.next()? {
+        let event = serde_json::from_slice(row.get_ref(0)?.as_blob()?);
+        secret |= matches!(event, Ok(Event::FirstLoginPassword { .. }));
+    }
+    Ok(secret)
+}
+
 /// Drops the oldest events when the queue is full, and remembers which.
 fn bound_queue(tx: &Transaction<'_>) -> Result<()> {
     let size: i64 = tx.query_row("SELECT coalesce(sum(length(document)), 0) FROM event", [], |r| r.get(0))?;
@@ -508,6 +534,8 @@ fn set_meta(db: &Connection, name: &str, value: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use muster_proto::report::Secret;
+
     use super::*;
 
     fn ledger() -> (tempfile::TempDir, Ledger) {
@@ -528,6 +556,26 @@ mod tests {
         assert_eq!(ledger.report(Generation(0)).unwrap().unwrap().events[0].sequence, 2);
         ledger.acknowledge(&report, 2).unwrap();
         assert_eq!(ledger.report(Generation(0)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_password_that_the_server_has_is_nowhere_on_disk_any_more() {
+        let (dir, mut ledger) = ledger();
+        let secret = "k7mq-w3zn-tb5c-x9fd";
+        let event = Event::FirstLoginPassword { account: "ada".into(), password: Secret(secret.to_owned()) };
+        let other = Event::Refused { generation: Generation(1), reason: "x".repeat(9_000) };
+        let on_disk = || {
+            let files = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
+            let holds = |bytes: Vec<u8>| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+            files.filter(|file| holds(std::fs::read(file).unwrap())).count()
+        };
+        for event in [&other, &event, &other] {
+            ledger.event(Timestamp::default(), event).unwrap();
+        }
+        assert_ne!(on_disk(), 0);
+        let report = ledger.report(Generation(0)).unwrap().unwrap();
+        ledger.acknowledge(&report, 3).unwrap();
+        assert_eq!(on_disk(), 0);
     }
 
     #[test]
