@@ -318,7 +318,10 @@ fn unenroll(config: Config, restore: bool, yes: bool) -> Result<ExitCode> {
             return Ok(vec![]);
         }
         let host = Host::open(service::SCRATCH.as_ref(), &config.state_dir)?;
-        Cycle::start(enrolled.device, config.clone(), Ledger::open(&config.ledger())?, host)?.restore().await
+        let ledger = Ledger::open(&config.ledger())?;
+        let mut cycle = Cycle::start(enrolled.device, config.clone(), ledger, host)?;
+        cycle.reattach().await?;
+        cycle.restore().await
     })?;
     for outcome in &outcomes {
         let reason = outcome.reason.as_deref().unwrap_or_default();

@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::host::Host;
 use crate::ledger::{Ledger, Settlement};
-use crate::{facts, inventory};
+use crate::{facts, inventory, resource};
 
 pub(crate) use self::leases::LOOK;
 
@@ -159,11 +159,14 @@ impl Cycle {
         Ok(Next { wait, next_end, missing: BTreeSet::new() })
     }
 
-    /// Waits for the commands of an agent that ended before they did, while leases go on ending.
+    /// Waits for the commands of an agent that ended before they did, while leases go on ending, and removes what a crash
+    /// left beside files.
     pub(crate) async fn reattach(&mut self) -> Result<()> {
         let composition = self.accepted()?.unwrap_or_default();
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &composition };
-        leases.kept_during("package", self.hands.host.reattach()).await
+        leases.kept_during("package", self.hands.host.reattach()).await?;
+        resource::remove_leftovers(&self.hands.host, &self.hands.ledger.records()?);
+        Ok(())
     }
 
     /// The time by the rule for leases.

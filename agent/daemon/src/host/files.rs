@@ -3,7 +3,6 @@
 //! Nothing is written through a name: content goes into a new file beside the old one, owner and mode are set on its
 //! descriptor, and the rename puts it in place whole. After a crash there is the old file or the new one.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
@@ -11,17 +10,16 @@ use std::rc::Rc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use muster_proto::Digest;
-use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 
+use super::temporary;
 use super::walk::{Place, Root, kind_of};
 
 /// Up to this many files are synced one by one: a whole file system may have gigabytes of someone else's to write.
 const SYNC_SINGLY: usize = 8;
 /// Files whose directories are open at the same time: a process may have 1,024 descriptors unless told otherwise.
 const AT_ONCE: usize = 400;
-/// How new files are called until they are whole.
-const TEMPORARY: &str = ".muster-new-";
 /// The largest file whose content is looked at. Where a user can put one, it may be without end.
 const READ_LIMIT: u64 = 256 * 1024 * 1024;
 /// A change within the clock's own grain of the last one leaves no trace in the times of a file.
@@ -301,23 +299,20 @@ fn write_some(root: &Root, files: &[NewFile]) -> Vec<Result<()>> {
 
 fn stage(root: &Root, file: &NewFile, dirs: &mut Dirs) -> Result<Staged> {
     let mut place = root.existing_place(&file.path)?;
+    let dir = rustix::fs::fstat(&place.dir).context("asking about its directory")?;
+    place.dir = Rc::clone(dirs.entry((dir.st_dev, dir.st_ino)).or_insert_with(|| Rc::clone(&place.dir)));
+    stage_at(place, dir.st_dev, file)
+}
+
+fn stage_at(place: Place, device: u64, file: &NewFile) -> Result<Staged> {
     if let Some(stat) = place.stat()? {
         check_plain(&stat)?;
     }
-    let dir = rustix::fs::fstat(&place.dir).context("asking about its directory")?;
-    match dirs.entry((dir.st_dev, dir.st_ino)) {
-        Entry::Occupied(known) => place.dir = Rc::clone(known.get()),
-        Entry::Vacant(new) => {
-            sweep(&place)?;
-            new.insert(Rc::clone(&place.dir));
-        }
-    }
-    let temporary = format!("{TEMPORARY}{}", random_suffix()?);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = rustix::fs::openat(&place.dir, &temporary, flags, Mode::RUSR | Mode::WUSR)
-        .context("making a new file in its directory")?;
+    let open = |name: &str| rustix::fs::openat(&place.dir, name, flags, Mode::RUSR | Mode::WUSR);
+    let (fd, temporary) = temporary::make(&place, open).context("making a new file in its directory")?;
     fill(&fd, file).inspect_err(|_| discard(&place, &temporary))?;
-    Ok(Staged { place, temporary, device: dir.st_dev, file: Some(fd) })
+    Ok(Staged { place, temporary, device, file: Some(fd) })
 }
 
 fn fill(fd: &OwnedFd, file: &NewFile) -> Result<()> {
@@ -361,34 +356,8 @@ fn put_in_place(staged: Staged) -> Result<Place> {
 }
 
 fn discard(place: &Place, temporary: &str) {
-    // If even this fails, the next write into the directory sweeps it away.
-    rustix::fs::unlinkat(&place.dir, temporary, AtFlags::empty()).ok();
-}
-
-/// Removes what a crash left: the same files are written again now, so this is where leftovers are met.
-fn sweep(place: &Place) -> Result<()> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let dir = rustix::fs::openat(&place.dir, ".", flags, Mode::empty()).context("opening its directory")?;
-    for entry in Dir::read_from(dir).context("listing its directory")? {
-        let entry = entry.context("listing its directory")?;
-        let name = entry.file_name();
-        if !name.to_bytes().starts_with(TEMPORARY.as_bytes()) {
-            continue;
-        }
-        let ours = rustix::fs::statat(&place.dir, name, AtFlags::SYMLINK_NOFOLLOW)
-            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
-        if ours {
-            rustix::fs::unlinkat(&place.dir, name, AtFlags::empty()).context("removing a leftover")?;
-        }
-    }
-    Ok(())
-}
-
-/// A suffix that nobody can foresee and occupy.
-pub(crate) fn random_suffix() -> Result<String> {
-    let mut bytes = [0; 8];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| anyhow::anyhow!("the system gives no random numbers"))?;
-    Ok(data_encoding::HEXLOWER.encode(&bytes))
+    // If even this fails, the next write of the same file or the next start removes it.
+    temporary::discard(place, temporary).ok();
 }
 
 #[cfg(test)]

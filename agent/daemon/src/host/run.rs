@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use zbus::Variant;
 
-use super::{Host, files};
+use super::{Host, files, temporary};
 
 const PREFIX: &str = "muster-run-";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
@@ -90,7 +90,7 @@ impl Host {
     pub(crate) async fn run(&mut self, work: Work, argv: &[&str], input: Option<&[u8]>) -> Result<Ran> {
         let program = argv.first().copied().context("a command has a name")?;
         let inner = async {
-            let name = format!("{PREFIX}{}", files::random_suffix()?);
+            let name = format!("{PREFIX}{}", temporary::random_suffix()?);
             let unit = format!("{name}.service");
             let files = self.make_files(&name, input)?;
             let properties = properties(work, argv, &files, input.is_some());

@@ -12,7 +12,7 @@ use crate::host::files::{self, NewFile};
 
 const LIMIT: u64 = 1024 * 1024;
 
-fn path(user: &User) -> String {
+pub(super) fn path(user: &User) -> String {
     format!("{}/.ssh/authorized_keys", user.home.trim_end_matches('/'))
 }
 

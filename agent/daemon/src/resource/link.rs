@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::{Job, Wanted, is_removal, text};
 use crate::host::Host;
-use crate::host::files::random_suffix;
+use crate::host::temporary;
 use crate::host::walk::{Place, kind_of};
 
 pub(super) fn read(host: &Host, wanted: &Wanted<'_>) -> Result<Condition> {
@@ -42,12 +42,13 @@ pub(super) fn write(host: &Host, job: &Job<'_>) -> Result<()> {
         return place.sync_dir().context("syncing its directory");
     }
     let wanted = text(&job.step.to, "target").context("no target is given")?;
-    let temporary = format!(".muster-new-{}", random_suffix()?);
-    rustix::fs::symlinkat(wanted, &place.dir, &temporary).context("making it")?;
+    let link = |name: &str| rustix::fs::symlinkat(wanted, &place.dir, name);
+    let ((), name) = temporary::make(&place, link).context("making it")?;
     let flags = if found.is_none() { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
-    let renamed = rustix::fs::renameat_with(&place.dir, &temporary, &place.dir, &place.name, flags);
+    let renamed = rustix::fs::renameat_with(&place.dir, &name, &place.dir, &place.name, flags);
     if let Err(error) = renamed {
-        rustix::fs::unlinkat(&place.dir, &temporary, AtFlags::empty()).ok();
+        // If even this fails, the next write of the same link or the next start removes it.
+        temporary::discard(&place, &name).ok();
         return Err(error).context("putting it in place");
     }
     place.sync_dir().context("syncing its directory")

@@ -23,6 +23,7 @@ mod authorized_keys;
 mod directory;
 mod file;
 mod group;
+mod leftover;
 mod link;
 mod package;
 mod repository;
@@ -30,6 +31,7 @@ mod service;
 mod sudo;
 
 pub(crate) use account::password_is_safe;
+pub(crate) use leftover::remove_leftovers;
 
 /// The most that is kept of a file's former content.
 const BACKUP_LIMIT: u64 = 16 * 1024 * 1024;

@@ -14,7 +14,7 @@ use crate::host::files::{self, NewFile};
 const KEYRINGS: &str = "/etc/apt/keyrings";
 
 /// The attributes and the files behind them.
-fn parts(id: &ResourceId) -> [(&'static str, String); 2] {
+pub(super) fn parts(id: &ResourceId) -> [(&'static str, String); 2] {
     [("key", Repository::key_path(id.key())), ("sources", Repository::sources_path(id.key()))]
 }
 

@@ -13,6 +13,7 @@ use crate::host::Host;
 use crate::host::accounts::Accounts;
 use crate::host::files::{self, NewFile};
 use crate::host::run::Work;
+use crate::host::temporary;
 
 /// The file of a rule.
 pub(super) fn path(id: &ResourceId) -> String {
@@ -54,7 +55,7 @@ async fn write_one(host: &mut Host, job: &Job<'_>, contents: &Contents<'_>) -> R
 
 /// Lets visudo judge the rule where nobody but root can put another in its place.
 async fn check(host: &mut Host, content: &[u8]) -> Result<()> {
-    let candidate = host.scratch.join(format!("sudo-{}", files::random_suffix()?));
+    let candidate = host.scratch.join(format!("sudo-{}", temporary::random_suffix()?));
     let shown = candidate.to_string_lossy().into_owned();
     OpenOptions::new()
         .write(true)

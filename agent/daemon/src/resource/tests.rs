@@ -242,6 +242,26 @@ fn what_someone_changed_or_filled_since_is_left_when_the_profile_goes() {
 }
 
 #[test]
+fn what_a_crash_left_beside_a_file_goes_at_the_start_although_it_is_wanted_no_more() {
+    let mut machine = Machine::new();
+    let wanted = composition(&[
+        json!({"file": {"path": "/srv/x", "content": "x"}}),
+        json!({"link": {"path": "/srv/link", "target": "/x"}}),
+    ]);
+    let before = machine.snapshot();
+    for step in block_on(machine.plan(&wanted)).steps {
+        let place = machine.host.root.existing_place(step.id.key()).unwrap();
+        let make = |name: &str| rustix::fs::symlinkat("half-way", &place.dir, name);
+        crate::host::temporary::make(&place, make).unwrap();
+        let record = record_of(&step, None, Value::Null);
+        machine.records.insert(step.id, record);
+    }
+    assert_ne!(machine.snapshot(), before);
+    remove_leftovers(&machine.host, &machine.records);
+    assert_eq!(machine.snapshot(), before);
+}
+
+#[test]
 fn what_is_planted_is_named_and_left_alone() {
     let mut machine = Machine::new();
     fs::write(machine.path("/etc/secret"), "secret").unwrap();

@@ -25,7 +25,6 @@ fn names(dir: &Path) -> Vec<String> {
 fn a_batch_is_written_whole_and_leaves_nothing_beside_it() {
     let (dir, root) = root();
     fs::create_dir(dir.path().join("a")).unwrap();
-    fs::write(dir.path().join("a/.muster-new-0123456789abcdef"), "from a crash").unwrap();
     let mut files: Vec<_> = (0..40).map(|i| file(&format!("/a/{i:02}"), &format!("content {i}"))).collect();
     files.push(NewFile { uid: 12, gid: 34, mode: 0o4750, ..file("/a/setuid", "x") });
     files.push(file("/none/x", ""));

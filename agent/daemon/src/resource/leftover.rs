@@ -1,0 +1,45 @@
+//! What a crash left beside the files that were being written: found by the ledger, at the start, because what is no
+//! longer wanted is never written again.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use muster_converge::plan::Record;
+use muster_proto::ResourceId;
+
+use super::{Kind, authorized_keys, repository, sudo};
+use crate::host::Host;
+use crate::host::accounts::Accounts;
+use crate::host::temporary;
+
+/// Removes the leftovers of all writes that the ledger does not know the end of.
+pub(crate) fn remove_leftovers(host: &Host, records: &BTreeMap<ResourceId, Record>) {
+    let unsettled = records.iter().filter(|(_, record)| record.intended.is_some());
+    for (id, path) in unsettled.flat_map(|(id, _)| paths(host, id).into_iter().map(move |path| (id, path))) {
+        // It stays for the next start, and disturbs nobody under its hidden name.
+        if let Err(error) = remove(host, &path) {
+            tracing::warn!(resource = %id, reason = %format!("{error:#}"), "removing what a crash left");
+        }
+    }
+}
+
+fn remove(host: &Host, path: &str) -> Result<()> {
+    match host.root.place(path)? {
+        Some(place) => temporary::remove_leftover(&place),
+        None => Ok(()),
+    }
+}
+
+/// The paths at which a resource makes something new.
+fn paths(host: &Host, id: &ResourceId) -> Vec<String> {
+    match Kind::of(id) {
+        Ok(Kind::File | Kind::Link) => vec![id.key().to_owned()],
+        Ok(Kind::Sudo) => vec![sudo::path(id)],
+        Ok(Kind::Repository) => repository::parts(id).map(|(_, path)| path).into(),
+        Ok(Kind::Account) => {
+            let accounts = Accounts::load(&host.root).unwrap_or_default();
+            accounts.user(id.key()).map(authorized_keys::path).into_iter().collect()
+        }
+        Ok(Kind::Package | Kind::Group | Kind::Directory | Kind::Service) | Err(_) => vec![],
+    }
+}
