@@ -160,7 +160,12 @@ fn digest_of(mut file: std::fs::File) -> Result<Digest> {
 /// The bytes of the file at `path`, if there are at most `limit`; `None` when there is nothing.
 pub(crate) fn content(root: &Root, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
     let Some(place) = root.place(path)? else { return Ok(None) };
-    let Some((file, _)) = open_plain(&place)? else { return Ok(None) };
+    content_at(&place, limit)
+}
+
+/// As [`content`], at a place that was reached before.
+pub(crate) fn content_at(place: &Place, limit: u64) -> Result<Option<Vec<u8>>> {
+    let Some((file, _)) = open_plain(place)? else { return Ok(None) };
     read_limited(file, limit).map(Some)
 }
 
@@ -295,6 +300,17 @@ fn write_some(root: &Root, files: &[NewFile]) -> Vec<Result<()>> {
     }
     touched.sync(&mut results);
     results
+}
+
+/// Writes one file at a place that was reached before.
+pub(crate) fn write_at(place: Place, file: &NewFile) -> Result<()> {
+    let device = rustix::fs::fstat(&place.dir).context("asking about its directory")?.st_dev;
+    let staged = stage_at(place, device, file)?;
+    if let Some(Err(error)) = staged.file.as_ref().map(rustix::fs::fsync) {
+        discard(&staged.place, &staged.temporary);
+        bail!("syncing it: {error}");
+    }
+    put_in_place(staged)?.sync_dir().context("syncing its directory")
 }
 
 fn stage(root: &Root, file: &NewFile, dirs: &mut Dirs) -> Result<Staged> {

@@ -10,7 +10,7 @@ use std::path::{Component, Path};
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 /// As many links as the kernel itself follows.
@@ -146,6 +146,14 @@ impl Place {
         let dir = rustix::fs::openat(&self.dir, ".", flags, Mode::empty())?;
         Ok(rustix::fs::fsync(&dir)?)
     }
+}
+
+/// How many entries a directory has, counted up to `most`: a user can make one that takes long to list.
+pub(crate) fn count_entries(dir: &OwnedFd, most: usize) -> Result<usize> {
+    let entries = Dir::read_from(dir).context("listing it")?.filter(|entry| {
+        entry.as_ref().map_or(true, |entry| !matches!(entry.file_name().to_bytes(), b"." | b".."))
+    });
+    Ok(entries.take(most).count())
 }
 
 /// What a path holds that should hold something else, in words.

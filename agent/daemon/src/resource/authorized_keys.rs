@@ -3,12 +3,17 @@
 //! The file lies in a user's own directory. It is reached without following a link there, replaced rather than
 //! written through, and only where the user could have made it so themselves.
 
-use anyhow::{Context as _, Result, ensure};
-use rustix::fs::{FileType, Gid, Mode, OFlags, Uid};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
 
 use crate::host::Host;
 use crate::host::accounts::User;
 use crate::host::files::{self, NewFile};
+use crate::host::walk::{Place, count_entries};
 
 const LIMIT: u64 = 1024 * 1024;
 
@@ -27,15 +32,21 @@ pub(super) fn present(host: &Host, user: &User, mut wanted: Vec<String>) -> Resu
 
 /// Lets `wanted` be there, and of `ours`, the keys that Muster may have put there, no other.
 pub(super) fn write(host: &Host, user: &User, wanted: &[&str], ours: &[String]) -> Result<()> {
+    let folder = folder(host, user)?;
+    write_in(folder, user, wanted, ours)
+}
+
+/// Writes in the directory that was checked, whatever its user has put in its place since.
+fn write_in(folder: OwnedFd, user: &User, wanted: &[&str], ours: &[String]) -> Result<()> {
     let path = path(user);
-    prepare_folder(host, user)?;
-    let before = files::content(&host.root, &path, LIMIT).with_context(|| format!("reading {path}"))?;
+    let place = Place { dir: Rc::new(folder), name: "authorized_keys".to_owned() };
+    let before = files::content_at(&place, LIMIT).with_context(|| format!("reading {path}"))?;
     let content = merge(before.as_deref().unwrap_or_default(), wanted, ours);
     if before.as_deref().is_some_and(|before| before == content) || (before.is_none() && content.is_empty()) {
         return Ok(());
     }
     let file = NewFile { path: path.clone(), content, uid: user.uid, gid: user.gid, mode: 0o600 };
-    files::write_all(&host.root, &[file]).remove(0).with_context(|| format!("writing {path}"))
+    files::write_at(place, &file).with_context(|| format!("writing {path}"))
 }
 
 /// Works on bytes, because a user's comments need not be UTF-8.
@@ -60,33 +71,101 @@ fn merge(before: &[u8], wanted: &[&str], ours: &[String]) -> Vec<u8> {
     content
 }
 
-/// Makes `.ssh` as its user would, or checks that it is theirs.
-fn prepare_folder(host: &Host, user: &User) -> Result<()> {
+/// Opens `.ssh`: made as its user would, or checked to be theirs.
+fn folder(host: &Host, user: &User) -> Result<OwnedFd> {
     let home = user.home.trim_end_matches('/');
     let place =
         host.root.place(&format!("{home}/.ssh"))?.with_context(|| format!("{home} does not exist"))?;
-    let theirs = |uid: u32| uid == user.uid || uid == 0;
     let above = rustix::fs::fstat(&place.dir).context("asking about the home directory")?;
     ensure!(above.st_uid == user.uid, "{home} does not belong to {}", user.name);
-    if place.stat()?.is_none() {
-        rustix::fs::mkdirat(&place.dir, &place.name, Mode::RWXU).context("making .ssh")?;
-        let dir = place.open(OFlags::DIRECTORY).context("opening .ssh")?;
-        rustix::fs::fchown(&dir, Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)))
-            .context("giving .ssh to its user")?;
-        return place.sync_dir();
+    match place.open(OFlags::DIRECTORY) {
+        Ok(dir) => {
+            let stat = rustix::fs::fstat(&dir).context("asking about .ssh")?;
+            let theirs = stat.st_uid == user.uid || stat.st_uid == 0;
+            ensure!(theirs, "{home}/.ssh does not belong to {}", user.name);
+            Ok(dir)
+        }
+        Err(Errno::NOENT) => make_folder(&place, user),
+        Err(Errno::NOTDIR | Errno::LOOP) => bail!("{home}/.ssh is not a directory: it is not followed"),
+        Err(error) => Err(error).context("opening .ssh"),
     }
-    let stat = place.stat()?.context(".ssh is gone again")?;
-    let directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-    ensure!(directory, "{home}/.ssh is not a directory: it is not followed");
-    ensure!(theirs(stat.st_uid), "{home}/.ssh does not belong to {}", user.name);
-    Ok(())
+}
+
+fn make_folder(place: &Place, user: &User) -> Result<OwnedFd> {
+    rustix::fs::mkdirat(&place.dir, &place.name, Mode::RWXU).context("making .ssh")?;
+    let dir = place.open(OFlags::DIRECTORY).context("opening .ssh")?;
+    hand_over(&dir, user)?;
+    place.sync_dir()?;
+    Ok(dir)
+}
+
+/// Gives a directory that was just made to its user, who may have put another one in its place since: one that holds
+/// something, or is not as it was made, is not given away.
+fn hand_over(dir: &OwnedFd, user: &User) -> Result<()> {
+    let stat = rustix::fs::fstat(dir).context("asking about .ssh")?;
+    let as_made = stat.st_uid == 0 && stat.st_mode & 0o777 == 0o700;
+    ensure!(
+        as_made && count_entries(dir, 1)? == 0,
+        "{} put another directory in the place of .ssh: it is left alone",
+        user.name
+    );
+    rustix::fs::fchown(dir, Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)))
+        .context("giving .ssh to its user")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
     use proptest::prelude::*;
 
     use super::*;
+
+    fn ada() -> User {
+        let text = String::new;
+        User {
+            name: "ada".into(),
+            uid: 1000,
+            gid: 1000,
+            gecos: text(),
+            home: "/home/ada".into(),
+            shell: text(),
+        }
+    }
+
+    fn open(path: &std::path::Path) -> OwnedFd {
+        fs::File::open(path).unwrap().into()
+    }
+
+    #[test]
+    fn a_directory_of_root_that_its_user_put_in_place_of_a_new_one_is_not_given_to_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let (kept, made) = (dir.path().join("kept"), dir.path().join("made"));
+        for path in [&kept, &made] {
+            fs::create_dir(path).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        fs::write(kept.join("secret"), "").unwrap();
+        let error = hand_over(&open(&kept), &ada()).unwrap_err().to_string();
+        assert!(error.contains("left alone"), "{error}");
+        assert_eq!(fs::metadata(&kept).unwrap().uid(), 0);
+        hand_over(&open(&made), &ada()).unwrap();
+        assert_eq!(fs::metadata(&made).unwrap().uid(), 1000);
+    }
+
+    #[test]
+    fn keys_go_into_the_directory_that_was_checked_whatever_has_its_name_by_then() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at(".ssh")).unwrap();
+        let checked = open(&at(".ssh"));
+        fs::rename(at(".ssh"), at("moved")).unwrap();
+        fs::create_dir(at(".ssh")).unwrap();
+        write_in(checked, &ada(), &["ssh-rsa A m"], &[]).unwrap();
+        assert_eq!(fs::read_to_string(at("moved/authorized_keys")).unwrap(), "ssh-rsa A m\n");
+        assert_eq!(fs::read_dir(at(".ssh")).unwrap().count(), 0);
+    }
 
     #[test]
     fn foreign_lines_stay_and_only_our_own_keys_go() {

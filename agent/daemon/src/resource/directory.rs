@@ -3,14 +3,17 @@
 use anyhow::{Context as _, Result, bail};
 use muster_proto::condition::Condition;
 use muster_proto::resource::value::Mode;
-use rustix::fs::{AtFlags, Dir, FileType, Mode as Bits, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode as Bits, OFlags};
 use rustix::io::Errno;
 
 use super::{Job, Prepared, Wanted, is_removal, mode, owners, ready};
 use crate::host::Host;
 use crate::host::accounts::Accounts;
 use crate::host::files;
-use crate::host::walk::{Place, kind_of};
+use crate::host::walk::{Place, count_entries, kind_of};
+
+/// Beyond this the number says nothing more to an admin.
+const MOST_COUNTED: usize = 10_000;
 
 pub(super) fn read(host: &Host, accounts: &Accounts, wanted: &Wanted<'_>) -> Result<Condition> {
     let Some(place) = host.root.place(wanted.id.key())? else { return Ok(Condition::Absent) };
@@ -31,13 +34,13 @@ pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {
         return Ok(ready());
     }
     let place = host.root.existing_place(job.step.id.key())?;
-    let entries = Dir::read_from(place.open(OFlags::DIRECTORY)?)?;
-    let names = entries.filter(|entry| {
-        entry.as_ref().map_or(true, |entry| !matches!(entry.file_name().to_bytes(), b"." | b".."))
-    });
-    Ok(match names.count() {
+    Ok(match count_entries(&place.open(OFlags::DIRECTORY)?, MOST_COUNTED)? {
         0 => ready(),
-        n => Prepared::Blocked(format!("it holds {n} entries, and only an empty directory is ever removed")),
+        n => {
+            let many = if n == MOST_COUNTED { "at least " } else { "" };
+            let reason = format!("it holds {many}{n} entries, and only an empty directory is ever removed");
+            Prepared::Blocked(reason)
+        }
     })
 }
 
