@@ -22,8 +22,15 @@ const SYNC_SINGLY: usize = 8;
 const AT_ONCE: usize = 400;
 /// The largest file whose content is looked at. Where a user can put one, it may be without end.
 const READ_LIMIT: u64 = 256 * 1024 * 1024;
+/// The bits that make a program run as its owner or group.
+pub(crate) const SET_ID: u32 = 0o6000;
 /// A change within the clock's own grain of the last one leaves no trace in the times of a file.
 const SETTLED_SECONDS: i64 = 2;
+
+const CHANGED: &str = "someone changed it a moment ago: left as it is";
+
+/// A user and a group by number; `None` leaves one as it is.
+pub(crate) type Owners = (Option<u32>, Option<u32>);
 
 /// A regular file as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +97,7 @@ impl Digests {
             return Ok(Some(seen(*digest, &stat)));
         }
         let Some((file, stat)) = open_plain(&place)? else { return Ok(None) };
-        let digest = digest_of(file)?;
+        let digest = digest_of(&file)?;
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec;
         if stat.st_ctime.saturating_add(SETTLED_SECONDS) < now {
             self.0.insert(path.to_owned(), (Stamp::of(&stat), digest));
@@ -138,7 +145,7 @@ fn open_plain(place: &Place) -> Result<Option<(std::fs::File, Stat)>> {
     Ok(Some((file.into(), stat)))
 }
 
-fn digest_of(mut file: std::fs::File) -> Result<Digest> {
+fn digest_of(mut file: &std::fs::File) -> Result<Digest> {
     let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
     let mut buffer = [0; 16 * 1024];
     let mut left = READ_LIMIT;
@@ -177,26 +184,43 @@ pub(crate) fn read_limited(file: std::fs::File, limit: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Sets owner, group and mode on the file itself; `None` leaves one as it is.
+/// Sets owner, group and mode on the file itself, if it has the content that is expected of it; `None` leaves a mode as
+/// it is.
 pub(crate) fn set_attributes(
     root: &Root,
     path: &str,
-    (uid, gid): (Option<u32>, Option<u32>),
+    expected: Option<Digest>,
+    owners: Owners,
     mode: Option<u32>,
 ) -> Result<()> {
     let place = root.existing_place(path)?;
     let (file, stat) = open_plain(&place)?.context("it is gone")?;
-    apply_attributes(&file.into(), &stat, (uid, gid), mode)
+    if let Some(expected) = expected {
+        ensure!(digest_of(&file)? == expected, CHANGED);
+    }
+    let mode = mode.unwrap_or_else(|| kept_mode(stat.st_mode & 0o7777, (stat.st_uid, stat.st_gid), owners));
+    apply_attributes(&file.into(), &stat, owners, Some(mode))
+}
+
+/// The mode that a file keeps under these owners. That it runs as its owner or group is lost when they change, as the
+/// kernel has it, unless it was root's: a user's own bits would be those of the next owner.
+pub(crate) fn kept_mode(mode: u32, is: (u32, u32), owners: Owners) -> u32 {
+    if is.0 != 0 && changes(is, owners) { mode & !SET_ID } else { mode }
+}
+
+/// Whether these are other owners than there are.
+pub(crate) fn changes(is: (u32, u32), owners: Owners) -> bool {
+    owners.0.is_some_and(|uid| uid != is.0) || owners.1.is_some_and(|gid| gid != is.1)
 }
 
 /// Sets owner, group and mode on an open file or directory, durably.
 pub(crate) fn apply_attributes(
     fd: &OwnedFd,
     stat: &Stat,
-    (uid, gid): (Option<u32>, Option<u32>),
+    (uid, gid): Owners,
     mode: Option<u32>,
 ) -> Result<()> {
-    if uid.is_some_and(|uid| uid != stat.st_uid) || gid.is_some_and(|gid| gid != stat.st_gid) {
+    if changes((stat.st_uid, stat.st_gid), (uid, gid)) {
         rustix::fs::fchown(fd, uid.map(Uid::from_raw), gid.map(Gid::from_raw))
             .context("changing its owner")?;
     }
@@ -229,7 +253,7 @@ fn remove(root: &Root, path: &str, expected: Option<Digest>) -> Result<Option<Pl
     let Some(place) = root.place(path)? else { return Ok(None) };
     let Some((file, _)) = open_plain(&place)? else { return Ok(None) };
     if let Some(expected) = expected {
-        ensure!(digest_of(file)? == expected, "someone changed it a moment ago: left as it is");
+        ensure!(digest_of(&file)? == expected, CHANGED);
     }
     rustix::fs::unlinkat(&place.dir, &place.name, AtFlags::empty()).context("removing it")?;
     Ok(Some(place))

@@ -1,6 +1,6 @@
 //! `file`: a regular file with its content, owner, group and mode.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use muster_proto::Digest;
 use muster_proto::condition::Condition;
 use muster_proto::resource::value::Mode;
@@ -8,7 +8,7 @@ use muster_proto::resource::value::Mode;
 use super::{Contents, Job, Wanted, is_removal, mode, owners, text};
 use crate::host::Host;
 use crate::host::accounts::Accounts;
-use crate::host::files::{self, NewFile};
+use crate::host::files::{self, NewFile, Owners, Seen};
 
 pub(super) fn read(
     host: &mut Host,
@@ -29,7 +29,7 @@ pub(super) fn read(
 /// What a step asks of a file.
 enum Change {
     Whole(NewFile),
-    Attributes { owners: (Option<u32>, Option<u32>), mode: Option<u32> },
+    Attributes { expected: Option<Digest>, owners: Owners, mode: Option<u32> },
 }
 
 pub(super) fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) -> Vec<Result<()>> {
@@ -50,8 +50,8 @@ pub(super) fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) 
                 batched.push(index);
                 results.push(None);
             }
-            Ok(Change::Attributes { owners, mode }) => {
-                results.push(Some(files::set_attributes(&host.root, path, owners, mode)));
+            Ok(Change::Attributes { expected, owners, mode }) => {
+                results.push(Some(files::set_attributes(&host.root, path, expected, owners, mode)));
             }
             Err(error) => results.push(Some(Err(error))),
         }
@@ -68,21 +68,39 @@ fn change(host: &mut Host, accounts: &Accounts, job: &Job<'_>, contents: &Conten
     let (owners, mode) = (owners(accounts, to)?, mode(to));
     let seen = host.digests.look(&host.root, path)?;
     let digest = text(to, "content").map(str::parse::<Digest>).transpose().context("its content")?;
+    let entrusts = seen.is_some_and(|seen| entrusts(&seen, owners, mode));
     let content = match (digest, seen) {
-        (None, Some(_)) => return Ok(Change::Attributes { owners, mode }),
+        (None, Some(_)) => return attributes_of_any(job, entrusts, owners, mode),
         (Some(digest), Some(seen)) if digest == seen.digest => {
-            return Ok(Change::Attributes { owners, mode });
+            // Its former owner may hold it open, and change it after it was looked at: another file can't be reached so.
+            match contents(&digest).filter(|_| entrusts) {
+                Some(content) => content,
+                None => return Ok(Change::Attributes { expected: Some(digest), owners, mode }),
+            }
         }
         (None, None) => vec![],
         (Some(digest), _) => contents(&digest).context("its content is no longer known to the agent")?,
     };
+    let kept = seen.map(|seen| files::kept_mode(seen.mode, (seen.uid, seen.gid), owners));
     Ok(Change::Whole(NewFile {
         path: path.to_owned(),
         content,
         uid: owners.0.or(seen.map(|seen| seen.uid)).unwrap_or(0),
         gid: owners.1.or(seen.map(|seen| seen.gid)).unwrap_or(0),
-        mode: mode.or(seen.map(|seen| seen.mode)).unwrap_or(0o644),
+        mode: mode.or(kept).unwrap_or(0o644),
     }))
+}
+
+/// Whether the file gets another owner, or runs as its owner or group.
+fn entrusts(seen: &Seen, owners: Owners, mode: Option<u32>) -> bool {
+    files::changes((seen.uid, seen.gid), owners) || mode.is_some_and(|mode| mode & files::SET_ID != 0)
+}
+
+/// Where nobody says what a file holds, it is trusted with no more than what it held when that was planned.
+fn attributes_of_any(job: &Job<'_>, entrusts: bool, owners: Owners, mode: Option<u32>) -> Result<Change> {
+    ensure!(job.step.from != Condition::Absent, "someone made it a moment ago: left as it is");
+    let expected = expected(job).filter(|_| entrusts);
+    Ok(Change::Attributes { expected, owners, mode })
 }
 
 /// Removes the files that steps found, unless they changed since.

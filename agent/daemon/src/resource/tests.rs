@@ -242,6 +242,45 @@ fn what_someone_changed_or_filled_since_is_left_when_the_profile_goes() {
 }
 
 #[test]
+fn a_file_that_is_entrusted_to_root_is_none_that_a_user_may_hold_open() {
+    let mut machine = Machine::new();
+    let path = machine.path("/home/ada/tool");
+    fs::write(&path, "tool\n").unwrap();
+    chown(&path, Some(1000), Some(1000)).unwrap();
+    let mut held = fs::File::options().append(true).open(&path).unwrap();
+    let file = json!({"path": "/home/ada/tool", "content": "tool\n", "owner": "root", "mode": "4755"});
+    assert_eq!(block_on(machine.converge(&composition(&[json!({ "file": file })]))), BTreeMap::new());
+    std::io::Write::write_all(&mut held, b"evil\n").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "tool\n");
+    let meta = fs::metadata(&path).unwrap();
+    assert_eq!((meta.uid(), meta.mode() & 0o7777), (0, 0o4755));
+}
+
+#[test]
+fn a_file_that_a_user_made_or_changed_after_it_was_looked_at_is_not_entrusted_to_root() {
+    let mut machine = Machine::new();
+    let path = machine.path("/home/ada/tool");
+    let file = json!({"path": "/home/ada/tool", "owner": "root", "mode": "4755"});
+    let wanted = composition(&[json!({ "file": file })]);
+    let id = ResourceId::new("file", "/home/ada/tool");
+    for there in [None, Some("mine\n")] {
+        fs::remove_file(&path).ok();
+        if let Some(content) = there {
+            fs::write(&path, content).unwrap();
+            chown(&path, Some(1000), Some(1000)).unwrap();
+        }
+        let plan = block_on(machine.plan(&wanted));
+        fs::write(&path, "evil\n").unwrap();
+        chown(&path, Some(1000), Some(1000)).unwrap();
+        let written = block_on(write(&mut machine.host, &[&plan.steps[0]], &BTreeMap::new(), &|_| None));
+        let error = written[&id].result.clone().unwrap_err();
+        assert!(error.contains("a moment ago: left as it is"), "{error}");
+        let meta = fs::metadata(&path).unwrap();
+        assert_eq!((meta.uid(), meta.mode() & 0o7000), (1000, 0));
+    }
+}
+
+#[test]
 fn what_a_crash_left_beside_a_file_goes_at_the_start_although_it_is_wanted_no_more() {
     let mut machine = Machine::new();
     let wanted = composition(&[
