@@ -1,10 +1,12 @@
 //! The local account databases: passwd, group and shadow. Of a password only its state is kept, never its hash.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 
 use super::files;
+use super::processes;
 use super::walk::Root;
 
 const LIMIT: u64 = 16 * 1024 * 1024;
@@ -15,6 +17,8 @@ pub(crate) struct Accounts {
     users: Vec<User>,
     groups: Vec<Group>,
     shadow: BTreeMap<String, Shadow>,
+    /// The accounts that something runs as, looked at when that is first asked.
+    running: OnceCell<BTreeSet<u32>>,
 }
 
 /// One line of passwd.
@@ -69,6 +73,7 @@ impl Accounts {
             users: read("/etc/passwd")?.lines().filter_map(parse_user).collect(),
             groups: read("/etc/group")?.lines().filter_map(parse_group).collect(),
             shadow: read("/etc/shadow")?.lines().filter_map(parse_shadow).collect(),
+            running: OnceCell::new(),
         })
     }
 
@@ -100,6 +105,15 @@ impl Accounts {
     /// What shadow says of the account; without a line it has no password.
     pub(crate) fn shadow(&self, name: &str) -> Shadow {
         self.shadow.get(name).copied().unwrap_or(Shadow { password: Password::None, expires: None })
+    }
+
+    /// Whether something runs as the account.
+    pub(crate) fn runs(&self, uid: u32) -> Result<bool> {
+        if let Some(running) = self.running.get() {
+            return Ok(running.contains(&uid));
+        }
+        let running = processes::owners()?;
+        Ok(self.running.get_or_init(|| running).contains(&uid))
     }
 
     /// The number of a named owner.

@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result};
 pub(crate) mod accounts;
 pub(crate) mod dpkg;
 pub(crate) mod files;
+pub(crate) mod processes;
 pub(crate) mod run;
 pub(crate) mod systemd;
 pub(crate) mod temporary;

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail, ensure};
 use muster_proto::condition::Condition;
 use muster_proto::report::Secret;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde_json::{Value, json};
 
 use super::{
@@ -15,6 +14,7 @@ use super::{
 };
 use crate::host::Host;
 use crate::host::accounts::{Accounts, Password, Shadow, User};
+use crate::host::processes;
 use crate::host::run::Work;
 
 /// The day that locks: the first one of 1970, which every tool takes for the past.
@@ -49,7 +49,7 @@ pub(super) fn read(host: &Host, accounts: &Accounts, wanted: &Wanted<'_>) -> Res
         Password::Empty => "empty",
     };
     Ok(Condition::present([
-        ("locked", locked(shadow)),
+        ("locked", locked_whole(accounts, user, wanted)?),
         ("full_name", full_name(user).into()),
         ("uid", user.uid.into()),
         ("shell", user.shell.as_str().into()),
@@ -70,6 +70,24 @@ fn locked(shadow: Shadow) -> Value {
         (false, Password::Locked) => "password only".into(),
         (false, Password::Set | Password::None | Password::Empty) => false.into(),
     }
+}
+
+/// As [`locked`], but a lock that Muster began is not done while something of the account runs: a crash may have come
+/// between the two. Who else locked the account may want it so.
+fn locked_whole(accounts: &Accounts, user: &User, wanted: &Wanted<'_>) -> Result<Value> {
+    let shadow = locked(accounts.shadow(&user.name));
+    let locks = |condition: &Condition| flag(condition, "locked") == Some(true);
+    let Some(record) = wanted.record.filter(|record| shadow == true && written_by(record).any(locks)) else {
+        return Ok(shadow);
+    };
+    Ok(match wanted.resource {
+        // Where its end is settled and only its claim is gone, nothing is left to do.
+        None if locks(&record.wrote) || !wanted.was_absent() => shadow,
+        _ if !accounts.runs(user.uid)? => shadow,
+        Some(_) => "logins only".into(),
+        // As it was last settled: what is found there is Muster's own doing, and no change of someone else's.
+        None => false.into(),
+    })
 }
 
 fn full_name(user: &User) -> &str {
@@ -126,7 +144,8 @@ async fn make_so(host: &mut Host, job: &Job<'_>, secret: &mut Option<Secret>) ->
     refuse_moves(&user, to)?;
     modify(host, &accounts, &user, job).await?;
     if job.changes("locked") && flag(to, "locked") == Some(true) {
-        end_sessions(host, user.uid).await?;
+        host.systemd.end_sessions(user.uid).await?;
+        processes::end_all(user.uid).await?;
     }
     if job.changes("ssh_keys") {
         let ours = job.record.and_then(|record| entries(written_by(record), "ssh_keys")).unwrap_or_default();
@@ -289,32 +308,6 @@ fn new_password() -> Result<String> {
         password.push(char::from(*letter));
     }
     Ok(password)
-}
-
-/// Ends the sessions of a locked account, and whatever it has left running.
-async fn end_sessions(host: &mut Host, uid: u32) -> Result<()> {
-    host.systemd.end_sessions(uid).await?;
-    for entry in fs::read_dir("/proc").context("listing processes")? {
-        let name = entry.context("listing processes")?.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw) else {
-            continue;
-        };
-        // The descriptor names this process and never a later one with its number: ask after it is open.
-        let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
-        if owner_of(pid) == Some(uid) {
-            match pidfd_send_signal(&process, Signal::KILL) {
-                Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-                Err(error) => return Err(error).context("ending its processes"),
-            }
-        }
-    }
-    Ok(())
-}
-
-fn owner_of(pid: Pid) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    line.split_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -406,6 +406,37 @@ fn a_user_who_spoils_their_keys_does_not_keep_the_account_from_being_locked() {
 }
 
 #[test]
+fn an_account_whose_end_was_cut_off_is_not_done_while_something_of_it_runs() {
+    let mut machine = Machine::new();
+    let uid = 64_323;
+    let passwd = format!("ada:x:{uid}:1000::/home/ada:/bin/sh\n");
+    fs::write(machine.path("/etc/passwd"), passwd).unwrap();
+    fs::write(machine.path("/etc/shadow"), "ada:!:1:::::1:\n").unwrap();
+    let ended = composition(&[json!({"account": {"name": "ada", "not_after": "2026-01-01T00:00:00Z"}})]);
+    let id = ResourceId::new("account", "ada");
+    let cut_off = Record {
+        before: Condition::Absent,
+        wrote: Condition::present([("locked", false.into())]),
+        intended: Some(Condition::present([("locked", true.into())])),
+        profile: "p".into(),
+        on_removal: muster_proto::resource::OnRemoval::Restore,
+        not_after: None,
+        extra: Value::Null,
+    };
+    machine.records.insert(id, cut_off);
+    let running = crate::host::processes::tests::Running::start(uid, "sleep 600");
+    for wanted in [&ended, &Composition::default()] {
+        let plan = block_on(machine.plan(wanted));
+        let locks: Vec<_> = plan.steps.iter().filter_map(|step| flag(&step.to, "locked")).collect();
+        assert_eq!(locks, [true], "{plan:?}");
+    }
+    drop(running);
+    for wanted in [&ended, &Composition::default()] {
+        assert!(block_on(machine.plan(wanted)).steps.is_empty());
+    }
+}
+
+#[test]
 fn keys_of_a_user_whose_ssh_folder_leads_elsewhere_are_not_touched() {
     let mut machine = Machine::new();
     fs::create_dir(machine.path("/root")).unwrap();
