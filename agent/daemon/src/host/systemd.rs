@@ -13,6 +13,12 @@ const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
+const JOB: &str = "org.freedesktop.systemd1.Job";
+/// How often a job is asked after: when systemd starts itself anew, as its own upgrade has it do, it has another name, and
+/// is not heard.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// The result of a job whose end was not heard.
+const UNKNOWN: &str = "unknown";
 /// How long systemd may take to answer; jobs are waited for separately.
 const ANSWER: Duration = Duration::from_secs(30);
 
@@ -192,7 +198,7 @@ impl Systemd {
         let bus = self.connection().await?;
         let rule = MatchRule::builder()
             .msg_type(zbus::message::Type::Signal)
-            .sender(BUS)
+            .sender(owner(&bus).await?)
             .interface(MANAGER)
             .member("JobRemoved")
             .build()?;
@@ -255,19 +261,40 @@ impl Jobs {
     /// Waits for the end of one job; its result.
     pub(crate) async fn wait(&mut self, job: &OwnedObjectPath, limit: Duration) -> Result<String> {
         let wait = async {
-            while let Some(message) = self.removed.next().await {
-                let message = message.context("listening to systemd")?;
-                let Some(result) = result_of(&message, job) else { continue };
-                if is_from_systemd(&self.bus, &message).await? {
-                    return Ok(result);
+            loop {
+                match tokio::time::timeout(LOOK_AGAIN, self.heard(job)).await {
+                    Ok(result) => return result,
+                    Err(_) if self.is_gone(job).await => return Ok(UNKNOWN.to_owned()),
+                    Err(_) => {}
                 }
-                tracing::warn!(sender = ?message.header().sender(), "someone claims to be systemd on the D-Bus");
             }
-            bail!("the system's D-Bus went away")
         };
         match tokio::time::timeout(limit, wait).await {
             Ok(result) => result,
             Err(_) => bail!("systemd was not done after {} s", limit.as_secs()),
+        }
+    }
+
+    /// What systemd says when the job ends.
+    async fn heard(&mut self, job: &OwnedObjectPath) -> Result<String> {
+        while let Some(message) = self.removed.next().await {
+            if let Some(result) = result_of(&message.context("listening to systemd")?, job) {
+                return Ok(result);
+            }
+        }
+        bail!("the system's D-Bus went away")
+    }
+
+    /// Whether systemd has no such job any more: every job has a state. Where it can't be asked it is asked again later.
+    async fn is_gone(&self, job: &OwnedObjectPath) -> bool {
+        use zbus::fdo::Error::{UnknownInterface, UnknownMethod, UnknownObject, UnknownProperty};
+        let state = self.bus.call_method(Some(BUS), job, Some(PROPERTIES), "Get", &(JOB, "State"));
+        match tokio::time::timeout(ANSWER, state).await {
+            Ok(Err(zbus::Error::FDO(error))) => matches!(
+                *error,
+                UnknownObject(_) | UnknownProperty(_) | UnknownInterface(_) | UnknownMethod(_)
+            ),
+            Ok(Ok(_) | Err(_)) | Err(_) => false,
         }
     }
 }
@@ -279,18 +306,16 @@ fn result_of(signal: &Message, job: &OwnedObjectPath) -> Option<String> {
     (ended.as_str() == job.as_str()).then(|| result.to_owned())
 }
 
-/// Whether systemd sent the signal. The rule that asks for its signals does not keep out those that any local user sends
-/// straight to this connection: a lock or an upgrade would then count as done, and be ended half-way.
-async fn is_from_systemd(bus: &Connection, signal: &Message) -> Result<bool> {
+/// The name that systemd has on this bus, which nobody can take from it. A rule that asks for the signals of this one
+/// keeps out those that any local user sends straight to this connection, also before they fill its queue: a lock or an
+/// upgrade would count as done and be ended half-way, or no answer would be heard any more.
+pub(crate) async fn owner(bus: &Connection) -> Result<String> {
     const BROKER: &str = "org.freedesktop.DBus";
     let owner = bus.call_method(Some(BROKER), "/org/freedesktop/DBus", Some(BROKER), "GetNameOwner", &(BUS,));
-    let reply = match tokio::time::timeout(ANSWER, owner).await {
-        Ok(reply) => reply.context("asking who systemd is")?,
+    match tokio::time::timeout(ANSWER, owner).await {
+        Ok(reply) => reply.and_then(|reply| reply.body().deserialize()).context("asking who systemd is"),
         Err(_) => bail!("the system's D-Bus did not answer within {} s", ANSWER.as_secs()),
-    };
-    let body = reply.body();
-    let owner: &str = body.deserialize().context("asking who systemd is")?;
-    Ok(signal.header().sender().is_some_and(|sender| sender.as_str() == owner))
+    }
 }
 
 fn unit(row: UnitRow) -> Unit {
@@ -310,3 +335,6 @@ where
         Err(_) => bail!("systemd did not answer {method} within {} s", ANSWER.as_secs()),
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

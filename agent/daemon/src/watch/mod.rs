@@ -47,7 +47,7 @@ impl Watch {
         let events = inotify.into_event_stream([0; 4096]).context("inotify can't be waited on")?;
         let units = units::Units::start().await;
         if let Err(error) = &units {
-            tracing::warn!(%error, "systemd can't be watched: drift of services is found by the scan");
+            tracing::warn!(reason = %format!("{error:#}"), "systemd can't be watched: drift of services is found by the scan");
         }
         Ok(Self { events, watches, watched: BTreeMap::new(), units: units.ok(), untold: false })
     }
