@@ -1,7 +1,9 @@
 //! Composition: the one place where revisions merge into what a device should be. Pure, and the same on both sides.
 //!
 //! Higher precedence wins the whole resource. Equal precedence with different content is a conflict. An audit claim
-//! never overrides an enforced one.
+//! never overrides an enforced one. Claims of different kinds on one path are rivals as if they were on one resource.
+
+mod paths;
 
 use std::collections::BTreeMap;
 
@@ -37,6 +39,13 @@ pub struct Claim {
     pub common: Common,
     /// Profiles whose claims lost to this one.
     pub overrides: Vec<String>,
+}
+
+impl Claim {
+    /// What decides between claims.
+    fn weight(&self) -> (Mode, i32) {
+        (self.source.mode, self.source.precedence)
+    }
 }
 
 /// What a claim comes to on one device.
@@ -125,6 +134,7 @@ pub fn compose(
     }
     composition.claims =
         candidates.into_iter().filter_map(|(id, rivals)| Some((id, settle(rivals)?))).collect();
+    paths::settle(&mut composition.claims);
     Ok(composition)
 }
 

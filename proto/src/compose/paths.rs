@@ -1,0 +1,169 @@
+//! Claims of different kinds on one path: a directory, a file and a link can't stand in the same place.
+
+use std::collections::BTreeMap;
+
+use super::{CONFLICT, Claim, Claimed};
+use crate::condition::Condition;
+use crate::id::ResourceId;
+
+/// The kinds whose key is the path of what they are.
+const ON_PATHS: [&str; 3] = ["directory", "file", "link"];
+
+/// Settles each contested path as if its claims were on one resource: the highest weight wins, equal weight is a
+/// conflict.
+pub(super) fn settle(claims: &mut BTreeMap<ResourceId, Claim>) {
+    for rivals in contested(claims) {
+        let highest = rivals.iter().map(|id| claims[id].weight()).max();
+        let (first, rest): (Vec<_>, Vec<_>) =
+            rivals.into_iter().partition(|id| Some(claims[id].weight()) == highest);
+        if first.len() > 1 {
+            block_all(claims, &first);
+        }
+        yield_to(claims, &first[0], &rest);
+    }
+}
+
+/// The ids that claim the same path, unless all of them agree that nothing should be there.
+fn contested(claims: &BTreeMap<ResourceId, Claim>) -> Vec<Vec<ResourceId>> {
+    let mut by_path: BTreeMap<&str, Vec<(&ResourceId, &Claim)>> = BTreeMap::new();
+    for (id, claim) in claims {
+        // A claim that does not hold here stands in nobody's way.
+        if ON_PATHS.contains(&id.kind()) && claim.claimed != Claimed::NotApplicable {
+            by_path.entry(id.key()).or_default().push((id, claim));
+        }
+    }
+    let wants_nothing = |claim: &Claim| matches!(&claim.claimed, Claimed::Apply(resource) if resource.desired() == Condition::Absent);
+    by_path
+        .into_values()
+        .filter(|rivals| rivals.len() > 1 && !rivals.iter().all(|(_, claim)| wants_nothing(claim)))
+        .map(|rivals| rivals.into_iter().map(|(id, _)| id.clone()).collect())
+        .collect()
+}
+
+/// Claims of equal weight: each is left as it last was.
+fn block_all(claims: &mut BTreeMap<ResourceId, Claim>, rivals: &[ResourceId]) {
+    let named: Vec<_> = rivals.iter().map(|id| format!("{id} of {}", claims[id].source.profile)).collect();
+    let reason = format!("{CONFLICT}{} are on one path at equal precedence", named.join(" and "));
+    let profiles: Vec<_> = rivals.iter().map(|id| claims[id].source.profile.to_string()).collect();
+    for id in rivals {
+        let Some(claim) = claims.get_mut(id) else { continue };
+        claim.claimed = Claimed::Blocked { reason: reason.clone() };
+        let own = claim.source.profile.to_string();
+        claim.overrides.extend(profiles.iter().filter(|profile| **profile != own).cloned());
+    }
+}
+
+/// Takes the lesser claims away; where the one before them is not carried out, they too stay as they last were.
+fn yield_to(claims: &mut BTreeMap<ResourceId, Claim>, first: &ResourceId, rest: &[ResourceId]) {
+    let Some(winner) = claims.get(first) else { return };
+    let applies = matches!(winner.claimed, Claimed::Apply(_));
+    let reason = format!("{first} of {} is on the same path and comes first", winner.source.profile);
+    let mut overridden = vec![];
+    for id in rest {
+        if applies && let Some(loser) = claims.remove(id) {
+            overridden.push(loser.source.profile.to_string());
+            overridden.extend(loser.overrides);
+        } else if let Some(loser) = claims.get_mut(id) {
+            loser.claimed = Claimed::Blocked { reason: reason.clone() };
+        }
+    }
+    if let Some(winner) = claims.get_mut(first) {
+        winner.overrides.extend(overridden);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::compose::{Claimed, Composition, compose, conflicts};
+    use crate::id::{Digest, ResourceId};
+    use crate::state::DesiredState;
+    use crate::when::Facts;
+
+    /// Composes profiles, each with its resources, at these precedences.
+    fn composed(profiles: &[(&str, u32, Value)]) -> Composition {
+        let documents = profiles.iter().map(|(name, _, resources)| {
+            let profile = json!({"muster": 1, "profile": name, "resources": resources});
+            serde_json::to_vec(&profile).unwrap()
+        });
+        let documents: Vec<_> = documents.collect();
+        let revisions = profiles.iter().zip(&documents).map(|((name, precedence, _), bytes)| {
+            json!({"assignment": "a", "profile": name, "revision": 1, "precedence": precedence,
+                   "digest": Digest::of(bytes), "mode": "enforce"})
+        });
+        let state: DesiredState = serde_json::from_value(json!({
+            "muster": 1, "composition": 1, "device": "6c8e7f0a-0d0c-4b0a-9d5e-0a1b2c3d4e5f", "generation": 1,
+            "issued": "2026-01-01T00:00:00Z", "revisions": revisions.collect::<Vec<_>>(),
+            "bindings": {"name": "d", "serial": "s"},
+        }))
+        .unwrap();
+        let documents = documents.into_iter().map(|bytes| (Digest::of(&bytes), bytes)).collect();
+        compose(&state, &documents, &Facts::default()).unwrap()
+    }
+
+    fn both_ways(one: (&str, u32, Value), other: (&str, u32, Value)) -> Composition {
+        let composition = composed(&[one.clone(), other.clone()]);
+        assert_eq!(composed(&[other, one]), composition, "the order does not matter");
+        composition
+    }
+
+    fn file() -> Value {
+        json!([{"file": {"path": "/srv/x", "content": "x"}}])
+    }
+
+    fn directory() -> Value {
+        json!([{"directory": {"path": "/srv/x"}}])
+    }
+
+    fn id(kind: &str) -> ResourceId {
+        ResourceId::new(kind, "/srv/x")
+    }
+
+    #[test]
+    fn two_kinds_on_one_path_at_equal_precedence_are_a_conflict_and_both_stay_as_they_were() {
+        let composition = both_ways(("a", 1, file()), ("b", 1, directory()));
+        for kind in ["file", "directory"] {
+            assert!(matches!(composition.claims[&id(kind)].claimed, Claimed::Blocked { .. }), "{kind}");
+        }
+        let conflicts = conflicts(&composition);
+        assert_eq!(conflicts.len(), 2);
+        assert_eq!(
+            (&conflicts[0].resource, conflicts[0].profiles.join(" ")),
+            (&id("directory"), "b a".into())
+        );
+        assert_eq!((&conflicts[1].resource, conflicts[1].profiles.join(" ")), (&id("file"), "a b".into()));
+    }
+
+    #[test]
+    fn the_kind_of_higher_precedence_wins_the_path_and_the_other_leaves() {
+        for (file_at, directory_at, winner) in [(2, 1, "file"), (1, 2, "directory")] {
+            let composition = both_ways(("a", file_at, file()), ("b", directory_at, directory()));
+            let ids: Vec<_> = composition.claims.keys().cloned().collect();
+            assert_eq!(ids, [id(winner)]);
+            let claim = &composition.claims[&id(winner)];
+            assert!(matches!(claim.claimed, Claimed::Apply(_)));
+            assert_eq!(claim.overrides.len(), 1);
+            assert_eq!(conflicts(&composition), []);
+        }
+    }
+
+    #[test]
+    fn what_yields_to_a_claim_that_is_not_understood_stays_as_it_was() {
+        let newer = json!([{"link": {"path": "/srv/x", "target": "/y", "hard": true}}]);
+        let composition = both_ways(("a", 2, newer), ("b", 1, file()));
+        assert!(matches!(composition.claims[&id("link")].claimed, Claimed::Unsupported { .. }));
+        assert!(matches!(composition.claims[&id("file")].claimed, Claimed::Blocked { .. }));
+        assert_eq!(conflicts(&composition), []);
+    }
+
+    #[test]
+    fn kinds_that_agree_that_nothing_is_there_or_hold_elsewhere_are_no_conflict() {
+        let gone = |kind: &str| json!([{kind: {"path": "/srv/x", "state": "absent"}}]);
+        let composition = both_ways(("a", 1, gone("file")), ("b", 1, gone("link")));
+        assert_eq!((composition.claims.len(), conflicts(&composition)), (2, vec![]));
+        let elsewhere = json!([{"directory": {"path": "/srv/x", "when": {"os": ["plan9"]}}}]);
+        let composition = both_ways(("a", 1, file()), ("b", 1, elsewhere));
+        assert_eq!((composition.claims.len(), conflicts(&composition)), (2, vec![]));
+    }
+}
