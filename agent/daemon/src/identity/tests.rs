@@ -277,9 +277,24 @@ fn a_certificate_that_is_not_for_this_device_is_not_kept() {
     folder.keep(folder.key().unwrap(), named(&ours(), vec![uri(&good)]), trust(&organization)).unwrap();
 }
 
+const JOIN: &str = "server = \"muster.corp.example:8440\"\ntrust = [\"sha256:0000000000000000000000000000000000000000000000000000000000000000\"]\ntrust_domain = \"corp.example\"\ntoken = \"TOPSECRET\"\n";
+
+#[test]
+fn a_join_file_that_others_may_read_or_write_is_taken_from_them() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("join.toml");
+    std::fs::write(&path, JOIN).unwrap();
+    for (before, after) in [(0o644, 0o600), (0o620, 0o600), (0o604, 0o600), (0o400, 0o400)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(before)).unwrap();
+        assert_eq!(join::read(&path).unwrap().unwrap().token, "TOPSECRET");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, after, "{before:o}");
+    }
+    assert_eq!(join::read(&temp.path().join("none")).unwrap(), None);
+}
+
 #[test]
 fn a_join_file_is_read_strictly_and_its_token_never_repeated() {
-    let good = "server = \"muster.corp.example:8440\"\ntrust = [\"sha256:0000000000000000000000000000000000000000000000000000000000000000\"]\ntrust_domain = \"corp.example\"\ntoken = \"TOPSECRET\"\n";
+    let good = JOIN;
     assert_eq!(join::parse(good).unwrap().token, "TOPSECRET");
     let bad = [
         good.replace("token =", "secret ="),

@@ -247,3 +247,49 @@ fn is_done(host: &Host, job: &Job<'_>) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+
+    use muster_converge::plan::Step;
+    use muster_proto::ResourceId;
+    use muster_proto::condition::Action;
+
+    use super::*;
+
+    fn install(name: &str) -> Step {
+        Step {
+            id: ResourceId::new("package", name),
+            action: Action::Create,
+            from: Condition::Absent,
+            to: Condition::present([]),
+            differences: vec![],
+            claim: None,
+            restart: false,
+            ending: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_no_package_has_does_not_stand_for_those_that_it_matches() {
+        let folder = tempfile::tempdir().unwrap();
+        let status = "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.36-9\n";
+        fs::create_dir_all(folder.path().join("var/lib/dpkg")).unwrap();
+        fs::write(folder.path().join("var/lib/dpkg/status"), status).unwrap();
+        let mut host = Host::at(folder.path(), &folder.path().join("run"), folder.path()).unwrap();
+        host.packages.refresh(&host.root).unwrap();
+        // What apt-get would do for the name `libboost1.7`.
+        let matches =
+            ["libboost1.74-dev", "libboost1.74-doc"].map(|name| (name.to_owned(), "1.74-1".to_owned()));
+        let simulation = Simulation { added: BTreeMap::from(matches), ..Simulation::default() };
+        for (name, admitted) in [("libboost1.7", false), ("libboost1.74-dev", true), ("libc6", true)] {
+            let job = Job { step: &install(name), record: None };
+            assert_eq!(admits(&host, &simulation, &job), admitted, "{name}");
+        }
+        let job = Job { step: &install("libboost1.7"), record: None };
+        let error = pick_version(&mut host, &job).await.unwrap_err().to_string();
+        assert_eq!(error, "no repository of this device has libboost1.7");
+    }
+}
