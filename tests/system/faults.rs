@@ -41,9 +41,12 @@ fn text(round: u32) -> String {
 
 /// Every round wants something else of each resource, and every other round one file less.
 fn profile(round: u32) -> String {
-    let mode = if round % 2 == 0 { "0640" } else { "0644" };
-    let odd =
-        if round % 2 == 0 { String::new() } else { format!("  - file: {{ path: {ODD}, content: odd }}\n") };
+    let mode = if round.is_multiple_of(2) { "0640" } else { "0644" };
+    let odd = if round.is_multiple_of(2) {
+        String::new()
+    } else {
+        format!("  - file: {{ path: {ODD}, content: odd }}\n")
+    };
     format!(
         r#"muster: 1
 profile: faults
@@ -64,7 +67,7 @@ resources:
 fn check_applied(device: &Device<'_>, round: u32, when: &str) -> Result<()> {
     assert!(device.read_file(FILE)? == text(round), "{FILE} is not of round {round}");
     assert_eq!(device.read_file(SMALL)?, format!("round {round}\n"));
-    let mode = if round % 2 == 0 { "640" } else { "644" };
+    let mode = if round.is_multiple_of(2) { "640" } else { "644" };
     let says = |argv: &[&str]| -> Result<String> { Ok(device.exec(argv)?.ok()?.line().to_owned()) };
     assert_eq!(says(&["stat", "-c", "%a %U %G", SMALL])?, format!("{mode} root crew"));
     assert_eq!(says(&["readlink", "/srv/faults/current"])?, format!("/srv/round-{round}"));
