@@ -28,7 +28,7 @@ pub(crate) use trouble::Trouble;
 /// What comes from the link.
 #[derive(Debug)]
 pub(crate) enum FromServer {
-    /// The link is up: what was not acknowledged can be sent again.
+    /// The link is up, or a call over it failed a while ago: what was not acknowledged can be sent again.
     Up,
     /// A desired state, as its exact bytes.
     State {

@@ -85,6 +85,8 @@ pub(super) async fn run(
         report: None,
         news: VecDeque::new(),
         renew_at,
+        again: Backoff::default(),
+        again_at: None,
         up: false,
     };
     session.follow(notices?).await
@@ -101,6 +103,9 @@ struct Session<'a> {
     report: Option<wire::ReportRequest>,
     news: VecDeque<FromServer>,
     renew_at: Instant,
+    again: Backoff,
+    /// When the owner is asked to say again what a failed call was to bring.
+    again_at: Option<Instant>,
     up: bool,
 }
 
@@ -123,6 +128,7 @@ impl Session<'_> {
                 call = self.next_call();
             }
             let renew_at = self.renew_at;
+            let again_at = self.again_at;
             tokio::select! {
                 biased;
                 permit = news.reserve(), if !self.news.is_empty() => {
@@ -146,6 +152,10 @@ impl Session<'_> {
                     None => return Ok(End::OwnerGone),
                 },
                 () = sleep_until(renew_at), if call.is_none() => {}
+                () = sleep_until(again_at.unwrap_or(renew_at)), if again_at.is_some() => {
+                    self.again_at = None;
+                    self.news.push_back(FromServer::Up);
+                }
                 () = sleep_until(silent_at) => return Err(Trouble::Silent),
             }
         }
@@ -224,9 +234,13 @@ impl Session<'_> {
                 if let Some(time) = server_time {
                     self.time.vouched(time);
                 }
+                self.again = Backoff::default();
                 self.news.push_back(FromServer::Acknowledged { report, sequence });
             }
-            Err(trouble @ Trouble::Call(_)) => tracing::warn!("{}", trouble.whole()),
+            Err(trouble @ Trouble::Call(_)) => {
+                self.again.say(&trouble);
+                self.again_at = Some(Instant::now() + self.again.next());
+            }
             Err(trouble @ Trouble::Identity(_)) => {
                 tracing::warn!("the certificate was not renewed: {}", trouble.whole());
             }

@@ -291,6 +291,26 @@ async fn a_report_that_the_server_can_not_take_does_not_keep_states_away() {
 }
 
 #[tokio::test]
+async fn a_report_that_the_server_turned_away_for_now_is_asked_for_again_and_less_and_less_often() {
+    let organization = Organization::new();
+    let report = |_| Err(Status::resource_exhausted("this device asks for more than its share"));
+    let script = Script { report: Box::new(report), ..Script::default() };
+    let server = Server::start(&organization, Shown::default(), script).await;
+    let (temp, device) = enrolled(&organization, &server, MONTH);
+    let mut link = Running::start(device, temp.path());
+    link.up().await;
+    let mut waits = Vec::new();
+    for _ in 0..3 {
+        let began = std::time::Instant::now();
+        link.orders.send(ToServer::Report(Default::default())).await.unwrap();
+        link.up().await;
+        waits.push(began.elapsed().as_millis());
+    }
+    assert!(waits[0] >= 500 && waits[2] >= 2_000, "{waits:?}");
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
 async fn a_certificate_past_two_thirds_of_its_life_is_renewed_on_the_running_link() {
     let organization = Arc::new(Organization::new());
     let ca = Arc::clone(&organization);
