@@ -301,7 +301,7 @@ async fn a_report_that_the_server_turned_away_for_now_is_asked_for_again_and_les
     link.up().await;
     let mut waits = Vec::new();
     for _ in 0..3 {
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         link.orders.send(ToServer::Report(Default::default())).await.unwrap();
         link.up().await;
         waits.push(began.elapsed().as_millis());
