@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use muster_proto::rest::{Approve, Device as View, DeviceDetail, DevicePatch, Import, RevealedPassword};
 use reqwest::Method;
 
-use super::why;
+use super::{removal, why};
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
 use crate::output::{self, Output, ago, word};
@@ -255,6 +255,7 @@ impl ImportArgs {
                 if self.dry_run { " (nothing was imported)" } else { "" }
             ))
         })?;
+        import.removal.iter().for_each(removal::note);
         Ok(if self.dry_run && changes { Ending::Changes } else { Ending::Fine })
     }
 }

@@ -17,10 +17,10 @@ use serde_json::json;
 
 use super::audit::{self, Act};
 use super::import::Trial;
-use super::{App, AppError, device, profile, recompile, secret};
+use super::{App, AppError, device, hold, profile, recompile, secret};
 
 /// How many names of devices an answer lists: enough to see that the target is right.
-const NAMES: usize = 1_000;
+pub(super) const NAMES: usize = 1_000;
 
 /// What an assignment would do.
 struct Preview {
@@ -126,7 +126,7 @@ fn preview(
     }
     Ok(Preview {
         conflicts: conflicts(tx, &devices, &all, &row.profile, now)?,
-        warnings: warnings(&devices, &profile),
+        warnings: [warnings(&devices, &profile), hold::warnings(tx, &devices, now)?].concat(),
         resources: profile.resources.len() as u64,
         row,
         replaced,
@@ -224,7 +224,7 @@ fn read_profile(tx: &mut Tx<'_>, name: &str, digest: muster_proto::Digest) -> Re
 }
 
 /// Reads `everyone`, `label:laptop` or `device:lap-ada` into the kind and what is stored.
-fn read_target(tx: &mut Tx<'_>, text: &str) -> Result<(String, String), AppError> {
+pub(super) fn read_target(tx: &mut Tx<'_>, text: &str) -> Result<(String, String), AppError> {
     let stored = match text.split_once(':') {
         None if text == "everyone" => ("everyone", String::new()),
         Some(("label", label)) => {
@@ -264,17 +264,7 @@ pub(super) fn views(
 }
 
 fn view(tx: &mut Tx<'_>, row: AssignmentRow) -> Result<AssignmentView, AppError> {
-    let (target, devices) = match recompile::assignment(&row)?.target {
-        Target::Everyone => ("everyone".to_owned(), muster_store::device::count_with_label(tx, None)?),
-        Target::Label(label) => {
-            (format!("label:{label}"), muster_store::device::count_with_label(tx, Some(&label))?)
-        }
-        Target::Device(id) => {
-            let name =
-                muster_store::device::get(tx, id)?.map_or_else(|| id.to_string(), |device| device.name);
-            (format!("device:{name}"), 1)
-        }
-    };
+    let (target, devices) = target_view(tx, &recompile::assignment(&row)?.target)?;
     Ok(AssignmentView {
         id: row.id,
         profile: row.profile,
@@ -286,5 +276,20 @@ fn view(tx: &mut Tx<'_>, row: AssignmentRow) -> Result<AssignmentView, AppError>
         created_by: row.created_by,
         created: row.created,
         devices,
+    })
+}
+
+/// A target by the name that admins know, and how many devices it means.
+pub(super) fn target_view(tx: &mut Tx<'_>, target: &Target) -> Result<(String, u64), AppError> {
+    Ok(match target {
+        Target::Everyone => ("everyone".to_owned(), muster_store::device::count_with_label(tx, None)?),
+        Target::Label(label) => {
+            (format!("label:{label}"), muster_store::device::count_with_label(tx, Some(label))?)
+        }
+        Target::Device(id) => {
+            let name =
+                muster_store::device::get(tx, *id)?.map_or_else(|| id.to_string(), |device| device.name);
+            (format!("device:{name}"), 1)
+        }
     })
 }

@@ -104,6 +104,8 @@ impl App {
                 if device.state != DeviceState::Revoked {
                     let certificates = muster_store::certificate::revoke_all(tx, device.id, at)?;
                     muster_store::enrollment::clear_pending(tx, device.id)?;
+                    muster_store::held::clear(tx, device.id)?;
+                    muster_store::removal::leave(tx, device.id)?;
                     // Nothing more will be heard of it: what it last said is no longer so.
                     muster_store::outcome::clear(tx, device.id)?;
                     let ended = muster_store::check::end_all(tx, device.id, at)?;
@@ -206,6 +208,7 @@ pub(super) fn view(
         os: row.os,
         generation_wanted: row.generation_wanted.0,
         generation_applied: row.generation_applied.0,
+        held: muster_store::held::changes(tx, row.id)?.is_some(),
         connected: presence.is_connected(row.id),
         last_seen: row.last_seen.max(heard),
         registered: row.registered,

@@ -14,11 +14,6 @@ fn chain(enrolled: Enrolled) -> Vec<Vec<u8>> {
     }
 }
 
-fn serial_number(chain: &[Vec<u8>]) -> String {
-    let text = String::from_utf8(chain[0].clone()).unwrap();
-    format!("{:040x}", text.split(' ').nth(1).unwrap().parse::<u64>().unwrap())
-}
-
 #[tokio::test]
 async fn an_import_with_one_wrong_row_changes_nothing() {
     let rig = rig();
