@@ -21,6 +21,7 @@
 //! | `PUT /profiles/{name}?dry_run=` | YAML or JSON source | [`SavedRevision`] |
 //! | `GET /profiles/{name}/revisions/{number}` | | [`RevisionView`] |
 //! | `GET /profiles/{name}/diff?from=&to=` | | [`RevisionDiff`] |
+//! | `POST /profiles/{name}/rollback?dry_run=` | [`Rollback`] | [`RollbackResult`] |
 //! | `GET /schema/profile` | | JSON Schema |
 //! | `GET, POST /assignments?dry_run=`, `DELETE /assignments/{id}` | [`NewAssignment`] | [`AssignmentView`], [`AssignmentResult`] |
 //! | `GET, POST /pauses`, `DELETE /pauses/{target}` | [`NewPause`] | [`PauseView`], [`Resumed`] |
@@ -44,8 +45,10 @@ use crate::timestamp::Timestamp;
 use crate::when::Facts;
 
 mod hold;
+mod rollback;
 
 pub use hold::{DevicePause, NewPause, PauseView, Removal, Resumed};
+pub use rollback::{RevisionMove, Rollback, RollbackResult, RolledBack};
 
 /// What went wrong, as RFC 9457 has it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

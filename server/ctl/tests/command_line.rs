@@ -153,6 +153,52 @@ fn the_first_day_goes_as_an_admin_types_it() {
 }
 
 #[test]
+fn a_bad_revision_is_rolled_back_and_a_second_thought_is_paused_as_an_admin_types_it() {
+    let place = Place::with_admin();
+    let devices = place.write("devices.csv", "serial,name,labels\nSN1,lap-ada,laptop\nSN2,lap-bob,laptop\n");
+    place.ok(&["device", "import", &devices]);
+    for text in ["one", "two"] {
+        let source = format!(
+            "muster: 1\nprofile: base\nresources:\n  - file: {{ path: /etc/motd, content: {text} }}\n"
+        );
+        let profile = place.write("base.yaml", &source);
+        place.ok(&["profile", "apply", &profile]);
+        place.ok(&["assign", "base", "--to", "label:laptop", "--yes"]);
+    }
+    let unasked = place.muster(&["rollback", "base"], "");
+    assert_eq!(unasked.code, 1);
+    assert!(
+        unasked.err.contains("2 devices go from base@2 to base@1.") && unasked.err.contains("--yes"),
+        "{unasked:?}"
+    );
+    let paused = place.ok(&["pause", "device:lap-bob", "--for", "2h", "--reason", "on the road"]);
+    assert!(paused.starts_with("device:lap-bob is paused until 20"), "{paused}");
+    assert_eq!(
+        place.ok(&["rollback", "base", "--yes"]),
+        "base@2 to label:laptop is base@1 again\n2 devices go from base@2 to base@1.\n"
+    );
+    let nothing = place.muster(&["rollback", "base", "--yes"], "");
+    assert!(nothing.err.contains("pinned no other revision before"), "{nothing:?}");
+    let why = place.ok(&["why", "lap-bob"]);
+    assert!(
+        why.contains("\"kim on ") && why.contains("(device:lap-bob, \"on the road\"), 1 change waits."),
+        "{why}"
+    );
+    assert!(
+        why.contains("base@2 becomes base@1") && why.contains("to do: muster resume device:lap-bob"),
+        "{why}"
+    );
+    assert!(place.ok(&["device", "show", "lap-bob"]).contains("is paused since"));
+    let list = place.ok(&["pause", "list", "-o", "json"]);
+    assert!(list.contains("\"target\": \"device:lap-bob\""), "{list}");
+    assert_eq!(
+        place.ok(&["resume", "device:lap-bob"]),
+        "device:lap-bob is resumed: 1 device gets what waited for it.\n"
+    );
+    assert_eq!(place.muster(&["resume"], "").code, 1, "everyone is not paused");
+}
+
+#[test]
 fn an_import_that_takes_a_profile_from_many_says_that_it_waits_and_what_to_type() {
     let place = Place::with_admin();
     let rows = |labels: &str| (0..11).map(|n| format!("SER{n:02},{labels}\n")).collect::<String>();
@@ -230,6 +276,7 @@ fn every_command_has_an_example_in_its_help() {
         "assign",
         "unassign",
         "assignments",
+        "rollback",
         "pause",
         "resume",
         "compliance",

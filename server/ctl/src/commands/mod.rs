@@ -12,6 +12,7 @@ pub(crate) mod pause;
 pub(crate) mod person;
 pub(crate) mod profile;
 pub(crate) mod removal;
+pub(crate) mod rollback;
 pub(crate) mod setup;
 pub(crate) mod token;
 pub(crate) mod unassign;

@@ -72,6 +72,7 @@ impl App {
                     .ok_or_else(|| AppError::not_found("assignment", &id))?;
                 let reached = reached(tx, &recompile::assignment(&row)?.target)?;
                 muster_store::assignment::remove(tx, &id)?;
+                muster_store::pin::forget(tx, &row)?;
                 recompile::devices(tx, &reached, at)?;
                 let act = Act { at, actor: &actor, action: "assignment.end" };
                 audit::write(tx, act, &id, describe(&row))?;
@@ -142,6 +143,7 @@ impl Preview {
             audit::write(tx, act, &row.id, json!({"by": self.row.id}))?;
         }
         muster_store::assignment::insert(tx, &self.row)?;
+        muster_store::pin::push(tx, &self.row)?;
         let reached: Vec<_> = self.devices.iter().map(|device| device.id).collect();
         recompile::devices(tx, &reached, at)?;
         let act = Act { at, actor, action: "assignment.create" };
@@ -162,7 +164,7 @@ impl Preview {
 
 /// Contradictions of this profile with others, on any of these devices. Devices with the same revisions, owner and facts
 /// compose alike, and are composed once.
-fn conflicts(
+pub(super) fn conflicts(
     tx: &mut Tx<'_>,
     devices: &[DeviceRow],
     all: &[Assignment],
@@ -215,7 +217,12 @@ fn warnings(devices: &[DeviceRow], profile: &Profile) -> Vec<String> {
         .collect()
 }
 
-fn read_profile(tx: &mut Tx<'_>, name: &str, digest: muster_proto::Digest) -> Result<Profile, AppError> {
+/// The profile of a document that is stored.
+pub(super) fn read_profile(
+    tx: &mut Tx<'_>,
+    name: &str,
+    digest: muster_proto::Digest,
+) -> Result<Profile, AppError> {
     let bytes = muster_store::profile::document(tx, digest)?
         .ok_or_else(|| AppError::Defect(format!("document {digest} of profile {name} is missing")))?;
     let (profile, _) =
@@ -239,7 +246,8 @@ pub(super) fn read_target(tx: &mut Tx<'_>, text: &str) -> Result<(String, String
     Ok((stored.0.to_owned(), stored.1))
 }
 
-fn reached(tx: &mut Tx<'_>, target: &Target) -> Result<Vec<DeviceId>, AppError> {
+/// The devices that a target means.
+pub(super) fn reached(tx: &mut Tx<'_>, target: &Target) -> Result<Vec<DeviceId>, AppError> {
     Ok(match target {
         Target::Everyone => muster_store::device::all_ids(tx)?,
         Target::Label(label) => muster_store::device::ids_with_label(tx, label)?,
@@ -277,6 +285,11 @@ fn view(tx: &mut Tx<'_>, row: AssignmentRow) -> Result<AssignmentView, AppError>
         created: row.created,
         devices,
     })
+}
+
+/// A target by the name that admins know, such as `device:lap-ada`.
+pub(super) fn target_name(tx: &mut Tx<'_>, row: &AssignmentRow) -> Result<String, AppError> {
+    Ok(target_view(tx, &recompile::assignment(row)?.target)?.0)
 }
 
 /// A target by the name that admins know, and how many devices it means.

@@ -21,6 +21,7 @@ mod enrolling;
 mod holding;
 mod keeping;
 mod reporting;
+mod rolling;
 
 /// A server's operations over a database of their own.
 struct Rig {
