@@ -12,6 +12,7 @@
 //! | `POST /devices/import?dry_run=` | CSV | [`Import`] |
 //! | `POST /devices/{id}/approve` | [`Approve`] | [`Device`] |
 //! | `POST /devices/{id}/revoke` | | [`Device`] |
+//! | `POST /devices/{id}/allow-reenroll` | [`AllowReenroll`] | [`Device`] |
 //! | `POST /devices/{id}/first-login-passwords/{account}/reveal` | | [`RevealedPassword`]; once |
 //! | `GET /devices/{id}/resources`, `/checks`, `/history?cursor=` | | lists of [`ResourceView`], [`CheckView`], [`HistoryEntry`] |
 //! | `GET /devices/{id}/tables/{name}` | | [`TableView`]: `deb_packages`, `users`, ... as last reported |
@@ -47,7 +48,7 @@ use crate::when::Facts;
 mod hold;
 mod rollback;
 
-pub use hold::{DevicePause, NewPause, PauseView, Removal, Resumed};
+pub use hold::{AllowReenroll, DevicePause, NewPause, PauseView, Removal, Resumed};
 pub use rollback::{RevisionMove, Rollback, RollbackResult, RolledBack};
 
 /// What went wrong, as RFC 9457 has it.
@@ -237,6 +238,9 @@ pub struct DeviceDetail {
     /// Ids of removals for whose confirmation it waits.
     #[serde(default)]
     pub removals: Vec<String>,
+    /// Until when one new key may become it.
+    #[serde(default)]
+    pub reenroll_until: Option<Timestamp>,
 }
 
 /// What a waiting machine says of itself.

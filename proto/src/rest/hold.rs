@@ -78,3 +78,13 @@ pub struct Removal {
     /// Their names, at most a thousand.
     pub names: Vec<String>,
 }
+
+/// One new key may become a device.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AllowReenroll {
+    /// Seconds after which it ends by itself; a day when left out.
+    #[serde(default)]
+    pub seconds: Option<u64>,
+}

@@ -288,7 +288,7 @@ fn every_command_has_an_example_in_its_help() {
     }
     let nested = [
         ("context", &["list", "use"][..]),
-        ("device", &["list", "show", "import", "approve", "revoke", "label", "password"]),
+        ("device", &["list", "show", "import", "approve", "revoke", "allow-reenroll", "label", "password"]),
         ("pause", &["list"]),
         ("removal", &["list", "confirm", "drop"]),
         ("token", &["create", "list", "revoke"]),

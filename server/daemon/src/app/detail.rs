@@ -40,6 +40,8 @@ impl App {
                     causes,
                     paused,
                     removals: removals.into_iter().map(|removal| removal.id).collect(),
+                    reenroll_until: muster_store::reenrollment::until(tx, row.id)?
+                        .filter(|until| *until > now),
                     facts: serde_json::from_str(&row.facts).unwrap_or_default(),
                     certificate_not_after: muster_store::certificate::newest_end(tx, row.id)?,
                     assignments,

@@ -2,7 +2,7 @@
 //!
 //! Each is one store transaction that reads, asks the policy, writes and audits. For devices: [`enroll`], [`renew`],
 //! [`standing`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`device`], [`import`], [`token`],
-//! [`person`], [`profile`], [`assign`], [`rollback`], [`pause`], [`removal`], [`compliance`], [`detail`],
+//! [`person`], [`profile`], [`assign`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`compliance`], [`detail`],
 //! [`reveal`], [`audit`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
 //! wait, [`presence`] knows whose link is up, and [`keep`] lets the oldest go.
 
@@ -25,6 +25,7 @@ pub(crate) mod person;
 pub(crate) mod presence;
 pub(crate) mod profile;
 mod recompile;
+mod reenroll;
 mod removal;
 pub(crate) mod renew;
 pub(crate) mod report;

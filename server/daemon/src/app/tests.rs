@@ -20,6 +20,7 @@ mod assigning;
 mod enrolling;
 mod holding;
 mod keeping;
+mod reenrolling;
 mod reporting;
 mod rolling;
 

@@ -146,8 +146,9 @@ async fn revoking_ends_every_certificate_of_a_device_and_its_way_back() {
     rig.import("serial\nPF1").await;
     let token = rig.token(1, None, Unknown::Refuse).await;
     let Enrolled::Issued { device, chain } = rig.ask(&token, "key", "PF1").await.unwrap() else { panic!() };
-    let renewed = rig.app.renew(device, Digest::of(b"new key"), issue).await.unwrap();
-    let again = rig.app.renew(device, Digest::of(b"new key"), issue).await.unwrap();
+    let shown = serial_number(&chain);
+    let renewed = rig.app.renew(device, shown.clone(), Digest::of(b"new key"), issue).await.unwrap();
+    let again = rig.app.renew(device, shown.clone(), Digest::of(b"new key"), issue).await.unwrap();
     assert_eq!(renewed, again, "an answer lost on the way costs no second certificate");
     let serials = [serial_number(&chain), serial_number(&renewed)];
     for serial in &serials {
@@ -159,7 +160,8 @@ async fn revoking_ends_every_certificate_of_a_device_and_its_way_back() {
     for serial in &serials {
         assert_eq!(rig.app.standing(device, serial.clone()).await.unwrap(), Standing::Revoked);
     }
-    assert!(matches!(rig.app.renew(device, Digest::of(b"k"), issue).await, Err(EnrollError::Refused { .. })));
+    let late = rig.app.renew(device, shown, Digest::of(b"k"), issue).await;
+    assert!(matches!(late, Err(EnrollError::Refused { .. })));
     assert!(matches!(rig.ask(&token, "key", "PF1").await, Err(EnrollError::Refused { .. })));
 }
 
