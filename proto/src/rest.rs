@@ -12,6 +12,7 @@
 //! | `POST /devices/import?dry_run=` | CSV | [`Import`] |
 //! | `POST /devices/{id}/approve` | [`Approve`] | [`Device`] |
 //! | `POST /devices/{id}/revoke` | | [`Device`] |
+//! | `POST /devices/{id}/allow-reenroll` | [`AllowReenroll`] | [`Device`] |
 //! | `POST /devices/{id}/first-login-passwords/{account}/reveal` | | [`RevealedPassword`]; once |
 //! | `GET /devices/{id}/resources`, `/checks`, `/history?cursor=` | | lists of [`ResourceView`], [`CheckView`], [`HistoryEntry`] |
 //! | `GET /devices/{id}/tables/{name}` | | [`TableView`]: `deb_packages`, `users`, ... as last reported |
@@ -21,8 +22,11 @@
 //! | `PUT /profiles/{name}?dry_run=` | YAML or JSON source | [`SavedRevision`] |
 //! | `GET /profiles/{name}/revisions/{number}` | | [`RevisionView`] |
 //! | `GET /profiles/{name}/diff?from=&to=` | | [`RevisionDiff`] |
+//! | `POST /profiles/{name}/rollback?dry_run=` | [`Rollback`] | [`RollbackResult`] |
 //! | `GET /schema/profile` | | JSON Schema |
 //! | `GET, POST /assignments?dry_run=`, `DELETE /assignments/{id}` | [`NewAssignment`] | [`AssignmentView`], [`AssignmentResult`] |
+//! | `GET, POST /pauses`, `DELETE /pauses/{target}` | [`NewPause`] | [`PauseView`], [`Resumed`] |
+//! | `GET /removals`, `POST /removals/{id}/confirm`, `/drop` | | [`Removal`], [`Resumed`] |
 //! | `GET /compliance?label=&cursor=&limit=` | | [`ComplianceReport`] |
 //! | `GET /audit?cursor=&limit=` | | [`Page`] of [`AuditEntry`] |
 //! | `GET /events` | | server-sent events of [`ChangeNotice`] |
@@ -40,6 +44,12 @@ use crate::report::OutcomeKind;
 use crate::state::Mode;
 use crate::timestamp::Timestamp;
 use crate::when::Facts;
+
+mod hold;
+mod rollback;
+
+pub use hold::{AllowReenroll, DevicePause, NewPause, PauseView, Removal, Resumed};
+pub use rollback::{RevisionMove, Rollback, RollbackResult, RolledBack};
 
 /// What went wrong, as RFC 9457 has it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -189,6 +199,9 @@ pub struct Device {
     pub generation_wanted: u64,
     /// Newest state that converged whole; 0 for none.
     pub generation_applied: u64,
+    /// Whether a newer state waits for a pause to end or a removal to be confirmed.
+    #[serde(default)]
+    pub held: bool,
     /// Whether its link is up now.
     pub connected: bool,
     /// Last contact.
@@ -219,6 +232,15 @@ pub struct DeviceDetail {
     pub passwords: Vec<String>,
     /// What it claimed when it asked to enroll, and the code it shows, while it waits for approval.
     pub pending: Option<PendingClaims>,
+    /// The pause that keeps it as it is.
+    #[serde(default)]
+    pub paused: Option<DevicePause>,
+    /// Ids of removals for whose confirmation it waits.
+    #[serde(default)]
+    pub removals: Vec<String>,
+    /// Until when one new key may become it.
+    #[serde(default)]
+    pub reenroll_until: Option<Timestamp>,
 }
 
 /// What a waiting machine says of itself.
@@ -243,7 +265,7 @@ pub struct PendingClaims {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Cause {
-    /// `resource`, `check`, `stale` or `pending`.
+    /// `resource`, `check`, `stale`, `pending`, `paused` or `removal`.
     pub kind: String,
     /// Which, such as `file:/etc/motd`.
     pub subject: String,
@@ -290,6 +312,9 @@ pub struct Import {
     pub unchanged: u32,
     /// People that were made for owners not known before.
     pub new_people: u32,
+    /// What it takes from so many devices that they keep their state until an admin confirms it.
+    #[serde(default)]
+    pub removal: Option<Removal>,
     /// What is wrong; then nothing was imported.
     #[serde(default)]
     pub errors: Vec<SourcePlace>,
@@ -713,7 +738,7 @@ pub struct Stage {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Need {
-    /// `pending` or `conflict`.
+    /// `pending`, `conflict` or `removal`.
     pub kind: String,
     /// What to do, as a sentence.
     pub text: String,

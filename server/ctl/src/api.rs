@@ -73,6 +73,11 @@ impl Api {
         self.send(Method::DELETE, path, None, Vec::new()).await.map(|_| ())
     }
 
+    /// Takes a thing away that the server has something to say about.
+    pub(crate) async fn take<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.ask(Method::DELETE, path, None::<&()>).await
+    }
+
     /// Sends a text of this type.
     pub(crate) async fn send_text<T: DeserializeOwned>(
         &self,

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::api::Api;
 use crate::commands::{
-    assign, assignments, audit, completion, compliance, context, device, login, person, profile, setup,
-    token, unassign, why,
+    assign, assignments, audit, completion, compliance, context, device, login, pause, person, profile,
+    removal, rollback, setup, token, unassign, why,
 };
 use crate::contexts::Contexts;
 use crate::failure::{Ending, Failure};
@@ -48,6 +48,11 @@ enum Command {
     Assign(assign::Assign),
     Unassign(unassign::Unassign),
     Assignments(assignments::Assignments),
+    Rollback(rollback::Rollback),
+    Pause(pause::Pause),
+    Resume(pause::Resume),
+    #[command(subcommand)]
+    Removal(removal::Removal),
     Compliance(compliance::Compliance),
     Why(why::Why),
     Audit(audit::Audit),
@@ -70,6 +75,10 @@ impl Arguments {
             Command::Assign(command) => command.run(&global.api()?).await,
             Command::Unassign(command) => command.run(&global.api()?).await,
             Command::Assignments(command) => command.run(&global.api()?).await,
+            Command::Rollback(command) => command.run(&global.api()?).await,
+            Command::Pause(command) => command.run(&global.api()?).await,
+            Command::Resume(command) => command.run(&global.api()?).await,
+            Command::Removal(command) => command.run(&global.api()?).await,
             Command::Compliance(command) => command.run(&global.api()?).await,
             Command::Why(command) => command.run(&global.api()?).await,
             Command::Audit(command) => command.run(&global.api()?).await,

@@ -11,6 +11,7 @@ mod failure;
 mod key_from;
 mod output;
 mod pin;
+mod span;
 mod terminal;
 
 use std::process::ExitCode;

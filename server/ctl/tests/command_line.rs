@@ -153,6 +153,79 @@ fn the_first_day_goes_as_an_admin_types_it() {
 }
 
 #[test]
+fn a_bad_revision_is_rolled_back_and_a_second_thought_is_paused_as_an_admin_types_it() {
+    let place = Place::with_admin();
+    let devices = place.write("devices.csv", "serial,name,labels\nSN1,lap-ada,laptop\nSN2,lap-bob,laptop\n");
+    place.ok(&["device", "import", &devices]);
+    for text in ["one", "two"] {
+        let source = format!(
+            "muster: 1\nprofile: base\nresources:\n  - file: {{ path: /etc/motd, content: {text} }}\n"
+        );
+        let profile = place.write("base.yaml", &source);
+        place.ok(&["profile", "apply", &profile]);
+        place.ok(&["assign", "base", "--to", "label:laptop", "--yes"]);
+    }
+    let unasked = place.muster(&["rollback", "base"], "");
+    assert_eq!(unasked.code, 1);
+    assert!(
+        unasked.err.contains("2 devices go from base@2 to base@1.") && unasked.err.contains("--yes"),
+        "{unasked:?}"
+    );
+    let paused = place.ok(&["pause", "device:lap-bob", "--for", "2h", "--reason", "on the road"]);
+    assert!(paused.starts_with("device:lap-bob is paused until 20"), "{paused}");
+    assert_eq!(
+        place.ok(&["rollback", "base", "--yes"]),
+        "base@2 to label:laptop is base@1 again\n2 devices go from base@2 to base@1.\n"
+    );
+    let nothing = place.muster(&["rollback", "base", "--yes"], "");
+    assert!(nothing.err.contains("pinned no other revision before"), "{nothing:?}");
+    let why = place.ok(&["why", "lap-bob"]);
+    assert!(
+        why.contains("\"kim on ") && why.contains("(device:lap-bob, \"on the road\"), 1 change waits."),
+        "{why}"
+    );
+    assert!(
+        why.contains("base@2 becomes base@1") && why.contains("to do: muster resume device:lap-bob"),
+        "{why}"
+    );
+    assert!(place.ok(&["device", "show", "lap-bob"]).contains("is paused since"));
+    let list = place.ok(&["pause", "list", "-o", "json"]);
+    assert!(list.contains("\"target\": \"device:lap-bob\""), "{list}");
+    assert_eq!(
+        place.ok(&["resume", "device:lap-bob"]),
+        "device:lap-bob is resumed: 1 device gets what waited for it.\n"
+    );
+    assert_eq!(place.muster(&["resume"], "").code, 1, "everyone is not paused");
+}
+
+#[test]
+fn an_import_that_takes_a_profile_from_many_says_that_it_waits_and_what_to_type() {
+    let place = Place::with_admin();
+    let rows = |labels: &str| (0..11).map(|n| format!("SER{n:02},{labels}\n")).collect::<String>();
+    let before = place.write("before.csv", &format!("serial,labels\n{}", rows("laptop")));
+    let after = place.write("after.csv", &format!("serial,labels\n{}", rows("")));
+    place.ok(&["device", "import", &before]);
+    let profile = place.write(
+        "base.yaml",
+        "muster: 1\nprofile: base\nresources:\n  - file: { path: /etc/motd, content: x }\n",
+    );
+    place.ok(&["profile", "apply", &profile]);
+    place.ok(&["assign", "base", "--to", "label:laptop", "--yes"]);
+    let dry = place.muster(&["device", "import", &after, "--dry-run"], "");
+    assert!(dry.err.contains("11 devices would lose base (ser00, "), "{dry:?}");
+    let real = place.muster(&["device", "import", &after], "");
+    assert_eq!((real.code, real.out.as_str()), (0, "0 new, 11 changed, 0 unchanged\n"));
+    let id = real.err.split_whitespace().find(|word| word.starts_with("rm-")).unwrap().trim_end_matches(',');
+    assert!(place.ok(&["removal", "list"]).contains(id));
+    assert!(place.ok(&["why", "ser03"]).contains(&format!("muster removal confirm {id}")));
+    assert_eq!(
+        place.ok(&["removal", "confirm", id]),
+        format!("{id} is confirmed: 11 devices get what waited for them.\n")
+    );
+    assert!(place.muster(&["removal", "drop", id], "").err.contains("muster removal list"));
+}
+
+#[test]
 fn a_login_is_kept_for_its_owner_only_and_a_wrong_one_says_what_to_do() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::with_admin();
@@ -197,14 +270,27 @@ fn every_command_has_an_example_in_its_help() {
     let folder = tempfile::tempdir().unwrap();
     let help = |words: &[&str]| muster(folder.path(), &[words, &["--help"]].concat(), "").out;
     insta::assert_snapshot!("help", help(&[]));
-    for command in
-        ["setup", "login", "assign", "unassign", "assignments", "compliance", "why", "audit", "completion"]
-    {
+    for command in [
+        "setup",
+        "login",
+        "assign",
+        "unassign",
+        "assignments",
+        "rollback",
+        "pause",
+        "resume",
+        "compliance",
+        "why",
+        "audit",
+        "completion",
+    ] {
         assert!(help(&[command]).contains("Example:\n"), "{command}");
     }
     let nested = [
         ("context", &["list", "use"][..]),
-        ("device", &["list", "show", "import", "approve", "revoke", "label", "password"]),
+        ("device", &["list", "show", "import", "approve", "revoke", "allow-reenroll", "label", "password"]),
+        ("pause", &["list"]),
+        ("removal", &["list", "confirm", "drop"]),
         ("token", &["create", "list", "revoke"]),
         ("profile", &["init", "check", "apply", "list", "show", "diff", "schema"]),
         ("person", &["create", "list"]),

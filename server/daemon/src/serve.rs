@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::app::follow::TURN;
 use crate::app::keep::PASS;
+use crate::app::pause::LOOK;
 use crate::app::presence::Presence;
 use crate::app::seal::SealingKey;
 use crate::app::{App, Parts, Site, system_clock};
@@ -129,6 +130,7 @@ pub async fn serve(
             admin_certificate.keep_fresh(system_clock),
             turns(&record.app),
             passes(&record.app),
+            looks(&record.app),
             watchdog(),
         )
     };
@@ -169,6 +171,20 @@ async fn passes(app: &App) {
         passes.tick().await;
         if let Err(error) = app.let_go().await {
             tracing::error!(error = &error as &dyn std::error::Error, "what is too old could not be removed");
+        }
+    }
+}
+
+/// Ends pauses whose time is over.
+async fn looks(app: &App) {
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        looks.tick().await;
+        if let Err(error) = app.end_pauses().await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a pause that is over could not be ended"
+            );
         }
     }
 }

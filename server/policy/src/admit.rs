@@ -3,6 +3,9 @@
 //! A serial is a claim, never a proof. A device that belongs to a person is let in only by a token bound to its serial
 //! or by an admin; a shared token lets in registered devices that are nobody's. The same key with the same token always
 //! gets the answer it got before, whatever became of the token meanwhile: a lost answer must not lock a device out.
+//!
+//! A reinstalled device has lost its key. An admin may let one new key become it for a while; that opens the serial, and
+//! the token has to be good for it as for any other device: a shared one still makes a person's device wait.
 
 use muster_proto::enrollment::EnrollmentClaims;
 use muster_proto::rest::{DeviceState, Token, Unknown};
@@ -52,6 +55,42 @@ pub struct Registered {
     pub state: DeviceState,
     /// Whether it belongs to a person.
     pub owned: bool,
+    /// Until when one new key may become it.
+    pub reenroll_until: Option<Timestamp>,
+}
+
+impl Registered {
+    /// Whether its record is free for a key at `now`.
+    fn opening(&self, now: Timestamp) -> Opening {
+        match self.state {
+            DeviceState::Registered | DeviceState::Pending => Opening::Free,
+            DeviceState::Enrolled | DeviceState::Ready | DeviceState::Revoked => match self.reenroll_until {
+                Some(until) if now < until => Opening::Again,
+                _ => Opening::Closed,
+            },
+        }
+    }
+
+    /// Why nobody can become it.
+    fn closed(&self) -> Refusal {
+        match self.state {
+            DeviceState::Revoked => Refusal::RevokedDevice,
+            DeviceState::Registered | DeviceState::Pending | DeviceState::Enrolled | DeviceState::Ready => {
+                Refusal::SerialTaken
+            }
+        }
+    }
+}
+
+/// Whether a record is free for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Opening {
+    /// Nobody has been it.
+    Free,
+    /// Somebody has, and an admin lets one new key take its place.
+    Again,
+    /// Somebody is or was it.
+    Closed,
 }
 
 /// The decision.
@@ -82,6 +121,8 @@ pub enum Admission {
 pub enum Place {
     /// One that has a record.
     Known(DeviceId),
+    /// One that another key was, whose certificates and reports end now.
+    Again(DeviceId),
     /// A record is made for the claimed serial.
     New,
 }
@@ -124,7 +165,7 @@ pub enum Refusal {
     UnknownSerial,
     /// Another key is enrolled for the serial.
     #[error(
-        "another key is enrolled for this serial: if the device was reinstalled, revoke or re-admit its record first"
+        "another key is enrolled for this serial: if the device was reinstalled, let it in anew with muster device allow-reenroll"
     )]
     SerialTaken,
     /// The device's record was revoked.
@@ -140,19 +181,22 @@ pub fn admit(asking: &Asking<'_>) -> Admission {
             Admission::Refuse(Refusal::RevokedDevice)
         }
         Earlier::Enrolled(device) => Admission::Again(device.id),
-        Earlier::Waiting { device, code, approved } => wait_on(token, *device, code, *approved),
+        Earlier::Waiting { device, code, approved } => wait_on(asking.now, token, *device, code, *approved),
         Earlier::Nothing => admit_new(asking, token).unwrap_or_else(Admission::Refuse),
     }
 }
 
-fn wait_on(token: &Token, device: Registered, code: &str, approved: bool) -> Admission {
-    match (device.state, approved) {
-        (DeviceState::Revoked, _) => Admission::Refuse(Refusal::RevokedDevice),
-        (DeviceState::Enrolled | DeviceState::Ready, _) => Admission::Refuse(Refusal::SerialTaken),
+fn wait_on(now: Timestamp, token: &Token, device: Registered, code: &str, approved: bool) -> Admission {
+    let place = match device.opening(now) {
+        Opening::Free => Place::Known(device.id),
+        Opening::Again => Place::Again(device.id),
+        Opening::Closed => return Admission::Refuse(device.closed()),
+    };
+    match approved {
         // An admin's word for this very key outlives the token.
-        (_, true) => Admission::Issue { place: Place::Known(device.id), cost: Cost::Paid },
-        (_, false) if token.revoked => Admission::Refuse(Refusal::RevokedToken),
-        (_, false) => Admission::WaitOn { code: code.to_owned() },
+        true => Admission::Issue { place, cost: Cost::Paid },
+        false if token.revoked => Admission::Refuse(Refusal::RevokedToken),
+        false => Admission::WaitOn { code: code.to_owned() },
     }
 }
 
@@ -172,22 +216,38 @@ fn admit_new(asking: &Asking<'_>, token: &Token) -> Result<Admission, Refusal> {
     {
         return Err(Refusal::OtherSerial { bound: bound.clone() });
     }
-    match asking.registered.map(|device| device.state) {
-        Some(DeviceState::Revoked) => return Err(Refusal::RevokedDevice),
-        Some(DeviceState::Enrolled | DeviceState::Ready) => return Err(Refusal::SerialTaken),
-        Some(DeviceState::Registered | DeviceState::Pending) | None => {}
-    }
-    let place = asking.registered.map_or(Place::New, |device| Place::Known(device.id));
     // Whoever bound a token to a serial has named the device as well as by registering it.
     let bound = token.serial.is_some();
-    let registered = asking.registered.filter(|device| device.state == DeviceState::Registered);
-    Ok(match registered {
-        _ if bound => Admission::Issue { place, cost: Cost::OneUse },
-        Some(device) if !device.owned => Admission::Issue { place, cost: Cost::OneUse },
-        Some(_) => Admission::Wait(place),
-        None if token.unknown == Unknown::Refuse => return Err(Refusal::UnknownSerial),
-        None => Admission::Wait(place),
-    })
+    let Some(device) = asking.registered else {
+        return match token.unknown {
+            _ if bound => Ok(Admission::Issue { place: Place::New, cost: Cost::OneUse }),
+            Unknown::Refuse => Err(Refusal::UnknownSerial),
+            Unknown::Pending => Ok(Admission::Wait(Place::New)),
+        };
+    };
+    let place = match device.opening(asking.now) {
+        Opening::Free => Place::Known(device.id),
+        Opening::Again => Place::Again(device.id),
+        Opening::Closed => return Err(device.closed()),
+    };
+    // A stranger's claim made a pending record: it names a device that nobody registered.
+    let claimed = device.state == DeviceState::Pending;
+    match token.unknown {
+        _ if bound || !(device.owned || claimed) => Ok(Admission::Issue { place, cost: Cost::OneUse }),
+        Unknown::Refuse if claimed => Err(Refusal::UnknownSerial),
+        Unknown::Refuse | Unknown::Pending => Ok(Admission::Wait(place)),
+    }
+}
+
+/// Whether an admin may let in a machine that waits as this device.
+pub fn may_be_approved(device: &Registered, now: Timestamp) -> bool {
+    match device.state {
+        DeviceState::Registered => false,
+        DeviceState::Pending => true,
+        DeviceState::Enrolled | DeviceState::Ready | DeviceState::Revoked => {
+            device.opening(now) == Opening::Again
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Compliant is: every resource Kept or Repaired (or not meant for the device), every check Pass or not applicable, the
 //! newest state applied, and not stale. What can't be said counts as Unknown, never as compliant: an unsupported
-//! resource, an unknown check, a state not yet applied. Of several, the one named first wins:
+//! resource, an unknown check, a state not yet applied or not yet given out. Of several, the one named first wins:
 //! Unmanaged, Stale, Failing, Unknown, Compliant.
 
 use std::collections::BTreeSet;
@@ -24,6 +24,8 @@ pub struct Evidence<'a> {
     pub wanted: Generation,
     /// Newest state that converged whole.
     pub applied: Generation,
+    /// Whether a newer state waits for a pause to end or a removal to be confirmed.
+    pub held: bool,
     /// How many outcomes of each kind.
     pub outcomes: &'a [(OutcomeKind, u32)],
     /// How many check results of each kind.
@@ -57,11 +59,11 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
             Verdict::Unknown => unknown += count,
         }
     }
-    let compliance = if !evidence.managed {
+    let compliance = if !evidence.managed && !evidence.held {
         Compliance::Unmanaged
     } else if failing > 0 {
         Compliance::Failing
-    } else if unknown > 0 || evidence.applied < evidence.wanted {
+    } else if unknown > 0 || evidence.held || evidence.applied < evidence.wanted {
         Compliance::Unknown
     } else {
         Compliance::Compliant
@@ -99,8 +101,19 @@ mod tests {
 
     fn judged(outcomes: &[(OutcomeKind, u32)], checks: &[(Verdict, u32)]) -> (Compliance, u32) {
         let (wanted, applied) = (Generation(2), Generation(2));
-        let judgement = judge(&Evidence { managed: true, wanted, applied, outcomes, checks });
+        let judgement = judge(&Evidence { managed: true, wanted, applied, held: false, outcomes, checks });
         (judgement.compliance, judgement.failing)
+    }
+
+    #[test]
+    fn a_device_that_a_newer_state_waits_for_is_not_said_to_comply() {
+        let waiting = |managed, outcomes: &[_]| {
+            let (wanted, applied) = (Generation(2), Generation(2));
+            judge(&Evidence { managed, wanted, applied, held: true, outcomes, checks: &[] }).compliance
+        };
+        assert_eq!(waiting(true, &[(OutcomeKind::Kept, 4)]), Compliance::Unknown);
+        assert_eq!(waiting(true, &[(OutcomeKind::Failed, 1)]), Compliance::Failing);
+        assert_eq!(waiting(false, &[]), Compliance::Unknown, "its first state waits");
     }
 
     #[test]
@@ -127,6 +140,7 @@ mod tests {
             managed: true,
             wanted: Generation(3),
             applied: Generation(2),
+            held: false,
             outcomes: &outcomes,
             checks: &[],
         };
@@ -139,6 +153,7 @@ mod tests {
             managed: false,
             wanted: Generation(0),
             applied: Generation(0),
+            held: false,
             outcomes: &[],
             checks: &[],
         };

@@ -194,6 +194,11 @@ fn wanted(row: &Row, before: Option<&Record>) -> Record {
     }
 }
 
+/// The labels that a device had and has no longer.
+pub fn taken(before: &BTreeSet<String>, after: &BTreeSet<String>) -> BTreeSet<String> {
+    before.difference(after).cloned().collect()
+}
+
 /// What a device is called that nobody gave a name.
 pub fn name_for(serial: &str) -> String {
     match name::device_from(&serial.replace('.', "-")) {

@@ -2,16 +2,20 @@
 //!
 //! In the order of the flow: [`rights`] says who may ask, [`name`] what things may be called, [`import`] what a file of
 //! devices changes, [`admit`] whether a machine gets in, [`profile`] whether a profile may be saved, [`assign`] which
-//! assignments hold for a device, [`compile`] what its desired state is, [`comply`] how it stands, [`keep`] how much of
-//! what it says is kept, and [`pace`] how often it may say it.
+//! assignments hold for a device, [`rollback`] what they go back to, [`compile`] what its desired state is, [`pause`] and
+//! [`guard`] whether it gets that now, [`comply`] how it stands, [`keep`] how much of what it says is kept, and [`pace`]
+//! how often it may say it.
 
 pub mod admit;
 pub mod assign;
 pub mod compile;
 pub mod comply;
+pub mod guard;
 pub mod import;
 pub mod keep;
 pub mod name;
 pub mod pace;
+pub mod pause;
 pub mod profile;
 pub mod rights;
+pub mod rollback;

@@ -195,6 +195,13 @@ pub fn set_enrolled(tx: &mut Tx<'_>, id: DeviceId, at: Timestamp) -> Result<(), 
     Ok(())
 }
 
+/// Writes down that nothing is applied on a device any more, as it is installed anew.
+pub fn begin_anew(tx: &mut Tx<'_>, id: DeviceId) -> Result<(), StoreError> {
+    let sql = "UPDATE device SET generation_applied = 0, ready = NULL, kinds = '[]' WHERE id = $1";
+    tx.execute(sql, &[id.into()])?;
+    Ok(())
+}
+
 /// Writes down that a device has converged whole for the first time.
 pub fn set_ready(tx: &mut Tx<'_>, id: DeviceId, at: Timestamp) -> Result<(), StoreError> {
     tx.execute(

@@ -56,6 +56,12 @@ pub fn insert(
     Ok(())
 }
 
+/// Forgets which keys were let in as this device.
+pub fn forget(tx: &mut Tx<'_>, device: DeviceId) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM enrollment WHERE device = $1", &[device.into()])?;
+    Ok(())
+}
+
 const PENDING: &str = "token, key_digest, device, code, claims, address, since, approved";
 
 fn read(row: &Row<'_>) -> Result<PendingRow, StoreError> {

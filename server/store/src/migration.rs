@@ -12,6 +12,7 @@ pub(crate) struct Migration {
 pub(crate) const ALL: &[Migration] = &[
     Migration { number: 1, sql: include_str!("migrations/0001_first.sql") },
     Migration { number: 2, sql: include_str!("migrations/0002_bounds.sql") },
+    Migration { number: 4, sql: include_str!("migrations/0004_holds.sql") },
 ];
 
 /// The version this server knows.
@@ -44,5 +45,29 @@ mod tests {
             db.query_row(sql, [kind], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
         };
         assert_eq!((counted("event"), counted("ended_check")), ((2, 4), (1, 2)));
+    }
+
+    #[test]
+    fn what_an_assignment_pinned_before_pins_were_kept_is_its_first() {
+        let db = Connection::open_in_memory().unwrap();
+        for step in ALL.iter().filter(|step| step.number < 4) {
+            db.execute_batch(step.sql).unwrap();
+        }
+        db.execute_batch(
+            "INSERT INTO document VALUES ('d', x'7b7d');
+             INSERT INTO profile VALUES ('base', '', 3, 0);
+             INSERT INTO revision VALUES ('base', 3, 'd', '', 'admin:kim', 0);
+             INSERT INTO assignment VALUES
+                 ('as-1', 'base', 3, 'label', 'laptop', 5, 'audit', '{}', 'admin:kim', 7);",
+        )
+        .unwrap();
+        let step = ALL.iter().find(|step| step.number == 4).unwrap();
+        db.execute_batch(step.sql).unwrap();
+        let pin: (i64, i64, i64, String) = db
+            .query_row("SELECT number, revision, precedence, mode FROM pin WHERE undone IS NULL", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
+            .unwrap();
+        assert_eq!(pin, (1, 3, 5, "audit".to_owned()));
     }
 }

@@ -37,3 +37,9 @@ pub fn take(tx: &mut Tx<'_>, device: DeviceId, account: &str) -> Result<Option<V
         |row| row.get(0),
     )
 }
+
+/// Forgets the passwords of a device that is installed anew: they open nothing any more.
+pub fn forget(tx: &mut Tx<'_>, device: DeviceId) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM first_login_password WHERE device = $1", &[device.into()])?;
+    Ok(())
+}

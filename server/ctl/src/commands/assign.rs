@@ -11,6 +11,7 @@ use muster_proto::state::Mode;
 use super::profile::reference;
 use crate::api::Api;
 use crate::failure::{Ending, Failure};
+use crate::span::span;
 use crate::{output, terminal};
 
 /// Between two looks at the devices while waiting.
@@ -40,7 +41,7 @@ pub(crate) struct Assign {
     #[arg(long)]
     yes: bool,
     /// Wait until the devices have converged, at most this long
-    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "10m", value_parser = time)]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "10m", value_parser = span)]
     wait: Option<Duration>,
 }
 
@@ -126,7 +127,7 @@ fn refuse_conflicts(result: &AssignmentResult) -> Result<(), Failure> {
         .next("give one of them a higher --precedence, or take the resource out of one profile"))
 }
 
-/// Waits until every device of these has applied its newest state.
+/// Waits until every device of these has applied its newest state, and says which were not given it.
 async fn wait(api: &Api, names: &[String], limit: Duration) -> Result<Ending, Failure> {
     let wanted: BTreeSet<&str> = names.iter().map(String::as_str).collect();
     let bar = ProgressBar::new(wanted.len() as u64);
@@ -144,8 +145,17 @@ async fn wait(api: &Api, names: &[String], limit: Duration) -> Result<Ending, Fa
         bar.set_position((wanted.len() - waiting.len()) as u64);
         if waiting.is_empty() {
             bar.finish_and_clear();
-            output::line(format!("{} of {} devices have converged", wanted.len(), wanted.len()))?;
-            return Ok(Ending::Fine);
+            let held: Vec<_> =
+                devices.iter().filter(|d| d.held && wanted.contains(d.name.as_str())).collect();
+            let converged = wanted.len() - held.len();
+            output::line(format!("{converged} of {} devices have converged", wanted.len()))?;
+            return match held.first() {
+                None => Ok(Ending::Fine),
+                Some(first) => {
+                    Err(Failure::new(format!("{} were not given it and keep their state", held.len()))
+                        .next(format!("see muster why {}", first.name)))
+                }
+            };
         }
         if tokio::time::Instant::now() >= deadline {
             bar.finish_and_clear();
@@ -160,17 +170,4 @@ fn param(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .ok_or_else(|| "write it as NAME=VALUE".to_owned())
-}
-
-fn time(text: &str) -> Result<Duration, String> {
-    let wrong = || "write it as seconds, minutes or hours, such as 30s, 10m or 2h".to_owned();
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return Err(wrong()),
-    };
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
 }

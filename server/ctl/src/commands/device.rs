@@ -1,15 +1,19 @@
 //! `muster device`: their list, their records, and letting them in or out.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use muster_proto::rest::{Approve, Device as View, DeviceDetail, DevicePatch, Import, RevealedPassword};
+use muster_proto::rest::{
+    AllowReenroll, Approve, Device as View, DeviceDetail, DevicePatch, Import, RevealedPassword,
+};
 use reqwest::Method;
 
-use super::why;
+use super::{removal, why};
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
 use crate::output::{self, Output, ago, word};
+use crate::span::span;
 use crate::terminal;
 
 /// Register, let in, label and look at devices
@@ -21,6 +25,7 @@ pub(crate) enum Device {
     Import(ImportArgs),
     Approve(ApproveArgs),
     Revoke(Revoke),
+    AllowReenroll(AllowReenrollArgs),
     Label(Label),
     Password(Password),
 }
@@ -94,6 +99,22 @@ pub(crate) struct Revoke {
     yes: bool,
 }
 
+/// Let one new key enroll as a device that was reinstalled; its record stays
+///
+/// Owner, labels, assignments and history are kept. The certificates it had are revoked when the new key is in. A device
+/// with an owner still needs a token bound to its serial, or an approval.
+#[derive(Args)]
+#[command(
+    after_help = "Example:\n  muster device allow-reenroll lap-ada --for 24h\n  muster token create --serial PF3XK9 > join.toml"
+)]
+pub(crate) struct AllowReenrollArgs {
+    /// Its name, serial or id
+    device: String,
+    /// When it ends by itself
+    #[arg(long = "for", value_name = "TIME", default_value = "24h", value_parser = span)]
+    time: Duration,
+}
+
 /// Add labels to a device, or take them off
 #[derive(Args)]
 #[command(after_help = "Example:\n  muster device label lap-ada --add laptop --remove spare")]
@@ -126,6 +147,7 @@ impl Device {
             Self::Import(command) => command.run(api).await,
             Self::Approve(command) => command.run(api).await,
             Self::Revoke(command) => command.run(api).await,
+            Self::AllowReenroll(command) => command.run(api).await,
             Self::Label(command) => command.run(api).await,
             Self::Password(command) => command.run(api).await,
         }
@@ -215,6 +237,9 @@ fn show(detail: &DeviceDetail) -> Result<(), Failure> {
             word(&assignment.mode)
         ))?;
     }
+    if let Some(until) = detail.reenroll_until {
+        output::line(format!("one new key may enroll as it until {until}"))?;
+    }
     for account in &detail.passwords {
         output::line(format!(
             "a first-login password waits: muster device password {} {account}",
@@ -255,6 +280,7 @@ impl ImportArgs {
                 if self.dry_run { " (nothing was imported)" } else { "" }
             ))
         })?;
+        import.removal.iter().for_each(removal::note);
         Ok(if self.dry_run && changes { Ending::Changes } else { Ending::Fine })
     }
 }
@@ -286,6 +312,24 @@ impl Revoke {
         }
         let device: View = api.act(&format!("/devices/{}/revoke", part(&detail.device.id))).await?;
         output::line(format!("{} is revoked.", device.name))?;
+        Ok(Ending::Fine)
+    }
+}
+
+impl AllowReenrollArgs {
+    async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        let asked = AllowReenroll { seconds: Some(self.time.as_secs()) };
+        let device: View = api.post(&format!("{}/allow-reenroll", path(&self.device)), &asked).await?;
+        let detail: DeviceDetail = api.get(&format!("/devices/{}", part(&device.id))).await?;
+        let until = detail.reenroll_until.map(|until| format!(" until {until}")).unwrap_or_default();
+        output::line(format!("One new key may become {}{until}.", device.name))?;
+        output::note(match device.owner {
+            Some(owner) => format!(
+                "It belongs to {owner}: make a token for it with muster token create --serial {}, or approve it",
+                device.serial
+            ),
+            None => "Any token that is good for its serial lets it in: muster token create".to_owned(),
+        });
         Ok(Ending::Fine)
     }
 }

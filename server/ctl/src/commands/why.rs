@@ -1,7 +1,7 @@
 //! `muster why`: the chain from what is wrong on a device to who asked for it.
 
 use clap::Args;
-use muster_proto::rest::{Cause, Compliance, DeviceDetail};
+use muster_proto::rest::{Cause, Compliance, DeviceDetail, DevicePause};
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
@@ -46,8 +46,11 @@ fn cells(cause: &Cause) -> Vec<String> {
     ]
 }
 
-/// Prints the causes as sentences, one under the other.
+/// Prints the causes as sentences, one under the other, and whether it is paused.
 pub(crate) fn print(detail: &DeviceDetail) -> Result<(), Failure> {
+    if let Some(paused) = &detail.paused {
+        output::line(pause(&detail.device.name, paused))?;
+    }
     let device = &detail.device;
     if detail.causes.is_empty() {
         let sentence = match device.compliance {
@@ -77,4 +80,19 @@ pub(crate) fn print(detail: &DeviceDetail) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Such as "lap-ada is paused since ... by admin:kim (label:laptop), 2 changes wait."
+fn pause(name: &str, paused: &DevicePause) -> String {
+    let DevicePause { pause, waiting } = paused;
+    let until = pause.until.map(|until| format!(" until {until}")).unwrap_or_default();
+    let reason = pause.reason.as_ref().map(|reason| format!(", {reason:?}")).unwrap_or_default();
+    let changes = match waiting.len() {
+        1 => "1 change waits".to_owned(),
+        changes => format!("{changes} changes wait"),
+    };
+    format!(
+        "{name} is paused since {}{until} by {} ({}{reason}), {changes}.",
+        pause.since, pause.by, pause.target
+    )
 }

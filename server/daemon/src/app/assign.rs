@@ -17,10 +17,10 @@ use serde_json::json;
 
 use super::audit::{self, Act};
 use super::import::Trial;
-use super::{App, AppError, device, profile, recompile, secret};
+use super::{App, AppError, device, hold, profile, recompile, secret};
 
 /// How many names of devices an answer lists: enough to see that the target is right.
-const NAMES: usize = 1_000;
+pub(super) const NAMES: usize = 1_000;
 
 /// What an assignment would do.
 struct Preview {
@@ -72,6 +72,7 @@ impl App {
                     .ok_or_else(|| AppError::not_found("assignment", &id))?;
                 let reached = reached(tx, &recompile::assignment(&row)?.target)?;
                 muster_store::assignment::remove(tx, &id)?;
+                muster_store::pin::forget(tx, &row)?;
                 recompile::devices(tx, &reached, at)?;
                 let act = Act { at, actor: &actor, action: "assignment.end" };
                 audit::write(tx, act, &id, describe(&row))?;
@@ -126,7 +127,7 @@ fn preview(
     }
     Ok(Preview {
         conflicts: conflicts(tx, &devices, &all, &row.profile, now)?,
-        warnings: warnings(&devices, &profile),
+        warnings: [warnings(&devices, &profile), hold::warnings(tx, &devices, now)?].concat(),
         resources: profile.resources.len() as u64,
         row,
         replaced,
@@ -142,6 +143,7 @@ impl Preview {
             audit::write(tx, act, &row.id, json!({"by": self.row.id}))?;
         }
         muster_store::assignment::insert(tx, &self.row)?;
+        muster_store::pin::push(tx, &self.row)?;
         let reached: Vec<_> = self.devices.iter().map(|device| device.id).collect();
         recompile::devices(tx, &reached, at)?;
         let act = Act { at, actor, action: "assignment.create" };
@@ -162,7 +164,7 @@ impl Preview {
 
 /// Contradictions of this profile with others, on any of these devices. Devices with the same revisions, owner and facts
 /// compose alike, and are composed once.
-fn conflicts(
+pub(super) fn conflicts(
     tx: &mut Tx<'_>,
     devices: &[DeviceRow],
     all: &[Assignment],
@@ -215,7 +217,12 @@ fn warnings(devices: &[DeviceRow], profile: &Profile) -> Vec<String> {
         .collect()
 }
 
-fn read_profile(tx: &mut Tx<'_>, name: &str, digest: muster_proto::Digest) -> Result<Profile, AppError> {
+/// The profile of a document that is stored.
+pub(super) fn read_profile(
+    tx: &mut Tx<'_>,
+    name: &str,
+    digest: muster_proto::Digest,
+) -> Result<Profile, AppError> {
     let bytes = muster_store::profile::document(tx, digest)?
         .ok_or_else(|| AppError::Defect(format!("document {digest} of profile {name} is missing")))?;
     let (profile, _) =
@@ -224,7 +231,7 @@ fn read_profile(tx: &mut Tx<'_>, name: &str, digest: muster_proto::Digest) -> Re
 }
 
 /// Reads `everyone`, `label:laptop` or `device:lap-ada` into the kind and what is stored.
-fn read_target(tx: &mut Tx<'_>, text: &str) -> Result<(String, String), AppError> {
+pub(super) fn read_target(tx: &mut Tx<'_>, text: &str) -> Result<(String, String), AppError> {
     let stored = match text.split_once(':') {
         None if text == "everyone" => ("everyone", String::new()),
         Some(("label", label)) => {
@@ -239,7 +246,8 @@ fn read_target(tx: &mut Tx<'_>, text: &str) -> Result<(String, String), AppError
     Ok((stored.0.to_owned(), stored.1))
 }
 
-fn reached(tx: &mut Tx<'_>, target: &Target) -> Result<Vec<DeviceId>, AppError> {
+/// The devices that a target means.
+pub(super) fn reached(tx: &mut Tx<'_>, target: &Target) -> Result<Vec<DeviceId>, AppError> {
     Ok(match target {
         Target::Everyone => muster_store::device::all_ids(tx)?,
         Target::Label(label) => muster_store::device::ids_with_label(tx, label)?,
@@ -264,17 +272,7 @@ pub(super) fn views(
 }
 
 fn view(tx: &mut Tx<'_>, row: AssignmentRow) -> Result<AssignmentView, AppError> {
-    let (target, devices) = match recompile::assignment(&row)?.target {
-        Target::Everyone => ("everyone".to_owned(), muster_store::device::count_with_label(tx, None)?),
-        Target::Label(label) => {
-            (format!("label:{label}"), muster_store::device::count_with_label(tx, Some(&label))?)
-        }
-        Target::Device(id) => {
-            let name =
-                muster_store::device::get(tx, id)?.map_or_else(|| id.to_string(), |device| device.name);
-            (format!("device:{name}"), 1)
-        }
-    };
+    let (target, devices) = target_view(tx, &recompile::assignment(&row)?.target)?;
     Ok(AssignmentView {
         id: row.id,
         profile: row.profile,
@@ -286,5 +284,25 @@ fn view(tx: &mut Tx<'_>, row: AssignmentRow) -> Result<AssignmentView, AppError>
         created_by: row.created_by,
         created: row.created,
         devices,
+    })
+}
+
+/// A target by the name that admins know, such as `device:lap-ada`.
+pub(super) fn target_name(tx: &mut Tx<'_>, row: &AssignmentRow) -> Result<String, AppError> {
+    Ok(target_view(tx, &recompile::assignment(row)?.target)?.0)
+}
+
+/// A target by the name that admins know, and how many devices it means.
+pub(super) fn target_view(tx: &mut Tx<'_>, target: &Target) -> Result<(String, u64), AppError> {
+    Ok(match target {
+        Target::Everyone => ("everyone".to_owned(), muster_store::device::count_with_label(tx, None)?),
+        Target::Label(label) => {
+            (format!("label:{label}"), muster_store::device::count_with_label(tx, Some(label))?)
+        }
+        Target::Device(id) => {
+            let name =
+                muster_store::device::get(tx, *id)?.map_or_else(|| id.to_string(), |device| device.name);
+            (format!("device:{name}"), 1)
+        }
     })
 }

@@ -135,6 +135,17 @@ fn needs(tx: &mut Tx<'_>, causes: &[CauseGroup]) -> Result<Vec<Need>, StoreError
             device: cause.examples.first().cloned(),
         });
     }
+    for removal in muster_store::removal::list(tx)? {
+        let devices = muster_store::removal::touched(tx, &removal.id)?.len();
+        needs.push(Need {
+            kind: "removal".to_owned(),
+            text: format!(
+                "{} from {devices} devices, which keep their state: muster removal confirm {1}, or drop {1}",
+                removal.cause, removal.id
+            ),
+            device: None,
+        });
+    }
     Ok(needs)
 }
 

@@ -12,7 +12,7 @@ use muster_store::report::EventRow;
 use muster_store::{StoreError, Tx};
 use serde_json::{Map, Value};
 
-use super::{App, AppError, device, page};
+use super::{App, AppError, device, hold, page, removal};
 
 mod cause;
 mod rules;
@@ -32,8 +32,16 @@ impl App {
                 let row = device::find(tx, &called)?;
                 let view = device::view(tx, row.clone(), &presence, now)?;
                 let assignments = cause::assignments(tx, row.id)?;
+                let paused = hold::of_device(tx, &row, now)?;
+                let removals = removal::of_device(tx, row.id)?;
+                let mut causes = cause::of(tx, &row, &view, &assignments)?;
+                causes.extend(cause::of_holds(&row, paused.as_ref(), &removals));
                 Ok(DeviceDetail {
-                    causes: cause::of(tx, &row, &view, &assignments)?,
+                    causes,
+                    paused,
+                    removals: removals.into_iter().map(|removal| removal.id).collect(),
+                    reenroll_until: muster_store::reenrollment::until(tx, row.id)?
+                        .filter(|until| *until > now),
                     facts: serde_json::from_str(&row.facts).unwrap_or_default(),
                     certificate_not_after: muster_store::certificate::newest_end(tx, row.id)?,
                     assignments,

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use muster_policy::keep::Kind;
 use muster_policy::rights::{AdminRight, ViewRight};
-use muster_policy::{comply, name};
+use muster_policy::{admit, comply, name};
 use muster_proto::Timestamp;
 use muster_proto::rest::{Approve, Device, DevicePatch, DeviceState, Page};
 use muster_store::device::{DeviceRow, Filter, Sort, Window};
@@ -13,7 +12,7 @@ use serde_json::{Map, json};
 
 use super::audit::{self, Act};
 use super::presence::Presence;
-use super::{App, AppError, keep, page, recompile};
+use super::{App, AppError, enroll, page, recompile, reenroll};
 
 impl App {
     /// One page of devices. `cursor` is `next` of the page before.
@@ -77,7 +76,10 @@ impl App {
             .write(move |tx| {
                 let device = find(tx, &called)?;
                 let code = request.code.trim().to_ascii_uppercase();
-                if device.state != DeviceState::Pending || !muster_store::enrollment::approve(tx, device.id, &code)? {
+                let known = enroll::registered(tx, &device)?;
+                if !admit::may_be_approved(&known, at)
+                    || !muster_store::enrollment::approve(tx, device.id, &code)?
+                {
                     return Err(AppError::Invalid(format!(
                         "no machine with code {code} waits as {}: compare it with the code on the machine's console",
                         device.name
@@ -85,7 +87,10 @@ impl App {
                 }
                 let patch = DevicePatch { name: request.name.clone(), owner: None, labels: None };
                 let mut detail = change(tx, &device, &patch)?;
-                muster_store::device::set_state(tx, device.id, DeviceState::Registered)?;
+                // One that is to take the place of another key leaves that its place until it comes.
+                if device.state == DeviceState::Pending {
+                    muster_store::device::set_state(tx, device.id, DeviceState::Registered)?;
+                }
                 recompile::devices(tx, &[device.id], at)?;
                 detail.insert("code".to_owned(), code.into());
                 let act = Act { at, actor: &actor, action: "device.approve" };
@@ -104,10 +109,10 @@ impl App {
                 if device.state != DeviceState::Revoked {
                     let certificates = muster_store::certificate::revoke_all(tx, device.id, at)?;
                     muster_store::enrollment::clear_pending(tx, device.id)?;
-                    // Nothing more will be heard of it: what it last said is no longer so.
-                    muster_store::outcome::clear(tx, device.id)?;
-                    let ended = muster_store::check::end_all(tx, device.id, at)?;
-                    keep::added(tx, device.id, Kind::EndedCheck, ended)?;
+                    muster_store::reenrollment::end(tx, device.id)?;
+                    muster_store::held::clear(tx, device.id)?;
+                    muster_store::removal::leave(tx, device.id)?;
+                    reenroll::say_no_more(tx, device.id, at)?;
                     muster_store::device::set_state(tx, device.id, DeviceState::Revoked)?;
                     let act = Act { at, actor: &actor, action: "device.revoke" };
                     audit::write(tx, act, &device.id.to_string(), json!({"certificates": certificates}))?;
@@ -173,7 +178,7 @@ pub(super) fn labels_of(labels: &[String]) -> Result<BTreeSet<String>, AppError>
 }
 
 /// The device as it is after a change.
-fn fresh(
+pub(super) fn fresh(
     tx: &mut Tx<'_>,
     device: &DeviceRow,
     presence: &Presence,
@@ -206,6 +211,7 @@ pub(super) fn view(
         os: row.os,
         generation_wanted: row.generation_wanted.0,
         generation_applied: row.generation_applied.0,
+        held: muster_store::held::changes(tx, row.id)?.is_some(),
         connected: presence.is_connected(row.id),
         last_seen: row.last_seen.max(heard),
         registered: row.registered,

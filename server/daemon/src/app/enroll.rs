@@ -14,7 +14,7 @@ use muster_store::{Change, StoreError, Tx};
 use serde_json::json;
 
 use super::audit::{self, Act};
-use super::{App, AppError, recompile, secret};
+use super::{App, AppError, recompile, reenroll, secret};
 use crate::ca::Issued;
 
 /// Seconds that a waiting machine waits between questions.
@@ -134,7 +134,7 @@ struct Asks {
     token: Option<Token>,
     enrollment: Option<EnrollmentRow>,
     earlier: Earlier,
-    registered: Option<DeviceRow>,
+    registered: Option<Registered>,
 }
 
 impl Asks {
@@ -145,18 +145,20 @@ impl Asks {
         if let Some(enrollment) = muster_store::enrollment::get(tx, &token.id, request.key)?
             && let Some(device) = muster_store::device::get(tx, enrollment.device)?
         {
-            asks.earlier = Earlier::Enrolled(registered(&device));
+            asks.earlier = Earlier::Enrolled(registered(tx, &device)?);
             asks.enrollment = Some(enrollment);
         } else if let Some(pending) = muster_store::enrollment::pending(tx, &token.id, request.key)?
             && let Some(device) = muster_store::device::get(tx, pending.device)?
         {
             asks.earlier = Earlier::Waiting {
-                device: registered(&device),
+                device: registered(tx, &device)?,
                 code: pending.code,
                 approved: pending.approved,
             };
         }
-        asks.registered = muster_store::device::by_serial(tx, request.claims.serial.trim())?;
+        if let Some(device) = muster_store::device::by_serial(tx, request.claims.serial.trim())? {
+            asks.registered = Some(registered(tx, &device)?);
+        }
         Ok(asks)
     }
 
@@ -166,7 +168,7 @@ impl Asks {
             token: self.token.as_ref(),
             earlier: self.earlier.clone(),
             claims,
-            registered: self.registered.as_ref().map(registered),
+            registered: self.registered,
         }
     }
 
@@ -197,6 +199,10 @@ impl Asks {
             spend(tx, token)?;
         }
         let device = self.place(tx, request, place, DeviceState::Registered)?;
+        let replaced = match place {
+            Place::Again(device) => Some(reenroll::make_room(tx, device, self.now)?),
+            Place::Known(_) | Place::New => None,
+        };
         let issued = issue(device).map_err(|error| EnrollError::Issue(Box::new(error)))?;
         keep_certificate(tx, device, request.key, &issued, self.now)?;
         let enrollment = EnrollmentRow { device, certificate: issued.serial_number };
@@ -210,7 +216,7 @@ impl Asks {
         let act = Act { at: self.now, actor: &format!("device:{device}"), action: "device.enroll" };
         let detail = json!({
             "token": token.id, "serial": request.claims.serial, "address": request.address,
-            "certificate": enrollment.certificate,
+            "certificate": enrollment.certificate, "replaced_certificates": replaced,
         });
         audit::write(tx, act, &device.to_string(), detail)?;
         Ok(Enrolled::Issued { device, chain: issued.chain })
@@ -220,7 +226,10 @@ impl Asks {
         let token = self.token();
         spend(tx, token)?;
         let device = self.place(tx, request, place, DeviceState::Pending)?;
-        muster_store::device::set_state(tx, device, DeviceState::Pending)?;
+        // Asking to take a device's place changes nothing for who has it: a shared token would be enough to cut it off.
+        if !matches!(place, Place::Again(_)) {
+            muster_store::device::set_state(tx, device, DeviceState::Pending)?;
+        }
         let mut code = secret::code();
         while muster_store::enrollment::code_is_taken(tx, &code)? {
             code = secret::code();
@@ -268,7 +277,7 @@ impl Asks {
         place: Place,
         state: DeviceState,
     ) -> Result<DeviceId, StoreError> {
-        if let Place::Known(device) = place {
+        if let Place::Known(device) | Place::Again(device) = place {
             return Ok(device);
         }
         let id = secret::device_id();
@@ -289,8 +298,14 @@ impl Asks {
     }
 }
 
-fn registered(device: &DeviceRow) -> Registered {
-    Registered { id: device.id, state: device.state, owned: device.owner.is_some() }
+/// A device's record, as the policy takes it.
+pub(super) fn registered(tx: &mut Tx<'_>, device: &DeviceRow) -> Result<Registered, StoreError> {
+    Ok(Registered {
+        id: device.id,
+        state: device.state,
+        owned: device.owner.is_some(),
+        reenroll_until: muster_store::reenrollment::until(tx, device.id)?,
+    })
 }
 
 fn spend(tx: &mut Tx<'_>, token: &Token) -> Result<(), EnrollError> {

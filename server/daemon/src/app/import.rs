@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use muster_policy::comply;
 use muster_policy::import::{self, Columns, Plan, Present, Record, Row};
 use muster_policy::rights::AdminRight;
-use muster_proto::rest::{DeviceState, Import, PersonView, SourcePlace};
+use muster_proto::rest::{DeviceState, Import, PersonView, Removal, SourcePlace};
 use muster_proto::{DeviceId, Timestamp};
 use muster_store::Tx;
 use muster_store::device::NewDevice;
 use serde_json::json;
 
 use super::audit::{self, Act};
-use super::{App, AppError, person, recompile, secret};
+use super::{App, AppError, person, recompile, removal, secret};
 
 /// The most rows of one file.
 const MAX_ROWS: usize = 200_000;
@@ -37,30 +37,26 @@ impl App {
     ) -> Result<Import, AppError> {
         let rows = match read(&csv) {
             Ok(rows) => rows,
-            Err(errors) => return Ok(summary(&Plan::default(), errors)),
+            Err(errors) => return Ok(refused(errors)),
         };
         let (at, actor) = (self.now(), right.actor().to_owned());
+        let run = move |tx: &mut Tx<'_>| -> Result<Import, AppError> {
+            let plan = match import::plan(&rows, &present(tx, &rows)?) {
+                Ok(plan) => plan,
+                Err(errors) => return Ok(refused(errors)),
+            };
+            let touched = removal::by_import(tx, &plan)?;
+            if trial == Trial::Dry {
+                return Ok(summary(&plan, removal::foreseen(tx, &touched, &actor, at)?));
+            }
+            let act = Act { at, actor: &actor, action: "device.import" };
+            let guarded = removal::guard(tx, &touched, act)?;
+            carry_out(tx, &plan, act)?;
+            Ok(summary(&plan, guarded))
+        };
         match trial {
-            Trial::Dry => {
-                let look =
-                    move |tx: &mut Tx<'_>| Ok::<_, AppError>(import::plan(&rows, &present(tx, &rows)?));
-                Ok(match self.store().read(look).await? {
-                    Ok(plan) => summary(&plan, Vec::new()),
-                    Err(errors) => summary(&Plan::default(), errors),
-                })
-            }
-            Trial::Real => {
-                self.store()
-                    .write(move |tx| {
-                        let plan = match import::plan(&rows, &present(tx, &rows)?) {
-                            Ok(plan) => plan,
-                            Err(errors) => return Ok(summary(&Plan::default(), errors)),
-                        };
-                        carry_out(tx, &plan, Act { at, actor: &actor, action: "device.import" })?;
-                        Ok(summary(&plan, Vec::new()))
-                    })
-                    .await
-            }
+            Trial::Dry => self.store().read(run).await,
+            Trial::Real => self.store().write(run).await,
         }
     }
 }
@@ -182,13 +178,18 @@ fn register(tx: &mut Tx<'_>, record: &Record, at: Timestamp) -> Result<DeviceId,
     Ok(id)
 }
 
-fn summary(plan: &Plan, errors: Vec<SourcePlace>) -> Import {
+fn summary(plan: &Plan, removal: Option<Removal>) -> Import {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Import {
         new: count(plan.new.len()),
         changed: count(plan.changed.len()),
         unchanged: plan.unchanged,
         new_people: count(plan.new_people.len()),
-        errors,
+        removal,
+        errors: Vec::new(),
     }
+}
+
+fn refused(errors: Vec<SourcePlace>) -> Import {
+    Import { errors, ..summary(&Plan::default(), None) }
 }

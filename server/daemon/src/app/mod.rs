@@ -2,8 +2,9 @@
 //!
 //! Each is one store transaction that reads, asks the policy, writes and audits. For devices: [`enroll`], [`renew`],
 //! [`standing`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`device`], [`import`], [`token`],
-//! [`person`], [`profile`], [`assign`], [`compliance`], [`detail`], [`reveal`], [`audit`]. Between them [`recompile`]
-//! keeps desired states true to what is assigned, [`presence`] knows whose link is up, and [`keep`] lets the oldest go.
+//! [`person`], [`profile`], [`assign`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`compliance`], [`detail`],
+//! [`reveal`], [`audit`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
+//! wait, [`presence`] knows whose link is up, and [`keep`] lets the oldest go.
 
 pub(crate) mod admin;
 pub(crate) mod assign;
@@ -15,16 +16,21 @@ pub(crate) mod enroll;
 pub(crate) mod error;
 pub(crate) mod fetch;
 pub(crate) mod follow;
+mod hold;
 pub(crate) mod import;
 pub(crate) mod keep;
 mod page;
+pub(crate) mod pause;
 pub(crate) mod person;
 pub(crate) mod presence;
 pub(crate) mod profile;
 mod recompile;
+mod reenroll;
+mod removal;
 pub(crate) mod renew;
 pub(crate) mod report;
 pub(crate) mod reveal;
+mod rollback;
 pub(crate) mod seal;
 pub(crate) mod secret;
 pub(crate) mod standing;

@@ -1,5 +1,5 @@
 //! Keeps desired states true to what is assigned: whenever labels, owners, names or assignments change, the states of
-//! the devices concerned are compiled anew in the same transaction.
+//! the devices concerned are compiled anew in the same transaction. What [`super::hold`] keeps as it is waits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use muster_store::device::DeviceRow;
 use muster_store::{Change, StoreError, Tx};
 
 use super::AppError;
+use super::hold::{Holds, Settled};
 
 /// All assignments, as the policy takes them.
 pub(super) fn assignments(tx: &mut Tx<'_>) -> Result<Vec<Assignment>, AppError> {
@@ -42,6 +43,16 @@ pub(super) fn assignment(row: &AssignmentRow) -> Result<Assignment, AppError> {
     })
 }
 
+/// What these assignments come to for a device.
+pub(super) struct Compiled {
+    /// Its labels.
+    pub(super) labels: BTreeSet<String>,
+    /// The state it has.
+    pub(super) current: Option<DesiredState>,
+    /// The state it should have; `None` when its present one says the same.
+    pub(super) next: Option<DesiredState>,
+}
+
 /// The state that these assignments give a device; `None` when its present one says the same.
 pub(super) fn proposal(
     tx: &mut Tx<'_>,
@@ -49,6 +60,16 @@ pub(super) fn proposal(
     assignments: &[Assignment],
     now: Timestamp,
 ) -> Result<Option<DesiredState>, AppError> {
+    Ok(compiled(tx, device, assignments, now)?.next)
+}
+
+/// The state that these assignments give a device, beside the one it has.
+pub(super) fn compiled(
+    tx: &mut Tx<'_>,
+    device: &DeviceRow,
+    assignments: &[Assignment],
+    now: Timestamp,
+) -> Result<Compiled, AppError> {
     let labels = muster_store::label::of_device(tx, device.id)?;
     let owner = match &device.owner {
         Some(owner) => muster_store::person::get(tx, owner)?.map(person).transpose()?,
@@ -60,22 +81,26 @@ pub(super) fn proposal(
         .transpose()
         .map_err(|error| AppError::Defect(format!("desired state of {}: {error}", device.id)))?;
     let holding = assign::holding(assignments, device.id, &labels);
-    Ok(compile::compile(device.id, holding, bindings, current.as_ref(), now))
+    let next = compile::compile(device.id, holding, bindings, current.as_ref(), now);
+    Ok(Compiled { labels, current, next })
 }
 
-/// Compiles the states of these devices anew, and judges anew those that changed. Gives how many did.
+/// Compiles the states of these devices anew, but of those that something keeps as they are, and judges anew those that
+/// changed. Gives how many got a newer state.
 pub(super) fn devices(tx: &mut Tx<'_>, ids: &[DeviceId], now: Timestamp) -> Result<usize, AppError> {
     let assignments = assignments(tx)?;
+    let holds = Holds::read(tx, now)?;
     let mut changed = Vec::new();
     for id in ids {
         let Some(device) = muster_store::device::get(tx, *id)? else { continue };
-        if let Some(state) = proposal(tx, &device, &assignments, now)? {
-            let bytes = serde_json::to_vec(&state)
-                .map_err(|error| AppError::Defect(format!("desired state of {id}: {error}")))?;
-            let documents: BTreeSet<Digest> = state.revisions.iter().map(|r| r.digest).collect();
-            muster_store::state::put(tx, *id, state.generation, &bytes, &documents)?;
-            judge(tx, *id)?;
+        let compiled = compiled(tx, &device, &assignments, now)?;
+        let settled = holds.settle(tx, &device, &compiled)?;
+        if let (Settled::Goes, Some(state)) = (settled, compiled.next) {
+            put(tx, *id, &state)?;
             changed.push(*id);
+        }
+        if settled != Settled::Same {
+            judge(tx, *id)?;
         }
     }
     let count = changed.len();
@@ -85,6 +110,13 @@ pub(super) fn devices(tx: &mut Tx<'_>, ids: &[DeviceId], now: Timestamp) -> Resu
     Ok(count)
 }
 
+fn put(tx: &mut Tx<'_>, id: DeviceId, state: &DesiredState) -> Result<(), AppError> {
+    let bytes = serde_json::to_vec(state)
+        .map_err(|error| AppError::Defect(format!("desired state of {id}: {error}")))?;
+    let documents: BTreeSet<Digest> = state.revisions.iter().map(|revision| revision.digest).collect();
+    Ok(muster_store::state::put(tx, id, state.generation, &bytes, &documents)?)
+}
+
 /// Judges a device by what is recorded of it.
 pub(super) fn judge(tx: &mut Tx<'_>, id: DeviceId) -> Result<(), StoreError> {
     let Some(device) = muster_store::device::get(tx, id)? else { return Ok(()) };
@@ -92,6 +124,7 @@ pub(super) fn judge(tx: &mut Tx<'_>, id: DeviceId) -> Result<(), StoreError> {
         managed: muster_store::state::asks_for_anything(tx, id)?,
         wanted: device.generation_wanted,
         applied: device.generation_applied,
+        held: muster_store::held::changes(tx, id)?.is_some(),
         outcomes: &muster_store::outcome::tally(tx, id)?,
         checks: &muster_store::check::tally(tx, id)?,
     });

@@ -11,11 +11,12 @@ use super::{App, AppError, secret};
 use crate::ca::Issued;
 
 impl App {
-    /// Issues a new certificate to a device in good standing; the same key asking again soon gets the same one.
-    /// Gives DER, leaf first, root last.
+    /// Issues a new certificate to a device that shows one in good standing, named by its serial number; the same key
+    /// asking again soon gets the same one. Gives DER, leaf first, root last.
     pub(crate) async fn renew<E>(
         &self,
         device: DeviceId,
+        shown: String,
         key: Digest,
         issue: impl FnOnce(DeviceId) -> Result<Issued, E> + Send + 'static,
     ) -> Result<Vec<Vec<u8>>, EnrollError>
@@ -27,7 +28,10 @@ impl App {
             .store()
             .write(move |tx| -> Result<_, EnrollError> {
                 let actor = format!("device:{device}");
-                let state = muster_store::device::get(tx, device)?.map(|device| device.state);
+                // Asked here as well as at the door: between the two another key may have taken the device's place, and
+                // the old one must not get a certificate after that.
+                let standing = muster_store::certificate::standing(tx, device, &shown)?;
+                let state = standing.filter(|row| !row.revoked).map(|row| row.state);
                 if !matches!(state, Some(DeviceState::Enrolled | DeviceState::Ready)) {
                     let reference = secret::id("ref-");
                     let act = Act { at: now, actor: &actor, action: "certificate.refuse" };

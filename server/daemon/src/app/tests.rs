@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use muster_policy::rights::{AdminRight, Identity, ViewRight};
 use muster_proto::enrollment::{EnrollmentClaims, JoinFile};
 use muster_proto::rest::{Import, NewAssignment, NewToken, Unknown};
-use muster_proto::state::Mode;
-use muster_proto::{DeviceId, Digest, Timestamp};
+use muster_proto::state::{DesiredState, Mode};
+use muster_proto::{DeviceId, Digest, Generation, Timestamp};
 use muster_store::Store;
 
 use super::enroll::{EnrollError, Enrolled, Request};
@@ -18,8 +18,11 @@ use crate::ca::Issued;
 
 mod assigning;
 mod enrolling;
+mod holding;
 mod keeping;
+mod reenrolling;
 mod reporting;
+mod rolling;
 
 /// A server's operations over a database of their own.
 struct Rig {
@@ -27,8 +30,18 @@ struct Rig {
     _folder: tempfile::TempDir,
 }
 
+thread_local! {
+    /// Seconds that have passed beyond those of the system's clock. Operations ask the clock on the test's own thread.
+    static PASSED: std::cell::Cell<i64> = const { std::cell::Cell::new(0) };
+}
+
 fn clock() -> Timestamp {
-    super::system_clock()
+    super::system_clock().plus_seconds(PASSED.get())
+}
+
+/// Lets time pass.
+fn pass(seconds: i64) {
+    PASSED.set(PASSED.get() + seconds);
 }
 
 fn rig() -> Rig {
@@ -112,6 +125,11 @@ impl Rig {
         }
     }
 
+    async fn state(&self, device: DeviceId) -> Option<DesiredState> {
+        let notice = self.app.newer_state(device, Generation(0)).await.unwrap()?;
+        Some(serde_json::from_slice(&notice.bytes).unwrap())
+    }
+
     async fn save(&self, name: &str, resources: &str) -> u32 {
         let source = format!("muster: 1\nprofile: {name}\nresources:\n{resources}");
         self.app.save_profile(&admin(), name.into(), source, Trial::Real).await.unwrap().number
@@ -120,6 +138,12 @@ impl Rig {
     async fn audited(&self) -> Vec<muster_proto::rest::AuditEntry> {
         self.app.list_audit(&viewer(), None, 1000).await.unwrap().items
     }
+}
+
+/// The serial number of a certificate that [`issue`] made.
+fn serial_number(chain: &[Vec<u8>]) -> String {
+    let text = String::from_utf8(chain[0].clone()).unwrap();
+    format!("{:040x}", text.split(' ').nth(1).unwrap().parse::<u64>().unwrap())
 }
 
 fn assignment(profile: &str, target: &str) -> NewAssignment {

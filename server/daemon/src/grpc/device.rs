@@ -156,7 +156,7 @@ impl Device for DeviceDoor {
         let (authority, now) = (Arc::clone(&self.authority), self.app.now());
         let digest = key.digest();
         let issue = move |device| authority.issue_device(&key, device, now);
-        match self.app.renew(device.id, digest, issue).await {
+        match self.app.renew(device.id, device.serial_number.to_string(), digest, issue).await {
             Ok(chain) => {
                 Ok(Response::new(RenewResponse { chain: chain.into_iter().map(Into::into).collect() }))
             }

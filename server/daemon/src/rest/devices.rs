@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
 use muster_proto::rest::{
-    Approve, Compliance, Device, DeviceDetail, DevicePatch, DeviceState, Import, Page, RevealedPassword,
+    AllowReenroll, Approve, Compliance, Device, DeviceDetail, DevicePatch, DeviceState, Import, Page,
+    RevealedPassword,
 };
 use muster_store::device::{Filter, Sort};
 use serde::Deserialize;
@@ -29,6 +30,7 @@ pub(super) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(get_device, change_device))
         .routes(routes!(approve_device))
         .routes(routes!(revoke_device))
+        .routes(routes!(allow_reenroll))
         .routes(routes!(reveal_password))
 }
 
@@ -182,6 +184,19 @@ async fn revoke_device(
     Path(id): Path<String>,
 ) -> Result<Json<Device>, Refusal> {
     Ok(Json(api.app.revoke_device(&right, id).await?))
+}
+
+/// Lets one new key enroll as this device for a while; its record stays.
+#[utoipa::path(post, path = "/devices/{id}/allow-reenroll", tag = "devices", request_body = AllowReenroll,
+    params(("id" = String, Path, description = "The device's id, name or serial.")),
+    responses((status = 200, description = "The device.", body = Device)))]
+async fn allow_reenroll(
+    State(api): State<Api>,
+    Administrator(right): Administrator,
+    Path(id): Path<String>,
+    Body(asked): Body<AllowReenroll>,
+) -> Result<Json<Device>, Refusal> {
+    Ok(Json(api.app.allow_reenroll(&right, id, asked).await?))
 }
 
 /// Shows an account's first-login password, once; the reveal is audited.

@@ -16,9 +16,11 @@ mod headers;
 mod health;
 pub(crate) mod openapi;
 mod overview;
+mod pauses;
 mod people;
 pub(crate) mod problem;
 mod profiles;
+mod removals;
 mod reported;
 mod session;
 mod setup;
@@ -106,6 +108,8 @@ fn closed() -> OpenApiRouter<Api> {
         .merge(people::router())
         .merge(profiles::router())
         .merge(assignments::router())
+        .merge(pauses::router())
+        .merge(removals::router())
         .merge(compliance::router())
         .merge(audit::router())
         .merge(events::router())

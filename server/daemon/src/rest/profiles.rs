@@ -5,7 +5,9 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use muster_proto::profile::Profile;
-use muster_proto::rest::{ProfileDetail, ProfileView, RevisionDiff, RevisionView, SavedRevision};
+use muster_proto::rest::{
+    ProfileDetail, ProfileView, RevisionDiff, RevisionView, Rollback, RollbackResult, SavedRevision,
+};
 use muster_proto::yaml::MAX_SOURCE;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,7 +16,7 @@ use utoipa_axum::routes;
 use super::Api;
 use super::caller::{Administrator, Viewer};
 use super::devices::DryRun;
-use super::extract::{Path, Query, Text};
+use super::extract::{Body, Path, Query, Text};
 use super::problem::Refusal;
 
 pub(super) fn router() -> OpenApiRouter<Api> {
@@ -24,6 +26,7 @@ pub(super) fn router() -> OpenApiRouter<Api> {
         .layer(DefaultBodyLimit::max(MAX_SOURCE))
         .routes(routes!(get_revision))
         .routes(routes!(diff_revisions))
+        .routes(routes!(roll_back))
         .routes(routes!(get_profile_schema))
 }
 
@@ -96,6 +99,20 @@ async fn diff_revisions(
     Query(query): Query<DiffQuery>,
 ) -> Result<Json<RevisionDiff>, Refusal> {
     Ok(Json(api.app.diff_revisions(&right, name, query.from, query.to).await?))
+}
+
+/// Takes every assignment of a profile back to what it pinned before; with conflicts nothing is done.
+#[utoipa::path(post, path = "/profiles/{name}/rollback", tag = "profiles", request_body = Rollback,
+    params(("name" = String, Path, description = "The profile's name."), DryRun),
+    responses((status = 200, description = "What was or would be done.", body = RollbackResult)))]
+async fn roll_back(
+    State(api): State<Api>,
+    Administrator(right): Administrator,
+    Path(name): Path<String>,
+    Query(query): Query<DryRun>,
+    Body(asked): Body<Rollback>,
+) -> Result<Json<RollbackResult>, Refusal> {
+    Ok(Json(api.app.roll_back(&right, name, asked, query.trial()).await?))
 }
 
 /// The JSON Schema of the profile language, for editors and forms.

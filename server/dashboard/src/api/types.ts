@@ -3,6 +3,7 @@ import type { components } from './schema';
 
 type Schemas = components['schemas'];
 
+export type AllowReenroll = Schemas['AllowReenroll'];
 export type ApproveRequest = Schemas['Approve'];
 export type Assignment = Schemas['AssignmentView'];
 export type AssignmentResult = Schemas['AssignmentResult'];
@@ -18,6 +19,7 @@ export type Day = Schemas['Day'];
 export type Device = Schemas['Device'];
 export type DeviceDetail = Schemas['DeviceDetail'];
 export type DevicePatch = Schemas['DevicePatch'];
+export type DevicePause = Schemas['DevicePause'];
 export type DevicePage = Schemas['Page_Device'];
 export type DeviceState = Schemas['DeviceState'];
 export type Difference = Schemas['Difference'];

@@ -18,3 +18,9 @@ test('a state that was not applied yet is unknown, not waiting for an admin', ()
   );
   expect(causeWords({ kind: 'pending', problem: "waits for an admin's approval" }).word).toBe('pending');
 });
+
+test('what keeps a device from a newer state is named by its kind', () => {
+  const problem = 'a newer state waits while it is paused: base@1 becomes base@2';
+  expect(causeWords({ kind: 'paused', problem }).word).toBe('paused');
+  expect(causeWords({ kind: 'removal', problem: 'a newer state waits for a removal' }).word).toBe('removal');
+});

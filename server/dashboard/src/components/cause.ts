@@ -12,7 +12,13 @@ const SAID: [string, Word][] = [
   ['waits for', 'pending'],
 ];
 
-const BY_KIND: Record<string, Word> = { resource: 'failing', check: 'fail', stale: 'stale' };
+const BY_KIND: Record<string, Word> = {
+  resource: 'failing',
+  check: 'fail',
+  stale: 'stale',
+  paused: 'paused',
+  removal: 'removal',
+};
 
 /** The word of the badge, and what is left to be said beside it. */
 export function causeWords(cause: Pick<Cause, 'kind' | 'problem'>): { word: Word; text: string } {

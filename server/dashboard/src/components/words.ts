@@ -6,7 +6,7 @@ import type { IconName } from './Icon';
 export type Tone = 'good' | 'bad' | 'act' | 'none' | 'stale';
 
 /** Every word that a badge can say. */
-export type Word = Compliance | DeviceState | OutcomeKind | Verdict | 'conflict';
+export type Word = Compliance | DeviceState | OutcomeKind | Verdict | 'conflict' | 'paused' | 'removal';
 
 /** How a word looks. */
 export interface Look {
@@ -36,6 +36,8 @@ const LOOKS: Record<Word, Look> = {
   pass: { label: 'Pass', tone: 'good', icon: 'check' },
   fail: { label: 'Fail', tone: 'bad', icon: 'cross' },
   conflict: { label: 'Conflict', tone: 'act', icon: 'alert' },
+  paused: { label: 'Paused', tone: 'act', icon: 'blocked' },
+  removal: { label: 'Removal', tone: 'act', icon: 'hand' },
 };
 
 /** The look of a word; one that this page does not know yet is shown as it is, in grey. */

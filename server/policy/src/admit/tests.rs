@@ -7,7 +7,12 @@ fn at(micros: i64) -> Timestamp {
 }
 
 fn device(state: DeviceState, owned: bool) -> Registered {
-    Registered { id: "7f1d3a52-3c50-4b59-9d8c-0a3f7e6b1c11".parse().unwrap(), state, owned }
+    Registered {
+        id: "7f1d3a52-3c50-4b59-9d8c-0a3f7e6b1c11".parse().unwrap(),
+        state,
+        owned,
+        reenroll_until: None,
+    }
 }
 
 fn token() -> Token {
@@ -132,6 +137,69 @@ fn a_placeholder_serial_is_refused() {
     assert!(matches!(admit(&asking), Admission::Refuse(Refusal::Serial(_))));
 }
 
+fn open_again(state: DeviceState, owned: bool, until: i64) -> Registered {
+    Registered { reenroll_until: Some(at(until)), ..device(state, owned) }
+}
+
+#[test]
+fn a_device_that_may_enroll_again_is_let_in_by_whatever_token_would_let_it_in_at_first() {
+    for state in [DeviceState::Enrolled, DeviceState::Ready, DeviceState::Revoked] {
+        let nobodys = open_again(state, false, NOW + 1);
+        let issue = Admission::Issue { place: Place::Again(nobodys.id), cost: Cost::OneUse };
+        assert_eq!(decide(Some(&token()), Earlier::Nothing, Some(nobodys)), issue);
+        let bound = Token { serial: Some("PF3XK9".into()), ..token() };
+        let owned = open_again(state, true, NOW + 1);
+        assert_eq!(decide(Some(&bound), Earlier::Nothing, Some(owned)), issue);
+    }
+}
+
+#[test]
+fn a_shared_token_does_not_take_over_a_persons_device_that_may_enroll_again() {
+    let owned = open_again(DeviceState::Ready, true, NOW + 1);
+    let waits = Admission::Wait(Place::Again(owned.id));
+    assert_eq!(decide(Some(&token()), Earlier::Nothing, Some(owned)), waits);
+    let strict = Token { unknown: Unknown::Refuse, ..token() };
+    assert_eq!(decide(Some(&strict), Earlier::Nothing, Some(owned)), waits);
+    let others = Token { serial: Some("OTHER1".into()), ..token() };
+    let refused = Admission::Refuse(Refusal::OtherSerial { bound: "OTHER1".into() });
+    assert_eq!(decide(Some(&others), Earlier::Nothing, Some(owned)), refused);
+}
+
+#[test]
+fn a_key_that_waits_to_be_a_device_anew_needs_an_admin_and_the_time_that_was_allowed() {
+    let waiting = |device, approved| Earlier::Waiting { device, code: "7KQ-M2D".into(), approved };
+    let open = open_again(DeviceState::Ready, true, NOW + 1);
+    let over = open_again(DeviceState::Ready, true, NOW);
+    let wait_on = Admission::WaitOn { code: "7KQ-M2D".into() };
+    assert_eq!(decide(Some(&token()), waiting(open, false), Some(open)), wait_on);
+    assert_eq!(
+        decide(Some(&token()), waiting(open, true), Some(open)),
+        Admission::Issue { place: Place::Again(open.id), cost: Cost::Paid }
+    );
+    assert_eq!(
+        decide(Some(&token()), waiting(over, true), Some(over)),
+        Admission::Refuse(Refusal::SerialTaken)
+    );
+    assert!(may_be_approved(&open, at(NOW)) && !may_be_approved(&over, at(NOW)));
+    assert!(may_be_approved(&device(DeviceState::Pending, true), at(NOW)));
+}
+
+#[test]
+fn what_was_allowed_ends_by_itself() {
+    for (state, refusal) in
+        [(DeviceState::Ready, Refusal::SerialTaken), (DeviceState::Revoked, Refusal::RevokedDevice)]
+    {
+        let over = open_again(state, false, NOW);
+        assert_eq!(decide(Some(&token()), Earlier::Nothing, Some(over)), Admission::Refuse(refusal));
+    }
+}
+
+#[test]
+fn the_old_key_gets_its_old_answer_and_does_not_use_up_what_was_allowed() {
+    let open = open_again(DeviceState::Ready, false, NOW + 1);
+    assert_eq!(decide(Some(&token()), Earlier::Enrolled(open), Some(open)), Admission::Again(open.id));
+}
+
 proptest::proptest! {
     /// Whatever else holds: without a bound token or an admin's word nobody becomes a person's device.
     #[test]
@@ -142,6 +210,7 @@ proptest::proptest! {
         refuse: bool,
         serial in "[ -~]{0,12}",
         state in 0_usize..5,
+        reenroll in proptest::option::of(0_i64..(2 * NOW)),
     ) {
         let states = [
             DeviceState::Registered, DeviceState::Pending, DeviceState::Enrolled, DeviceState::Ready, DeviceState::Revoked,
@@ -149,7 +218,8 @@ proptest::proptest! {
         let unknown = if refuse { Unknown::Refuse } else { Unknown::Pending };
         let token = Token { uses_left, expires: at(expires), revoked, unknown, ..token() };
         let claims = EnrollmentClaims { serial, ..EnrollmentClaims::default() };
-        let registered = Some(device(states[state], true));
+        let registered =
+            Some(Registered { reenroll_until: reenroll.map(at), ..device(states[state], true) });
         let asking = Asking { now: at(NOW), token: Some(&token), earlier: Earlier::Nothing, claims: &claims, registered };
         let admission = admit(&asking);
         let issued = matches!(admission, Admission::Issue { .. } | Admission::Again(_));

@@ -6,9 +6,10 @@ use muster_policy::assign;
 use muster_proto::DeviceId;
 use muster_proto::check::{CheckResult, Verdict};
 use muster_proto::report::{Outcome, OutcomeKind};
-use muster_proto::rest::{AssignmentView, Cause, Compliance, Device, DeviceState};
+use muster_proto::rest::{AssignmentView, Cause, Compliance, Device, DevicePause, DeviceState};
 use muster_store::Tx;
 use muster_store::device::DeviceRow;
+use muster_store::removal::RemovalRow;
 
 use super::rules::Rules;
 use crate::app::compliance::{outcome_word, pinned, verdict_problem};
@@ -29,7 +30,8 @@ pub(super) fn of(
     assignments: &[AssignmentView],
 ) -> Result<Vec<Cause>, AppError> {
     let mut causes = Vec::new();
-    if row.state == DeviceState::Pending {
+    let waits = !muster_store::enrollment::pending_of_device(tx, row.id)?.is_empty();
+    if row.state == DeviceState::Pending || waits {
         let remedy = format!("muster device approve {} --code CODE", row.name);
         causes.push(plain("pending", &row.name, "waits for an admin's approval", Some(remedy)));
     }
@@ -42,7 +44,8 @@ pub(super) fn of(
     let chain = Chain(assignments.iter().map(|a| (a.id.as_str(), a)).collect());
     causes.extend(of_resources(tx, row.id, &chain)?);
     causes.extend(of_checks(tx, row.id, &chain)?);
-    if causes.is_empty() && view.compliance == Compliance::Unknown {
+    let behind = row.generation_applied < row.generation_wanted;
+    if causes.is_empty() && view.compliance == Compliance::Unknown && behind {
         let problem = format!(
             "generation {} is wanted, {} was applied last",
             row.generation_wanted, row.generation_applied
@@ -50,6 +53,24 @@ pub(super) fn of(
         causes.push(plain("pending", &row.name, &problem, None));
     }
     Ok(causes)
+}
+
+/// What keeps a device from a newer state.
+pub(super) fn of_holds(row: &DeviceRow, paused: Option<&DevicePause>, removals: &[RemovalRow]) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    if let Some(DevicePause { pause, waiting }) = paused.filter(|paused| !paused.waiting.is_empty()) {
+        let problem = format!("a newer state waits while it is paused: {}", waiting.join(", "));
+        let remedy = format!("muster resume {}", pause.target);
+        let cause = plain("paused", &row.name, &problem, Some(remedy));
+        causes.push(Cause { since: Some(pause.since), ..cause });
+    }
+    for removal in removals {
+        let problem = format!("a newer state waits for a removal to be confirmed: {}", removal.cause);
+        let remedy = format!("muster removal confirm {0}, or muster removal drop {0}", removal.id);
+        let cause = plain("removal", &row.name, &problem, Some(remedy));
+        causes.push(Cause { since: Some(removal.at), ..cause });
+    }
+    causes
 }
 
 struct Chain<'a>(BTreeMap<&'a str, &'a AssignmentView>);

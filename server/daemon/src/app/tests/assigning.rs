@@ -1,20 +1,11 @@
 //! Profiles, assignments, desired states and who may fetch what.
 
-use muster_proto::Generation;
 use muster_proto::rest::DevicePatch;
-use muster_proto::state::DesiredState;
 use muster_store::Change;
 
 use super::*;
 use crate::app::AppError;
 use crate::app::fetch::FetchError;
-
-impl Rig {
-    async fn state(&self, device: DeviceId) -> Option<DesiredState> {
-        let notice = self.app.newer_state(device, Generation(0)).await.unwrap()?;
-        Some(serde_json::from_slice(&notice.bytes).unwrap())
-    }
-}
 
 #[tokio::test]
 async fn a_profile_is_shown_with_its_newest_hundred_revisions() {

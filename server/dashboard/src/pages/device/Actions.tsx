@@ -8,8 +8,9 @@ import type { Device, DeviceDetail, DevicePatch, RevealedPassword } from '../../
 import { CopyButton, Note, ProblemNote } from '../../components/parts';
 import { useMayChange } from '../../components/useMayChange';
 import { visible } from '../../components/visible';
+import { ReenrollForm } from './ReenrollForm';
 
-type Dialog = 'edit' | 'reveal' | 'revoke';
+type Dialog = 'edit' | 'reenroll' | 'reveal' | 'revoke';
 
 export function Actions({ detail }: { detail: DeviceDetail }) {
   const [dialog, setDialog] = useState<Dialog | null>(null);
@@ -26,6 +27,11 @@ export function Actions({ detail }: { detail: DeviceDetail }) {
       <Button variant="default" size="xs" onClick={() => setDialog('edit')}>
         Edit
       </Button>
+      {device.state !== 'registered' && device.state !== 'pending' && (
+        <Button variant="default" size="xs" onClick={() => setDialog('reenroll')}>
+          Allow re-enrollment
+        </Button>
+      )}
       {device.state !== 'revoked' && device.state !== 'registered' && (
         <Button variant="outline" color="red" size="xs" onClick={() => setDialog('revoke')}>
           Revoke
@@ -33,6 +39,13 @@ export function Actions({ detail }: { detail: DeviceDetail }) {
       )}
       <Modal opened={dialog === 'edit'} onClose={close} title={`Edit ${visible(device.name)}`}>
         <EditForm device={device} onDone={close} />
+      </Modal>
+      <Modal
+        opened={dialog === 'reenroll'}
+        onClose={close}
+        title={`Let ${visible(device.name)} enroll again`}
+      >
+        <ReenrollForm device={device} onDone={close} />
       </Modal>
       <Modal opened={dialog === 'reveal'} onClose={close} title="First-login password">
         <Reveal detail={detail} />

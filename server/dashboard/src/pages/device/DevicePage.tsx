@@ -17,6 +17,7 @@ import { ChecksTab } from './ChecksTab';
 import { Claims } from './Claims';
 import { FactsTab } from './FactsTab';
 import { HistoryTab } from './HistoryTab';
+import { Paused } from './Paused';
 import { ResourcesTab } from './ResourcesTab';
 import { TableTab } from './TableTab';
 import { Why } from './Why';
@@ -72,6 +73,7 @@ function Loaded({ detail, id }: { detail: DeviceDetail; id: string }) {
         <Actions detail={detail} />
       </div>
       <Strip detail={detail} />
+      {detail.paused && <Paused paused={detail.paused} />}
       {detail.pending && <Claims device={device} pending={detail.pending} />}
       <Why detail={detail} />
       <DeviceTabs detail={detail} id={id} />
@@ -92,6 +94,7 @@ function Strip({ detail }: { detail: DeviceDetail }) {
       'Certificate ends',
       <Time key="end" at={detail.certificate_not_after} side="start" none="no certificate" />,
     ],
+    ...reenrollment(detail),
     ['Registered', <Time key="registered" at={device.registered} side="start" />],
     ['Ready', <Time key="ready" at={device.ready} side="start" none="not yet" />],
   ];
@@ -105,6 +108,10 @@ function Strip({ detail }: { detail: DeviceDetail }) {
       ))}
     </dl>
   );
+}
+
+function reenrollment({ reenroll_until: until }: DeviceDetail): [string, ReactNode][] {
+  return until ? [['May enroll again until', <Time key="reenroll" at={until} side="start" />]] : [];
 }
 
 function Generations({ device }: { device: Device }) {

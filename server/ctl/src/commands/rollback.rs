@@ -1,0 +1,86 @@
+//! `muster rollback`: take a profile back to what its assignments pinned before.
+
+use clap::Args;
+use muster_proto::rest::{Rollback as Asked, RollbackResult};
+
+use crate::api::{Api, part};
+use crate::failure::{Ending, Failure};
+use crate::{output, terminal};
+
+/// Take every assignment of a profile back to the revision that it pinned before
+///
+/// Precedence, mode and parameters go back with the revision. A second rollback goes further back, not forth.
+#[derive(Args)]
+#[command(after_help = "Example:\n  muster rollback base\n  muster rollback base --to 3 --yes")]
+pub(crate) struct Rollback {
+    /// The profile
+    profile: String,
+    /// The revision for all of its assignments
+    #[arg(long, value_name = "N")]
+    to: Option<u32>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Rollback {
+    pub(crate) async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        let path = format!("/profiles/{}/rollback", part(&self.profile));
+        let mut asked = Asked { to: self.to, plan: None };
+        let preview: RollbackResult = api.post(&format!("{path}?dry_run=true"), &asked).await?;
+        refuse_conflicts(&preview)?;
+        for warning in &preview.warnings {
+            output::note(format!("warning: {warning}"));
+        }
+        let shown = effect(&preview);
+        if !self.yes {
+            if !terminal::present() {
+                return Err(
+                    Failure::new(format!("{shown} Nobody is at the terminal to confirm")).next("add --yes")
+                );
+            }
+            if !terminal::confirm(&format!("{} Apply?", output::escape(&shown)))? {
+                return Err(Failure::new("nothing was rolled back"));
+            }
+            asked.plan = Some(preview.plan);
+        }
+        let done: RollbackResult = api.post(&format!("{path}?dry_run=false"), &asked).await?;
+        for assignment in &done.assignments {
+            output::line(format!(
+                "{0}@{1} to {2} is {0}@{3} again",
+                done.profile, assignment.from, assignment.target, assignment.to
+            ))?;
+        }
+        output::line(effect(&done))?;
+        Ok(Ending::Fine)
+    }
+}
+
+/// Such as "3 devices go from base@4 to base@3."
+fn effect(result: &RollbackResult) -> String {
+    let moves: Vec<_> = result
+        .moves
+        .iter()
+        .map(|m| {
+            let devices = if m.devices == 1 { "device goes" } else { "devices go" };
+            format!("{} {devices} from {} to {}.", m.devices, m.from, m.to)
+        })
+        .collect();
+    if moves.is_empty() { "No device changes.".to_owned() } else { moves.join(" ") }
+}
+
+fn refuse_conflicts(result: &RollbackResult) -> Result<(), Failure> {
+    for conflict in &result.conflicts {
+        output::note(format!(
+            "conflict: {} is claimed by {} with equal precedence, on {}",
+            conflict.resource,
+            conflict.profiles.join(" and "),
+            conflict.devices.join(", ")
+        ));
+    }
+    if result.conflicts.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new("nothing was rolled back: profiles would contradict each other")
+        .next("roll the other profile back first, or go to another revision with --to N"))
+}

@@ -1,0 +1,264 @@
+//! Rolls a profile back: every assignment of it pins again what it pinned before, or a named revision.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use muster_policy::assign::{self, Assignment};
+use muster_policy::rights::AdminRight;
+use muster_policy::rollback::{self, Goal, Pin, Step};
+use muster_proto::rest::{ConflictView, RevisionMove, Rollback, RollbackResult, RolledBack};
+use muster_proto::{Digest, ProfileName, RevisionNumber, Timestamp};
+use muster_store::Tx;
+use muster_store::assignment::AssignmentRow;
+use muster_store::device::DeviceRow;
+use muster_store::pin::PinRow;
+use serde_json::json;
+
+use super::assign::{NAMES, conflicts, reached, read_profile, target_name};
+use super::audit::{self, Act};
+use super::import::Trial;
+use super::{App, AppError, hold, profile, recompile, secret};
+
+/// One assignment that goes back.
+struct Turn {
+    old: AssignmentRow,
+    new: AssignmentRow,
+    target: String,
+    /// The pin that it goes back to, if it ever had this one.
+    back_to: Option<u64>,
+}
+
+/// What a rollback would do.
+struct Preview {
+    turns: Vec<Turn>,
+    devices: Vec<DeviceRow>,
+    moves: Vec<RevisionMove>,
+    conflicts: Vec<ConflictView>,
+    warnings: Vec<String>,
+}
+
+impl App {
+    /// Takes every assignment of a profile back, and compiles the states of the devices it reaches anew; all or nothing.
+    pub(crate) async fn roll_back(
+        &self,
+        right: &AdminRight,
+        profile: String,
+        request: Rollback,
+        trial: Trial,
+    ) -> Result<RollbackResult, AppError> {
+        let (now, actor) = (self.now(), right.actor().to_owned());
+        let run = move |tx: &mut Tx<'_>| -> Result<RollbackResult, AppError> {
+            let preview = preview(tx, &profile, &request, &actor, now)?;
+            let plan = preview.plan();
+            if trial == Trial::Dry {
+                return Ok(preview.result(profile, plan));
+            }
+            if request.plan.is_some_and(|agreed| agreed != plan) {
+                return Err(AppError::Taken(format!(
+                    "the assignments of {profile} or their devices have changed since you looked: look again"
+                )));
+            }
+            if !preview.conflicts.is_empty() {
+                return Err(AppError::Conflicts(preview.conflicts));
+            }
+            preview.carry_out(tx, &profile, Act { at: now, actor: &actor, action: "profile.rollback" })?;
+            Ok(preview.result(profile, plan))
+        };
+        match trial {
+            Trial::Dry => self.store().read(run).await,
+            Trial::Real => self.store().write(run).await,
+        }
+    }
+}
+
+fn preview(
+    tx: &mut Tx<'_>,
+    name: &str,
+    request: &Rollback,
+    actor: &str,
+    now: Timestamp,
+) -> Result<Preview, AppError> {
+    muster_store::profile::get(tx, name)?.ok_or_else(|| AppError::not_found("profile", name))?;
+    let goal = request.to.map_or(Goal::Before, |number| Goal::Revision(RevisionNumber(number)));
+    let all = muster_store::assignment::list(tx)?;
+    let turns = turns(tx, &all, name, goal, actor, now)?;
+    let before: Vec<_> = all.iter().map(recompile::assignment).collect::<Result<_, _>>()?;
+    let after = after(&all, &turns)?;
+    let mut ids = BTreeSet::new();
+    for turn in &turns {
+        ids.extend(reached(tx, &recompile::assignment(&turn.new)?.target)?);
+    }
+    let mut devices = Vec::new();
+    for id in ids {
+        devices.extend(muster_store::device::get(tx, id)?);
+    }
+    Ok(Preview {
+        moves: moves(tx, name, &devices, &before, &after)?,
+        conflicts: conflicts(tx, &devices, &after, name, now)?,
+        warnings: hold::warnings(tx, &devices, now)?,
+        turns,
+        devices,
+    })
+}
+
+/// What becomes of each assignment of the profile; refused when there is nothing to go back to.
+fn turns(
+    tx: &mut Tx<'_>,
+    all: &[AssignmentRow],
+    name: &str,
+    goal: Goal,
+    actor: &str,
+    now: Timestamp,
+) -> Result<Vec<Turn>, AppError> {
+    let of_profile: Vec<_> = all.iter().filter(|row| row.profile == name).collect();
+    if of_profile.is_empty() {
+        return Err(AppError::Invalid(format!(
+            "{name} is assigned to nothing, so there is nothing to roll back: muster assignments lists what is"
+        )));
+    }
+    let (mut turns, mut nowhere) = (Vec::new(), Vec::new());
+    for old in of_profile {
+        let target = target_name(tx, old)?;
+        let history = muster_store::pin::standing(tx, old)?;
+        let pins: Vec<_> = history.iter().map(|p| Pin { number: p.number, revision: p.revision }).collect();
+        let found = |pin: Pin| history.iter().find(|row| row.number == pin.number);
+        let (revision, terms) = match rollback::step(old.revision, &pins, goal) {
+            Step::Stay => continue,
+            Step::Nowhere => {
+                nowhere.push((old, target));
+                continue;
+            }
+            Step::Back(pin) => (pin.revision, found(pin)),
+            Step::Anew(revision) => (revision, None),
+        };
+        let new = pinning(tx, old, revision, terms, actor, now)?;
+        check(tx, &new, &target)?;
+        turns.push(Turn { old: old.clone(), new, target, back_to: terms.map(|row| row.number) });
+    }
+    match (nowhere.first(), turns.is_empty()) {
+        (Some((row, target)), _) => Err(AppError::Invalid(format!(
+            "{name}@{} to {target} pinned no other revision before: name one with --to N, or end this one first with muster unassign {name} --from {target}",
+            row.revision
+        ))),
+        (None, true) => Err(AppError::Invalid(format!(
+            "every assignment of {name} pins that revision already: muster assignments lists them"
+        ))),
+        (None, false) => Ok(turns),
+    }
+}
+
+/// The assignment with another revision, on the terms that revision was pinned on or else on its present ones.
+fn pinning(
+    tx: &mut Tx<'_>,
+    old: &AssignmentRow,
+    revision: RevisionNumber,
+    terms: Option<&PinRow>,
+    actor: &str,
+    now: Timestamp,
+) -> Result<AssignmentRow, AppError> {
+    Ok(AssignmentRow {
+        id: secret::id("as-"),
+        revision,
+        digest: profile::find_revision(tx, &old.profile, revision.0)?.digest,
+        precedence: terms.map_or(old.precedence, |terms| terms.precedence),
+        mode: terms.map_or(old.mode, |terms| terms.mode),
+        params: terms.map_or_else(|| old.params.clone(), |terms| terms.params.clone()),
+        created_by: actor.to_owned(),
+        created: now,
+        ..old.clone()
+    })
+}
+
+fn check(tx: &mut Tx<'_>, row: &AssignmentRow, target: &str) -> Result<(), AppError> {
+    let document = read_profile(tx, &row.profile, row.digest)?;
+    let wrong = |error| {
+        AppError::Invalid(format!(
+            "{0}@{1} to {target}: {error}; assign it with what it needs: muster assign {0}@{1} --to {target} --param ...",
+            row.profile, row.revision
+        ))
+    };
+    document.bind_params(&row.params).map(|_| ()).map_err(wrong)
+}
+
+fn after(all: &[AssignmentRow], turns: &[Turn]) -> Result<Vec<Assignment>, AppError> {
+    let gone: BTreeSet<&str> = turns.iter().map(|turn| turn.old.id.as_str()).collect();
+    let kept = all.iter().filter(|row| !gone.contains(row.id.as_str()));
+    kept.chain(turns.iter().map(|turn| &turn.new)).map(recompile::assignment).collect()
+}
+
+fn moves(
+    tx: &mut Tx<'_>,
+    profile: &str,
+    devices: &[DeviceRow],
+    before: &[Assignment],
+    after: &[Assignment],
+) -> Result<Vec<RevisionMove>, AppError> {
+    let profile: ProfileName =
+        profile.parse().map_err(|_| AppError::Defect(format!("{profile} is no profile's name")))?;
+    let mut moves: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for device in devices {
+        let labels = muster_store::label::of_device(tx, device.id)?;
+        let held = |all| rollback::revisions(&assign::holding(all, device.id, &labels), &profile);
+        let (from, to) = (held(before), held(after));
+        if from != to {
+            moves.entry((from, to)).or_default().push(device.name.clone());
+        }
+    }
+    let shown = |((from, to), mut names): ((String, String), Vec<String>)| {
+        let devices = names.len() as u64;
+        names.truncate(NAMES);
+        RevisionMove { from, to, devices, names }
+    };
+    Ok(moves.into_iter().map(shown).collect())
+}
+
+impl Preview {
+    /// A name for what would be done, so that what was agreed to is what is done. The new assignments' ids and times
+    /// are left out, as they are made anew each time.
+    fn plan(&self) -> String {
+        let turns: Vec<_> = self.turns.iter().map(|turn| json!([turn.old.id, turn.new.revision])).collect();
+        let moves: Vec<_> = self.moves.iter().map(|m| json!([m.from, m.to, m.names])).collect();
+        Digest::of(json!([turns, moves]).to_string().as_bytes()).to_string()
+    }
+
+    fn carry_out(&self, tx: &mut Tx<'_>, profile: &str, act: Act<'_>) -> Result<(), AppError> {
+        for turn in &self.turns {
+            muster_store::assignment::remove(tx, &turn.old.id)?;
+            muster_store::assignment::insert(tx, &turn.new)?;
+            match turn.back_to {
+                Some(number) => muster_store::pin::undo_after(tx, &turn.new, number, act.at)?,
+                None => muster_store::pin::push(tx, &turn.new)?,
+            }
+        }
+        let reached: Vec<_> = self.devices.iter().map(|device| device.id).collect();
+        recompile::devices(tx, &reached, act.at)?;
+        let turns: Vec<_> = self
+            .turns
+            .iter()
+            .map(|turn| {
+                json!({
+                    "target": turn.target, "from": turn.old.revision, "to": turn.new.revision,
+                    "ended": turn.old.id, "assignment": turn.new.id, "mode": turn.new.mode,
+                    "precedence": turn.new.precedence, "params": turn.new.params,
+                })
+            })
+            .collect();
+        audit::write(tx, act, profile, json!({"assignments": turns}))?;
+        Ok(())
+    }
+
+    fn result(self, profile: String, plan: String) -> RollbackResult {
+        let shown = |turn: Turn| RolledBack {
+            target: turn.target,
+            from: turn.old.revision.0,
+            to: turn.new.revision.0,
+        };
+        RollbackResult {
+            profile,
+            assignments: self.turns.into_iter().map(shown).collect(),
+            moves: self.moves,
+            conflicts: self.conflicts,
+            warnings: self.warnings,
+            plan,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Devices that are kept as they are, brought back, and installed anew, with real agents.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use muster_proto::Timestamp;
+use muster_proto::rest::{DeviceDetail, DeviceState};
+use muster_proto::state::Mode;
+use muster_tests::{Device, Fleet, Network, wait_until};
+
+const SOON: Duration = Duration::from_secs(30);
+const MOTD: &str = "/etc/motd";
+
+fn save(fleet: &Fleet<'_>, text: &str) -> Result<()> {
+    let source = format!(
+        "muster: 1\nprofile: motd\nresources:\n  - file: {{ path: {MOTD}, content: \"{text}\\n\", mode: \"0644\" }}\n"
+    );
+    fleet.admin.save_profile("motd", &source)?;
+    fleet.admin.assign("motd", "everyone", Mode::Enforce)?;
+    Ok(())
+}
+
+fn detail(fleet: &Fleet<'_>, device: &str) -> Result<DeviceDetail> {
+    fleet.admin.get(&format!("/devices/{device}"))
+}
+
+fn wait_until_motd(device: &Device<'_>, text: &str) -> Result<()> {
+    wait_until(&format!("the message {text:?}"), SOON, || {
+        Ok((device.read_file(MOTD)? == format!("{text}\n")).then_some(()))
+    })
+}
+
+#[test]
+fn a_paused_device_keeps_its_state_while_others_go_on_and_back() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1", "srv-2"])?;
+    fleet.log_in()?;
+    let (paused, free) = (fleet.device("srv-1")?, fleet.device("srv-2")?);
+    save(&fleet, "one")?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    fleet.server.muster(["pause", "device:srv-1", "--reason", "a test"])?.ok()?;
+    save(&fleet, "two")?;
+    wait_until_motd(free, "two")?;
+    assert_eq!(paused.read_file(MOTD)?, "one\n");
+    paused.write_file(MOTD, "theirs\n", 0o644)?;
+    wait_until_motd(paused, "one").context("what it has is still kept so")?;
+
+    fleet.server.muster(["rollback", "motd", "--yes"])?.ok()?;
+    wait_until_motd(free, "one")?;
+    let waiting = detail(&fleet, "srv-1")?.paused.context("it is paused")?.waiting;
+    assert_eq!(waiting, ["motd@1 is assigned anew"], "as it was before the pause");
+    fleet.server.muster(["resume", "device:srv-1"])?.ok()?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    assert_eq!(paused.read_file(MOTD)?, "one\n");
+    Ok(())
+}
+
+#[test]
+fn a_lease_ends_on_a_paused_device() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    fleet.log_in()?;
+    let device = fleet.device("srv-1")?;
+    let end = Timestamp::from_system(std::time::SystemTime::now()).plus_seconds(20);
+    let source = format!(
+        "muster: 1\nprofile: visit\nresources:\n  - file: {{ path: /etc/visit, content: x, not_after: \"{end}\" }}\n"
+    );
+    fleet.admin.save_profile("visit", &source)?;
+    fleet.admin.assign("visit", "device:srv-1", Mode::Enforce)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    fleet.server.muster(["pause"])?.ok()?;
+    assert!(device.path("/etc/visit").exists());
+    wait_until("the lease to end", Duration::from_secs(60), || {
+        Ok((!device.path("/etc/visit").exists()).then_some(()))
+    })
+}
+
+#[test]
+fn a_reinstalled_device_comes_back_as_itself() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    fleet.log_in()?;
+    let device = fleet.device("srv-1")?;
+    save(&fleet, "one")?;
+    let before = fleet.admin.wait_until_applied("srv-1")?.device;
+
+    device.exec(["systemctl", "stop", "muster-agent.path", "muster-agent.service"])?.ok()?;
+    device.exec(["rm", "-rf", "/var/lib/muster", MOTD])?.ok()?;
+    fleet.server.muster(["device", "allow-reenroll", "srv-1", "--for", "1h"])?.ok()?;
+    device.write_file("/etc/muster/join.toml", fleet.admin.join_file("S-srv-1")?, 0o600)?;
+    device.exec(["systemctl", "start", "muster-agent"])?.ok()?;
+    wait_until_motd(device, "one").with_context(|| device.journal("muster-agent"))?;
+    let after = fleet.admin.wait_until_applied("srv-1")?;
+    assert_eq!((after.device.id, after.device.state), (before.id, DeviceState::Ready));
+    assert_eq!(after.reenroll_until, None, "it lets one key in");
+    Ok(())
+}
