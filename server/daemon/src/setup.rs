@@ -64,7 +64,7 @@ impl Setup {
         }
         let config = folder.read_config()?;
         let authority = Authority::open(&folder.authority())?;
-        let record = Record::open(&folder, &config, &authority)?;
+        let record = Record::open(&folder, &config, &authority).await?;
         let right = Identity::local_root().administer()?;
         let secret = match record.app.create_setup_link(&right).await {
             Ok(secret) => secret,

@@ -3,7 +3,7 @@
 //! In the order of the flow: [`rights`] says who may ask, [`name`] what things may be called, [`import`] what a file of
 //! devices changes, [`admit`] whether a machine gets in, [`profile`] whether a profile may be saved, [`assign`] which
 //! assignments hold for a device, [`compile`] what its desired state is, [`comply`] how it stands, [`keep`] how much of
-//! what it says is kept, and [`pace`] how often it may say it.
+//! what it says is kept, [`pace`] how often it may say it, and [`restore`] what a record put back from a backup is good for.
 
 pub mod admit;
 pub mod assign;
@@ -14,4 +14,5 @@ pub mod keep;
 pub mod name;
 pub mod pace;
 pub mod profile;
+pub mod restore;
 pub mod rights;

@@ -20,6 +20,7 @@ mod assigning;
 mod enrolling;
 mod keeping;
 mod reporting;
+mod restoring;
 
 /// A server's operations over a database of their own.
 struct Rig {
@@ -32,7 +33,10 @@ fn clock() -> Timestamp {
 }
 
 fn rig() -> Rig {
-    let folder = tempfile::tempdir().unwrap();
+    open(tempfile::tempdir().unwrap(), None)
+}
+
+fn open(folder: tempfile::TempDir, restored: Option<Timestamp>) -> Rig {
     let app = App::new(Parts {
         store: Store::open(&folder.path().join("muster.db")).unwrap(),
         sealing_key: SealingKey::open_or_create(&folder.path().join("sealing.key")).unwrap(),
@@ -44,6 +48,7 @@ fn rig() -> Rig {
             roots: vec![Digest::of(b"root")],
         },
         presence: Presence::default(),
+        restored,
     });
     Rig { app, _folder: folder }
 }

@@ -10,7 +10,7 @@ use crate::app::AppError;
 use crate::app::fetch::FetchError;
 
 impl Rig {
-    async fn state(&self, device: DeviceId) -> Option<DesiredState> {
+    pub(super) async fn state(&self, device: DeviceId) -> Option<DesiredState> {
         let notice = self.app.newer_state(device, Generation(0)).await.unwrap()?;
         Some(serde_json::from_slice(&notice.bytes).unwrap())
     }
