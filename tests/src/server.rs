@@ -158,6 +158,14 @@ impl<'n> Server<'n> {
         command::run_with_input(self.network.command(self.cli(args)), input)
     }
 
+    /// Runs the server's own program where the server runs, on its data folder.
+    pub fn muster_server<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<Output> {
+        let mut argv: Vec<OsString> = vec![self.artifacts.server.clone().into()];
+        argv.extend(args.into_iter().map(|word| word.as_ref().to_owned()));
+        argv.extend(["--data".into(), self.data().into()]);
+        self.network.run(argv, STEP)
+    }
+
     /// What the server has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_path()).unwrap_or_default()

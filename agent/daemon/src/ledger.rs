@@ -384,6 +384,20 @@ impl Ledger {
         self.forget_secrets()
     }
 
+    /// Sends every section again when the server's record was put back from a backup since this was last heard: what it
+    /// acknowledged before may be gone.
+    pub(crate) fn server_was_restored(&mut self, restored: i64) -> Result<()> {
+        let restored = restored.to_string();
+        if meta(&self.db, "server_restored")?.as_deref().unwrap_or("0") == restored {
+            return Ok(());
+        }
+        let tx = self.db.transaction()?;
+        tx.execute("UPDATE section SET acknowledged = NULL", [])?;
+        set_meta(&tx, "server_restored", &restored)?;
+        tx.commit()?;
+        Ok(())
+    }
+
     /// Empties the log where a secret may be in it: deleting overwrites the row in its page, while the log keeps the page
     /// as it was.
     fn forget_secrets(&mut self) -> Result<()> {
@@ -576,6 +590,22 @@ mod tests {
         let report = ledger.report(Generation(0)).unwrap().unwrap();
         ledger.acknowledge(&report, 3).unwrap();
         assert_eq!(on_disk(), 0);
+    }
+
+    #[test]
+    fn sections_are_sent_again_once_to_a_server_whose_record_was_put_back() {
+        let (_dir, mut ledger) = ledger();
+        ledger.section("facts", b"1").unwrap();
+        let report = ledger.report(Generation(0)).unwrap().unwrap();
+        ledger.acknowledge(&report, 0).unwrap();
+        ledger.server_was_restored(0).unwrap();
+        assert_eq!(ledger.report(Generation(0)).unwrap(), None);
+        ledger.server_was_restored(7).unwrap();
+        let again = ledger.report(Generation(0)).unwrap().unwrap();
+        assert_eq!(again.sections, report.sections);
+        ledger.acknowledge(&again, 0).unwrap();
+        ledger.server_was_restored(7).unwrap();
+        assert_eq!(ledger.report(Generation(0)).unwrap(), None);
     }
 
     #[test]

@@ -234,8 +234,8 @@ impl Converging {
                 Ok(newer)
             }
             FromServer::Documents(documents) => cycle.keep(&documents).map(|()| true),
-            FromServer::Acknowledged { report, sequence } => {
-                cycle.acknowledged(&report, sequence)?;
+            FromServer::Acknowledged { report, sequence, restored } => {
+                cycle.acknowledged(&report, sequence, restored)?;
                 self.report(cycle).await.map(|()| false)
             }
         }

@@ -7,6 +7,9 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 
+use crate::backup::Backup;
+use crate::doctor::Doctor;
+use crate::restore::Restore;
 use crate::serve::Serve;
 use crate::setup::Setup;
 use crate::{logging, rest};
@@ -23,6 +26,9 @@ struct Arguments {
 enum Command {
     Setup(Setup),
     Serve(Serve),
+    Backup(Backup),
+    Restore(Restore),
+    Doctor(Doctor),
     /// Print the OpenAPI document of the REST API
     Openapi,
     /// Print the version
@@ -32,7 +38,7 @@ enum Command {
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
     match run(std::env::args_os()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // With stderr gone there is nobody left to tell; the exit code still says it.
             drop(writeln!(std::io::stderr(), "muster-server: {error:#}"));
@@ -42,7 +48,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Runs the command that these arguments name, the first being the program; with `--help` and mistakes the process ends.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
     let command = Arguments::parse_from(arguments).command;
     // What setup and the server write, down to the database's own files, is nobody else's to read.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
@@ -57,10 +63,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
             logging::begin();
             runtime()?.block_on(serve.run())?;
         }
+        Command::Backup(backup) => {
+            drop(out);
+            backup.run(runtime)?;
+        }
+        Command::Restore(restore) => {
+            drop(out);
+            restore.drop_rights()?;
+            runtime()?.block_on(restore.run())?;
+        }
+        Command::Doctor(doctor) => {
+            drop(out);
+            doctor.drop_rights()?;
+            return runtime()?.block_on(doctor.run());
+        }
         Command::Openapi => out.write_all(rest::openapi::text().as_bytes())?,
         Command::Version => writeln!(out, "muster-server {}", env!("CARGO_PKG_VERSION"))?,
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

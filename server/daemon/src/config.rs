@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -34,6 +34,13 @@ pub(crate) struct GivenTls {
     pub(crate) key: PathBuf,
 }
 
+impl Config {
+    /// Reads the text of a `server.toml`.
+    pub(crate) fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+}
+
 /// Where everything of one server lies.
 #[derive(Clone, Debug)]
 pub(crate) struct DataFolder(PathBuf);
@@ -47,6 +54,15 @@ impl DataFolder {
     /// The folder itself.
     pub(crate) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Makes it for its owner alone, if it is not there.
+    pub(crate) fn make(&self) -> Result<()> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.0)
+            .with_context(|| format!("can't make {}", self.0.display()))
     }
 
     /// Keys and certificates of the authority.
@@ -79,7 +95,13 @@ impl DataFolder {
         self.0.join("setup-link")
     }
 
-    fn config(&self) -> PathBuf {
+    /// Is there while a restore is under way, whose record is not safe yet.
+    pub(crate) fn restoring(&self) -> PathBuf {
+        self.0.join("restoring")
+    }
+
+    /// What setup writes last.
+    pub(crate) fn config(&self) -> PathBuf {
         self.0.join("server.toml")
     }
 
@@ -98,7 +120,7 @@ impl DataFolder {
             }
             Err(error) => return Err(error).with_context(|| format!("can't read {}", path.display())),
         };
-        toml::from_str(&text).with_context(|| format!("{} is not as it should be", path.display()))
+        Config::parse(&text).with_context(|| format!("{} is not as it should be", path.display()))
     }
 
     /// Writes `server.toml`, which makes the folder count as set up.

@@ -3,17 +3,22 @@
 //! In the order of a server's life: [`command`] is what an admin types on its machine, `setup` makes the data folder that
 //! `config` describes, `serve` wires everything and runs until it is told to stop. `listen` accepts connections; behind it
 //! `grpc` is the door for devices, `rest` and `web` are the doors for admins, `app` holds the operations that all of them
-//! call, and `ca` signs certificates. `metrics` counts.
+//! call, and `ca` signs certificates. `metrics` counts. `backup`, `restore` and `doctor` are for bad days; `account` says
+//! as whom commands work.
 
+mod account;
 mod app;
+mod backup;
 mod ca;
 pub mod command;
 mod config;
+mod doctor;
 mod grpc;
 mod listen;
 mod logging;
 mod metrics;
 mod rest;
+mod restore;
 mod serve;
 mod setup;
 mod web;

@@ -17,7 +17,7 @@ use crate::app::keep::PASS;
 use crate::app::pause::LOOK;
 use crate::app::presence::Presence;
 use crate::app::seal::SealingKey;
-use crate::app::{App, Parts, Site, system_clock};
+use crate::app::{self, App, Parts, Site, system_clock};
 use crate::ca::Authority;
 use crate::config::{Config, DEVICE_PORT, DataFolder};
 use crate::grpc::Doors;
@@ -49,8 +49,9 @@ pub(crate) struct Record {
 
 impl Record {
     /// Opens the record of a folder that is set up.
-    pub(crate) fn open(folder: &DataFolder, config: &Config, authority: &Authority) -> Result<Self> {
+    pub(crate) async fn open(folder: &DataFolder, config: &Config, authority: &Authority) -> Result<Self> {
         let store = Store::open(&folder.database()).context("can't open the database")?;
+        let restored = store.read(app::restore::last).await.context("can't read the database")?;
         let presence = Presence::default();
         let app = App::new(Parts {
             store: store.clone(),
@@ -63,6 +64,7 @@ impl Record {
                 roots: vec![authority.fingerprint()],
             },
             presence: presence.clone(),
+            restored,
         });
         Ok(Self { app, store, presence })
     }
@@ -99,7 +101,7 @@ pub async fn serve(
     let folder = &DataFolder::at(data);
     let config = folder.read_config()?;
     let authority = Arc::new(Authority::open(&folder.authority())?);
-    let record = Record::open(folder, &config, &authority)?;
+    let record = Record::open(folder, &config, &authority).await?;
     let issued = |file| Source::Issued { authority: Arc::clone(&authority), file };
     let for_admins = match config.tls {
         Some(given) => Source::Given { certificate: given.certificate, key: given.key },

@@ -3,20 +3,18 @@
 use std::fs;
 use std::io::{BufRead, IsTerminal, Write};
 use std::net::IpAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use muster_policy::rights::Identity;
 use muster_proto::spiffe::TrustDomain;
 
+use crate::account;
 use crate::app::{AppError, system_clock};
 use crate::ca::{self, Authority, Name};
 use crate::config::{ADMIN_PORT, Config, DEVICE_PORT, DataFolder, GivenTls};
 use crate::listen::ServedCertificate;
 use crate::serve::Record;
-
-mod account;
 
 /// Make this machine a Muster server
 #[derive(clap::Args)]
@@ -64,7 +62,7 @@ impl Setup {
         }
         let config = folder.read_config()?;
         let authority = Authority::open(&folder.authority())?;
-        let record = Record::open(&folder, &config, &authority)?;
+        let record = Record::open(&folder, &config, &authority).await?;
         let right = Identity::local_root().administer()?;
         let secret = match record.app.create_setup_link(&right).await {
             Ok(secret) => secret,
@@ -94,6 +92,9 @@ impl Setup {
     }
 
     fn make(&self, folder: &DataFolder) -> Result<()> {
+        if folder.restoring().exists() {
+            bail!("a restore was cut off in {}: empty it, and restore again", folder.path().display());
+        }
         let name = self.answer(self.name.as_deref(), "--name", "Name that devices and admins connect to")?;
         let name = name.to_ascii_lowercase();
         let mut names: Vec<Name> = vec![name.parse().context("--name can't be used")?];
@@ -114,11 +115,7 @@ impl Setup {
             }
             _ => None,
         };
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder.path())
-            .with_context(|| format!("can't make {}", folder.path().display()))?;
+        folder.make()?;
         let now = system_clock();
         let authority =
             match Authority::set_up(&folder.authority(), &domain, self.root_key_out.as_deref(), now) {

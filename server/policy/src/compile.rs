@@ -7,12 +7,14 @@ use muster_proto::state::{Applied, Bindings, DesiredState};
 use muster_proto::when::Facts;
 use muster_proto::{COMPOSITION_VERSION, DeviceId, Digest, Generation, LANGUAGE_VERSION, Timestamp};
 
-/// The device's next state, or `None` when its current one already says the same.
+/// The device's next state, or `None` when its current one already says the same. Its generation is at least `floor`,
+/// which a restored server has above everything that it gave out before.
 pub fn compile(
     device: DeviceId,
     revisions: Vec<Applied>,
     bindings: Bindings,
     current: Option<&DesiredState>,
+    floor: Generation,
     now: Timestamp,
 ) -> Option<DesiredState> {
     let same = match current {
@@ -20,6 +22,7 @@ pub fn compile(
         None => revisions.is_empty(),
         Some(current) => {
             current.composition == COMPOSITION_VERSION
+                && current.generation >= floor
                 && current.revisions == revisions
                 // What nothing uses may change unseen.
                 && (current.bindings == bindings || revisions.is_empty())
@@ -29,7 +32,7 @@ pub fn compile(
         muster: LANGUAGE_VERSION,
         composition: COMPOSITION_VERSION,
         device,
-        generation: Generation(current.map_or(0, |current| current.generation.0) + 1),
+        generation: Generation(current.map_or(0, |current| current.generation.0) + 1).max(floor),
         issued: now,
         revisions,
         bindings,
@@ -75,7 +78,7 @@ mod tests {
         bindings: Bindings,
         current: Option<&DesiredState>,
     ) -> Option<DesiredState> {
-        compile(DEVICE, revisions, bindings, current, Timestamp::default())
+        compile(DEVICE, revisions, bindings, current, Generation(0), Timestamp::default())
     }
 
     #[test]
@@ -86,6 +89,21 @@ mod tests {
         assert_eq!(next(first.revisions.clone(), named("a"), Some(&first)), None);
         let renamed = next(first.revisions.clone(), named("b"), Some(&first)).unwrap();
         assert_eq!(renamed.generation, Generation(2));
+    }
+
+    #[test]
+    fn below_the_floor_the_same_state_is_given_anew_and_above_it_is_counted_on() {
+        let above = |current: Option<&DesiredState>, floor| {
+            let revisions = vec![applied("base", "x", 0)];
+            compile(DEVICE, revisions, named("a"), current, Generation(floor), Timestamp::default())
+        };
+        let first = above(None, 0).unwrap();
+        let raised = above(Some(&first), 1_000).unwrap();
+        assert_eq!((raised.generation, &raised.revisions), (Generation(1_000), &first.revisions));
+        assert_eq!(above(Some(&raised), 1_000), None);
+        let next =
+            compile(DEVICE, vec![], named("a"), Some(&raised), Generation(1_000), Timestamp::default());
+        assert_eq!(next.unwrap().generation, Generation(1_001));
     }
 
     #[test]

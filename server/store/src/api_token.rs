@@ -51,3 +51,8 @@ pub fn list(tx: &mut Tx<'_>) -> Result<Vec<ApiToken>, StoreError> {
 pub fn remove(tx: &mut Tx<'_>, id: &str) -> Result<bool, StoreError> {
     Ok(tx.execute("DELETE FROM api_token WHERE id = $1", &[id.into()])? == 1)
 }
+
+/// Takes all tokens away; gives how many.
+pub fn clear(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+    tx.execute("DELETE FROM api_token", &[])
+}

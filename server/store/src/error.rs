@@ -60,6 +60,14 @@ pub enum OpenError {
         /// Why.
         source: rusqlite::Error,
     },
+    /// A copy is damaged, so that nobody must rely on it.
+    #[error("the database {path} is damaged: {fault}; find out why before it is used any further")]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// The first thing that is wrong.
+        fault: String,
+    },
     /// The writer's thread could not be started.
     #[error("can't start the store's writer")]
     Thread(#[from] std::io::Error),

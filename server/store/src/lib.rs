@@ -31,6 +31,7 @@ pub mod profile;
 pub mod reenrollment;
 pub mod removal;
 pub mod report;
+pub mod returning;
 pub mod session;
 pub mod state;
 pub mod token;
@@ -38,5 +39,6 @@ pub mod value;
 mod word;
 
 pub use change::Change;
-pub use driver::sqlite::{Row, Store, Tx};
+pub use driver::sqlite::{Examined, Row, Store, Tx, copy, examine};
 pub use error::{OpenError, StoreError};
+pub use migration::newest as newest_schema;

@@ -46,6 +46,13 @@ pub fn next_uid(tx: &mut Tx<'_>) -> Result<u32, StoreError> {
     Ok(highest.map_or(FIRST_UID, |uid| uid + 1))
 }
 
+/// Passes over as many uids, of which some may have been given out in a record that is lost.
+pub fn skip_uids(tx: &mut Tx<'_>, count: u32) -> Result<(), StoreError> {
+    let last = next_uid(tx)? + count - 1;
+    tx.execute("INSERT INTO spent_uid (uid, username) VALUES ($1, '(restore)')", &[last.into()])?;
+    Ok(())
+}
+
 /// Adds a person with this uid, which from now on nobody else gets.
 pub fn insert(tx: &mut Tx<'_>, person: &PersonView, uid: u32, at: Timestamp) -> Result<(), StoreError> {
     tx.execute(

@@ -52,3 +52,8 @@ pub fn remove(tx: &mut Tx<'_>, secret: Digest) -> Result<bool, StoreError> {
 pub fn remove_expired(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
     tx.execute("DELETE FROM session WHERE expires <= $1", &[now.into()])
 }
+
+/// Ends all sessions; gives how many.
+pub fn clear(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+    tx.execute("DELETE FROM session", &[])
+}

@@ -49,6 +49,12 @@ pub fn put(
     Ok(())
 }
 
+/// The highest generation that any device was given; 0 when none was.
+pub fn newest_generation(tx: &mut Tx<'_>) -> Result<Generation, StoreError> {
+    let found = tx.query_one("SELECT COALESCE(MAX(generation), 0) FROM state", &[], |row| row.get(0))?;
+    Ok(found.unwrap_or_default())
+}
+
 /// A document's bytes, if the device's current state names it.
 pub fn document(tx: &mut Tx<'_>, device: DeviceId, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
     tx.query_one(

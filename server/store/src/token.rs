@@ -77,6 +77,11 @@ pub fn revoke(tx: &mut Tx<'_>, id: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Makes every token useless that could still be used at `now`; gives how many.
+pub fn revoke_live(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
+    tx.execute("UPDATE token SET revoked = 1 WHERE expires > $1 AND revoked = 0", &[now.into()])
+}
+
 /// Tokens that can still be used, at `now`.
 pub fn live(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
     let found = tx.query_one(

@@ -161,3 +161,41 @@ async fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_copy_made_while_it_is_written_to_is_whole_and_holds_what_was_acknowledged_before() {
+    let (folder, store) = open();
+    store.write(|tx| meta::put(tx, "before", "1")).await.unwrap();
+    let writing = {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for n in 0..300 {
+                store.write(move |tx| meta::put(tx, "n", &"x".repeat(n * 10))).await.unwrap();
+            }
+        })
+    };
+    let (from, to) = (folder.path().join("muster.db"), folder.path().join("copy.db"));
+    let copied = {
+        let to = to.clone();
+        tokio::task::spawn_blocking(move || muster_store::copy(&from, &to)).await.unwrap()
+    };
+    assert_eq!(copied.unwrap(), muster_store::newest_schema());
+    writing.await.unwrap();
+    assert!(!folder.path().join("copy.db-wal").exists(), "it is one file");
+    let examined = muster_store::examine(&to).unwrap();
+    assert_eq!((examined.schema, examined.faults), (muster_store::newest_schema(), vec![]));
+    let copy = Store::open(&to).unwrap();
+    assert_eq!(read(&copy, "before").await.as_deref(), Some("1"));
+}
+
+#[test]
+fn what_is_no_database_or_is_not_there_is_not_copied_and_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let (none, text) = (folder.path().join("none.db"), folder.path().join("text.db"));
+    std::fs::write(&text, "this is a text and no database at all").unwrap();
+    for from in [&none, &text] {
+        assert!(muster_store::copy(from, &folder.path().join("copy.db")).is_err());
+        assert!(muster_store::examine(from).is_err());
+    }
+    assert!(!none.exists());
+}

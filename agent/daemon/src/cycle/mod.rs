@@ -116,9 +116,16 @@ impl Cycle {
         self.hands.ledger.report(self.hands.ledger.applied()?)
     }
 
-    /// Forgets what the server made durable.
-    pub(crate) fn acknowledged(&mut self, report: &wire::ReportRequest, sequence: u64) -> Result<()> {
-        self.hands.ledger.acknowledge(report, sequence)
+    /// Forgets what the server made durable, and what an earlier state of the server did: `restored` says when its record
+    /// was put back.
+    pub(crate) fn acknowledged(
+        &mut self,
+        report: &wire::ReportRequest,
+        sequence: u64,
+        restored: i64,
+    ) -> Result<()> {
+        self.hands.ledger.acknowledge(report, sequence)?;
+        self.hands.ledger.server_was_restored(restored)
     }
 
     /// The newest generation accepted.

@@ -50,6 +50,8 @@ pub(crate) enum FromServer {
         report: wire::ReportRequest,
         /// The highest sequence that is durable on the server.
         sequence: u64,
+        /// When the server's record was last put back from a backup, 0 for never.
+        restored: i64,
     },
 }
 

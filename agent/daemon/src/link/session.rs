@@ -112,7 +112,7 @@ struct Session<'a> {
 /// What a call brought.
 enum Answer {
     Documents { asked: BTreeSet<Digest>, documents: Vec<(Digest, Vec<u8>)> },
-    Acknowledged { report: wire::ReportRequest, sequence: u64, server_time: Option<Timestamp> },
+    Acknowledged { report: wire::ReportRequest, sequence: u64, server_time: Option<Timestamp>, restored: i64 },
     Renewed(Box<Enrolled>),
 }
 
@@ -230,12 +230,12 @@ impl Session<'_> {
                     self.news.push_back(FromServer::Documents(documents));
                 }
             }
-            Ok(Answer::Acknowledged { report, sequence, server_time }) => {
+            Ok(Answer::Acknowledged { report, sequence, server_time, restored }) => {
                 if let Some(time) = server_time {
                     self.time.vouched(time);
                 }
                 self.again = Backoff::default();
-                self.news.push_back(FromServer::Acknowledged { report, sequence });
+                self.news.push_back(FromServer::Acknowledged { report, sequence, restored });
             }
             Err(trouble @ Trouble::Call(_)) => {
                 self.again.say(&trouble);
@@ -289,7 +289,8 @@ async fn send_report(
     let call = async { Ok(device.report(report.clone()).await?.into_inner()) };
     let response = in_time(call).await?;
     let server_time = Timestamp::from_micros(response.server_time);
-    Ok(Answer::Acknowledged { report, sequence: response.acknowledged, server_time })
+    let wire::ReportResponse { acknowledged: sequence, restored, .. } = response;
+    Ok(Answer::Acknowledged { report, sequence, server_time, restored })
 }
 
 /// Renews with a new key, which is durable before the server hears of it. The old identity stays until the new one is

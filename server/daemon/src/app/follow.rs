@@ -45,10 +45,16 @@ impl App {
         hello.kinds.truncate(100);
         hello.kinds.sort();
         let kinds = serde_json::json!(hello.kinds).to_string();
-        let known = self
+        let (known, awaited) = self
             .store()
-            .read(move |tx| Ok::<_, StoreError>(muster_store::device::get(tx, device)?.map(|row| row.kinds)))
+            .read(move |tx| {
+                let known = muster_store::device::get(tx, device)?.map(|row| row.kinds);
+                Ok::<_, StoreError>((known, muster_store::returning::get(tx, device)?.is_some()))
+            })
             .await?;
+        if awaited {
+            self.is_back(device).await?;
+        }
         if known.is_some_and(|known| known != kinds) {
             self.store().write(move |tx| muster_store::device::set_kinds(tx, device, &kinds)).await?;
         }

@@ -4,7 +4,8 @@
 //! [`standing`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`device`], [`import`], [`token`],
 //! [`person`], [`profile`], [`assign`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`compliance`], [`detail`],
 //! [`reveal`], [`audit`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
-//! wait, [`presence`] knows whose link is up, and [`keep`] lets the oldest go.
+//! wait, [`presence`] knows whose link is up, and [`keep`] lets the oldest go. For root on the server's machine:
+//! [`restore`].
 
 pub(crate) mod admin;
 pub(crate) mod assign;
@@ -29,6 +30,7 @@ mod reenroll;
 mod removal;
 pub(crate) mod renew;
 pub(crate) mod report;
+pub(crate) mod restore;
 pub(crate) mod reveal;
 mod rollback;
 pub(crate) mod seal;
@@ -66,6 +68,8 @@ pub(crate) struct Parts {
     pub(crate) site: Site,
     /// Whose link is up.
     pub(crate) presence: Presence,
+    /// When the record was last put back from a backup.
+    pub(crate) restored: Option<Timestamp>,
 }
 
 /// How devices and admins reach and know this server.
@@ -95,6 +99,11 @@ impl App {
     /// How devices and admins reach and know this server.
     pub(crate) fn site(&self) -> &Site {
         &self.0.site
+    }
+
+    /// When the record was last put back from a backup. What was acknowledged before is then not certain.
+    pub(crate) fn restored(&self) -> Option<Timestamp> {
+        self.0.restored
     }
 
     /// What time it is.

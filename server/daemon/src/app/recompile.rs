@@ -1,5 +1,6 @@
 //! Keeps desired states true to what is assigned: whenever labels, owners, names or assignments change, the states of
-//! the devices concerned are compiled anew in the same transaction. What [`super::hold`] keeps as it is waits.
+//! the devices concerned are compiled anew in the same transaction. What [`super::hold`] keeps as it is waits. After a
+//! restore all go on above every earlier generation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,9 +8,9 @@ use std::sync::Arc;
 use muster_policy::assign::{self, Assignment, Target};
 use muster_policy::{compile, comply};
 use muster_proto::resource::value::{AccountName, FullName, SshPublicKey};
-use muster_proto::rest::PersonView;
+use muster_proto::rest::{DeviceState, PersonView};
 use muster_proto::state::{Bindings, DesiredState, Person};
-use muster_proto::{DeviceId, Digest, Timestamp};
+use muster_proto::{COMPOSITION_VERSION, DeviceId, Digest, Generation, LANGUAGE_VERSION, Timestamp};
 use muster_store::assignment::AssignmentRow;
 use muster_store::device::DeviceRow;
 use muster_store::{Change, StoreError, Tx};
@@ -81,7 +82,7 @@ pub(super) fn compiled(
         .transpose()
         .map_err(|error| AppError::Defect(format!("desired state of {}: {error}", device.id)))?;
     let holding = assign::holding(assignments, device.id, &labels);
-    let next = compile::compile(device.id, holding, bindings, current.as_ref(), now);
+    let next = compile::compile(device.id, holding, bindings, current.as_ref(), floor(tx)?, now);
     Ok(Compiled { labels, current, next })
 }
 
@@ -115,6 +116,50 @@ fn put(tx: &mut Tx<'_>, id: DeviceId, state: &DesiredState) -> Result<(), AppErr
         .map_err(|error| AppError::Defect(format!("desired state of {id}: {error}")))?;
     let documents: BTreeSet<Digest> = state.revisions.iter().map(|revision| revision.digest).collect();
     Ok(muster_store::state::put(tx, id, state.generation, &bytes, &documents)?)
+}
+
+/// Under which name the lowest generation that a restored server gives out is kept.
+const FLOOR: &str = "generation_floor";
+
+/// The lowest generation that may be given out; 0 when this server was never restored.
+fn floor(tx: &mut Tx<'_>) -> Result<Generation, AppError> {
+    let Some(kept) = muster_store::meta::get(tx, FLOOR)? else { return Ok(Generation(0)) };
+    let floor = kept.parse().map_err(|_| AppError::Defect("the generation floor is no number".to_owned()))?;
+    Ok(Generation(floor))
+}
+
+/// Gives all states as they are the generation `floor`, below which none is given out from now on, and an empty state to
+/// enrolled devices that have none: since the backup they may have been given one that now is to be taken back. Gives
+/// how many.
+pub(super) fn lift_all(tx: &mut Tx<'_>, floor: Generation, now: Timestamp) -> Result<usize, AppError> {
+    muster_store::meta::put(tx, FLOOR, &floor.to_string())?;
+    let mut lifted = 0;
+    for id in muster_store::device::all_ids(tx)? {
+        let Some(device) = muster_store::device::get(tx, id)? else { continue };
+        let state = match muster_store::state::get(tx, id)? {
+            Some(state) => serde_json::from_slice(&state.bytes)
+                .map_err(|error| AppError::Defect(format!("desired state of {id}: {error}")))?,
+            None if matches!(device.state, DeviceState::Enrolled | DeviceState::Ready) => nothing(&device),
+            None => continue,
+        };
+        put(tx, id, &DesiredState { generation: floor, issued: now, ..state })?;
+        judge(tx, id)?;
+        lifted += 1;
+    }
+    Ok(lifted)
+}
+
+/// What a device follows that nothing was ever assigned to.
+fn nothing(device: &DeviceRow) -> DesiredState {
+    DesiredState {
+        muster: LANGUAGE_VERSION,
+        composition: COMPOSITION_VERSION,
+        device: device.id,
+        generation: Generation(0),
+        issued: Timestamp::default(),
+        revisions: Vec::new(),
+        bindings: Bindings { name: device.name.clone(), serial: device.serial.clone(), owner: None },
+    }
 }
 
 /// Judges a device by what is recorded of it.

@@ -54,7 +54,7 @@ impl App {
         request: wire::ReportRequest,
     ) -> Result<u64, ReportError> {
         let now = self.now();
-        let report = Report::parse(request, now)?;
+        let mut report = Report::parse(request, now)?;
         self.seen(device);
         if report.says_nothing_new() {
             let (epoch, applied) = (report.epoch.clone(), report.applied);
@@ -64,7 +64,13 @@ impl App {
             }
         }
         let app = self.clone();
-        self.store().write(move |tx| take_in(tx, device, &report, &app.0.sealing_key, now)).await
+        let record = move |tx: &mut Tx<'_>| {
+            if app.restored().is_some() {
+                bridge(tx, device, &mut report)?;
+            }
+            take_in(tx, device, &report, &app.0.sealing_key, now)
+        };
+        self.store().write(record).await
     }
 }
 
@@ -142,6 +148,19 @@ fn take_events(
         added.add(Amount::one(row.document.len() as u64));
     }
     Ok(keep::added(tx, device, Kind::Event, added)?)
+}
+
+/// Counts as lost what a device was told to forget by a server whose record a restore put back: it never comes again, and
+/// the device would wait for its acknowledgement forever. Devices send in order, from the first that is not acknowledged.
+fn bridge(tx: &mut Tx<'_>, device: DeviceId, report: &mut Report) -> Result<(), StoreError> {
+    let mark = muster_store::report::acknowledged(tx, device, &report.epoch)?;
+    let first = report.events.iter().map(|event| event.row.sequence).min();
+    report.lost = match (report.lost, first) {
+        (Some((from, to)), _) => Some((from.min(mark + 1), to)),
+        (None, Some(first)) if first > mark + 1 => Some((mark + 1, first - 1)),
+        (None, _) => None,
+    };
+    Ok(())
 }
 
 /// The event that says what a full queue dropped, of which nothing is told twice.

@@ -22,6 +22,7 @@ mod holding;
 mod keeping;
 mod reenrolling;
 mod reporting;
+mod restoring;
 mod rolling;
 
 /// A server's operations over a database of their own.
@@ -45,7 +46,10 @@ fn pass(seconds: i64) {
 }
 
 fn rig() -> Rig {
-    let folder = tempfile::tempdir().unwrap();
+    open(tempfile::tempdir().unwrap(), None)
+}
+
+fn open(folder: tempfile::TempDir, restored: Option<Timestamp>) -> Rig {
     let app = App::new(Parts {
         store: Store::open(&folder.path().join("muster.db")).unwrap(),
         sealing_key: SealingKey::open_or_create(&folder.path().join("sealing.key")).unwrap(),
@@ -57,6 +61,7 @@ fn rig() -> Rig {
             roots: vec![Digest::of(b"root")],
         },
         presence: Presence::default(),
+        restored,
     });
     Rig { app, _folder: folder }
 }

@@ -22,9 +22,9 @@ use muster_proto::{DeviceId, Digest, Timestamp};
 use rcgen::{Issuer, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::pki_types::CertificateDer;
 
-pub(crate) use pem::{Bundle, facts};
+pub(crate) use pem::{Bundle, Facts, facts};
 pub(crate) use request::ProvenKey;
-pub(crate) use template::Name;
+pub(crate) use template::{DEVICE_LIFE, Name, issued_at};
 
 /// Why the authority could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +142,12 @@ impl Authority {
     /// Whether the root's key lies beside the rest.
     pub(crate) fn holds_root_key(&self) -> bool {
         self.folder.join(ROOT_KEY).exists()
+    }
+
+    /// When the issuing certificate began and when it ends.
+    pub(crate) fn issuing_life(&self) -> (Timestamp, Timestamp) {
+        let issuing = self.issuing();
+        (issuing.not_before, issuing.not_after)
     }
 
     /// The root certificate.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use muster_proto::Timestamp;
+use muster_proto::{Digest, Timestamp};
 use rcgen::KeyPair;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -28,6 +28,8 @@ pub(crate) struct Facts {
     pub(crate) name_count: usize,
     /// Hex digits, lower case.
     pub(crate) serial_number: String,
+    /// Digest of the public key (DER, `SubjectPublicKeyInfo`).
+    pub(crate) key: Digest,
     /// When it begins to be valid.
     pub(crate) not_before: Timestamp,
     /// When it ends.
@@ -104,6 +106,7 @@ pub(crate) fn facts(der: &[u8]) -> Result<Facts, String> {
         names: names.iter().filter_map(Name::of).collect(),
         name_count: names.len(),
         serial_number: serial_text(certificate.tbs_certificate.raw_serial()),
+        key: Digest::of(certificate.public_key().raw),
         not_before: time(certificate.validity().not_before),
         not_after: time(certificate.validity().not_after),
     })

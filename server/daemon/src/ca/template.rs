@@ -26,10 +26,18 @@ const ISSUING_DAYS: i64 = 365;
 
 const DEVICE_DAYS: i64 = 30;
 
+/// Seconds that a device's certificate lives at most after it was issued.
+pub(crate) const DEVICE_LIFE: i64 = DEVICE_DAYS * DAY;
+
 const LISTENER_DAYS: i64 = 30;
 
 /// Clocks of devices may run behind the server's by this much.
 const BACKDATE: i64 = 60 * 60;
+
+/// When a certificate was issued that begins to be valid then.
+pub(crate) fn issued_at(not_before: Timestamp) -> Timestamp {
+    not_before.plus_seconds(BACKDATE)
+}
 
 /// A name or address that clients reach a listener by.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use muster_proto::wire::{
     FetchRequest, FetchResponse, FollowRequest, Notice, Quiet, RenewRequest, RenewResponse, ReportRequest,
     ReportResponse, notice,
 };
-use muster_proto::{Generation, wire};
+use muster_proto::{Generation, Timestamp, wire};
 use tonic::{Request, Response, Status};
 
 use super::followers::{Follower, Followers};
@@ -23,8 +23,9 @@ use crate::app::fetch::FetchError;
 use crate::app::follow::Hello;
 use crate::app::presence::Link;
 use crate::app::report::ReportError;
+use crate::app::restore::{Shown, TakenUp};
 use crate::app::standing::Standing;
-use crate::ca::{Authority, ProvenKey};
+use crate::ca::{self, Authority, ProvenKey};
 use crate::listen::Peer;
 use crate::listen::peer::DeviceCertificate;
 
@@ -71,14 +72,36 @@ impl DeviceDoor {
         };
         let reason = match standing.map_err(|error| super::unavailable(&error))? {
             Standing::Good => return Ok(()),
-            Standing::Revoked => "the device or its certificate was revoked",
-            Standing::Expired => "the certificate ended",
-            Standing::Unknown => "this server did not issue the certificate to this device",
+            Standing::Revoked => "the device or its certificate was revoked".to_owned(),
+            Standing::Expired => "the certificate ended".to_owned(),
+            Standing::Unknown => match self.take_up(device).await? {
+                TakenUp::Yes => return Ok(()),
+                TakenUp::NotAwaited => "this server did not issue the certificate to this device".to_owned(),
+                TakenUp::No(reason) => format!("the certificate is in no record, and {reason}"),
+            },
         };
         peer.cut();
         self.refusals.check(peer)?;
         let reason = format!("device {}, certificate {}: {reason}", device.id, device.serial_number);
         Err(self.refusals.refuse(peer, "device.call", reason).await)
+    }
+}
+
+impl DeviceDoor {
+    /// After a restore, a certificate that was issued since the backup may be taken up.
+    async fn take_up(&self, device: &DeviceCertificate) -> Result<TakenUp, Status> {
+        let chain = device.chain.iter().chain([self.authority.root()]);
+        let shown = Shown {
+            device: device.id,
+            serial_number: device.serial_number.to_string(),
+            key: device.key,
+            not_before: device.not_before,
+            issued: ca::issued_at(device.not_before),
+            not_after: device.not_after,
+            longest_life: ca::DEVICE_LIFE,
+            chain: chain.map(|der| der.to_vec()).collect(),
+        };
+        self.app.take_up(shown).await.map_err(|error| super::unavailable(&error))
     }
 }
 
@@ -137,7 +160,8 @@ impl Device for DeviceDoor {
         match self.app.report(device.id, request.into_inner()).await {
             Ok(acknowledged) => {
                 let server_time = self.app.now().micros();
-                Ok(Response::new(ReportResponse { acknowledged, server_time }))
+                let restored = self.app.restored().map_or(0, Timestamp::micros);
+                Ok(Response::new(ReportResponse { acknowledged, server_time, restored }))
             }
             Err(error @ ReportError::Invalid { .. }) => Err(Status::invalid_argument(error.to_string())),
             Err(error @ ReportError::Store(_)) => Err(super::unavailable(&error)),

@@ -22,8 +22,10 @@ use tonic::{Code, Response};
 use super::*;
 use crate::app::import::Trial;
 use crate::app::presence::Presence;
+use crate::app::restore::{Choices, Newcomers, Tokens};
 use crate::app::seal::SealingKey;
 use crate::app::{Parts, Site, system_clock};
+use crate::ca::ProvenKey;
 use crate::listen::{ServedCertificate, Source, device_tls, serve_devices};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -110,6 +112,7 @@ impl Rig {
                 roots: vec![authority.fingerprint()],
             },
             presence: Presence::default(),
+            restored: None,
         });
         let import =
             app.import_devices(&admin(), "serial,name\nS1,lap-ada".to_owned(), Trial::Real).await.unwrap();
@@ -253,7 +256,7 @@ async fn certificates_that_are_not_ours_or_not_in_time_do_not_connect() {
     assert!(refused(&stranger).await);
     let (mut late, id) = rig.enrolled().await;
     assert!(!refused(&late).await);
-    let key = crate::ca::ProvenKey::of(&late.csr()).unwrap();
+    let key = ProvenKey::of(&late.csr()).unwrap();
     let then = system_clock().plus_seconds(-31 * 86_400);
     late.chain = rig.authority.issue_device(&key, id.parse().unwrap(), then).unwrap().chain;
     assert!(refused(&late).await);
@@ -265,10 +268,70 @@ async fn certificates_that_are_not_ours_or_not_in_time_do_not_connect() {
 async fn a_certificate_that_was_never_recorded_is_refused() {
     let rig = Rig::start().await;
     let (mut machine, id) = rig.enrolled().await;
-    let key = crate::ca::ProvenKey::of(&machine.csr()).unwrap();
+    let key = ProvenKey::of(&machine.csr()).unwrap();
     machine.chain = rig.authority.issue_device(&key, id.parse().unwrap(), system_clock()).unwrap().chain;
     let wire = rig.connect(&machine).await;
     assert_generic(&wire.device().follow(wire::FollowRequest::default()).await.unwrap_err());
+}
+
+impl Rig {
+    /// As a restore of a backup that was made an hour ago leaves it.
+    async fn restored(&self, newcomers: Newcomers) {
+        let choices = Choices { tokens: Tokens::End, newcomers };
+        self.app.make_safe(&admin(), system_clock().plus_seconds(-3_600), choices).await.unwrap();
+    }
+
+    /// A certificate that the server's authority issued so many seconds ago, and that is in no record.
+    fn unrecorded(&self, device: &str, ago: i64) -> Machine {
+        let mut machine = Machine::new();
+        let key = ProvenKey::of(&machine.csr()).unwrap();
+        let then = system_clock().plus_seconds(-ago);
+        machine.chain = self.authority.issue_device(&key, device.parse().unwrap(), then).unwrap().chain;
+        machine
+    }
+
+    async fn follows(&self, machine: &Machine) -> Result<(), Status> {
+        self.connect(machine).await.device().follow(wire::FollowRequest::default()).await.map(drop)
+    }
+}
+
+#[tokio::test]
+async fn after_a_restore_a_device_that_was_renewed_since_the_backup_comes_back_once() {
+    let rig = Rig::start().await;
+    let (_, id) = rig.enrolled().await;
+    rig.restored(Newcomers::TakeUp).await;
+    assert_generic(&rig.follows(&rig.unrecorded(&id, 7_200)).await.unwrap_err());
+    let renewed = rig.unrecorded(&id, 600);
+    rig.follows(&renewed).await.unwrap();
+    rig.follows(&renewed).await.unwrap();
+    assert_generic(&rig.follows(&rig.unrecorded(&id, 600)).await.unwrap_err());
+    let audit = rig.audit().await;
+    assert_eq!(audit.matches("device.certificate.adopt").count(), 1, "{audit}");
+    assert!(audit.contains("was not issued between the backup and the restore"), "{audit}");
+}
+
+#[tokio::test]
+async fn a_device_that_came_back_by_a_recorded_certificate_needs_no_other() {
+    let rig = Rig::start().await;
+    let (machine, id) = rig.enrolled().await;
+    rig.restored(Newcomers::TakeUp).await;
+    rig.follows(&machine).await.unwrap();
+    assert_generic(&rig.follows(&rig.unrecorded(&id, 600)).await.unwrap_err());
+    assert!(rig.audit().await.contains("device.return"));
+}
+
+#[tokio::test]
+async fn no_unrecorded_certificate_is_taken_up_when_root_said_so_or_the_device_was_not_enrolled() {
+    let rig = Rig::start().await;
+    let (_, id) = rig.enrolled().await;
+    rig.restored(Newcomers::Refuse).await;
+    assert_generic(&rig.follows(&rig.unrecorded(&id, 600)).await.unwrap_err());
+    rig.restored(Newcomers::TakeUp).await;
+    rig.app.revoke_device(&admin(), id.clone()).await.unwrap();
+    assert_generic(&rig.follows(&rig.unrecorded(&id, 600)).await.unwrap_err());
+    let stranger = uuid::Uuid::from_u128(7).to_string();
+    assert_generic(&rig.follows(&rig.unrecorded(&stranger, 600)).await.unwrap_err());
+    assert!(!rig.audit().await.contains("device.certificate.adopt"));
 }
 
 #[tokio::test]

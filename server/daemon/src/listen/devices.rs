@@ -109,8 +109,8 @@ impl Serving {
                 return None;
             }
         };
-        let leaf = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-        let device = match leaf.map(|leaf| peer::device_of(leaf, &self.trust_domain)).transpose() {
+        let chain = tls.get_ref().1.peer_certificates();
+        let device = match chain.map(|chain| peer::device_of(chain, &self.trust_domain)).transpose() {
             Ok(device) => device,
             Err(error) => {
                 // The verifier read the same certificate the same way.

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use muster_proto::spiffe::TrustDomain;
-use muster_proto::{DeviceId, Timestamp};
+use muster_proto::{DeviceId, Digest, Timestamp};
+use rustls::pki_types::CertificateDer;
 use tokio::sync::Notify;
 
-use crate::ca;
+use crate::ca::{self, Facts};
 
 /// The other end of a connection to the listener for devices.
 #[derive(Clone, Debug)]
@@ -26,8 +27,14 @@ pub(crate) struct DeviceCertificate {
     pub(crate) id: DeviceId,
     /// The certificate's serial number, lower-case hex.
     pub(crate) serial_number: Arc<str>,
+    /// When the certificate begins to be valid.
+    pub(crate) not_before: Timestamp,
     /// When the certificate ends.
     pub(crate) not_after: Timestamp,
+    /// Digest of its public key.
+    pub(crate) key: Digest,
+    /// DER, as it was shown: its own first, without the root.
+    pub(crate) chain: Arc<[CertificateDer<'static>]>,
 }
 
 impl Peer {
@@ -50,13 +57,25 @@ impl Peer {
     }
 }
 
+/// Reads the chain of a device's certificate, its own first.
+pub(super) fn device_of(
+    chain: &[CertificateDer<'static>],
+    trust_domain: &TrustDomain,
+) -> Result<DeviceCertificate, String> {
+    let leaf = chain.first().ok_or("it is empty")?;
+    let (id, facts) = name_in(leaf, trust_domain)?;
+    let Facts { not_before, not_after, key, serial_number, .. } = facts;
+    let serial_number = serial_number.into();
+    Ok(DeviceCertificate { id, serial_number, not_before, not_after, key, chain: chain.into() })
+}
+
 /// Reads a device's certificate strictly: its one name is the URI of a device of this trust domain.
-pub(super) fn device_of(der: &[u8], trust_domain: &TrustDomain) -> Result<DeviceCertificate, String> {
+pub(super) fn name_in(der: &[u8], trust_domain: &TrustDomain) -> Result<(DeviceId, Facts), String> {
     let facts = ca::facts(der)?;
     let [uri] = &facts.uris[..] else { return Err("it has not exactly one URI".to_owned()) };
     if facts.name_count != 1 {
         return Err("it has other names than one URI".to_owned());
     }
     let id = trust_domain.device_in(uri).map_err(|error| error.to_string())?;
-    Ok(DeviceCertificate { id, serial_number: facts.serial_number.into(), not_after: facts.not_after })
+    Ok((id, facts))
 }

@@ -53,7 +53,7 @@ impl ClientCertVerifier for DeviceCertificates {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let verified = self.chain.verify_client_cert(end_entity, intermediates, now)?;
-        peer::device_of(end_entity, &self.trust_domain)
+        peer::name_in(end_entity, &self.trust_domain)
             .map_err(|_| Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))?;
         Ok(verified)
     }

@@ -3,6 +3,8 @@
 //! The writer takes what is queued, runs each closure under a savepoint of its own, commits once (one fsync for all)
 //! and only then answers: what is acknowledged is durable. A closure that fails takes back only its own writes.
 
+mod copy;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,6 +17,8 @@ use crate::change::Change;
 use crate::error::{OpenError, StoreError};
 use crate::migration;
 use crate::value::{Column, Param, Value};
+
+pub use copy::{Examined, copy, examine};
 
 /// Connections that read at the same time.
 const READERS: usize = 4;
@@ -176,13 +180,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let path: PathBuf = path.to_owned();
-    let found: i64 = connection
-        .query_row("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'migration'", [], |row| row.get(0))
-        .and_then(|tables: i64| match tables {
-            0 => Ok(0),
-            _ => connection.query_row("SELECT COALESCE(MAX(number), 0) FROM migration", [], |row| row.get(0)),
-        })
-        .map_err(|source| OpenError::Open { path: path.clone(), source })?;
+    let found = schema_of(connection).map_err(|source| OpenError::Open { path: path.clone(), source })?;
     if found > migration::newest() {
         return Err(OpenError::Newer { path, found, known: migration::newest() });
     }
@@ -194,6 +192,16 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
         })?;
     }
     Ok(())
+}
+
+/// The number of the last migration that was applied; 0 in an empty database.
+fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {
+    let count = "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'migration'";
+    let tables: i64 = connection.query_row(count, [], |row| row.get(0))?;
+    match tables {
+        0 => Ok(0),
+        _ => connection.query_row("SELECT COALESCE(MAX(number), 0) FROM migration", [], |row| row.get(0)),
+    }
 }
 
 fn apply(connection: &mut Connection, step: &migration::Migration) -> rusqlite::Result<()> {

@@ -220,7 +220,7 @@ async fn states_quiet_documents_and_reports_pass() {
     };
     let report = |request: wire::ReportRequest| {
         let acknowledged = request.events.last().map_or(0, |event| event.sequence);
-        Ok(wire::ReportResponse { acknowledged, server_time: server_time() })
+        Ok(wire::ReportResponse { acknowledged, server_time: server_time(), restored: 7 })
     };
     let follow = |request: wire::FollowRequest| {
         assert_eq!(request.generation, 7);
@@ -253,7 +253,7 @@ async fn states_quiet_documents_and_reports_pass() {
     let event = wire::Event { sequence: 3, at: 0, document: Default::default() };
     let report = wire::ReportRequest { events: vec![event], ..Default::default() };
     link.orders.send(ToServer::Report(report)).await.unwrap();
-    assert!(matches!(link.next().await, FromServer::Acknowledged { sequence: 3, .. }));
+    assert!(matches!(link.next().await, FromServer::Acknowledged { sequence: 3, restored: 7, .. }));
     server.notices.send(state(b"{\"state\":2}")).await.unwrap();
     assert!(matches!(link.next().await, FromServer::State { bytes, .. } if bytes == b"{\"state\":2}"));
     assert_eq!(server.connections(), 1);
