@@ -57,6 +57,10 @@ pub struct Registered {
     pub owned: bool,
     /// Until when one new key may become it.
     pub reenroll_until: Option<Timestamp>,
+    /// Whether a stranger's claim made the record, and no admin has named it since.
+    pub claimed: bool,
+    /// Whether an admin has let in a waiting key that has not come since.
+    pub promised: bool,
 }
 
 impl Registered {
@@ -230,11 +234,11 @@ fn admit_new(asking: &Asking<'_>, token: &Token) -> Result<Admission, Refusal> {
         Opening::Again => Place::Again(device.id),
         Opening::Closed => return Err(device.closed()),
     };
-    // A stranger's claim made a pending record: it names a device that nobody registered.
-    let claimed = device.state == DeviceState::Pending;
+    // What an admin gave to one machine by its code is not for the first other that claims to be it.
+    let open = !(device.owned || device.claimed || device.promised);
     match token.unknown {
-        _ if bound || !(device.owned || claimed) => Ok(Admission::Issue { place, cost: Cost::OneUse }),
-        Unknown::Refuse if claimed => Err(Refusal::UnknownSerial),
+        _ if bound || open => Ok(Admission::Issue { place, cost: Cost::OneUse }),
+        Unknown::Refuse if device.claimed => Err(Refusal::UnknownSerial),
         Unknown::Refuse | Unknown::Pending => Ok(Admission::Wait(place)),
     }
 }

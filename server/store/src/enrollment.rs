@@ -130,6 +130,16 @@ pub fn insert_pending(tx: &mut Tx<'_>, pending: &PendingRow) -> Result<(), Store
     Ok(())
 }
 
+/// Whether an admin has let in a key as this device that has not come since.
+pub fn is_promised(tx: &mut Tx<'_>, device: DeviceId) -> Result<bool, StoreError> {
+    let found: Option<i64> = tx.query_one(
+        "SELECT 1 FROM pending WHERE device = $1 AND approved = 1 LIMIT 1",
+        &[device.into()],
+        |row| row.get(0),
+    )?;
+    Ok(found.is_some())
+}
+
 /// Lets the key that shows this code in.
 pub fn approve(tx: &mut Tx<'_>, device: DeviceId, code: &str) -> Result<bool, StoreError> {
     let approved = tx.execute(

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod certificate;
 pub mod change;
 pub mod check;
+pub mod claimed;
 pub mod day;
 pub mod device;
 mod driver;

@@ -25,6 +25,11 @@ pub fn until(tx: &mut Tx<'_>, device: DeviceId) -> Result<Option<Timestamp>, Sto
     tx.query_one("SELECT until FROM reenrollment WHERE device = $1", &[device.into()], |row| row.get(0))
 }
 
+/// Ends all of them. Gives how many.
+pub fn end_all(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+    tx.execute("DELETE FROM reenrollment", &[])
+}
+
 /// Ends it, as it was used or taken back.
 pub fn end(tx: &mut Tx<'_>, device: DeviceId) -> Result<(), StoreError> {
     tx.execute("DELETE FROM reenrollment WHERE device = $1", &[device.into()])?;

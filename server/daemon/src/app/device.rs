@@ -89,6 +89,7 @@ impl App {
                 let mut detail = change(tx, &device, &patch)?;
                 // One that is to take the place of another key leaves that its place until it comes.
                 if device.state == DeviceState::Pending {
+                    muster_store::claimed::end(tx, device.id)?;
                     muster_store::device::set_state(tx, device.id, DeviceState::Registered)?;
                 }
                 recompile::devices(tx, &[device.id], at)?;

@@ -294,6 +294,9 @@ impl Asks {
             &NewDevice { id, serial, name: &name, owner: None, state, stale_after },
             self.now,
         )?;
+        if state == DeviceState::Pending {
+            muster_store::claimed::note(tx, id)?;
+        }
         Ok(id)
     }
 }
@@ -305,6 +308,8 @@ pub(super) fn registered(tx: &mut Tx<'_>, device: &DeviceRow) -> Result<Register
         state: device.state,
         owned: device.owner.is_some(),
         reenroll_until: muster_store::reenrollment::until(tx, device.id)?,
+        claimed: muster_store::claimed::is(tx, device.id)?,
+        promised: muster_store::enrollment::is_promised(tx, device.id)?,
     })
 }
 

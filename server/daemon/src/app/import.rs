@@ -144,6 +144,7 @@ fn carry_out(tx: &mut Tx<'_>, plan: &Plan, act: Act<'_>) -> Result<(), AppError>
         let device = muster_store::device::by_serial(tx, &record.serial)?
             .ok_or_else(|| AppError::Defect(format!("serial {} is gone", record.serial)))?;
         muster_store::device::set_record(tx, device.id, &record.name, record.owner.as_deref())?;
+        muster_store::claimed::end(tx, device.id)?;
         recompile::relabel(tx, device.id, &record.labels)?;
         touched.push(device.id);
     }

@@ -56,6 +56,8 @@ fn end(seconds: u64, now: Timestamp) -> Result<Timestamp, AppError> {
 /// certificates that were. Keeps the record: owner, labels, assignments and history.
 pub(super) fn make_room(tx: &mut Tx<'_>, device: DeviceId, at: Timestamp) -> Result<u64, StoreError> {
     muster_store::reenrollment::end(tx, device)?;
+    // What the lost key was certified since a backup is not taken up any longer either.
+    muster_store::returning::is_back(tx, device)?;
     let certificates = muster_store::certificate::revoke_all(tx, device, at)?;
     // With the enrollment its key's claim to the old answer goes as well.
     muster_store::enrollment::forget(tx, device)?;

@@ -128,6 +128,8 @@ impl App {
                 let (tokens, api_tokens) = end_tokens(tx, choices.tokens, now)?;
                 let sessions = muster_store::session::clear(tx)?;
                 muster_store::admin::clear_setup_links(tx)?;
+                // One that was used since the backup would be open again.
+                muster_store::reenrollment::end_all(tx)?;
                 muster_store::person::skip_uids(tx, SKIPPED_UIDS)?;
                 let awaited = wait_for_devices(tx, choices.newcomers, gap)?;
                 muster_store::meta::put(tx, RESTORED, &now.to_string())?;

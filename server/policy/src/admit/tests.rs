@@ -12,6 +12,8 @@ fn device(state: DeviceState, owned: bool) -> Registered {
         state,
         owned,
         reenroll_until: None,
+        claimed: false,
+        promised: false,
     }
 }
 

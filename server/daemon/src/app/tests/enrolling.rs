@@ -109,6 +109,34 @@ async fn a_failure_to_sign_leaves_the_token_whole() {
 }
 
 #[tokio::test]
+async fn what_an_admin_approved_by_its_code_is_not_taken_by_another_key() {
+    let rig = rig();
+    let token = rig.token(5, None, Unknown::Pending).await;
+    let Enrolled::Pending { code, .. } = rig.ask(&token, "honest", "NEW1").await.unwrap() else {
+        panic!("let in")
+    };
+    let device = rig.app.show_device(&viewer(), "NEW1".into()).await.unwrap().device;
+    let approve = Approve { code, name: None };
+    rig.app.approve_device(&admin(), device.id.to_string(), approve).await.unwrap();
+    let thief = rig.ask(&token, "thief", "NEW1").await.unwrap();
+    assert!(matches!(thief, Enrolled::Pending { .. }), "{thief:?}");
+    assert!(matches!(rig.ask(&token, "honest", "NEW1").await.unwrap(), Enrolled::Issued { .. }));
+}
+
+#[tokio::test]
+async fn who_claims_a_registered_serial_does_not_make_it_unknown_to_the_true_machine() {
+    let rig = rig();
+    rig.import("serial,name,owner,labels\nPF1,lap-ada,ada,laptop").await;
+    let shared = rig.token(5, None, Unknown::Pending).await;
+    assert!(matches!(rig.ask(&shared, "thief", "PF1").await.unwrap(), Enrolled::Pending { .. }));
+    let strict = rig.token(5, None, Unknown::Refuse).await;
+    let waits = rig.ask(&strict, "honest", "PF1").await.unwrap();
+    assert!(matches!(waits, Enrolled::Pending { .. }), "{waits:?}");
+    let bound = rig.token(1, Some("PF1"), Unknown::Refuse).await;
+    assert!(matches!(rig.ask(&bound, "honest", "PF1").await.unwrap(), Enrolled::Issued { .. }));
+}
+
+#[tokio::test]
 async fn an_unknown_serial_waits_until_its_code_is_approved() {
     let rig = rig();
     let token = rig.token(1, None, Unknown::Pending).await;
