@@ -29,8 +29,10 @@ pub enum OutcomeKind {
 
 /// The outcome of one resource in the last cycle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Outcome {
     /// Which resource.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub resource: ResourceId,
     /// What became of it.
     pub outcome: OutcomeKind,

@@ -13,6 +13,7 @@
 //! | `POST /devices/{id}/approve` | [`Approve`] | [`Device`] |
 //! | `POST /devices/{id}/revoke` | | [`Device`] |
 //! | `POST /devices/{id}/allow-reenroll` | [`AllowReenroll`] | [`Device`] |
+//! | `POST /devices/{id}/plan` | [`NewDevicePlan`] | [`DevicePlan`]; nothing is saved |
 //! | `POST /devices/{id}/first-login-passwords/{account}/reveal` | | [`RevealedPassword`]; once |
 //! | `GET /devices/{id}/resources`, `/checks`, `/history?cursor=` | | lists of [`ResourceView`], [`CheckView`], [`HistoryEntry`] |
 //! | `GET /devices/{id}/tables/{name}` | | [`TableView`]: `deb_packages`, `users`, ... as last reported |
@@ -40,6 +41,7 @@ use serde_json::{Map, Value};
 
 use crate::check::{Severity, Verdict};
 use crate::condition::Difference;
+use crate::plan::PlanView;
 use crate::report::OutcomeKind;
 use crate::state::Mode;
 use crate::timestamp::Timestamp;
@@ -298,6 +300,34 @@ pub struct DevicePatch {
     /// All its labels.
     #[serde(default)]
     pub labels: Option<Vec<String>>,
+}
+
+/// A profile to be tried on a device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewDevicePlan {
+    /// The profile's text, YAML or JSON.
+    pub source: String,
+    /// Parameters, over those that its assignment gives.
+    #[serde(default)]
+    pub params: BTreeMap<String, String>,
+}
+
+/// What a device would do with a profile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DevicePlan {
+    /// The device's name.
+    pub device: String,
+    /// The profile.
+    pub profile: String,
+    /// The pinned revisions whose place it took, as `base@3 to label:laptop`; none when the profile is not assigned to
+    /// the device, and was tried as if it were: enforced, at precedence 0.
+    pub replaces: Vec<String>,
+    /// What to look at before it is saved.
+    pub warnings: Vec<String>,
+    /// The whole state's plan: what other profiles ask for stands in it too.
+    pub plan: PlanView,
 }
 
 /// What an import did or would do.

@@ -6,9 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
-use muster_converge::plan::Plan;
-use muster_proto::condition::Action;
 use muster_proto::report::{Outcome, OutcomeKind};
+use muster_proto::text::escape;
 use serde_json::{Value, json};
 
 use crate::config::{self, Config};
@@ -177,7 +176,7 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
             outcome.resource,
             outcome.profile,
             outcome.revision,
-            printable(reason)
+            escape(reason)
         )?;
     }
     Ok(ExitCode::SUCCESS)
@@ -191,58 +190,13 @@ fn plan(config: Config, output: Output) -> Result<ExitCode> {
         Cycle::start(enrolled.device, config, ledger, host)?.plan().await
     })?;
     let plan = plan.context("no desired state has come from the server yet")?;
+    let plan = plan.view();
     let mut out = io::stdout().lock();
     match output {
-        Output::Json => writeln!(out, "{}", plan_as_json(&plan))?,
-        Output::Text => print_plan(&mut out, &plan)?,
+        Output::Json => writeln!(out, "{}", serde_json::to_string(&plan)?)?,
+        Output::Text => write!(out, "{plan}")?,
     }
-    Ok(if plan.steps.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CHANGES) })
-}
-
-fn print_plan(out: &mut impl Write, plan: &Plan) -> Result<()> {
-    for step in &plan.steps {
-        let sign = match (step.action, step.restart) {
-            (Action::Create, _) => '+',
-            (Action::Change, _) => '~',
-            (Action::Remove, _) => '-',
-        };
-        let restart = if step.restart { " (restart)" } else { "" };
-        writeln!(out, "{sign} {}{restart}", printable(step.id.as_str()))?;
-        for d in &step.differences {
-            writeln!(
-                out,
-                "    {}: {} -> {}",
-                d.attribute,
-                printable(&d.from.to_string()),
-                printable(&d.to.to_string())
-            )?;
-        }
-    }
-    let count = |action| plan.steps.iter().filter(|s| s.action == action).count();
-    let (create, change, remove) = (count(Action::Create), count(Action::Change), count(Action::Remove));
-    let blocked =
-        plan.settled.iter().filter(|o| !matches!(o.outcome, OutcomeKind::Kept | OutcomeKind::NotApplicable));
-    for outcome in blocked {
-        let reason = outcome.reason.as_deref().unwrap_or_default();
-        writeln!(
-            out,
-            "! {} {:?}: {}",
-            printable(outcome.resource.as_str()),
-            outcome.outcome,
-            printable(reason)
-        )?;
-    }
-    writeln!(out, "Plan: +{create} ~{change} -{remove}, {} as they should be.", plan.settled.len())?;
-    Ok(())
-}
-
-fn plan_as_json(plan: &Plan) -> Value {
-    let steps: Vec<_> = plan
-        .steps
-        .iter()
-        .map(|s| json!({"resource": s.id, "action": s.action, "differences": s.differences, "restart": s.restart}))
-        .collect();
-    json!({"steps": steps, "settled": plan.settled})
+    Ok(if plan.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CHANGES) })
 }
 
 fn query(sql: &str, output: Output) -> Result<ExitCode> {
@@ -256,7 +210,7 @@ fn query(sql: &str, output: Output) -> Result<ExitCode> {
     }
     let cell = |value: &Value| match value {
         Value::Null => String::new(),
-        Value::String(text) => printable(text),
+        Value::String(text) => escape(text),
         other => other.to_string(),
     };
     writeln!(out, "{}", answer.columns.join("\t"))?;
@@ -325,18 +279,11 @@ fn unenroll(config: Config, restore: bool, yes: bool) -> Result<ExitCode> {
     })?;
     for outcome in &outcomes {
         let reason = outcome.reason.as_deref().unwrap_or_default();
-        writeln!(out, "Left as it is: {} ({})", printable(outcome.resource.as_str()), printable(reason))?;
+        writeln!(out, "Left as it is: {} ({})", escape(outcome.resource.as_str()), escape(reason))?;
     }
     service::forget(&config)?;
     writeln!(out, "This device has left. On the server: muster device revoke {}", enrolled.device)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Text from elsewhere as it can be shown in a terminal: control characters escaped.
-fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
-        .collect()
 }
 
 #[cfg(test)]
@@ -347,10 +294,5 @@ mod tests {
     fn the_command_line_is_well_formed() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn terminal_escapes_from_elsewhere_are_shown_and_not_obeyed() {
-        assert_eq!(printable("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\\n");
     }
 }

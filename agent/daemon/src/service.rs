@@ -233,6 +233,12 @@ impl Converging {
                 self.send(ToServer::Following(cycle.generation()?)).await;
                 Ok(newer)
             }
+            FromServer::DryRun(asked) => {
+                if let Some(answer) = cycle.answer(asked).await {
+                    self.send(ToServer::Answer(answer)).await;
+                }
+                Ok(false)
+            }
             FromServer::Documents(documents) => cycle.keep(&documents).map(|()| true),
             FromServer::Acknowledged { report, sequence, restored } => {
                 cycle.acknowledged(&report, sequence, restored)?;

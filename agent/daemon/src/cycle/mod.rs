@@ -3,6 +3,7 @@
 //! A turn composes the accepted state, reads, plans, writes in stages, reads again, and keeps what it came to in the
 //! ledger. Nothing in a turn is retried: a failure only makes the next turn come sooner.
 
+mod dry_run;
 mod hands;
 mod leases;
 mod make;
@@ -28,6 +29,7 @@ use crate::host::Host;
 use crate::ledger::{Ledger, Settlement};
 use crate::{facts, inventory, resource};
 
+pub(crate) use self::dry_run::DryRun;
 pub(crate) use self::leases::LOOK;
 
 /// How often the trusted time is written down while nothing else happens.
