@@ -34,6 +34,10 @@
 //!
 //! Errors are RFC 9457 `application/problem+json` as [`Problem`].
 
+mod plan;
+
+pub use plan::{DevicePlan, NewDevicePlan};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -41,8 +45,7 @@ use serde_json::{Map, Value};
 
 use crate::check::{Severity, Verdict};
 use crate::condition::Difference;
-use crate::plan::PlanView;
-use crate::report::OutcomeKind;
+use crate::report::{OutcomeKind, Pause};
 use crate::state::Mode;
 use crate::timestamp::Timestamp;
 use crate::when::Facts;
@@ -230,6 +233,9 @@ pub struct DeviceDetail {
     pub causes: Vec<Cause>,
     /// What is assigned to it.
     pub assignments: Vec<AssignmentView>,
+    /// The pause that its owner began on the device itself.
+    #[serde(default)]
+    pub paused_there: Option<Pause>,
     /// Accounts whose first-login password waits to be revealed.
     pub passwords: Vec<String>,
     /// What it claimed when it asked to enroll, and the code it shows, while it waits for approval.
@@ -267,7 +273,7 @@ pub struct PendingClaims {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Cause {
-    /// `resource`, `check`, `stale`, `pending`, `paused` or `removal`.
+    /// `resource`, `check`, `stale`, `pending`, `paused`, `paused_there` or `removal`.
     pub kind: String,
     /// Which, such as `file:/etc/motd`.
     pub subject: String,
@@ -300,34 +306,6 @@ pub struct DevicePatch {
     /// All its labels.
     #[serde(default)]
     pub labels: Option<Vec<String>>,
-}
-
-/// A profile to be tried on a device.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct NewDevicePlan {
-    /// The profile's text, YAML or JSON.
-    pub source: String,
-    /// Parameters, over those that its assignment gives.
-    #[serde(default)]
-    pub params: BTreeMap<String, String>,
-}
-
-/// What a device would do with a profile.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct DevicePlan {
-    /// The device's name.
-    pub device: String,
-    /// The profile.
-    pub profile: String,
-    /// The pinned revisions whose place it took, as `base@3 to label:laptop`; none when the profile is not assigned to
-    /// the device, and was tried as if it were: enforced, at precedence 0.
-    pub replaces: Vec<String>,
-    /// What to look at before it is saved.
-    pub warnings: Vec<String>,
-    /// The whole state's plan: what other profiles ask for stands in it too.
-    pub plan: PlanView,
 }
 
 /// What an import did or would do.

@@ -1,5 +1,8 @@
 //! The commands an admin types at the device. All need root: the ledger and the identity are root's alone.
 
+mod pause;
+mod seal;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,10 +65,31 @@ enum Command {
         #[arg(short, long, default_value = "text")]
         output: Output,
     },
-    /// Lists the desired states that this device accepted, from its own record.
+    /// Lists the desired states that this device accepted, from its own record, whatever the server says. The newest first:
+    /// generation, when it was accepted, digest of its bytes.
     History {
         #[arg(short, long, default_value = "text")]
         output: Output,
+    },
+    /// Stops convergence for a time, for example: muster-agent pause --for 2h --reason "measuring"
+    ///
+    /// Leases still end, the link stays up, and the server is told. It holds over restarts of the agent.
+    Pause {
+        /// How long: 30m, 2h, 1d; at most 30d.
+        #[arg(long = "for", value_name = "TIME", value_parser = pause::seconds)]
+        seconds: i64,
+        /// Why, for the admins.
+        #[arg(long, value_parser = pause::reason)]
+        reason: String,
+    },
+    /// Ends a pause before its time.
+    Resume,
+    /// Makes this machine an image: wipes identity, ledger and keys, and keeps the package and a join file. Each clone
+    /// enrolls as a new device.
+    Seal {
+        /// Does not ask.
+        #[arg(long)]
+        yes: bool,
     },
     /// Forgets the server: removes the identity and the ledger. The server still has the device until it is revoked there.
     Unenroll {
@@ -118,6 +142,9 @@ fn execute(cli: &Cli) -> Result<ExitCode> {
             (sql, false) => query(sql.as_deref().unwrap_or_default(), *output),
         },
         Command::History { output } => history(&config, *output),
+        Command::Pause { seconds, reason } => pause::pause(&config, *seconds, reason.clone()),
+        Command::Resume => pause::resume(&config),
+        Command::Seal { yes } => seal::seal(&config, *yes),
         Command::Unenroll { restore, yes } => unenroll(config, *restore, *yes),
         Command::QueryChild => Ok(inventory::serve_child()),
     }
@@ -140,6 +167,7 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
     let ledger = Ledger::open_read_only(&config.ledger())?;
     let current = ledger.current()?;
     let applied = ledger.applied()?;
+    let pause = ledger.pause()?;
     let outcomes: Vec<Outcome> = match ledger.section_document("outcomes")? {
         Some(document) => serde_json::from_slice(&document).context("the ledger's outcomes can't be read")?,
         None => vec![],
@@ -156,6 +184,7 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
             "certificate_not_after": enrolled.not_after,
             "generation_accepted": current.generation,
             "generation_applied": applied,
+            "paused": pause,
             "resources": outcomes.len(),
             "not_as_it_should_be": bad,
         });
@@ -166,6 +195,9 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
     writeln!(out, "Server       {}", enrolled.server)?;
     writeln!(out, "Certificate  until {}", enrolled.not_after)?;
     writeln!(out, "State        generation {} accepted, {applied} applied", current.generation)?;
+    if let Some(pause) = pause {
+        writeln!(out, "Paused       until {}: {}", pause.until, escape(&pause.reason))?;
+    }
     writeln!(out, "Resources    {} of {} as they should be", outcomes.len() - bad.len(), outcomes.len())?;
     for outcome in bad {
         let reason = outcome.reason.as_deref().unwrap_or("no reason given");
@@ -257,12 +289,7 @@ fn unenroll(config: Config, restore: bool, yes: bool) -> Result<ExitCode> {
     let mut out = io::stdout().lock();
     if !yes {
         let also = if restore { "takes back what Muster did here, and then " } else { "" };
-        write!(out, "This {also}forgets the server. Go on? [y/N] ")?;
-        out.flush()?;
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer)?;
-        if !matches!(answer.trim(), "y" | "Y" | "yes") {
-            writeln!(out, "Nothing was changed.")?;
+        if !confirmed(&mut out, &format!("This {also}forgets the server. Go on?"))? {
             return Ok(ExitCode::FAILURE);
         }
     }
@@ -284,6 +311,19 @@ fn unenroll(config: Config, restore: bool, yes: bool) -> Result<ExitCode> {
     service::forget(&config)?;
     writeln!(out, "This device has left. On the server: muster device revoke {}", enrolled.device)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Asks whoever is at the terminal.
+fn confirmed(out: &mut impl Write, question: &str) -> Result<bool> {
+    write!(out, "{question} [y/N] ")?;
+    out.flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    let yes = matches!(answer.trim(), "y" | "Y" | "yes");
+    if !yes {
+        writeln!(out, "Nothing was changed.")?;
+    }
+    Ok(yes)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! that owe a restart, the trusted time, and reports the server has not acknowledged. What must survive a power cut is
 //! durable when a function returns (`synchronous=FULL`). One thread owns it.
 
+mod pause;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -14,8 +16,10 @@ use muster_proto::condition::Condition;
 use muster_proto::report::Event;
 use muster_proto::state::DesiredState;
 use muster_proto::{Digest, Generation, ResourceId, Timestamp, wire};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use uuid::Uuid;
+
+pub(crate) use pause::Resumption;
 
 /// Unsent events are dropped, oldest first and as a range that is said, beyond this many bytes.
 const MAX_QUEUE: i64 = 64 * 1024 * 1024;
@@ -89,7 +93,9 @@ impl Ledger {
         Ok(Self { db, epoch, secret_in_log: false })
     }
 
-    fn prepare(db: Connection) -> Result<Self> {
+    fn prepare(mut db: Connection) -> Result<Self> {
+        // Commands write beside the service: who reads first and writes then would find that someone came between.
+        db.set_transaction_behavior(TransactionBehavior::Immediate);
         db.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -256; PRAGMA foreign_keys = ON;
              PRAGMA secure_delete = ON;",
@@ -298,24 +304,7 @@ impl Ledger {
 
     /// Keeps the latest of a section; true when the server has not acknowledged exactly this.
     pub(crate) fn section(&mut self, name: &str, document: &[u8]) -> Result<bool> {
-        let digest = Digest::of(document).to_string();
-        let known: Option<(String, Option<String>)> = self
-            .db
-            .query_row("SELECT digest, acknowledged FROM section WHERE name = ?1", [name], |r| {
-                Ok((r.get(0)?, r.get(1)?))
-            })
-            .optional()?;
-        match known {
-            Some((same, acknowledged)) if same == digest => Ok(acknowledged.as_deref() != Some(&digest)),
-            _ => {
-                self.db.execute(
-                    "INSERT INTO section (name, digest, document) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, document = excluded.document",
-                    params![name, digest, document],
-                )?;
-                Ok(true)
-            }
-        }
+        put_section(&self.db, name, document)
     }
 
     /// The latest of a section.
@@ -462,6 +451,27 @@ impl Settlement {
             && self.forgotten.is_empty()
             && self.restarted.is_empty()
             && self.events.is_empty()
+    }
+}
+
+/// Keeps the latest of a section; true when the server has not acknowledged exactly this.
+fn put_section(db: &Connection, name: &str, document: &[u8]) -> Result<bool> {
+    let digest = Digest::of(document).to_string();
+    let known: Option<(String, Option<String>)> = db
+        .query_row("SELECT digest, acknowledged FROM section WHERE name = ?1", [name], |r| {
+            Ok((r.get(0)?, r.get(1)?))
+        })
+        .optional()?;
+    match known {
+        Some((same, acknowledged)) if same == digest => Ok(acknowledged.as_deref() != Some(&digest)),
+        _ => {
+            db.execute(
+                "INSERT INTO section (name, digest, document) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, document = excluded.document",
+                params![name, digest, document],
+            )?;
+            Ok(true)
+        }
     }
 }
 

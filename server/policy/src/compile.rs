@@ -28,7 +28,7 @@ pub fn compile(
                 && (current.bindings == bindings || revisions.is_empty())
         }
     };
-    (!same).then(|| next(device, revisions, bindings, current, now))
+    (!same).then(|| next(device, revisions, bindings, current, floor, now))
 }
 
 /// The state that would follow the current one, whether or not it says anything new.
@@ -37,6 +37,7 @@ pub fn next(
     revisions: Vec<Applied>,
     bindings: Bindings,
     current: Option<&DesiredState>,
+    floor: Generation,
     now: Timestamp,
 ) -> DesiredState {
     DesiredState {

@@ -16,7 +16,7 @@ use super::{Cycle, make};
 /// A question that came over the link.
 #[derive(Debug)]
 pub(crate) struct DryRun {
-    asked: wire::DryRun,
+    pub(super) asked: wire::DryRun,
     until: Instant,
 }
 
@@ -66,112 +66,4 @@ fn encode(plan: &Plan) -> Result<Vec<u8>> {
         wire::MAX_PLAN / 1024
     );
     Ok(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use muster_proto::plan::PlanView;
-    use muster_proto::state::{Applied, DesiredState, Mode};
-    use muster_proto::{DeviceId, Generation, RevisionNumber, Timestamp};
-
-    use super::*;
-    use crate::config::Config;
-    use crate::host::Host;
-    use crate::ledger::Ledger;
-
-    const PROFILE: &str =
-        r#"{"muster":1,"profile":"motd","resources":[{"file":{"path":"/etc/motd","content":"ours\n"}}]}"#;
-
-    /// A machine with a foreign `/etc/motd`, in a folder.
-    fn cycle(folder: &std::path::Path) -> Cycle {
-        let root = folder.join("root");
-        for dir in ["etc", "var/lib/dpkg"] {
-            std::fs::create_dir_all(root.join(dir)).unwrap();
-        }
-        for (file, text) in
-            [("passwd", "root:x:0:0::/root:/bin/sh\n"), ("group", "root:x:0:\n"), ("motd", "theirs\n")]
-        {
-            std::fs::write(root.join("etc").join(file), text).unwrap();
-        }
-        let config = Config { state_dir: folder.to_owned(), ..Config::default() };
-        let ledger = Ledger::open(&config.ledger()).unwrap();
-        let host = Host::at(&root, &folder.join("run"), folder).unwrap();
-        Cycle::start(device(), config, ledger, host).unwrap()
-    }
-
-    fn device() -> DeviceId {
-        DeviceId(uuid::Uuid::from_u128(1))
-    }
-
-    fn asked(device: DeviceId, document: &str) -> DryRun {
-        let applied = Applied {
-            assignment: "dry-run".to_owned(),
-            profile: "motd".parse().unwrap(),
-            revision: RevisionNumber(1),
-            digest: Digest::of(PROFILE.as_bytes()),
-            precedence: 0,
-            mode: Mode::Enforce,
-            params: Default::default(),
-        };
-        let what_if = DesiredState {
-            muster: 1,
-            composition: 1,
-            device,
-            generation: Generation(1),
-            issued: Timestamp::default(),
-            revisions: vec![applied],
-            bindings: Default::default(),
-        };
-        DryRun::received(wire::DryRun {
-            id: "dry-1".to_owned(),
-            question: serde_json::to_vec(&Question { what_if }).unwrap().into(),
-            document: document.as_bytes().to_vec().into(),
-            patience: 30,
-        })
-    }
-
-    fn failure(answer: Option<wire::AnswerRequest>) -> String {
-        match answer.unwrap().answer.unwrap() {
-            Answer::Failed(reason) => reason,
-            Answer::Plan(_) => panic!("it was planned"),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_dry_run_gives_the_plan_and_leaves_machine_and_ledger_as_they_are() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut cycle = cycle(folder.path());
-        let before = std::fs::read(folder.path().join("ledger.db-wal")).unwrap();
-        let answer = cycle.answer(asked(device(), PROFILE)).await.unwrap();
-        assert_eq!(answer.id, "dry-1");
-        let Some(Answer::Plan(bytes)) = answer.answer else { panic!("there is a plan") };
-        let plan: PlanView = serde_json::from_slice(&bytes).unwrap();
-        assert_eq!(plan.steps.len(), 1);
-        assert!(plan.to_string().starts_with("~ file:/etc/motd\n    content: \"sha256:"), "{plan}");
-        assert_eq!(std::fs::read(folder.path().join("ledger.db-wal")).unwrap(), before);
-        assert_eq!(std::fs::read_to_string(folder.path().join("root/etc/motd")).unwrap(), "theirs\n");
-        assert_eq!(cycle.generation().unwrap(), Generation(0));
-        assert!(
-            cycle.hands.ledger.report(Generation(0)).unwrap().is_none_or(|report| report.events.is_empty())
-        );
-    }
-
-    #[tokio::test]
-    async fn a_question_for_another_device_or_without_its_document_has_no_plan() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut cycle = cycle(folder.path());
-        let other = DeviceId(uuid::Uuid::from_u128(2));
-        assert!(failure(cycle.answer(asked(other, PROFILE)).await).contains("is for device"));
-        let missing = failure(cycle.answer(asked(device(), "{}")).await);
-        assert!(missing.contains("is missing"), "{missing}");
-    }
-
-    #[tokio::test]
-    async fn a_question_offered_as_a_state_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut cycle = cycle(folder.path());
-        let DryRun { asked, .. } = asked(device(), PROFILE);
-        assert!(!cycle.offer(&asked.question).unwrap());
-        assert_eq!(cycle.generation().unwrap(), Generation(0));
-    }
 }

@@ -89,7 +89,7 @@ pub(super) fn what_if(
     let holding = assign::holding(&assignments(tx)?, device.id, &labels);
     let (revisions, replaced) = assign::tried(holding, draft);
     let (bindings, current) = (bindings(tx, device)?, current(tx, device.id)?);
-    Ok((compile::next(device.id, revisions, bindings, current.as_ref(), now), replaced))
+    Ok((compile::next(device.id, revisions, bindings, current.as_ref(), floor(tx)?, now), replaced))
 }
 
 fn bindings(tx: &mut Tx<'_>, device: &DeviceRow) -> Result<Bindings, AppError> {
@@ -191,6 +191,7 @@ pub(super) fn judge(tx: &mut Tx<'_>, id: DeviceId) -> Result<(), StoreError> {
         wanted: device.generation_wanted,
         applied: device.generation_applied,
         held: muster_store::held::changes(tx, id)?.is_some(),
+        paused_there: super::detail::paused_there(tx, id)?.is_some(),
         outcomes: &muster_store::outcome::tally(tx, id)?,
         checks: &muster_store::check::tally(tx, id)?,
     });
