@@ -118,7 +118,8 @@ mod tests {
     fn a_device_that_a_newer_state_waits_for_is_not_said_to_comply() {
         let waiting = |managed, outcomes: &[_]| {
             let (wanted, applied) = (Generation(2), Generation(2));
-            judge(&Evidence { managed, wanted, applied, held: true, outcomes, checks: &[] }).compliance
+            let (held, paused_there, checks) = (true, false, &[]);
+            judge(&Evidence { managed, wanted, applied, held, paused_there, outcomes, checks }).compliance
         };
         assert_eq!(waiting(true, &[(OutcomeKind::Kept, 4)]), Compliance::Unknown);
         assert_eq!(waiting(true, &[(OutcomeKind::Failed, 1)]), Compliance::Failing);

@@ -4,7 +4,8 @@ use anyhow::{Context as _, Result};
 use muster_proto::Timestamp;
 use muster_proto::report::{Event, Pause};
 
-use super::{Ledger, bound_queue, meta, push_event, put_section, set_meta};
+use super::section::put_section;
+use super::{Ledger, bound_queue, meta, push_event, set_meta};
 
 const PAUSE: &str = "pause";
 
