@@ -100,8 +100,7 @@ pub(crate) async fn stop() -> Result<()> {
 
 /// Stops the service and what would start it again for the join file that is there, until the next boot.
 pub(crate) async fn stop_for_good() -> Result<()> {
-    // While an image is being built in a folder there is no service manager, and nothing runs.
-    if !Path::new("/run/systemd/system").exists() {
+    if !has_service_manager() {
         return Ok(());
     }
     let names = [PATH_UNIT, UNIT];
@@ -110,6 +109,11 @@ pub(crate) async fn stop_for_good() -> Result<()> {
         stop_unit(name).await?;
     }
     Ok(())
+}
+
+/// Whether systemd runs here. In a folder in which an image is built nothing does, the agent neither.
+fn has_service_manager() -> bool {
+    Path::new("/run/systemd/system").exists()
 }
 
 async fn stop_unit(unit: &str) -> Result<()> {
@@ -127,6 +131,9 @@ async fn stop_unit(unit: &str) -> Result<()> {
 
 /// Lets a running service look at the ledger now. Without one there is nobody to tell: it looks when it starts.
 pub(crate) fn nudge() -> Result<()> {
+    if !has_service_manager() {
+        return Ok(());
+    }
     block_on(async {
         let mut systemd = Systemd::default();
         let units = systemd.units(&[UNIT.to_owned()]).await?;

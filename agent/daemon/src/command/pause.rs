@@ -45,7 +45,9 @@ pub(super) fn reason(text: &str) -> Result<String, String> {
 
 pub(super) fn pause(config: &Config, seconds: i64, reason: String) -> Result<ExitCode> {
     let (mut ledger, now) = open(config)?;
-    let pause = Pause { since: now, until: now.plus_seconds(seconds), reason };
+    // In whole seconds, as people say it.
+    let until = Timestamp::default().plus_seconds(now.seconds() + seconds);
+    let pause = Pause { since: now, until, reason };
     ledger.begin_pause(&pause)?;
     service::nudge()?;
     let mut out = io::stdout().lock();
