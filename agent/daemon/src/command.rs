@@ -65,8 +65,10 @@ enum Command {
         #[arg(short, long, default_value = "text")]
         output: Output,
     },
-    /// Lists the desired states that this device accepted, from its own record, whatever the server says. The newest first:
-    /// generation, when it was accepted, digest of its bytes.
+    /// Lists the desired states that this device accepted, for example: muster-agent history -o json
+    ///
+    /// It is the device's own record, whatever the server says. The newest first: generation, when it was accepted, digest of
+    /// its bytes.
     History {
         #[arg(short, long, default_value = "text")]
         output: Output,
@@ -82,10 +84,12 @@ enum Command {
         #[arg(long, value_parser = pause::reason)]
         reason: String,
     },
-    /// Ends a pause before its time.
+    /// Ends a pause before its time, for example: muster-agent resume
     Resume,
-    /// Makes this machine an image: wipes identity, ledger and keys, and keeps the package and a join file. Each clone
-    /// enrolls as a new device.
+    /// Makes this machine an image, for example: muster-agent seal --yes
+    ///
+    /// Stops the agent and wipes identity, ledger and keys; the package and a join file stay. Each clone enrolls as a new
+    /// device. What Muster made here stays too, as part of the image.
     Seal {
         /// Does not ask.
         #[arg(long)]

@@ -21,7 +21,7 @@ pub(crate) struct Plan {
     /// The file
     file: PathBuf,
     /// The device: its name, serial or id
-    #[arg(long)]
+    #[arg(long, value_name = "DEVICE")]
     on: String,
     /// A parameter of the profile, over what its assignment gives; may be given several times
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = assign::param)]
