@@ -66,11 +66,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
         Compliance::Unmanaged
     } else if failing > 0 {
         Compliance::Failing
-    } else if unknown > 0
-        || evidence.held
-        || evidence.paused_there
-        || evidence.applied < evidence.wanted
-    {
+    } else if unknown > 0 || evidence.held || evidence.paused_there || evidence.applied < evidence.wanted {
         Compliance::Unknown
     } else {
         Compliance::Compliant
