@@ -2,14 +2,16 @@
 //!
 //! In the order of the flow: an admin writes a [`profile`] of [`resource`]s and [`check`]s; the server resolves which
 //! revisions apply to a device and sends their names as a [`state`]; the device (and the server, for previews)
-//! merges them by [`compose`]; the device compares [`condition`]s and answers with a [`report`]. [`wire`] is the
-//! envelope between the two, [`rest`] what the admin's side speaks.
+//! merges them by [`compose`]; the device compares [`condition`]s into a [`plan`] and answers with a [`report`]. A
+//! [`dry_run`] asks for the plan alone. [`wire`] is the envelope between the two, [`rest`] what the admin's side speaks.
 
 pub mod check;
 pub mod compose;
 pub mod condition;
+pub mod dry_run;
 pub mod enrollment;
 pub mod id;
+pub mod plan;
 pub mod profile;
 pub mod report;
 pub mod resource;
@@ -18,7 +20,7 @@ pub mod rest;
 pub mod spiffe;
 pub mod state;
 pub mod template;
-mod text;
+pub mod text;
 pub mod timestamp;
 pub mod when;
 pub mod wire;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::condition::{Action, Difference};
 use crate::id::{Digest, Generation, ResourceId};
 use crate::state::Mode;
+use crate::timestamp::Timestamp;
 
 /// What became of one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +30,10 @@ pub enum OutcomeKind {
 
 /// The outcome of one resource in the last cycle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Outcome {
     /// Which resource.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub resource: ResourceId,
     /// What became of it.
     pub outcome: OutcomeKind,
@@ -97,6 +100,13 @@ pub enum Event {
         /// Which resource.
         resource: ResourceId,
     },
+    /// The device's owner stopped convergence on the device.
+    Paused(Pause),
+    /// Convergence goes on.
+    Resumed {
+        /// Whether the owner ended the pause before its time.
+        early: bool,
+    },
     /// A password was made. Sealed for the server at rest; never logged.
     FirstLoginPassword {
         /// Whose.
@@ -104,6 +114,23 @@ pub enum Event {
         /// The password.
         password: Secret,
     },
+}
+
+/// A time in which the device's owner lets nothing be changed there. Leases still end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Pause {
+    /// When it began.
+    pub since: Timestamp,
+    /// When it ends by itself.
+    pub until: Timestamp,
+    /// Why, in the owner's words.
+    pub reason: String,
+}
+
+impl Pause {
+    /// The name of the section that tells of it: a pause, or null.
+    pub const SECTION: &'static str = "pause";
 }
 
 /// A text that is never shown by Debug.

@@ -13,6 +13,7 @@
 //! | `POST /devices/{id}/approve` | [`Approve`] | [`Device`] |
 //! | `POST /devices/{id}/revoke` | | [`Device`] |
 //! | `POST /devices/{id}/allow-reenroll` | [`AllowReenroll`] | [`Device`] |
+//! | `POST /devices/{id}/plan` | [`NewDevicePlan`] | [`DevicePlan`]; nothing is saved |
 //! | `POST /devices/{id}/first-login-passwords/{account}/reveal` | | [`RevealedPassword`]; once |
 //! | `GET /devices/{id}/resources`, `/checks`, `/history?cursor=` | | lists of [`ResourceView`], [`CheckView`], [`HistoryEntry`] |
 //! | `GET /devices/{id}/tables/{name}` | | [`TableView`]: `deb_packages`, `users`, ... as last reported |
@@ -33,6 +34,10 @@
 //!
 //! Errors are RFC 9457 `application/problem+json` as [`Problem`].
 
+mod plan;
+
+pub use plan::{DevicePlan, NewDevicePlan};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -40,7 +45,7 @@ use serde_json::{Map, Value};
 
 use crate::check::{Severity, Verdict};
 use crate::condition::Difference;
-use crate::report::OutcomeKind;
+use crate::report::{OutcomeKind, Pause};
 use crate::state::Mode;
 use crate::timestamp::Timestamp;
 use crate::when::Facts;
@@ -228,6 +233,9 @@ pub struct DeviceDetail {
     pub causes: Vec<Cause>,
     /// What is assigned to it.
     pub assignments: Vec<AssignmentView>,
+    /// The pause that its owner began on the device itself.
+    #[serde(default)]
+    pub paused_there: Option<Pause>,
     /// Accounts whose first-login password waits to be revealed.
     pub passwords: Vec<String>,
     /// What it claimed when it asked to enroll, and the code it shows, while it waits for approval.
@@ -265,7 +273,7 @@ pub struct PendingClaims {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Cause {
-    /// `resource`, `check`, `stale`, `pending`, `paused` or `removal`.
+    /// `resource`, `check`, `stale`, `pending`, `paused`, `paused_there` or `removal`.
     pub kind: String,
     /// Which, such as `file:/etc/motd`.
     pub subject: String,

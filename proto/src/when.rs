@@ -30,6 +30,8 @@ pub struct Facts {
     pub memory: u64,
     /// The agent's version.
     pub agent_version: String,
+    /// Kinds of resource that the device's owner denies in agent.toml. No `when` asks for it.
+    pub denied_kinds: Vec<String>,
 }
 
 /// The conditions of one resource.

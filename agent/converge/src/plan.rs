@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::compose::{Claim, Claimed, Composition};
 use muster_proto::condition::{Action, Condition, Difference};
+use muster_proto::plan::{PlanView, StepView};
 use muster_proto::report::{Outcome, OutcomeKind};
 use muster_proto::resource::{OnRemoval, Resource};
 use muster_proto::state::Mode;
@@ -63,6 +64,19 @@ pub struct Step {
     pub restart: bool,
     /// True when a lease ended and this carries it out.
     pub ending: bool,
+}
+
+impl Plan {
+    /// As people and programs see it.
+    pub fn view(&self) -> PlanView {
+        let step = |step: &Step| StepView {
+            resource: step.id.clone(),
+            action: step.action,
+            differences: step.differences.clone(),
+            restart: step.restart,
+        };
+        PlanView { steps: self.steps.iter().map(step).collect(), settled: self.settled.clone() }
+    }
 }
 
 impl Step {

@@ -1,14 +1,16 @@
 //! The commands an admin types at the device. All need root: the ledger and the identity are root's alone.
 
+mod pause;
+mod seal;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
-use muster_converge::plan::Plan;
-use muster_proto::condition::Action;
 use muster_proto::report::{Outcome, OutcomeKind};
+use muster_proto::text::escape;
 use serde_json::{Value, json};
 
 use crate::config::{self, Config};
@@ -63,10 +65,35 @@ enum Command {
         #[arg(short, long, default_value = "text")]
         output: Output,
     },
-    /// Lists the desired states that this device accepted, from its own record.
+    /// Lists the desired states that this device accepted, for example: muster-agent history -o json
+    ///
+    /// It is the device's own record, whatever the server says. The newest first: generation, when it was accepted, digest of
+    /// its bytes.
     History {
         #[arg(short, long, default_value = "text")]
         output: Output,
+    },
+    /// Stops convergence for a time, for example: muster-agent pause --for 2h --reason "measuring"
+    ///
+    /// Leases still end, the link stays up, and the server is told. It holds over restarts of the agent.
+    Pause {
+        /// How long: 30m, 2h, 1d; at most 30d.
+        #[arg(long = "for", value_name = "TIME", value_parser = pause::seconds)]
+        seconds: i64,
+        /// Why, for the admins.
+        #[arg(long, value_parser = pause::reason)]
+        reason: String,
+    },
+    /// Ends a pause before its time, for example: muster-agent resume
+    Resume,
+    /// Makes this machine an image, for example: muster-agent seal --yes
+    ///
+    /// Stops the agent and wipes identity, ledger and keys; the package and a join file stay. Each clone enrolls as a new
+    /// device. What Muster made here stays too, as part of the image.
+    Seal {
+        /// Does not ask.
+        #[arg(long)]
+        yes: bool,
     },
     /// Forgets the server: removes the identity and the ledger. The server still has the device until it is revoked there.
     Unenroll {
@@ -119,6 +146,9 @@ fn execute(cli: &Cli) -> Result<ExitCode> {
             (sql, false) => query(sql.as_deref().unwrap_or_default(), *output),
         },
         Command::History { output } => history(&config, *output),
+        Command::Pause { seconds, reason } => pause::pause(&config, *seconds, reason.clone()),
+        Command::Resume => pause::resume(&config),
+        Command::Seal { yes } => seal::seal(&config, *yes),
         Command::Unenroll { restore, yes } => unenroll(config, *restore, *yes),
         Command::QueryChild => Ok(inventory::serve_child()),
     }
@@ -141,6 +171,7 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
     let ledger = Ledger::open_read_only(&config.ledger())?;
     let current = ledger.current()?;
     let applied = ledger.applied()?;
+    let pause = ledger.pause()?;
     let outcomes: Vec<Outcome> = match ledger.section_document("outcomes")? {
         Some(document) => serde_json::from_slice(&document).context("the ledger's outcomes can't be read")?,
         None => vec![],
@@ -157,6 +188,7 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
             "certificate_not_after": enrolled.not_after,
             "generation_accepted": current.generation,
             "generation_applied": applied,
+            "paused": pause,
             "resources": outcomes.len(),
             "not_as_it_should_be": bad,
         });
@@ -167,6 +199,9 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
     writeln!(out, "Server       {}", enrolled.server)?;
     writeln!(out, "Certificate  until {}", enrolled.not_after)?;
     writeln!(out, "State        generation {} accepted, {applied} applied", current.generation)?;
+    if let Some(pause) = pause {
+        writeln!(out, "Paused       until {}: {}", pause.until, escape(&pause.reason))?;
+    }
     writeln!(out, "Resources    {} of {} as they should be", outcomes.len() - bad.len(), outcomes.len())?;
     for outcome in bad {
         let reason = outcome.reason.as_deref().unwrap_or("no reason given");
@@ -177,7 +212,7 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
             outcome.resource,
             outcome.profile,
             outcome.revision,
-            printable(reason)
+            escape(reason)
         )?;
     }
     Ok(ExitCode::SUCCESS)
@@ -191,58 +226,13 @@ fn plan(config: Config, output: Output) -> Result<ExitCode> {
         Cycle::start(enrolled.device, config, ledger, host)?.plan().await
     })?;
     let plan = plan.context("no desired state has come from the server yet")?;
+    let plan = plan.view();
     let mut out = io::stdout().lock();
     match output {
-        Output::Json => writeln!(out, "{}", plan_as_json(&plan))?,
-        Output::Text => print_plan(&mut out, &plan)?,
+        Output::Json => writeln!(out, "{}", serde_json::to_string(&plan)?)?,
+        Output::Text => write!(out, "{plan}")?,
     }
-    Ok(if plan.steps.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CHANGES) })
-}
-
-fn print_plan(out: &mut impl Write, plan: &Plan) -> Result<()> {
-    for step in &plan.steps {
-        let sign = match (step.action, step.restart) {
-            (Action::Create, _) => '+',
-            (Action::Change, _) => '~',
-            (Action::Remove, _) => '-',
-        };
-        let restart = if step.restart { " (restart)" } else { "" };
-        writeln!(out, "{sign} {}{restart}", printable(step.id.as_str()))?;
-        for d in &step.differences {
-            writeln!(
-                out,
-                "    {}: {} -> {}",
-                d.attribute,
-                printable(&d.from.to_string()),
-                printable(&d.to.to_string())
-            )?;
-        }
-    }
-    let count = |action| plan.steps.iter().filter(|s| s.action == action).count();
-    let (create, change, remove) = (count(Action::Create), count(Action::Change), count(Action::Remove));
-    let blocked =
-        plan.settled.iter().filter(|o| !matches!(o.outcome, OutcomeKind::Kept | OutcomeKind::NotApplicable));
-    for outcome in blocked {
-        let reason = outcome.reason.as_deref().unwrap_or_default();
-        writeln!(
-            out,
-            "! {} {:?}: {}",
-            printable(outcome.resource.as_str()),
-            outcome.outcome,
-            printable(reason)
-        )?;
-    }
-    writeln!(out, "Plan: +{create} ~{change} -{remove}, {} as they should be.", plan.settled.len())?;
-    Ok(())
-}
-
-fn plan_as_json(plan: &Plan) -> Value {
-    let steps: Vec<_> = plan
-        .steps
-        .iter()
-        .map(|s| json!({"resource": s.id, "action": s.action, "differences": s.differences, "restart": s.restart}))
-        .collect();
-    json!({"steps": steps, "settled": plan.settled})
+    Ok(if plan.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CHANGES) })
 }
 
 fn query(sql: &str, output: Output) -> Result<ExitCode> {
@@ -256,7 +246,7 @@ fn query(sql: &str, output: Output) -> Result<ExitCode> {
     }
     let cell = |value: &Value| match value {
         Value::Null => String::new(),
-        Value::String(text) => printable(text),
+        Value::String(text) => escape(text),
         other => other.to_string(),
     };
     writeln!(out, "{}", answer.columns.join("\t"))?;
@@ -303,12 +293,7 @@ fn unenroll(config: Config, restore: bool, yes: bool) -> Result<ExitCode> {
     let mut out = io::stdout().lock();
     if !yes {
         let also = if restore { "takes back what Muster did here, and then " } else { "" };
-        write!(out, "This {also}forgets the server. Go on? [y/N] ")?;
-        out.flush()?;
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer)?;
-        if !matches!(answer.trim(), "y" | "Y" | "yes") {
-            writeln!(out, "Nothing was changed.")?;
+        if !confirmed(&mut out, &format!("This {also}forgets the server. Go on?"))? {
             return Ok(ExitCode::FAILURE);
         }
     }
@@ -325,18 +310,24 @@ fn unenroll(config: Config, restore: bool, yes: bool) -> Result<ExitCode> {
     })?;
     for outcome in &outcomes {
         let reason = outcome.reason.as_deref().unwrap_or_default();
-        writeln!(out, "Left as it is: {} ({})", printable(outcome.resource.as_str()), printable(reason))?;
+        writeln!(out, "Left as it is: {} ({})", escape(outcome.resource.as_str()), escape(reason))?;
     }
     service::forget(&config)?;
     writeln!(out, "This device has left. On the server: muster device revoke {}", enrolled.device)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Text from elsewhere as it can be shown in a terminal: control characters escaped.
-fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
-        .collect()
+/// Asks whoever is at the terminal.
+fn confirmed(out: &mut impl Write, question: &str) -> Result<bool> {
+    write!(out, "{question} [y/N] ")?;
+    out.flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    let yes = matches!(answer.trim(), "y" | "Y" | "yes");
+    if !yes {
+        writeln!(out, "Nothing was changed.")?;
+    }
+    Ok(yes)
 }
 
 #[cfg(test)]
@@ -347,10 +338,5 @@ mod tests {
     fn the_command_line_is_well_formed() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn terminal_escapes_from_elsewhere_are_shown_and_not_obeyed() {
-        assert_eq!(printable("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\\n");
     }
 }

@@ -7,8 +7,11 @@ use muster_proto::when::Facts;
 
 use crate::config::Config;
 
+/// More kinds than there are.
+const MAX_DENIED: usize = 64;
+
 /// Reads the facts. What can't be read stays empty, and then no `when` that asks for it holds.
-pub(crate) fn read() -> Facts {
+pub(crate) fn read(config: &Config) -> Facts {
     let os_release = fs::read_to_string("/etc/os-release")
         .or_else(|_| fs::read_to_string("/usr/lib/os-release"))
         .unwrap_or_default();
@@ -25,6 +28,7 @@ pub(crate) fn read() -> Facts {
         cpus: std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
         memory: memory(),
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        denied_kinds: config.deny_kinds.iter().take(MAX_DENIED).cloned().collect(),
     }
 }
 

@@ -4,6 +4,12 @@
 //! that owe a restart, the trusted time, and reports the server has not acknowledged. What must survive a power cut is
 //! durable when a function returns (`synchronous=FULL`). One thread owns it.
 
+mod mark;
+mod pause;
+mod section;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -14,8 +20,11 @@ use muster_proto::condition::Condition;
 use muster_proto::report::Event;
 use muster_proto::state::DesiredState;
 use muster_proto::{Digest, Generation, ResourceId, Timestamp, wire};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use uuid::Uuid;
+
+pub(crate) use mark::Mark;
+pub(crate) use pause::Resumption;
 
 /// Unsent events are dropped, oldest first and as a range that is said, beyond this many bytes.
 const MAX_QUEUE: i64 = 64 * 1024 * 1024;
@@ -49,17 +58,6 @@ pub(crate) struct Ledger {
     secret_in_log: bool,
 }
 
-/// The time the server last vouched for, and when that was by a clock that nobody can set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
-    /// The server's time.
-    pub(crate) time: Timestamp,
-    /// `CLOCK_BOOTTIME` at that moment, in microseconds.
-    pub(crate) boottime: i64,
-    /// The boot it belongs to.
-    pub(crate) boot_id: Uuid,
-}
-
 impl Ledger {
     /// Opens or makes the ledger at `path`, readable by root only.
     pub(crate) fn open(path: &Path) -> Result<Self> {
@@ -89,7 +87,9 @@ impl Ledger {
         Ok(Self { db, epoch, secret_in_log: false })
     }
 
-    fn prepare(db: Connection) -> Result<Self> {
+    fn prepare(mut db: Connection) -> Result<Self> {
+        // Commands write beside the service: who reads first and writes then would find that someone came between.
+        db.set_transaction_behavior(TransactionBehavior::Immediate);
         db.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -256; PRAGMA foreign_keys = ON;
              PRAGMA secure_delete = ON;",
@@ -296,36 +296,6 @@ impl Ledger {
         Ok(())
     }
 
-    /// Keeps the latest of a section; true when the server has not acknowledged exactly this.
-    pub(crate) fn section(&mut self, name: &str, document: &[u8]) -> Result<bool> {
-        let digest = Digest::of(document).to_string();
-        let known: Option<(String, Option<String>)> = self
-            .db
-            .query_row("SELECT digest, acknowledged FROM section WHERE name = ?1", [name], |r| {
-                Ok((r.get(0)?, r.get(1)?))
-            })
-            .optional()?;
-        match known {
-            Some((same, acknowledged)) if same == digest => Ok(acknowledged.as_deref() != Some(&digest)),
-            _ => {
-                self.db.execute(
-                    "INSERT INTO section (name, digest, document) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, document = excluded.document",
-                    params![name, digest, document],
-                )?;
-                Ok(true)
-            }
-        }
-    }
-
-    /// The latest of a section.
-    pub(crate) fn section_document(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self
-            .db
-            .query_row("SELECT document FROM section WHERE name = ?1", [name], |r| r.get(0))
-            .optional()?)
-    }
-
     /// What the server has not acknowledged, as one report; `None` when there is nothing.
     pub(crate) fn report(&self, applied: Generation) -> Result<Option<wire::ReportRequest>> {
         let mut report = wire::ReportRequest {
@@ -420,26 +390,6 @@ impl Ledger {
         } else {
             set_meta(&self.db, "applied", &generation.0.to_string())
         }
-    }
-
-    /// The trusted time.
-    pub(crate) fn mark(&self) -> Result<Option<Mark>> {
-        let Some(text) = meta(&self.db, "mark")? else { return Ok(None) };
-        let mut parts = text.split(' ');
-        let mut number =
-            || parts.next().and_then(|p| p.parse::<i64>().ok()).context("the ledger's time mark is damaged");
-        let (time, boottime) = (number()?, number()?);
-        let boot_id =
-            parts.next().and_then(|p| p.parse().ok()).context("the ledger's time mark is damaged")?;
-        Ok(Some(Mark { time: Timestamp::from_micros(time).unwrap_or_default(), boottime, boot_id }))
-    }
-
-    /// Raises the trusted time; it never goes back.
-    pub(crate) fn raise_mark(&mut self, mark: Mark) -> Result<()> {
-        if self.mark()?.is_some_and(|known| known.time > mark.time) {
-            return Ok(());
-        }
-        set_meta(&self.db, "mark", &format!("{} {} {}", mark.time.micros(), mark.boottime, mark.boot_id))
     }
 }
 
@@ -544,94 +494,4 @@ fn meta(db: &Connection, name: &str) -> Result<Option<String>> {
 fn set_meta(db: &Connection, name: &str, value: &str) -> Result<()> {
     db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)", [name, value])?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use muster_proto::report::Secret;
-
-    use super::*;
-
-    fn ledger() -> (tempfile::TempDir, Ledger) {
-        let dir = tempfile::tempdir().unwrap();
-        let ledger = Ledger::open(&dir.path().join("ledger.db")).unwrap();
-        (dir, ledger)
-    }
-
-    #[test]
-    fn an_event_is_sent_until_it_is_acknowledged_and_never_after() {
-        let (_dir, mut ledger) = ledger();
-        let event = Event::Refused { generation: Generation(1), reason: "old".into() };
-        ledger.event(Timestamp::default(), &event).unwrap();
-        ledger.event(Timestamp::default(), &event).unwrap();
-        let report = ledger.report(Generation(0)).unwrap().unwrap();
-        assert_eq!(report.events.iter().map(|e| e.sequence).collect::<Vec<_>>(), [1, 2]);
-        ledger.acknowledge(&report, 1).unwrap();
-        assert_eq!(ledger.report(Generation(0)).unwrap().unwrap().events[0].sequence, 2);
-        ledger.acknowledge(&report, 2).unwrap();
-        assert_eq!(ledger.report(Generation(0)).unwrap(), None);
-    }
-
-    #[test]
-    fn a_password_that_the_server_has_is_nowhere_on_disk_any_more() {
-        let (dir, mut ledger) = ledger();
-        let secret = "k7mq-w3zn-tb5c-x9fd";
-        let event = Event::FirstLoginPassword { account: "ada".into(), password: Secret(secret.to_owned()) };
-        let other = Event::Refused { generation: Generation(1), reason: "x".repeat(9_000) };
-        let on_disk = || {
-            let files = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
-            let holds = |bytes: Vec<u8>| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
-            files.filter(|file| holds(std::fs::read(file).unwrap())).count()
-        };
-        for event in [&other, &event, &other] {
-            ledger.event(Timestamp::default(), event).unwrap();
-        }
-        assert_ne!(on_disk(), 0);
-        let report = ledger.report(Generation(0)).unwrap().unwrap();
-        ledger.acknowledge(&report, 3).unwrap();
-        assert_eq!(on_disk(), 0);
-    }
-
-    #[test]
-    fn sections_are_sent_again_once_to_a_server_whose_record_was_put_back() {
-        let (_dir, mut ledger) = ledger();
-        ledger.section("facts", b"1").unwrap();
-        let report = ledger.report(Generation(0)).unwrap().unwrap();
-        ledger.acknowledge(&report, 0).unwrap();
-        ledger.server_was_restored(0).unwrap();
-        assert_eq!(ledger.report(Generation(0)).unwrap(), None);
-        ledger.server_was_restored(7).unwrap();
-        let again = ledger.report(Generation(0)).unwrap().unwrap();
-        assert_eq!(again.sections, report.sections);
-        ledger.acknowledge(&again, 0).unwrap();
-        ledger.server_was_restored(7).unwrap();
-        assert_eq!(ledger.report(Generation(0)).unwrap(), None);
-    }
-
-    #[test]
-    fn a_section_that_changes_while_it_is_on_its_way_is_sent_again() {
-        let (_dir, mut ledger) = ledger();
-        assert!(ledger.section("facts", b"1").unwrap());
-        let report = ledger.report(Generation(0)).unwrap().unwrap();
-        assert!(ledger.section("facts", b"2").unwrap());
-        ledger.acknowledge(&report, 0).unwrap();
-        let again = ledger.report(Generation(0)).unwrap().unwrap();
-        assert_eq!(again.sections[0].document.as_ref(), b"2");
-        ledger.acknowledge(&again, 0).unwrap();
-        assert!(!ledger.section("facts", b"2").unwrap());
-        assert_eq!(ledger.report(Generation(0)).unwrap(), None);
-    }
-
-    #[test]
-    fn the_time_mark_never_goes_back() {
-        let (_dir, mut ledger) = ledger();
-        let mark = |micros| Mark {
-            time: Timestamp::from_micros(micros).unwrap(),
-            boottime: 5,
-            boot_id: Uuid::nil(),
-        };
-        ledger.raise_mark(mark(100)).unwrap();
-        ledger.raise_mark(mark(50)).unwrap();
-        assert_eq!(ledger.mark().unwrap(), Some(mark(100)));
-    }
 }

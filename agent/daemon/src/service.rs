@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use muster_proto::Timestamp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::config::Config;
 use crate::cycle::{Cycle, LOOK};
 use crate::facts;
 use crate::host::Host;
+use crate::host::systemd::{Systemd, Unit};
 use crate::identity::{self, Enrolled};
 use crate::ledger::Ledger;
 use crate::link::{self, FromServer, ToServer};
@@ -86,14 +88,79 @@ pub(crate) fn enroll(config: &Config, join_file: &Path) -> Result<()> {
     })
 }
 
+const UNIT: &str = "muster-agent.service";
+
+/// What starts the service when a join file arrives.
+const PATH_UNIT: &str = "muster-agent.path";
+
 /// Stops the running service and waits until it is gone, so that nobody else writes to the ledger.
 pub(crate) async fn stop() -> Result<()> {
-    const UNIT: &str = "muster-agent.service";
-    let mut systemd = crate::host::systemd::Systemd::default();
-    systemd
-        .job("StopUnit", UNIT, Duration::from_secs(90))
+    stop_unit(UNIT).await
+}
+
+/// Stops the service and what would start it again for the join file that is there, until the next boot.
+pub(crate) async fn stop_for_good() -> Result<()> {
+    if !has_service_manager() {
+        return Ok(());
+    }
+    let names = [PATH_UNIT, UNIT];
+    let units = Systemd::default().units(&names.map(str::to_owned)).await?;
+    for (name, _) in names.iter().zip(units).filter(|(_, unit)| unit.exists()) {
+        stop_unit(name).await?;
+    }
+    Ok(())
+}
+
+/// Whether systemd runs here. In a folder in which an image is built nothing does, the agent neither.
+fn has_service_manager() -> bool {
+    Path::new("/run/systemd/system").exists()
+}
+
+async fn stop_unit(unit: &str) -> Result<()> {
+    let result = Systemd::default()
+        .job("StopUnit", unit, Duration::from_secs(90))
         .await
-        .with_context(|| format!("can't stop {UNIT}"))?;
+        .with_context(|| format!("can't stop {unit}"))?;
+    // A job whose end was not heard is over as well: systemd has no such job any more.
+    anyhow::ensure!(
+        matches!(result.as_str(), "done" | "unknown"),
+        "can't stop {unit}: systemd says {result}"
+    );
+    Ok(())
+}
+
+/// Lets a running service look at the ledger now. Without one there is nobody to tell: it looks when it starts.
+pub(crate) fn nudge() -> Result<()> {
+    if !has_service_manager() {
+        return Ok(());
+    }
+    block_on(async {
+        let mut systemd = Systemd::default();
+        let units = systemd.units(&[UNIT.to_owned()]).await?;
+        if units.iter().any(Unit::runs) {
+            systemd
+                .hang_up(UNIT)
+                .await
+                .with_context(|| format!("can't tell {UNIT}, which looks within 15 minutes"))?;
+        }
+        Ok(())
+    })
+}
+
+/// Removes all that makes this device the one it is: identity, ledger, and what stands beside them.
+pub(crate) fn wipe(config: &Config) -> Result<()> {
+    forget(config)?;
+    let failed = |path: &Path| format!("can't remove {}", path.display());
+    let identity = config.identity();
+    std::fs::remove_dir_all(&identity).with_context(|| failed(&identity))?;
+    let entries = std::fs::read_dir(&config.state_dir)
+        .with_context(|| format!("can't list {}", config.state_dir.display()))?;
+    for entry in entries {
+        let path = entry.with_context(|| format!("can't list {}", config.state_dir.display()))?.path();
+        if crate::resource::is_password_note(&path) {
+            std::fs::remove_file(&path).with_context(|| failed(&path))?;
+        }
+    }
     Ok(())
 }
 
@@ -176,6 +243,8 @@ struct Converging {
 
 impl Converging {
     async fn run(mut self) -> Result<()> {
+        // How a command says that it wrote to the ledger.
+        let mut nudges = signal(SignalKind::hangup()).context("signals can't be waited for")?;
         let ledger = Ledger::open(&self.config.ledger())?;
         let host = Host::open(SCRATCH.as_ref(), &self.config.state_dir)?;
         let mut cycle = Cycle::start(self.enrolled.device, self.config.clone(), ledger, host)?;
@@ -189,7 +258,7 @@ impl Converging {
             }
             self.report(&cycle).await?;
             let wait = if follow(&cycle, &mut watch) { Duration::ZERO } else { next.wait };
-            self.wait(&mut cycle, &mut watch, wait, next.next_end).await?;
+            self.wait(&mut cycle, &mut watch, &mut nudges, wait, next.next_end).await?;
         }
     }
 
@@ -198,6 +267,7 @@ impl Converging {
         &mut self,
         cycle: &mut Cycle,
         watch: &mut Watch,
+        nudges: &mut Signal,
         wait: Duration,
         next_end: Option<Timestamp>,
     ) -> Result<()> {
@@ -207,6 +277,7 @@ impl Converging {
             tokio::select! {
                 () = &mut timer => return Ok(()),
                 () = passed(cycle, next_end) => return Ok(()),
+                Some(()) = nudges.recv() => return Ok(()),
                 changed = watch.changed() => {
                     changed.context("inotify failed")?;
                     tokio::time::sleep(BETWEEN_DRIFT_TURNS.saturating_sub(Duration::from_millis(400))).await;
@@ -232,6 +303,12 @@ impl Converging {
                 let newer = cycle.offer(&bytes)?;
                 self.send(ToServer::Following(cycle.generation()?)).await;
                 Ok(newer)
+            }
+            FromServer::DryRun(asked) => {
+                if let Some(answer) = cycle.answer(asked).await {
+                    self.send(ToServer::Answer(answer)).await;
+                }
+                Ok(false)
             }
             FromServer::Documents(documents) => cycle.keep(&documents).map(|()| true),
             FromServer::Acknowledged { report, sequence, restored } => {
@@ -282,8 +359,7 @@ async fn watchdog() {
 }
 
 async fn terminated() {
-    let signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-    match signal {
+    match signal(SignalKind::terminate()) {
         Ok(mut signal) => drop(signal.recv().await),
         Err(_) => std::future::pending().await,
     }

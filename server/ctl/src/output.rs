@@ -5,6 +5,8 @@ use std::io::{IsTerminal, Write};
 use clap::{Args, ValueEnum};
 use comfy_table::{Attribute, Cell, Color, Table};
 use muster_proto::Timestamp;
+pub(crate) use muster_proto::text::escape;
+use muster_proto::text::is_misleading;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -90,26 +92,7 @@ pub(crate) fn fields(fields: &[(&str, String)]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Text from elsewhere with everything escaped that a terminal could take for an order, or that could make it read
-/// differently from what it is.
-pub(crate) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_misleading(c) {
-            escaped.extend(c.escape_default());
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
-}
-
-fn is_misleading(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
-/// The same for JSON, which stays the same value: outside its texts there are none of these characters but line ends,
+/// Escaped as [`escape`] does it, for JSON, which stays the same value: outside its texts there are none of these characters but line ends,
 /// and inside them serde has escaped those below U+0020.
 fn escape_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());

@@ -266,6 +266,25 @@ fn errors_in_a_profile_are_told_with_their_places_and_without_a_server() {
 }
 
 #[test]
+fn a_profile_is_tried_on_a_device_only_when_it_is_well_written_and_the_device_is_there() {
+    let place = Place::with_admin();
+    let devices = place.write("devices.csv", "serial,name,owner,labels\nSN1,lap-ada,ada,laptop\n");
+    place.ok(&["device", "import", &devices]);
+    let wrong = place.write("wrong.yaml", "muster: 1\nprofile: base\nresources:\n  - file: { path: etc }\n");
+    let said = place.muster(&["profile", "plan", &wrong, "--on", "lap-ada"], "");
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("wrong.yaml:4:"), "{said:?}");
+    let text = "muster: 1\nprofile: base\nresources:\n  - file: { path: /etc/motd, content: hello }\n";
+    let right = place.write("right.yaml", text);
+    let said = place.muster(&["profile", "plan", &right, "--on", "lap-ada"], "");
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("Lap-ada has no agent that could be asked: enroll it first"), "{said:?}");
+    let said = place.muster(&["profile", "plan", &right, "--on", "nobody"], "");
+    assert!(said.err.contains("no device called \"nobody\""), "{said:?}");
+    assert!(!place.ok(&["audit", "-o", "csv"]).contains("device.plan"), "nobody was asked");
+}
+
+#[test]
 fn every_command_has_an_example_in_its_help() {
     let folder = tempfile::tempdir().unwrap();
     let help = |words: &[&str]| muster(folder.path(), &[words, &["--help"]].concat(), "").out;
@@ -292,7 +311,7 @@ fn every_command_has_an_example_in_its_help() {
         ("pause", &["list"]),
         ("removal", &["list", "confirm", "drop"]),
         ("token", &["create", "list", "revoke"]),
-        ("profile", &["init", "check", "apply", "list", "show", "diff", "schema"]),
+        ("profile", &["init", "check", "plan", "apply", "list", "show", "diff", "schema"]),
         ("person", &["create", "list"]),
     ];
     for (noun, verbs) in nested {

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::app::dry_run::Desk;
 use crate::app::follow::TURN;
 use crate::app::keep::PASS;
 use crate::app::pause::LOOK;
@@ -65,6 +66,7 @@ impl Record {
             },
             presence: presence.clone(),
             restored,
+            desk: Desk::default(),
         });
         Ok(Self { app, store, presence })
     }

@@ -87,6 +87,42 @@ pub fn holding(assignments: &[Assignment], device: DeviceId, labels: &BTreeSet<S
     holding
 }
 
+/// A revision that is not saved yet, to be tried on a device.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The profile.
+    pub profile: ProfileName,
+    /// The number that it would be saved under.
+    pub revision: RevisionNumber,
+    /// Its document.
+    pub digest: Digest,
+    /// Parameters, over those that an assignment gives.
+    pub params: BTreeMap<String, String>,
+}
+
+/// What would hold with the draft in place of each pinned revision of its profile, or, where there is none, as if it were
+/// newly assigned: enforced, at precedence 0. Also gives the assignments whose revision it took the place of.
+pub fn tried(mut holding: Vec<Applied>, draft: &Draft) -> (Vec<Applied>, Vec<String>) {
+    let mut replaced = Vec::new();
+    for applied in holding.iter_mut().filter(|applied| applied.profile == draft.profile) {
+        (applied.revision, applied.digest) = (draft.revision, draft.digest);
+        applied.params.extend(draft.params.clone());
+        replaced.push(applied.assignment.clone());
+    }
+    if replaced.is_empty() {
+        holding.push(Applied {
+            assignment: "dry-run".to_owned(),
+            profile: draft.profile.clone(),
+            revision: draft.revision,
+            digest: draft.digest,
+            precedence: 0,
+            mode: Mode::Enforce,
+            params: draft.params.clone(),
+        });
+    }
+    (holding, replaced)
+}
+
 impl Assignment {
     fn takes_the_place_of(&self, other: &Self) -> bool {
         self.profile == other.profile
@@ -189,5 +225,40 @@ mod tests {
             all.reverse();
             proptest::prop_assert_eq!(before, held(&all, &["a", "b"]));
         }
+    }
+
+    #[test]
+    fn a_draft_takes_the_place_of_what_is_pinned_and_keeps_its_weight() {
+        let draft = Draft {
+            profile: "base".parse().unwrap(),
+            revision: RevisionNumber(9),
+            digest: Digest::of(b"draft"),
+            params: BTreeMap::from([("ntp".to_owned(), "b".to_owned())]),
+        };
+        let pinned = Applied {
+            assignment: "as-1".to_owned(),
+            profile: "base".parse().unwrap(),
+            revision: RevisionNumber(3),
+            digest: Digest::of(b"pinned"),
+            precedence: 7,
+            mode: Mode::Audit,
+            params: [("ntp", "a"), ("site", "x")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        };
+        let other =
+            Applied { profile: "other".parse().unwrap(), assignment: "as-2".to_owned(), ..pinned.clone() };
+        let (holding, replaced) = tried(vec![pinned, other.clone()], &draft);
+        assert_eq!(replaced, ["as-1"]);
+        assert_eq!(
+            (holding[0].digest, holding[0].precedence, holding[0].mode),
+            (draft.digest, 7, Mode::Audit)
+        );
+        assert_eq!((holding[0].params["ntp"].as_str(), holding[0].params["site"].as_str()), ("b", "x"));
+        assert_eq!(holding[1], other);
+        let (holding, replaced) = tried(vec![other], &draft);
+        assert!(replaced.is_empty());
+        assert_eq!(
+            (holding[1].digest, holding[1].precedence, holding[1].mode),
+            (draft.digest, 0, Mode::Enforce)
+        );
     }
 }

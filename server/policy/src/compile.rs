@@ -28,7 +28,19 @@ pub fn compile(
                 && (current.bindings == bindings || revisions.is_empty())
         }
     };
-    (!same).then(|| DesiredState {
+    (!same).then(|| next(device, revisions, bindings, current, floor, now))
+}
+
+/// The state that would follow the current one, whether or not it says anything new.
+pub fn next(
+    device: DeviceId,
+    revisions: Vec<Applied>,
+    bindings: Bindings,
+    current: Option<&DesiredState>,
+    floor: Generation,
+    now: Timestamp,
+) -> DesiredState {
+    DesiredState {
         muster: LANGUAGE_VERSION,
         composition: COMPOSITION_VERSION,
         device,
@@ -36,7 +48,7 @@ pub fn compile(
         issued: now,
         revisions,
         bindings,
-    })
+    }
 }
 
 /// The conflicts that a state brings about on a device with these facts.
@@ -73,7 +85,7 @@ mod tests {
         Bindings { name: name.into(), serial: "PF3XK9".into(), owner: None }
     }
 
-    fn next(
+    fn compiled(
         revisions: Vec<Applied>,
         bindings: Bindings,
         current: Option<&DesiredState>,
@@ -83,11 +95,11 @@ mod tests {
 
     #[test]
     fn a_generation_grows_only_when_something_changed() {
-        assert_eq!(next(vec![], named("a"), None), None);
-        let first = next(vec![applied("base", "x", 0)], named("a"), None).unwrap();
+        assert_eq!(compiled(vec![], named("a"), None), None);
+        let first = compiled(vec![applied("base", "x", 0)], named("a"), None).unwrap();
         assert_eq!(first.generation, Generation(1));
-        assert_eq!(next(first.revisions.clone(), named("a"), Some(&first)), None);
-        let renamed = next(first.revisions.clone(), named("b"), Some(&first)).unwrap();
+        assert_eq!(compiled(first.revisions.clone(), named("a"), Some(&first)), None);
+        let renamed = compiled(first.revisions.clone(), named("b"), Some(&first)).unwrap();
         assert_eq!(renamed.generation, Generation(2));
     }
 
@@ -108,11 +120,11 @@ mod tests {
 
     #[test]
     fn the_last_assignment_gone_leaves_an_empty_state_so_that_the_device_reverses() {
-        let first = next(vec![applied("base", "x", 0)], named("a"), None).unwrap();
-        let empty = next(vec![], named("a"), Some(&first)).unwrap();
+        let first = compiled(vec![applied("base", "x", 0)], named("a"), None).unwrap();
+        let empty = compiled(vec![], named("a"), Some(&first)).unwrap();
         assert!(empty.revisions.is_empty());
         assert_eq!(empty.generation, Generation(2));
-        assert_eq!(next(vec![], named("renamed"), Some(&empty)), None);
+        assert_eq!(compiled(vec![], named("renamed"), Some(&empty)), None);
     }
 
     #[test]
@@ -127,7 +139,7 @@ mod tests {
             [&one, &two].map(|d| (Digest::of(d.as_bytes()), d.clone().into_bytes())).into();
         let found = |precedence| {
             let revisions = vec![applied("one", &one, 0), applied("two", &two, precedence)];
-            let state = next(revisions, named("a"), None).unwrap();
+            let state = compiled(revisions, named("a"), None).unwrap();
             conflicts_in(&state, &documents, &Facts::default()).unwrap()
         };
         let conflicts = found(0);

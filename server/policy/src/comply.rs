@@ -2,7 +2,8 @@
 //!
 //! Compliant is: every resource Kept or Repaired (or not meant for the device), every check Pass or not applicable, the
 //! newest state applied, and not stale. What can't be said counts as Unknown, never as compliant: an unsupported
-//! resource, an unknown check, a state not yet applied or not yet given out. Of several, the one named first wins:
+//! resource, an unknown check, a state not yet applied or not yet given out, a device that its owner paused. Of several,
+//! the one named first wins:
 //! Unmanaged, Stale, Failing, Unknown, Compliant.
 
 use std::collections::BTreeSet;
@@ -26,6 +27,8 @@ pub struct Evidence<'a> {
     pub applied: Generation,
     /// Whether a newer state waits for a pause to end or a removal to be confirmed.
     pub held: bool,
+    /// Whether its owner paused it on the device: nobody has looked since.
+    pub paused_there: bool,
     /// How many outcomes of each kind.
     pub outcomes: &'a [(OutcomeKind, u32)],
     /// How many check results of each kind.
@@ -63,7 +66,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
         Compliance::Unmanaged
     } else if failing > 0 {
         Compliance::Failing
-    } else if unknown > 0 || evidence.held || evidence.applied < evidence.wanted {
+    } else if unknown > 0 || evidence.held || evidence.paused_there || evidence.applied < evidence.wanted {
         Compliance::Unknown
     } else {
         Compliance::Compliant
@@ -101,7 +104,9 @@ mod tests {
 
     fn judged(outcomes: &[(OutcomeKind, u32)], checks: &[(Verdict, u32)]) -> (Compliance, u32) {
         let (wanted, applied) = (Generation(2), Generation(2));
-        let judgement = judge(&Evidence { managed: true, wanted, applied, held: false, outcomes, checks });
+        let (held, paused_there) = (false, false);
+        let judgement =
+            judge(&Evidence { managed: true, wanted, applied, held, paused_there, outcomes, checks });
         (judgement.compliance, judgement.failing)
     }
 
@@ -109,7 +114,8 @@ mod tests {
     fn a_device_that_a_newer_state_waits_for_is_not_said_to_comply() {
         let waiting = |managed, outcomes: &[_]| {
             let (wanted, applied) = (Generation(2), Generation(2));
-            judge(&Evidence { managed, wanted, applied, held: true, outcomes, checks: &[] }).compliance
+            let (held, paused_there, checks) = (true, false, &[]);
+            judge(&Evidence { managed, wanted, applied, held, paused_there, outcomes, checks }).compliance
         };
         assert_eq!(waiting(true, &[(OutcomeKind::Kept, 4)]), Compliance::Unknown);
         assert_eq!(waiting(true, &[(OutcomeKind::Failed, 1)]), Compliance::Failing);
@@ -141,10 +147,29 @@ mod tests {
             wanted: Generation(3),
             applied: Generation(2),
             held: false,
+            paused_there: false,
             outcomes: &outcomes,
             checks: &[],
         };
         assert_eq!(judge(&evidence).compliance, Compliance::Unknown);
+    }
+
+    #[test]
+    fn a_device_that_its_owner_paused_is_never_compliant_and_its_failures_stay() {
+        let stand = |outcome| {
+            let (wanted, applied, outcomes) = (Generation(1), Generation(1), &[(outcome, 1)]);
+            judge(&Evidence {
+                managed: true,
+                wanted,
+                applied,
+                held: false,
+                paused_there: true,
+                outcomes,
+                checks: &[],
+            })
+        };
+        assert_eq!(stand(OutcomeKind::Kept).compliance, Compliance::Unknown);
+        assert_eq!(stand(OutcomeKind::Failed), Judgement { compliance: Compliance::Failing, failing: 1 });
     }
 
     #[test]
@@ -154,6 +179,7 @@ mod tests {
             wanted: Generation(0),
             applied: Generation(0),
             held: false,
+            paused_there: false,
             outcomes: &[],
             checks: &[],
         };

@@ -3,10 +3,14 @@
 //! A turn composes the accepted state, reads, plans, writes in stages, reads again, and keeps what it came to in the
 //! ledger. Nothing in a turn is retried: a failure only makes the next turn come sooner.
 
+mod dry_run;
 mod hands;
 mod leases;
 mod make;
 mod outcomes;
+mod pause;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -28,6 +32,7 @@ use crate::host::Host;
 use crate::ledger::{Ledger, Settlement};
 use crate::{facts, inventory, resource};
 
+pub(crate) use self::dry_run::DryRun;
 pub(crate) use self::leases::LOOK;
 
 /// How often the trusted time is written down while nothing else happens.
@@ -66,9 +71,9 @@ impl Cycle {
         let hands = Hands { ledger, host, clock, deny_kinds: config.deny_kinds.clone() };
         Ok(Self {
             device,
-            config,
             hands,
-            facts: facts::read(),
+            facts: facts::read(&config),
+            config,
             composed: None,
             outcomes: Vec::new(),
             failures: 0,
@@ -141,6 +146,7 @@ impl Cycle {
     /// One turn. An error concerns the ledger or the bus, not a resource: those have outcomes.
     pub(crate) async fn turn(&mut self) -> Result<Next> {
         self.note_facts()?;
+        let paused = self.paused()?;
         let Some(state) = self.hands.ledger.state()? else {
             self.inspect(&Composition::default())?;
             return Ok(Next { wait: schedule::SCAN, next_end: None, missing: BTreeSet::new() });
@@ -151,6 +157,9 @@ impl Cycle {
             return Ok(Next { wait: schedule::FIRST_RETRY, next_end: None, missing });
         }
         let composition = self.compose(&state, &documents)?;
+        if let Some(pause) = paused {
+            return self.turn_paused(composition, &pause).await;
+        }
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &composition };
         let made = make::converge(&mut self.hands, &leases).await;
         let result = match made {
@@ -275,7 +284,7 @@ impl Cycle {
     }
 
     fn note_facts(&mut self) -> Result<()> {
-        let facts = facts::read();
+        let facts = facts::read(&self.config);
         if facts != self.facts {
             self.facts = facts;
             self.composed = None;

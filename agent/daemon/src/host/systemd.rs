@@ -217,6 +217,13 @@ impl Systemd {
         jobs.wait(&job, limit).await
     }
 
+    /// Sends the main process of a unit SIGHUP.
+    pub(crate) async fn hang_up(&mut self, unit: &str) -> Result<()> {
+        let bus = self.connection().await?;
+        let signal = rustix::process::Signal::HUP.as_raw();
+        call(&bus, MANAGER_PATH, MANAGER, "KillUnit", &(unit, "main", signal)).await.map(drop)
+    }
+
     /// Starts a unit that exists only for this run.
     pub(crate) async fn start_transient(
         &mut self,

@@ -17,6 +17,7 @@ use anyhow::Result;
 use muster_proto::{Digest, Generation, Timestamp, wire};
 use tokio::sync::mpsc;
 
+use crate::cycle::DryRun;
 use crate::identity::time::CertificateTime;
 use crate::identity::{Enrolled, Folder};
 
@@ -42,6 +43,8 @@ pub(crate) enum FromServer {
         /// The server's time.
         server_time: Timestamp,
     },
+    /// What would this device do? It is planned and answered, and nothing else.
+    DryRun(DryRun),
     /// Documents that were asked for, each proven to have its digest.
     Documents(Vec<(Digest, Vec<u8>)>),
     /// A report was made durable up to this sequence.
@@ -62,6 +65,8 @@ pub(crate) enum ToServer {
     Fetch(Vec<Digest>),
     /// Send a report. A newer one replaces one that is not under way yet.
     Report(wire::ReportRequest),
+    /// Answer a dry run.
+    Answer(wire::AnswerRequest),
     /// The newest generation accepted, said when following begins.
     Following(Generation),
 }

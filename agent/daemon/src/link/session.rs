@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connect::{Connection, Target};
 use super::{Backoff, FromServer, Owner, ToServer, Trouble};
+use crate::cycle::DryRun;
 use crate::identity::time::CertificateTime;
 use crate::identity::{Enrolled, Folder};
 
@@ -69,6 +70,7 @@ pub(super) async fn run(
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         composition: muster_proto::COMPOSITION_VERSION,
         kinds: muster_proto::resource::KINDS.iter().map(|kind| (*kind).to_owned()).collect(),
+        dry_runs: true,
     };
     let mut follower = device.clone();
     let following = in_time(async { Ok(follower.follow(follow).await?.into_inner()) });
@@ -83,6 +85,7 @@ pub(super) async fn run(
         backoff,
         fetch: BTreeSet::new(),
         report: None,
+        answer: None,
         news: VecDeque::new(),
         renew_at,
         again: Backoff::default(),
@@ -101,6 +104,7 @@ struct Session<'a> {
     backoff: &'a mut Backoff,
     fetch: BTreeSet<Digest>,
     report: Option<wire::ReportRequest>,
+    answer: Option<wire::AnswerRequest>,
     news: VecDeque<FromServer>,
     renew_at: Instant,
     again: Backoff,
@@ -114,6 +118,7 @@ enum Answer {
     Documents { asked: BTreeSet<Digest>, documents: Vec<(Digest, Vec<u8>)> },
     Acknowledged { report: wire::ReportRequest, sequence: u64, server_time: Option<Timestamp>, restored: i64 },
     Renewed(Box<Enrolled>),
+    Answered,
 }
 
 type Call = Pin<Box<dyn Future<Output = Result<Answer, Trouble>> + Send>>;
@@ -180,6 +185,9 @@ impl Session<'_> {
             self.fetch.retain(|digest| !asked.contains(digest));
             return Some(Box::pin(fetch(self.device.clone(), asked)));
         }
+        if let Some(answer) = self.answer.take() {
+            return Some(Box::pin(send_answer(self.device.clone(), answer)));
+        }
         let report = self.report.take()?;
         Some(Box::pin(send_report(self.device.clone(), report)))
     }
@@ -198,6 +206,11 @@ impl Session<'_> {
                 self.news.retain(|news| !matches!(news, FromServer::State { .. }));
                 self.news.push_back(FromServer::State { bytes: bytes.into(), server_time });
             }
+            // One at a time: of an older one nobody waits for the answer any more.
+            Some(notice::Notice::DryRun(asked)) => {
+                self.news.retain(|news| !matches!(news, FromServer::DryRun(_)));
+                self.news.push_back(FromServer::DryRun(DryRun::received(asked)));
+            }
             // A notice of a kind that this agent does not know still vouches for the time.
             Some(notice::Notice::Quiet(_)) | None => {
                 self.news.retain(|news| !matches!(news, FromServer::Quiet { .. }));
@@ -212,6 +225,7 @@ impl Session<'_> {
             ToServer::Following(generation) => self.owner.following = generation,
             ToServer::Fetch(digests) => self.fetch.extend(digests),
             ToServer::Report(report) => self.report = Some(report),
+            ToServer::Answer(answer) => self.answer = Some(answer),
         }
     }
 
@@ -237,6 +251,7 @@ impl Session<'_> {
                 self.again = Backoff::default();
                 self.news.push_back(FromServer::Acknowledged { report, sequence, restored });
             }
+            Ok(Answer::Answered) => {}
             Err(trouble @ Trouble::Call(_)) => {
                 self.again.say(&trouble);
                 self.again_at = Some(Instant::now() + self.again.next());
@@ -291,6 +306,24 @@ async fn send_report(
     let server_time = Timestamp::from_micros(response.server_time);
     let wire::ReportResponse { acknowledged: sequence, restored, .. } = response;
     Ok(Answer::Acknowledged { report, sequence, server_time, restored })
+}
+
+async fn send_answer(
+    mut device: DeviceClient<Connection>,
+    answer: wire::AnswerRequest,
+) -> Result<Answer, Trouble> {
+    let call = async {
+        match device.answer(answer).await {
+            Ok(_) => Ok(Answer::Answered),
+            // Whoever asked waits no longer: nothing is lost, and nothing is to be said again.
+            Err(status) if status.code() == tonic::Code::NotFound => {
+                tracing::info!("a dry run was answered too late");
+                Ok(Answer::Answered)
+            }
+            Err(status) => Err(status.into()),
+        }
+    };
+    in_time(call).await
 }
 
 /// Renews with a new key, which is durable before the server hears of it. The old identity stays until the new one is

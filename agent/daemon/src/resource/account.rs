@@ -1,7 +1,7 @@
 //! `account`: a local account with its groups, keys and first password; it ends by being locked, never by deletion.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use muster_proto::condition::Condition;
@@ -119,6 +119,9 @@ pub(super) async fn write(host: &mut Host, job: &Job<'_>) -> Written {
     Written { result, secret: secret.map(|secret| (job.step.id.key().to_owned(), secret)) }
 }
 
+/// How the mark of a password that is not stored yet is called, before the account's name.
+const MARKER: &str = "first-login-";
+
 /// To be called once the password that [`Written::secret`] brought is stored durably, and before the account is read
 /// again: until then it counts as without one, so that after a crash in between a new one is made.
 pub(crate) fn password_is_safe(host: &Host, account: &str) {
@@ -128,7 +131,12 @@ pub(crate) fn password_is_safe(host: &Host, account: &str) {
 
 /// On disk, because the password that it tells of is: a power cut must not make that one count as stored.
 fn marker(host: &Host, account: &str) -> PathBuf {
-    host.state.join(format!("first-login-{account}"))
+    host.state.join(format!("{MARKER}{account}"))
+}
+
+/// Whether a file in the folder of the ledger is such a mark.
+pub(crate) fn is_password_note(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(MARKER))
 }
 
 async fn make_so(host: &mut Host, job: &Job<'_>, secret: &mut Option<Secret>) -> Result<()> {

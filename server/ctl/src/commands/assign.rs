@@ -166,7 +166,8 @@ async fn wait(api: &Api, names: &[String], limit: Duration) -> Result<Ending, Fa
     }
 }
 
-fn param(text: &str) -> Result<(String, String), String> {
+/// Reads `NAME=VALUE`.
+pub(crate) fn param(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .ok_or_else(|| "write it as NAME=VALUE".to_owned())

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use muster_proto::report::Pause;
 use muster_proto::rest::{
     AllowReenroll, Approve, Device as View, DeviceDetail, DevicePatch, Import, RevealedPassword,
 };
+use muster_proto::when::Facts;
 use reqwest::Method;
 
 use super::{removal, why};
@@ -216,8 +218,13 @@ fn show(detail: &DeviceDetail) -> Result<(), Failure> {
         ("state", word(&device.state)),
         ("compliance", word(&device.compliance)),
         ("os", device.os.clone()),
+        ("machine", machine(&detail.facts)),
+        ("agent", detail.facts.agent_version.clone()),
+        ("denied kinds", denied(&detail.facts)),
+        ("paused", detail.paused_there.as_ref().map(paused).unwrap_or_default()),
         ("generation", format!("{} wanted, {} applied", device.generation_wanted, device.generation_applied)),
         ("last seen", if device.connected { "connected".to_owned() } else { ago(device.last_seen) }),
+        ("registered", device.registered.to_string()),
         ("enrolled", time(device.enrolled)),
         ("ready", time(device.ready)),
         ("certificate", detail.certificate_not_after.map(|t| format!("until {t}")).unwrap_or_default()),
@@ -247,6 +254,31 @@ fn show(detail: &DeviceDetail) -> Result<(), Failure> {
         ))?;
     }
     why::print(detail)
+}
+
+fn machine(facts: &Facts) -> String {
+    let memory = match facts.memory {
+        0 => String::new(),
+        bytes => format!("{:.1} GiB", bytes as f64 / f64::from(1_u32 << 30)),
+    };
+    let cpus = match facts.cpus {
+        0 => String::new(),
+        1 => "1 CPU".to_owned(),
+        cpus => format!("{cpus} CPUs"),
+    };
+    let parts = [&facts.chassis, &facts.arch, &facts.cpu, &cpus, &memory, &facts.kernel];
+    parts.into_iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join(", ")
+}
+
+fn denied(facts: &Facts) -> String {
+    match facts.denied_kinds.join(", ") {
+        none if none.is_empty() => none,
+        kinds => format!("{kinds} (by its owner, in agent.toml)"),
+    }
+}
+
+fn paused(pause: &Pause) -> String {
+    format!("on the device until {}: {}", pause.until, pause.reason)
 }
 
 impl ImportArgs {

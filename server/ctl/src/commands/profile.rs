@@ -14,14 +14,19 @@ use crate::failure::{Ending, Failure};
 use crate::key_from;
 use crate::output::{self, Output, word};
 
+mod plan;
+
+use plan::Plan;
+
 /// Write, check and save profiles
 #[derive(Subcommand)]
 #[command(
-    after_help = "Example:\n  muster profile init base > base.yaml\n  muster profile check base.yaml\n  muster profile apply base.yaml"
+    after_help = "Example:\n  muster profile init base > base.yaml\n  muster profile check base.yaml\n  muster profile plan base.yaml --on srv-db1\n  muster profile apply base.yaml"
 )]
 pub(crate) enum Profile {
     Init(Init),
     Check(Check),
+    Plan(Plan),
     Apply(Apply),
     List(List),
     Show(Show),
@@ -101,6 +106,7 @@ impl Profile {
         match self {
             Self::Init(command) => command.run(),
             Self::Check(command) => command.run(),
+            Self::Plan(command) => command.run(&global.api()?).await,
             Self::Apply(command) => command.run(&global.api()?).await,
             Self::List(command) => command.run(&global.api()?).await,
             Self::Show(command) => command.run(&global.api()?).await,
@@ -149,14 +155,7 @@ impl Check {
 
 impl Apply {
     async fn run(self, api: &Api) -> Result<Ending, Failure> {
-        let (text, profile) = match read(&self.file) {
-            Ok(read) => read,
-            Err(Unread::Failure(failure)) => return Err(failure),
-            Err(Unread::Errors(errors)) => {
-                show_errors(&self.file, &errors);
-                return Err(errors_found(errors.len()));
-            }
-        };
+        let (text, profile) = read_or_say(&self.file)?;
         let path = format!("/profiles/{}?dry_run={}", part(profile.name.as_str()), self.dry_run);
         let saved: SavedRevision = api.send_text(Method::PUT, &path, "application/yaml", text).await?;
         for warning in &saved.warnings {
@@ -290,6 +289,17 @@ fn read(file: &Path) -> Result<(String, Document), Unread> {
     let text = key_from::inline(&text, folder).map_err(Unread::Errors)?;
     let (_, profile) = parse_profile(&text).map_err(Unread::Errors)?;
     Ok((text, profile))
+}
+
+/// As [`read`]; errors in the text are shown with their places.
+fn read_or_say(file: &Path) -> Result<(String, Document), Failure> {
+    read(file).map_err(|unread| match unread {
+        Unread::Failure(failure) => failure,
+        Unread::Errors(errors) => {
+            show_errors(file, &errors);
+            errors_found(errors.len())
+        }
+    })
 }
 
 fn show_errors(file: &Path, errors: &[SourceError]) {

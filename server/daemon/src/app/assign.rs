@@ -197,7 +197,7 @@ pub(super) fn conflicts(
 }
 
 /// Kinds of resource that agents of these devices do not know.
-fn warnings(devices: &[DeviceRow], profile: &Profile) -> Vec<String> {
+pub(super) fn warnings(devices: &[DeviceRow], profile: &Profile) -> Vec<String> {
     let wanted: BTreeSet<&str> = profile.resources.iter().map(|declared| declared.id.kind()).collect();
     let mut lacking: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for device in devices {

@@ -1,7 +1,7 @@
 //! One device in depth: why it is not compliant, its resources, checks, history and tables.
 
 use muster_policy::rights::ViewRight;
-use muster_proto::report::{Event, Outcome};
+use muster_proto::report::{Event, Outcome, Pause};
 use muster_proto::rest::{
     CheckView, DeviceDetail, HistoryEntry, Page, PendingClaims, ResourceView, TableView,
 };
@@ -45,6 +45,7 @@ impl App {
                     facts: serde_json::from_str(&row.facts).unwrap_or_default(),
                     certificate_not_after: muster_store::certificate::newest_end(tx, row.id)?,
                     assignments,
+                    paused_there: paused_there(tx, row.id)?,
                     passwords: muster_store::password::accounts(tx, row.id)?,
                     pending: pending(tx, &row)?,
                     device: view,
@@ -132,6 +133,12 @@ impl App {
             })
             .await
     }
+}
+
+/// The pause that the owner began on the device, as it last said.
+pub(super) fn paused_there(tx: &mut Tx<'_>, device: DeviceId) -> Result<Option<Pause>, StoreError> {
+    let section = muster_store::report::section(tx, device, Pause::SECTION)?;
+    Ok(section.and_then(|(document, _)| serde_json::from_str(&document).unwrap_or_default()))
 }
 
 fn pending(tx: &mut Tx<'_>, device: &DeviceRow) -> Result<Option<PendingClaims>, StoreError> {
@@ -223,6 +230,11 @@ fn history_entry(row: EventRow) -> HistoryEntry {
             entry(format!("failed: {resource}: {reason}"), Some(resource.to_string()))
         }
         Ok(Event::Ended { resource }) => entry(format!("ended: {resource}"), Some(resource.to_string())),
+        Ok(Event::Paused(Pause { until, reason, .. })) => {
+            entry(format!("paused on the device until {until}: {reason}"), None)
+        }
+        Ok(Event::Resumed { early: true }) => entry("resumed on the device".to_owned(), None),
+        Ok(Event::Resumed { early: false }) => entry("the pause on the device is over".to_owned(), None),
         // The password is kept elsewhere, so the event does not read as the agent's own.
         Ok(Event::FirstLoginPassword { .. }) | Err(_) => match (word.as_str(), &raw) {
             ("first_login_password", raw) => entry(

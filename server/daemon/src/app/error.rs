@@ -24,6 +24,15 @@ pub(crate) enum AppError {
     /// It stands against what is there.
     #[error("{0}")]
     Taken(String),
+    /// The device it concerns is not there to be asked.
+    #[error("{0}")]
+    Away(String),
+    /// The same is being done already, or was too often.
+    #[error("{0}")]
+    Busy(String),
+    /// The device was asked, and gave no answer that is one.
+    #[error("{0}")]
+    NoAnswer(String),
     /// It contradicts other assignments.
     #[error("{} resources would be in conflict: give one assignment a higher --precedence", .0.len())]
     Conflicts(Vec<ConflictView>),

@@ -2,7 +2,7 @@
 //!
 //! Each is one store transaction that reads, asks the policy, writes and audits. For devices: [`enroll`], [`renew`],
 //! [`standing`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`device`], [`import`], [`token`],
-//! [`person`], [`profile`], [`assign`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`compliance`], [`detail`],
+//! [`person`], [`profile`], [`assign`], [`dry_run`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`compliance`], [`detail`],
 //! [`reveal`], [`audit`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
 //! wait, [`presence`] knows whose link is up, and [`keep`] lets the oldest go. For root on the server's machine:
 //! [`restore`].
@@ -13,6 +13,7 @@ pub(crate) mod audit;
 pub(crate) mod compliance;
 pub(crate) mod detail;
 pub(crate) mod device;
+pub(crate) mod dry_run;
 pub(crate) mod enroll;
 pub(crate) mod error;
 pub(crate) mod fetch;
@@ -47,6 +48,7 @@ use muster_proto::{Digest, Timestamp};
 use muster_store::{Change, Store};
 use tokio::sync::broadcast;
 
+use dry_run::Desk;
 use presence::Presence;
 use seal::SealingKey;
 
@@ -70,6 +72,8 @@ pub(crate) struct Parts {
     pub(crate) presence: Presence,
     /// When the record was last put back from a backup.
     pub(crate) restored: Option<Timestamp>,
+    /// Who can be asked for a dry run.
+    pub(crate) desk: Desk,
 }
 
 /// How devices and admins reach and know this server.

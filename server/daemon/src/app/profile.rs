@@ -2,6 +2,7 @@
 
 use muster_policy::profile::{Review, review};
 use muster_policy::rights::{AdminRight, ViewRight};
+use muster_proto::profile::Profile;
 use muster_proto::rest::{
     ProfileDetail, ProfileView, RevisionDiff, RevisionSummary, RevisionView, SavedRevision, SourcePlace,
 };
@@ -22,10 +23,10 @@ const REVISIONS: u32 = 100;
 const CONTEXT: usize = 3;
 
 /// A source text that may be saved.
-struct Checked {
-    description: String,
-    document: Vec<u8>,
-    warnings: Vec<SourcePlace>,
+pub(super) struct Checked {
+    pub(super) profile: Profile,
+    pub(super) document: Vec<u8>,
+    pub(super) warnings: Vec<SourcePlace>,
 }
 
 impl App {
@@ -37,7 +38,13 @@ impl App {
         source: String,
         trial: Trial,
     ) -> Result<SavedRevision, AppError> {
-        let checked = check(&name, &source)?;
+        let checked = check(&source)?;
+        if checked.profile.name.as_str() != name {
+            return Err(AppError::Invalid(format!(
+                "the text is of profile {}, not of {name}: save it under its own name",
+                checked.profile.name
+            )));
+        }
         let (saved, saved_by) = (self.now(), right.actor().to_owned());
         let digest = Digest::of(&checked.document);
         let answer = move |number: RevisionNumber, new| SavedRevision {
@@ -47,7 +54,7 @@ impl App {
             new,
             warnings: checked.warnings.clone(),
         };
-        let (description, document) = (checked.description, checked.document);
+        let (description, document) = (checked.profile.description, checked.document);
         let profile = answer(RevisionNumber(0), false).profile;
         let save = move |tx: &mut Tx<'_>| -> Result<SavedRevision, AppError> {
             let newest = newest(tx, &profile)?;
@@ -152,22 +159,17 @@ impl App {
     }
 }
 
-fn check(name: &str, source: &str) -> Result<Checked, AppError> {
+/// Reads a source text as it would be saved.
+pub(super) fn check(source: &str) -> Result<Checked, AppError> {
     let (read, profile) = yaml::parse_profile(source)
         .map_err(|errors| AppError::Source(errors.into_iter().map(place).collect()))?;
-    if profile.name.as_str() != name {
-        return Err(AppError::Invalid(format!(
-            "the text is of profile {}, not of {name}: save it under its own name",
-            profile.name
-        )));
-    }
     let Review { errors, warnings } = review(&read.value);
     let located = |errors: &[_]| errors.iter().map(|error| locate(&read, error)).collect::<Vec<_>>();
     if !errors.is_empty() {
         return Err(AppError::Source(located(&errors)));
     }
     Ok(Checked {
-        description: profile.description,
+        profile,
         document: serde_json::to_vec(&read.value).map_err(|error| AppError::Defect(error.to_string()))?,
         warnings: located(&warnings),
     })

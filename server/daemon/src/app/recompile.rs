@@ -72,18 +72,39 @@ pub(super) fn compiled(
     now: Timestamp,
 ) -> Result<Compiled, AppError> {
     let labels = muster_store::label::of_device(tx, device.id)?;
+    let (bindings, current) = (bindings(tx, device)?, current(tx, device.id)?);
+    let holding = assign::holding(assignments, device.id, &labels);
+    let next = compile::compile(device.id, holding, bindings, current.as_ref(), floor(tx)?, now);
+    Ok(Compiled { labels, current, next })
+}
+
+/// The state that a device would have with a draft, and the assignments whose revision the draft took the place of.
+pub(super) fn what_if(
+    tx: &mut Tx<'_>,
+    device: &DeviceRow,
+    draft: &assign::Draft,
+    now: Timestamp,
+) -> Result<(DesiredState, Vec<String>), AppError> {
+    let labels = muster_store::label::of_device(tx, device.id)?;
+    let holding = assign::holding(&assignments(tx)?, device.id, &labels);
+    let (revisions, replaced) = assign::tried(holding, draft);
+    let (bindings, current) = (bindings(tx, device)?, current(tx, device.id)?);
+    Ok((compile::next(device.id, revisions, bindings, current.as_ref(), floor(tx)?, now), replaced))
+}
+
+fn bindings(tx: &mut Tx<'_>, device: &DeviceRow) -> Result<Bindings, AppError> {
     let owner = match &device.owner {
         Some(owner) => muster_store::person::get(tx, owner)?.map(person).transpose()?,
         None => None,
     };
-    let bindings = Bindings { name: device.name.clone(), serial: device.serial.clone(), owner };
-    let current: Option<DesiredState> = muster_store::state::get(tx, device.id)?
+    Ok(Bindings { name: device.name.clone(), serial: device.serial.clone(), owner })
+}
+
+fn current(tx: &mut Tx<'_>, device: DeviceId) -> Result<Option<DesiredState>, AppError> {
+    muster_store::state::get(tx, device)?
         .map(|state| serde_json::from_slice(&state.bytes))
         .transpose()
-        .map_err(|error| AppError::Defect(format!("desired state of {}: {error}", device.id)))?;
-    let holding = assign::holding(assignments, device.id, &labels);
-    let next = compile::compile(device.id, holding, bindings, current.as_ref(), floor(tx)?, now);
-    Ok(Compiled { labels, current, next })
+        .map_err(|error| AppError::Defect(format!("desired state of {device}: {error}")))
 }
 
 /// Compiles the states of these devices anew, but of those that something keeps as they are, and judges anew those that
@@ -170,6 +191,7 @@ pub(super) fn judge(tx: &mut Tx<'_>, id: DeviceId) -> Result<(), StoreError> {
         wanted: device.generation_wanted,
         applied: device.generation_applied,
         held: muster_store::held::changes(tx, id)?.is_some(),
+        paused_there: super::detail::paused_there(tx, id)?.is_some(),
         outcomes: &muster_store::outcome::tally(tx, id)?,
         checks: &muster_store::check::tally(tx, id)?,
     });

@@ -9,6 +9,7 @@ use muster_proto::state::{DesiredState, Mode};
 use muster_proto::{DeviceId, Digest, Generation, Timestamp};
 use muster_store::Store;
 
+use super::dry_run::Desk;
 use super::enroll::{EnrollError, Enrolled, Request};
 use super::import::Trial;
 use super::presence::Presence;
@@ -62,6 +63,7 @@ fn open(folder: tempfile::TempDir, restored: Option<Timestamp>) -> Rig {
         },
         presence: Presence::default(),
         restored,
+        desk: Desk::default(),
     });
     Rig { app, _folder: folder }
 }

@@ -8,8 +8,8 @@ use futures_util::Stream;
 use futures_util::stream::unfold;
 use muster_proto::wire::device_server::Device;
 use muster_proto::wire::{
-    FetchRequest, FetchResponse, FollowRequest, Notice, Quiet, RenewRequest, RenewResponse, ReportRequest,
-    ReportResponse, notice,
+    AnswerRequest, AnswerResponse, FetchRequest, FetchResponse, FollowRequest, Notice, Quiet, RenewRequest,
+    RenewResponse, ReportRequest, ReportResponse, notice,
 };
 use muster_proto::{Generation, Timestamp, wire};
 use tonic::{Request, Response, Status};
@@ -18,6 +18,7 @@ use super::followers::{Follower, Followers};
 use super::pace::{self, Pace};
 use super::refusals::Refusals;
 use crate::app::App;
+use crate::app::dry_run::Listening;
 use crate::app::enroll::EnrollError;
 use crate::app::fetch::FetchError;
 use crate::app::follow::Hello;
@@ -117,14 +118,23 @@ impl Device for DeviceDoor {
 
     async fn follow(&self, request: Request<FollowRequest>) -> Result<Response<Self::FollowStream>, Status> {
         let (peer, device) = self.caller(&request, pace::CALL).await?;
-        let FollowRequest { generation, agent_version, composition, kinds } = request.into_inner();
+        let FollowRequest { generation, agent_version, composition, kinds, dry_runs } = request.into_inner();
         let generation = Generation(generation);
         // Before the state is read, so that no change between the two is missed.
         let follower = self.followers.follow(device.id);
         let hello = Hello { generation, agent_version, composition, kinds };
         let link = self.app.connect(device.id, hello).await.map_err(|error| super::unavailable(&error))?;
-        let following =
-            Following { door: self.clone(), peer, device, generation, follower, begun: false, _link: link };
+        let listening = dry_runs.then(|| self.app.listen_for_dry_runs(device.id));
+        let following = Following {
+            door: self.clone(),
+            peer,
+            device,
+            generation,
+            follower,
+            listening,
+            begun: false,
+            _link: link,
+        };
         let notices = unfold(Some(following), |following| async {
             let mut following = following?;
             match following.next().await {
@@ -168,6 +178,14 @@ impl Device for DeviceDoor {
         }
     }
 
+    async fn answer(&self, request: Request<AnswerRequest>) -> Result<Response<AnswerResponse>, Status> {
+        let (_, device) = self.caller(&request, pace::of_answer(request.get_ref())).await?;
+        match self.app.take_answer(device.id, request.into_inner()) {
+            Ok(()) => Ok(Response::new(AnswerResponse {})),
+            Err(error) => Err(Status::not_found(error.to_string())),
+        }
+    }
+
     async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<RenewResponse>, Status> {
         let (peer, device) = self.caller(&request, pace::RENEWAL).await?;
         let key = match ProvenKey::of(&request.into_inner().csr) {
@@ -197,6 +215,8 @@ struct Following {
     device: DeviceCertificate,
     generation: Generation,
     follower: Follower,
+    /// For dry runs, where the agent answers them.
+    listening: Option<Listening>,
     begun: bool,
     _link: Link,
 }
@@ -207,13 +227,18 @@ impl Following {
         let mut quiet = !self.begun;
         self.begun = true;
         loop {
+            let mut question = None;
             if !quiet {
-                quiet = tokio::select! {
-                    () = self.follower.woken() => false,
-                    () = tokio::time::sleep(quiet_time()) => true,
-                };
+                tokio::select! {
+                    () = self.follower.woken() => {}
+                    asked = asked(&mut self.listening) => question = Some(asked),
+                    () = tokio::time::sleep(quiet_time()) => quiet = true,
+                }
             }
             self.door.check(&self.peer, &self.device).await?;
+            if let Some(question) = question {
+                return Ok(self.say(notice::Notice::DryRun(question)));
+            }
             let newer = self.door.app.newer_state(self.device.id, self.generation).await;
             let notice = match newer.map_err(|error| super::unavailable(&error))? {
                 Some(state) => {
@@ -223,9 +248,19 @@ impl Following {
                 None if quiet => notice::Notice::Quiet(Quiet {}),
                 None => continue,
             };
-            let server_time = self.door.app.now().micros();
-            return Ok(Notice { server_time, notice: Some(notice) });
+            return Ok(self.say(notice));
         }
+    }
+
+    fn say(&self, notice: notice::Notice) -> Notice {
+        Notice { server_time: self.door.app.now().micros(), notice: Some(notice) }
+    }
+}
+
+async fn asked(listening: &mut Option<Listening>) -> wire::DryRun {
+    match listening {
+        Some(listening) => listening.question().await,
+        None => std::future::pending().await,
     }
 }
 

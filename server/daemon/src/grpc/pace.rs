@@ -44,6 +44,11 @@ pub(super) fn of_report(report: &wire::ReportRequest) -> f64 {
     CALL + (bytes / 1024) as f64
 }
 
+/// What an answer to a dry run costs, by its size.
+pub(super) fn of_answer(answer: &wire::AnswerRequest) -> f64 {
+    CALL + (prost::Message::encoded_len(answer) / 1024) as f64
+}
+
 impl Pace {
     /// Lets a call of this cost in, or says to come back later.
     pub(super) fn spend(&self, device: DeviceId, cost: f64) -> Result<(), Status> {

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use muster_policy::rights::{AdminRight, Identity};
+use muster_proto::Digest;
+use muster_proto::dry_run::Question;
 use muster_proto::enrollment::JoinFile;
-use muster_proto::rest::{NewToken, Unknown};
+use muster_proto::plan::PlanView;
+use muster_proto::rest::{NewDevicePlan, NewToken, Unknown};
 use muster_proto::wire::device_client::DeviceClient;
 use muster_proto::wire::enroll_response::Result as Outcome;
 use muster_proto::wire::enrollment_client::EnrollmentClient;
@@ -20,6 +23,8 @@ use tokio::time::timeout;
 use tonic::{Code, Response};
 
 use super::*;
+use crate::app::AppError;
+use crate::app::dry_run::Desk;
 use crate::app::import::Trial;
 use crate::app::presence::Presence;
 use crate::app::restore::{Choices, Newcomers, Tokens};
@@ -113,6 +118,7 @@ impl Rig {
             },
             presence: Presence::default(),
             restored: None,
+            desk: Desk::default(),
         });
         let import =
             app.import_devices(&admin(), "serial,name\nS1,lap-ada".to_owned(), Trial::Real).await.unwrap();
@@ -451,4 +457,88 @@ async fn a_handshake_that_never_ends_is_cut_and_keeps_nobody_waiting() {
     let mut byte = [0];
     let cut = timeout(Duration::from_secs(13), slow[0].read(&mut byte)).await.expect("it is cut");
     assert!(matches!(cut, Ok(0) | Err(_)));
+}
+
+fn motd(text: &str) -> NewDevicePlan {
+    let source = format!(
+        "muster: 1\nprofile: motd\nresources:\n  - file: {{ path: /etc/motd, content: \"{text}\" }}\n"
+    );
+    NewDevicePlan { source, params: Default::default() }
+}
+
+/// The notices of a link whose agent answers dry runs, the first taken.
+async fn listening(wire: &Wire) -> tonic::Streaming<wire::Notice> {
+    let follow = wire::FollowRequest { dry_runs: true, ..Default::default() };
+    let mut notices = wire.device().follow(follow).await.unwrap().into_inner();
+    timeout(SOON, notices.message()).await.unwrap().unwrap().unwrap();
+    notices
+}
+
+async fn asked(notices: &mut tonic::Streaming<wire::Notice>) -> wire::DryRun {
+    loop {
+        let notice = timeout(SOON, notices.message()).await.unwrap().unwrap().unwrap();
+        if let Some(wire::notice::Notice::DryRun(asked)) = notice.notice {
+            return asked;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_device_is_asked_what_it_would_do_and_nothing_is_saved_but_that_it_was_asked() {
+    let rig = Rig::start().await;
+    let (machine, _) = rig.enrolled().await;
+    let wire = rig.connect(&machine).await;
+    let mut notices = listening(&wire).await;
+    let app = rig.app.clone();
+    let asking = tokio::spawn(async move { app.plan_on(&admin(), "lap-ada".into(), motd("one")).await });
+    let question = asked(&mut notices).await;
+    let what_if = serde_json::from_slice::<Question>(&question.question).unwrap().what_if;
+    assert_eq!(what_if.revisions[0].digest, Digest::of(&question.document));
+    let plan = PlanView::default();
+    let answer = |id: &str, plan: Vec<u8>| wire::AnswerRequest {
+        id: id.to_owned(),
+        answer: Some(wire::answer_request::Answer::Plan(plan.into())),
+    };
+    let bytes = serde_json::to_vec(&plan).unwrap();
+    let forged = wire.device().answer(answer("dry-guess", bytes.clone())).await.unwrap_err();
+    assert_eq!(forged.code(), Code::NotFound);
+    wire.device().answer(answer(&question.id, bytes.clone())).await.unwrap();
+    let shown = asking.await.unwrap().unwrap();
+    assert_eq!((shown.plan, shown.replaces), (plan, Vec::<String>::new()));
+    let again = wire.device().answer(answer(&question.id, bytes)).await.unwrap_err();
+    assert_eq!(again.code(), Code::NotFound);
+    assert!(rig.app.list_profiles(&Identity::local_root().view()).await.unwrap().is_empty());
+    let audit = rig.audit().await;
+    assert!(audit.contains("device.plan") && !audit.contains("profile.save"), "{audit}");
+}
+
+#[tokio::test]
+async fn a_device_that_answers_too_much_or_nonsense_has_no_plan() {
+    let rig = Rig::start().await;
+    let (machine, _) = rig.enrolled().await;
+    let wire = rig.connect(&machine).await;
+    let mut notices = listening(&wire).await;
+    for bytes in [vec![b' '; wire::MAX_PLAN + 1], b"{}".to_vec()] {
+        let app = rig.app.clone();
+        let asking = tokio::spawn(async move { app.plan_on(&admin(), "lap-ada".into(), motd("one")).await });
+        let id = asked(&mut notices).await.id;
+        let answer = Some(wire::answer_request::Answer::Plan(bytes.into()));
+        wire.device().answer(wire::AnswerRequest { id, answer }).await.unwrap();
+        let refused = asking.await.unwrap().unwrap_err();
+        assert!(matches!(refused, AppError::NoAnswer(_)), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_is_away_or_has_an_old_agent_is_said_to_be() {
+    let rig = Rig::start().await;
+    let (machine, _) = rig.enrolled().await;
+    let ask = async || rig.app.plan_on(&admin(), "lap-ada".into(), motd("one")).await.unwrap_err();
+    let away = ask().await;
+    assert!(matches!(&away, AppError::Away(text) if text.contains("lap-ada is not connected (")), "{away}");
+    let wire = rig.connect(&machine).await;
+    let mut notices = wire.device().follow(wire::FollowRequest::default()).await.unwrap().into_inner();
+    timeout(SOON, notices.message()).await.unwrap().unwrap().unwrap();
+    let old = ask().await;
+    assert!(matches!(&old, AppError::Invalid(text) if text.contains("too old to answer")), "{old}");
 }

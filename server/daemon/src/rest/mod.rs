@@ -18,6 +18,7 @@ pub(crate) mod openapi;
 mod overview;
 mod pauses;
 mod people;
+mod plans;
 pub(crate) mod problem;
 mod profiles;
 mod removals;
@@ -103,6 +104,7 @@ fn closed() -> OpenApiRouter<Api> {
         .merge(api_tokens::router())
         .merge(overview::router())
         .merge(devices::router())
+        .merge(plans::router())
         .merge(reported::router())
         .merge(tokens::router())
         .merge(people::router())

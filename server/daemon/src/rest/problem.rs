@@ -7,6 +7,9 @@ use muster_proto::rest::{Problem, SourcePlace};
 
 use crate::app::AppError;
 
+/// Seconds after which a device that was busy may be asked again.
+const ASK_AGAIN: u64 = 10;
+
 /// A refusal or failure on its way to the caller.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -46,7 +49,7 @@ impl Refusal {
 
     /// Too much at once; the caller should wait.
     pub(crate) fn too_many(detail: impl Into<String>, retry_after: u64) -> Self {
-        let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many attempts", detail);
+        let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests", detail);
         refusal.retry_after = Some(retry_after);
         refusal
     }
@@ -68,6 +71,9 @@ impl From<AppError> for Refusal {
             AppError::Invalid(_) => Self::invalid(detail, Vec::new()),
             AppError::Source(places) => Self::invalid(detail, places),
             AppError::Taken(_) => Self::new(StatusCode::CONFLICT, "Taken", detail),
+            AppError::Away(_) => Self::new(StatusCode::CONFLICT, "Not connected", detail),
+            AppError::Busy(_) => Self::too_many(detail, ASK_AGAIN),
+            AppError::NoAnswer(_) => Self::new(StatusCode::GATEWAY_TIMEOUT, "No answer", detail),
             AppError::Conflicts(conflicts) => {
                 let places = conflicts.iter().map(|conflict| SourcePlace {
                     line: 0,

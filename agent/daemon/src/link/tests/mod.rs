@@ -261,6 +261,35 @@ async fn states_quiet_documents_and_reports_pass() {
 }
 
 #[tokio::test]
+async fn a_dry_run_reaches_the_owner_as_itself_and_its_answer_the_server() {
+    let organization = Organization::new();
+    let (answered, mut answers) = mpsc::unbounded_channel();
+    let answer = move |request: wire::AnswerRequest| {
+        answered.send(request.id).unwrap();
+        // What came too late is told so, and the link stays.
+        Err(Status::not_found("not asked for"))
+    };
+    let follow = |request: wire::FollowRequest| {
+        assert!(request.dry_runs);
+        let asked = wire::DryRun { id: "dry-1".to_owned(), patience: 30, ..Default::default() };
+        let notice = Some(wire::notice::Notice::DryRun(asked));
+        Ok(vec![quiet(), wire::Notice { server_time: server_time(), notice }])
+    };
+    let script = Script { follow: Box::new(follow), answer: Box::new(answer), ..Script::default() };
+    let server = Server::start(&organization, Shown::default(), script).await;
+    let (temp, device) = enrolled(&organization, &server, MONTH);
+    let mut link = Running::start(device, temp.path());
+    link.up().await;
+    while !matches!(link.next().await, FromServer::DryRun(_)) {}
+    let answer = wire::AnswerRequest { id: "dry-1".to_owned(), answer: None };
+    link.orders.send(ToServer::Answer(answer)).await.unwrap();
+    assert_eq!(timeout(SOON, answers.recv()).await.unwrap().as_deref(), Some("dry-1"));
+    server.notices.send(state(b"{}")).await.unwrap();
+    while !matches!(link.next().await, FromServer::State { .. }) {}
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
 async fn a_document_that_was_not_asked_for_never_reaches_the_owner() {
     let organization = Organization::new();
     let fetch = |_| Ok(wire::FetchResponse { documents: vec![b"evil".as_slice().into()] });

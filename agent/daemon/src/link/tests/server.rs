@@ -33,6 +33,7 @@ pub(super) struct Script {
     pub(super) fetch: Answer<wire::FetchRequest, wire::FetchResponse>,
     pub(super) report: Answer<wire::ReportRequest, wire::ReportResponse>,
     pub(super) renew: Answer<wire::RenewRequest, wire::RenewResponse>,
+    pub(super) answer: Answer<wire::AnswerRequest, wire::AnswerResponse>,
 }
 
 impl Default for Script {
@@ -40,7 +41,14 @@ impl Default for Script {
         fn no<Q, R>() -> Answer<Q, R> {
             Box::new(|_| Err(Status::unimplemented("not in this test")))
         }
-        Self { enroll: no(), follow: Box::new(|_| Ok(vec![quiet()])), fetch: no(), report: no(), renew: no() }
+        Self {
+            enroll: no(),
+            follow: Box::new(|_| Ok(vec![quiet()])),
+            fetch: no(),
+            report: no(),
+            renew: no(),
+            answer: no(),
+        }
     }
 }
 
@@ -217,6 +225,13 @@ impl Device for Fake {
         request: Request<wire::RenewRequest>,
     ) -> Result<Response<wire::RenewResponse>, Status> {
         (self.script.renew)(request.into_inner()).map(Response::new)
+    }
+
+    async fn answer(
+        &self,
+        request: Request<wire::AnswerRequest>,
+    ) -> Result<Response<wire::AnswerResponse>, Status> {
+        (self.script.answer)(request.into_inner()).map(Response::new)
     }
 }
 

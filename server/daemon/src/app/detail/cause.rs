@@ -7,6 +7,7 @@ use muster_proto::DeviceId;
 use muster_proto::check::{CheckResult, Verdict};
 use muster_proto::report::{Outcome, OutcomeKind};
 use muster_proto::rest::{AssignmentView, Cause, Compliance, Device, DevicePause, DeviceState};
+use muster_proto::when::Facts;
 use muster_store::Tx;
 use muster_store::device::DeviceRow;
 use muster_store::removal::RemovalRow;
@@ -41,8 +42,16 @@ pub(super) fn of(
         cause.remedy = Some("See whether the device is on, and `muster-agent status` on it.".to_owned());
         causes.push(cause);
     }
+    if let Some(pause) = super::paused_there(tx, row.id)? {
+        let problem = format!("paused on the device until {}: {}", pause.until, pause.reason);
+        let mut cause = plain("paused_there", &row.name, &problem, None);
+        cause.since = Some(pause.since);
+        cause.remedy = Some("Wait, or `muster-agent resume` on the device.".to_owned());
+        causes.push(cause);
+    }
     let chain = Chain(assignments.iter().map(|a| (a.id.as_str(), a)).collect());
-    causes.extend(of_resources(tx, row.id, &chain)?);
+    let facts: Facts = serde_json::from_str(&row.facts).unwrap_or_default();
+    causes.extend(of_resources(tx, row.id, &facts.denied_kinds, &chain)?);
     causes.extend(of_checks(tx, row.id, &chain)?);
     let behind = row.generation_applied < row.generation_wanted;
     if causes.is_empty() && view.compliance == Compliance::Unknown && behind {
@@ -90,7 +99,12 @@ impl Chain<'_> {
     }
 }
 
-fn of_resources(tx: &mut Tx<'_>, device: DeviceId, chain: &Chain<'_>) -> Result<Vec<Cause>, AppError> {
+fn of_resources(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    denied_kinds: &[String],
+    chain: &Chain<'_>,
+) -> Result<Vec<Cause>, AppError> {
     let mut rows = muster_store::outcome::of_device(tx, device)?;
     let weight = |outcome| match outcome {
         OutcomeKind::Failed => Some(0),
@@ -113,12 +127,21 @@ fn of_resources(tx: &mut Tx<'_>, device: DeviceId, chain: &Chain<'_>) -> Result<
             }
             (None, None) => word.to_owned(),
         };
-        let mut cause = plain("resource", &row.resource, &problem, outcome.note.clone());
+        let denied = row.outcome == OutcomeKind::Blocked
+            && denied_kinds.iter().any(|kind| kind == outcome.resource.kind());
+        let remedy = if denied { Some(denied_remedy(outcome.resource.kind())) } else { outcome.note.clone() };
+        let mut cause = plain("resource", &row.resource, &problem, remedy);
         cause.profile = pinned(&outcome.profile, outcome.revision);
         cause.since = Some(row.since);
         causes.push(chain.complete(cause, Some(&outcome.assignment)));
     }
     Ok(causes)
+}
+
+fn denied_remedy(kind: &str) -> String {
+    format!(
+        "Ask the device's owner to take {kind} from deny_kinds in its agent.toml, or assign the profile elsewhere."
+    )
 }
 
 fn of_checks(tx: &mut Tx<'_>, device: DeviceId, chain: &Chain<'_>) -> Result<Vec<Cause>, AppError> {

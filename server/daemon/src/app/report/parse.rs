@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use muster_proto::check::CheckResult;
-use muster_proto::report::{Event, Outcome};
+use muster_proto::report::{Event, Outcome, Pause};
 use muster_proto::resource::value::AccountName;
 use muster_proto::when::Facts;
 use muster_proto::{Generation, Timestamp, wire};
@@ -25,6 +25,9 @@ const MAX_FACTS: usize = 16 * 1024;
 /// The highest sequence. What comes after it is still a number that the record can hold: one that it can't would read
 /// as this one, over and over.
 const MAX_SEQUENCE: u64 = i64::MAX as u64 - 1;
+
+/// The longest reason of a pause. What an agent takes has 200 characters.
+const MAX_REASON: usize = 1024;
 
 /// The longest first-login password. What an agent makes has 19 characters.
 const MAX_PASSWORD: usize = 128;
@@ -148,6 +151,13 @@ fn read_section(section: &wire::Section) -> Result<Section, ReportError> {
             let os = if facts.os_name.is_empty() { &facts.os } else { &facts.os_name };
             let os = os.chars().filter(|c| !c.is_control()).take(100).collect();
             Section::Facts { document: text(&facts), os }
+        }
+        Pause::SECTION => {
+            let pause: Option<Pause> = read(section)?;
+            if pause.as_ref().is_some_and(|pause| pause.reason.len() > MAX_REASON) {
+                return Err(invalid("sections[pause].reason", format!("longer than {MAX_REASON} bytes")));
+            }
+            Section::Other { name: name.to_owned(), document: text(&pause) }
         }
         _ => Section::Other { name: name.to_owned(), document: text(&read::<Value>(section)?) },
     })

@@ -1,7 +1,7 @@
 //! Reports, what they amount to, and what is shown of them.
 
 use muster_proto::check::{CheckResult, Verdict};
-use muster_proto::report::{Event, Outcome, OutcomeKind, Secret};
+use muster_proto::report::{Event, Outcome, OutcomeKind, Pause, Secret};
 use muster_proto::rest::{Compliance, DeviceState};
 use muster_proto::{ResourceId, wire};
 
@@ -87,6 +87,50 @@ async fn an_event_sent_twice_is_recorded_once_and_a_gap_holds_the_acknowledgemen
     assert_eq!(rig.app.report(device, events(vec![ended(3)])).await.unwrap(), 4);
     let history = rig.app.device_history(&viewer(), device.to_string(), None, 100).await.unwrap();
     assert_eq!(history.total, 4);
+}
+
+#[tokio::test]
+async fn a_device_that_its_owner_paused_is_shown_so_and_is_not_compliant_until_it_goes_on() {
+    let rig = rig();
+    let device = rig.managed().await;
+    rig.app.report(device, found(&[outcome("/etc/motd", OutcomeKind::Kept)], &[], 1)).await.unwrap();
+    assert_eq!(rig.shown(device).await.device.compliance, Compliance::Compliant);
+    let until = clock().plus_seconds(7200);
+    let pause = Pause { since: clock(), until, reason: "a fair".into() };
+    let mut request = events(vec![event(1, &Event::Paused(pause.clone()))]);
+    request.sections = vec![section(Pause::SECTION, &pause)];
+    request.applied_generation = 1;
+    rig.app.report(device, request).await.unwrap();
+    let shown = rig.shown(device).await;
+    assert_eq!((shown.device.compliance, shown.device.failing), (Compliance::Unknown, 0));
+    assert_eq!(shown.paused_there, Some(pause));
+    assert_eq!(shown.causes[0].problem, format!("paused on the device until {until}: a fair"));
+    let mut request = events(vec![event(2, &Event::Resumed { early: true })]);
+    request.sections = vec![section(Pause::SECTION, &serde_json::Value::Null)];
+    request.applied_generation = 1;
+    rig.app.report(device, request).await.unwrap();
+    let shown = rig.shown(device).await;
+    assert_eq!((shown.device.compliance, shown.paused_there), (Compliance::Compliant, None));
+    let history = rig.app.device_history(&viewer(), device.to_string(), None, 10).await.unwrap();
+    let texts: Vec<_> = history.items.iter().map(|entry| entry.text.as_str()).collect();
+    assert_eq!(texts, ["resumed on the device", &format!("paused on the device until {until}: a fair")]);
+}
+
+#[tokio::test]
+async fn a_kind_that_the_owner_denies_is_shown_and_said_to_be_his_to_allow() {
+    let rig = rig();
+    let device = rig.managed().await;
+    let blocked = Outcome {
+        reason: Some("the device's owner denies file in agent.toml".into()),
+        ..outcome("/etc/motd", OutcomeKind::Blocked)
+    };
+    let mut request = found(&[blocked], &[], 0);
+    request.sections.push(section("facts", &json!({"denied_kinds": ["file"]})));
+    rig.app.report(device, request).await.unwrap();
+    let shown = rig.shown(device).await;
+    assert_eq!(shown.facts.denied_kinds, ["file"]);
+    assert!(shown.causes[0].problem.contains("denies file in agent.toml"), "{:?}", shown.causes);
+    assert!(shown.causes[0].remedy.as_deref().unwrap().contains("deny_kinds"), "{:?}", shown.causes);
 }
 
 #[tokio::test]

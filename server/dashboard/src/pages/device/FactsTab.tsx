@@ -37,6 +37,7 @@ export function FactsTab({ detail }: { detail: DeviceDetail }) {
     ['Processor', facts.cpu && `${facts.cpu} (${facts.cpus})`],
     ['Memory', facts.memory ? memory(facts.memory) : ''],
     ['Agent', facts.agent_version],
+    ['Kinds denied by its owner', facts.denied_kinds?.join(', ')],
     ['Device id', <code key="id">{device.id}</code>],
   ];
   const known = rows.filter(([, value]) => value);

@@ -1,0 +1,45 @@
+//! Turns while the device's owner lets nothing be changed.
+//!
+//! New states are accepted and their documents fetched, checks are asked and facts told; only nothing is made so. Leases
+//! end: a right with an end is nobody's to prolong.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use muster_converge::schedule;
+use muster_proto::compose::Composition;
+use muster_proto::report::Pause;
+
+use super::{Cycle, Next, digest_of, jitter, make};
+use crate::ledger::Resumption;
+
+/// No kind of resource: no turn is busy with one.
+const NONE: &str = "";
+
+impl Cycle {
+    /// The pause in force. One whose time is over ends here, and is said to have ended.
+    pub(super) fn paused(&mut self) -> Result<Option<Pause>> {
+        let now = self.hands.clock.now();
+        match self.hands.ledger.pause()? {
+            Some(pause) if pause.until <= now => {
+                tracing::info!("the pause is over: convergence goes on");
+                self.hands.ledger.resume(Resumption::InTime, now)?;
+                Ok(None)
+            }
+            pause => Ok(pause),
+        }
+    }
+
+    /// A turn that changes nothing but what a lease's end changes.
+    pub(super) async fn turn_paused(&mut self, composition: Composition, pause: &Pause) -> Result<Next> {
+        tracing::debug!(until = %pause.until, "paused by the device's owner");
+        make::end_leases(&mut self.hands, &composition, NONE).await?;
+        self.inspect(&composition)?;
+        self.hands.ledger.release_memory();
+        let now = self.hands.clock.now();
+        let next_end = schedule::next_end(&composition, &self.hands.ledger.records()?, now);
+        let next_end = Some(next_end.map_or(pause.until, |end| end.min(pause.until)));
+        self.composed = Some((digest_of(&self.hands.ledger)?, composition));
+        Ok(Next { wait: schedule::wait(next_end, 0, now, jitter()), next_end, missing: BTreeSet::new() })
+    }
+}

@@ -1,0 +1,177 @@
+//! Turns and dry runs over a real ledger, on a machine that is a folder.
+
+use std::path::Path;
+
+use muster_converge::plan::Record;
+use muster_proto::ResourceId;
+use muster_proto::RevisionNumber;
+use muster_proto::condition::Condition;
+use muster_proto::dry_run::Question;
+use muster_proto::plan::PlanView;
+use muster_proto::report::Pause;
+use muster_proto::resource::OnRemoval;
+use muster_proto::state::{Applied, Mode};
+use muster_proto::wire::answer_request::Answer;
+
+use super::*;
+
+const PROFILE: &str =
+    r#"{"muster":1,"profile":"motd","resources":[{"file":{"path":"/etc/motd","content":"ours\n"}}]}"#;
+
+const VISIT: &str = r#"{"muster":1,"profile":"visit","resources":[{"file":{"path":"/etc/visit","content":"here\n","not_after":"2020-01-01T00:00:00Z"}}]}"#;
+
+/// A machine with a foreign `/etc/motd`, in a folder. Tables are not due: reading them takes the agent's own program.
+fn cycle(folder: &Path) -> Cycle {
+    let root = folder.join("root");
+    for dir in ["etc", "var/lib/dpkg"] {
+        std::fs::create_dir_all(root.join(dir)).unwrap();
+    }
+    let files = [("passwd", "root:x:0:0::/root:/bin/sh\n"), ("group", "root:x:0:\n"), ("motd", "theirs\n")];
+    for (file, text) in files {
+        std::fs::write(root.join("etc").join(file), text).unwrap();
+    }
+    let config = Config { state_dir: folder.to_owned(), ..Config::default() };
+    let ledger = Ledger::open(&config.ledger()).unwrap();
+    let host = Host::at(&root, &folder.join("run"), folder).unwrap();
+    let mut cycle = Cycle::start(device(), config, ledger, host).unwrap();
+    cycle.inspected = Some(cycle.now());
+    cycle
+}
+
+fn device() -> DeviceId {
+    DeviceId(uuid::Uuid::from_u128(1))
+}
+
+fn state(device: DeviceId, profile: &str, document: &str) -> DesiredState {
+    let applied = Applied {
+        assignment: "as-1".to_owned(),
+        profile: profile.parse().unwrap(),
+        revision: RevisionNumber(1),
+        digest: Digest::of(document.as_bytes()),
+        precedence: 0,
+        mode: Mode::Enforce,
+        params: Default::default(),
+    };
+    DesiredState {
+        muster: 1,
+        composition: 1,
+        device,
+        generation: Generation(1),
+        issued: Timestamp::default(),
+        revisions: vec![applied],
+        bindings: Default::default(),
+    }
+}
+
+fn asked(device: DeviceId, document: &str) -> DryRun {
+    let what_if = state(device, "motd", PROFILE);
+    DryRun::received(wire::DryRun {
+        id: "dry-1".to_owned(),
+        question: serde_json::to_vec(&Question { what_if }).unwrap().into(),
+        document: document.as_bytes().to_vec().into(),
+        patience: 30,
+    })
+}
+
+fn failure(answer: Option<wire::AnswerRequest>) -> String {
+    match answer.unwrap().answer.unwrap() {
+        Answer::Failed(reason) => reason,
+        Answer::Plan(_) => panic!("it was planned"),
+    }
+}
+
+fn accept(cycle: &mut Cycle, profile: &str, document: &str) {
+    let state = state(device(), profile, document);
+    assert!(cycle.offer(&serde_json::to_vec(&state).unwrap()).unwrap());
+    cycle.keep(&[(Digest::of(document.as_bytes()), document.as_bytes().to_vec())]).unwrap();
+}
+
+fn pause(cycle: &mut Cycle, seconds: i64) -> Pause {
+    let now = cycle.now();
+    let pause = Pause { since: now, until: now.plus_seconds(seconds), reason: "a fair".to_owned() };
+    cycle.hands.ledger.begin_pause(&pause).unwrap();
+    pause
+}
+
+#[tokio::test]
+async fn a_dry_run_gives_the_plan_and_leaves_machine_and_ledger_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let ledger = || std::fs::read(folder.path().join("ledger.db-wal")).unwrap();
+    let before = ledger();
+    let answer = cycle.answer(asked(device(), PROFILE)).await.unwrap();
+    assert_eq!(answer.id, "dry-1");
+    let Some(Answer::Plan(bytes)) = answer.answer else { panic!("there is a plan") };
+    let plan: PlanView = serde_json::from_slice(&bytes).unwrap();
+    assert!(plan.to_string().starts_with("~ file:/etc/motd\n    content: \"sha256:"), "{plan}");
+    assert!(plan.to_string().ends_with("Plan: +0 ~1 -0, 0 as they should be.\n"), "{plan}");
+    assert_eq!(ledger(), before);
+    assert_eq!(std::fs::read_to_string(folder.path().join("root/etc/motd")).unwrap(), "theirs\n");
+    assert_eq!(cycle.generation().unwrap(), Generation(0));
+}
+
+#[tokio::test]
+async fn a_question_for_another_device_or_without_its_document_has_no_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let other = DeviceId(uuid::Uuid::from_u128(2));
+    assert!(failure(cycle.answer(asked(other, PROFILE)).await).contains("is for device"));
+    let missing = failure(cycle.answer(asked(device(), "{}")).await);
+    assert!(missing.contains("is missing"), "{missing}");
+}
+
+#[tokio::test]
+async fn a_question_offered_as_a_state_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let DryRun { asked, .. } = asked(device(), PROFILE);
+    assert!(!cycle.offer(&asked.question).unwrap());
+    assert_eq!(cycle.generation().unwrap(), Generation(0));
+}
+
+#[tokio::test]
+async fn while_paused_a_state_is_accepted_and_nothing_is_made_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let pause = pause(&mut cycle, 7_200);
+    accept(&mut cycle, "motd", PROFILE);
+    let next = cycle.turn().await.unwrap();
+    assert_eq!(std::fs::read_to_string(folder.path().join("root/etc/motd")).unwrap(), "theirs\n");
+    assert_eq!(cycle.generation().unwrap(), Generation(1));
+    assert_eq!(cycle.hands.ledger.applied().unwrap(), Generation(0));
+    assert_eq!(next.next_end, Some(pause.until), "the loop wakes when the pause is over");
+}
+
+#[tokio::test]
+async fn a_lease_ends_while_paused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let visit = folder.path().join("root/etc/visit");
+    std::fs::write(&visit, "here\n").unwrap();
+    let record = Record {
+        before: Condition::Absent,
+        wrote: Condition::present([("content", Digest::of(b"here\n").to_string().into())]),
+        intended: None,
+        profile: "visit".to_owned(),
+        on_removal: OnRemoval::default(),
+        not_after: Some(Timestamp::default()),
+        extra: serde_json::Value::Null,
+    };
+    let id = ResourceId::new("file", "/etc/visit");
+    cycle.hands.ledger.intend(&[(id, record)], &[], &BTreeSet::new()).unwrap();
+    pause(&mut cycle, 7_200);
+    accept(&mut cycle, "visit", VISIT);
+    cycle.turn().await.unwrap();
+    assert!(!visit.exists());
+}
+
+#[tokio::test]
+async fn a_pause_whose_time_is_over_ends_and_is_said_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    pause(&mut cycle, -1);
+    assert_eq!(cycle.paused().unwrap(), None);
+    let report = cycle.report().unwrap().unwrap();
+    let last: Event = serde_json::from_slice(&report.events.last().unwrap().document).unwrap();
+    assert_eq!(last, Event::Resumed { early: false });
+}

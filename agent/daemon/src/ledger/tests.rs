@@ -1,0 +1,83 @@
+use muster_proto::report::Secret;
+
+use super::*;
+
+fn ledger() -> (tempfile::TempDir, Ledger) {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(&dir.path().join("ledger.db")).unwrap();
+    (dir, ledger)
+}
+
+#[test]
+fn an_event_is_sent_until_it_is_acknowledged_and_never_after() {
+    let (_dir, mut ledger) = ledger();
+    let event = Event::Refused { generation: Generation(1), reason: "old".into() };
+    ledger.event(Timestamp::default(), &event).unwrap();
+    ledger.event(Timestamp::default(), &event).unwrap();
+    let report = ledger.report(Generation(0)).unwrap().unwrap();
+    assert_eq!(report.events.iter().map(|e| e.sequence).collect::<Vec<_>>(), [1, 2]);
+    ledger.acknowledge(&report, 1).unwrap();
+    assert_eq!(ledger.report(Generation(0)).unwrap().unwrap().events[0].sequence, 2);
+    ledger.acknowledge(&report, 2).unwrap();
+    assert_eq!(ledger.report(Generation(0)).unwrap(), None);
+}
+
+#[test]
+fn a_password_that_the_server_has_is_nowhere_on_disk_any_more() {
+    let (dir, mut ledger) = ledger();
+    let secret = "k7mq-w3zn-tb5c-x9fd";
+    let event = Event::FirstLoginPassword { account: "ada".into(), password: Secret(secret.to_owned()) };
+    let other = Event::Refused { generation: Generation(1), reason: "x".repeat(9_000) };
+    let on_disk = || {
+        let files = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
+        let holds = |bytes: Vec<u8>| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+        files.filter(|file| holds(std::fs::read(file).unwrap())).count()
+    };
+    for event in [&other, &event, &other] {
+        ledger.event(Timestamp::default(), event).unwrap();
+    }
+    assert_ne!(on_disk(), 0);
+    let report = ledger.report(Generation(0)).unwrap().unwrap();
+    ledger.acknowledge(&report, 3).unwrap();
+    assert_eq!(on_disk(), 0);
+}
+
+#[test]
+fn sections_are_sent_again_once_to_a_server_whose_record_was_put_back() {
+    let (_dir, mut ledger) = ledger();
+    ledger.section("facts", b"1").unwrap();
+    let report = ledger.report(Generation(0)).unwrap().unwrap();
+    ledger.acknowledge(&report, 0).unwrap();
+    ledger.server_was_restored(0).unwrap();
+    assert_eq!(ledger.report(Generation(0)).unwrap(), None);
+    ledger.server_was_restored(7).unwrap();
+    let again = ledger.report(Generation(0)).unwrap().unwrap();
+    assert_eq!(again.sections, report.sections);
+    ledger.acknowledge(&again, 0).unwrap();
+    ledger.server_was_restored(7).unwrap();
+    assert_eq!(ledger.report(Generation(0)).unwrap(), None);
+}
+
+#[test]
+fn a_section_that_changes_while_it_is_on_its_way_is_sent_again() {
+    let (_dir, mut ledger) = ledger();
+    assert!(ledger.section("facts", b"1").unwrap());
+    let report = ledger.report(Generation(0)).unwrap().unwrap();
+    assert!(ledger.section("facts", b"2").unwrap());
+    ledger.acknowledge(&report, 0).unwrap();
+    let again = ledger.report(Generation(0)).unwrap().unwrap();
+    assert_eq!(again.sections[0].document.as_ref(), b"2");
+    ledger.acknowledge(&again, 0).unwrap();
+    assert!(!ledger.section("facts", b"2").unwrap());
+    assert_eq!(ledger.report(Generation(0)).unwrap(), None);
+}
+
+#[test]
+fn the_time_mark_never_goes_back() {
+    let (_dir, mut ledger) = ledger();
+    let mark =
+        |micros| Mark { time: Timestamp::from_micros(micros).unwrap(), boottime: 5, boot_id: Uuid::nil() };
+    ledger.raise_mark(mark(100)).unwrap();
+    ledger.raise_mark(mark(50)).unwrap();
+    assert_eq!(ledger.mark().unwrap(), Some(mark(100)));
+}

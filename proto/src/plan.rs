@@ -1,0 +1,164 @@
+//! The plan as people and programs see it, on the device and from afar alike.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::condition::{Action, Difference};
+use crate::id::ResourceId;
+use crate::report::{Outcome, OutcomeKind};
+use crate::text::{cut, escape};
+
+/// The longest text and the longest list in a plan that leaves its device.
+const MAX_TEXT: usize = 200;
+const MAX_LIST: usize = 50;
+
+/// What would change now, and what would not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PlanView {
+    /// The changes, in the order in which they would be made.
+    pub steps: Vec<StepView>,
+    /// What is settled without a change.
+    pub settled: Vec<Outcome>,
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StepView {
+    /// Of which resource.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub resource: ResourceId,
+    /// Create, change or remove.
+    pub action: Action,
+    /// In what. Contents stand here as digests, secrets as words such as `set`.
+    pub differences: Vec<Difference>,
+    /// Whether the service is restarted.
+    pub restart: bool,
+}
+
+impl PlanView {
+    /// The plan with long texts and lists cut: what a device holds in its files and accounts is not carried away whole.
+    pub fn bounded(mut self) -> Self {
+        for step in &mut self.steps {
+            bound_all(&mut step.differences);
+        }
+        for outcome in &mut self.settled {
+            bound_all(&mut outcome.differences);
+            for text in outcome.reason.iter_mut().chain(&mut outcome.note) {
+                *text = cut(text, MAX_TEXT);
+            }
+        }
+        self
+    }
+
+    /// Whether nothing would be changed.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+/// As a terminal shows it: whatever stands in it from elsewhere is escaped.
+impl fmt::Display for PlanView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for step in &self.steps {
+            show_step(f, step)?;
+        }
+        let (kept, other): (Vec<_>, Vec<_>) = self.settled.iter().partition(|outcome| is_fine(outcome));
+        for outcome in other {
+            let reason = outcome.reason.as_deref().unwrap_or_default();
+            writeln!(f, "! {} {:?}: {}", escape(outcome.resource.as_str()), outcome.outcome, escape(reason))?;
+        }
+        let count = |action| self.steps.iter().filter(|step| step.action == action).count();
+        let (create, change, remove) = (count(Action::Create), count(Action::Change), count(Action::Remove));
+        writeln!(f, "Plan: +{create} ~{change} -{remove}, {} as they should be.", kept.len())
+    }
+}
+
+fn show_step(f: &mut fmt::Formatter<'_>, step: &StepView) -> fmt::Result {
+    let sign = match step.action {
+        Action::Create => '+',
+        Action::Change => '~',
+        Action::Remove => '-',
+    };
+    let restart = if step.restart { " (restart)" } else { "" };
+    writeln!(f, "{sign} {}{restart}", escape(step.resource.as_str()))?;
+    for d in &step.differences {
+        let (from, to) = (escape(&d.from.to_string()), escape(&d.to.to_string()));
+        writeln!(f, "    {}: {from} -> {to}", escape(&d.attribute))?;
+    }
+    Ok(())
+}
+
+fn is_fine(outcome: &Outcome) -> bool {
+    matches!(outcome.outcome, OutcomeKind::Kept | OutcomeKind::NotApplicable)
+}
+
+fn bound_all(differences: &mut [Difference]) {
+    for difference in differences {
+        difference.attribute = cut(&difference.attribute, MAX_TEXT);
+        bound(&mut difference.from);
+        bound(&mut difference.to);
+    }
+}
+
+fn bound(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = cut(text, MAX_TEXT),
+        Value::Array(entries) => {
+            let more = entries.len().saturating_sub(MAX_LIST);
+            entries.truncate(MAX_LIST);
+            entries.iter_mut().for_each(bound);
+            if more > 0 {
+                entries.push(format!("... ({more} more)").into());
+            }
+        }
+        Value::Object(fields) => fields.values_mut().for_each(bound),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(to: Value) -> PlanView {
+        let difference = Difference { attribute: "mode".into(), from: "0666".into(), to };
+        PlanView {
+            steps: vec![StepView {
+                resource: ResourceId::new("file", "/etc/motd"),
+                action: Action::Change,
+                differences: vec![difference],
+                restart: false,
+            }],
+            settled: vec![],
+        }
+    }
+
+    #[test]
+    fn a_plan_reads_as_signs_and_differences_and_ends_with_its_counts() {
+        let text = plan("0644".into()).to_string();
+        assert_eq!(
+            text,
+            "~ file:/etc/motd\n    mode: \"0666\" -> \"0644\"\nPlan: +0 ~1 -0, 0 as they should be.\n"
+        );
+    }
+
+    #[test]
+    fn what_a_device_puts_into_its_plan_gives_a_terminal_no_orders() {
+        let text = plan("\u{9b}2J\u{202e}".into()).to_string();
+        assert!(text.contains("\\u{9b}2J\\u{202e}"), "{text}");
+    }
+
+    #[test]
+    fn long_texts_and_lists_are_cut_and_say_so() {
+        let list: Vec<Value> = (0..60).map(|n| format!("{n}{}", "ä".repeat(300)).into()).collect();
+        let bounded = plan(list.into()).bounded();
+        let entries = bounded.steps[0].differences[0].to.as_array().unwrap().clone();
+        assert_eq!(entries.len(), MAX_LIST + 1);
+        assert!(entries[0].as_str().unwrap().ends_with("ä... (301 characters)"));
+        assert_eq!(entries[50], "... (10 more)");
+    }
+}
