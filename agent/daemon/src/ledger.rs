@@ -148,7 +148,12 @@ impl Ledger {
             "INSERT OR REPLACE INTO accepted (generation, digest, at) VALUES (?1, ?2, ?3)",
             params![generation, digest.to_string(), now.micros()],
         )?;
-        tx.execute("DELETE FROM accepted WHERE generation <= ?1 - ?2", params![generation, MAX_HISTORY])?;
+        // Counted, because a restored server goes on with a generation far above.
+        tx.execute(
+            "DELETE FROM accepted WHERE generation NOT IN
+                 (SELECT generation FROM accepted ORDER BY generation DESC LIMIT ?1)",
+            [MAX_HISTORY],
+        )?;
         push_event(&tx, now, &Event::Accepted { generation: state.generation, digest })?;
         bound_queue(&tx)?;
         tx.commit()?;

@@ -81,3 +81,18 @@ fn the_time_mark_never_goes_back() {
     ledger.raise_mark(mark(50)).unwrap();
     assert_eq!(ledger.mark().unwrap(), Some(mark(100)));
 }
+
+#[test]
+fn the_record_of_what_was_accepted_outlives_a_leap_of_the_generations() {
+    let (_dir, mut ledger) = ledger();
+    for generation in [1, 2, 1_795_647_410] {
+        let document = serde_json::json!({
+            "muster": 1, "composition": 1, "device": Uuid::nil(), "generation": generation,
+            "issued": "2026-01-01T00:00:00Z", "revisions": [], "bindings": {"name": "d", "serial": "s"},
+        });
+        let state = serde_json::from_value(document.clone()).unwrap();
+        ledger.accept(&state, document.to_string().as_bytes(), Timestamp::default()).unwrap();
+    }
+    let numbers: Vec<_> = ledger.history().unwrap().into_iter().map(|(number, ..)| number).collect();
+    assert_eq!(numbers, [1_795_647_410, 2, 1]);
+}
