@@ -44,6 +44,11 @@ impl Bucket {
         *self = Self { left: if enough { left - cost } else { left }, at: now };
         enough
     }
+
+    /// Charges what was already given, into debt if it must be: until time has paid that back, nothing can be spent.
+    pub fn charge(&mut self, rate: Rate, cost: f64, now: Instant) {
+        *self = Self { left: self.left(rate, now) - cost, at: now };
+    }
 }
 
 #[cfg(test)]
@@ -64,5 +69,14 @@ mod tests {
         assert!(!bucket.spend(RATE, 1.0, start + Duration::from_secs(2)));
         assert!(bucket.is_full(RATE, start + Duration::from_secs(3600)));
         assert!(bucket.left(RATE, start + Duration::from_secs(3600)) <= RATE.at_once);
+    }
+
+    #[test]
+    fn one_who_was_given_more_than_was_left_pays_it_back_first() {
+        let start = Instant::now();
+        let mut bucket = RATE.full(start);
+        bucket.charge(RATE, 4.0, start);
+        assert!(!bucket.spend(RATE, 1.0, start + Duration::from_secs(3)));
+        assert!(bucket.spend(RATE, 1.0, start + Duration::from_secs(4)));
     }
 }

@@ -1,5 +1,7 @@
 //! Documents for devices: only those that the device's own current state names.
 
+use std::collections::BTreeSet;
+
 use muster_proto::{DeviceId, Digest};
 use muster_store::StoreError;
 
@@ -23,21 +25,28 @@ pub(crate) enum FetchError {
 pub(crate) const MAX_DIGESTS: usize = 256;
 
 impl App {
-    /// The documents with these digests, in this order.
+    /// The first of the documents with these digests, in this order, that fit into `room` bytes together. One that is
+    /// named again is given once, and nothing beyond the room is kept.
     pub(crate) async fn fetch(
         &self,
         device: DeviceId,
         digests: Vec<Digest>,
+        room: usize,
     ) -> Result<Vec<Vec<u8>>, FetchError> {
         if digests.len() > MAX_DIGESTS {
             return Err(FetchError::TooMany);
         }
         self.store()
             .read(move |tx| {
-                let one = |digest: &Digest| {
-                    muster_store::state::document(tx, device, *digest)?.ok_or(FetchError::NotNamed(*digest))
-                };
-                digests.iter().map(one).collect()
+                let (mut left, mut seen, mut documents) = (room, BTreeSet::new(), Vec::new());
+                for digest in digests.into_iter().filter(|digest| seen.insert(*digest)) {
+                    let document = muster_store::state::document(tx, device, digest)?
+                        .ok_or(FetchError::NotNamed(digest))?;
+                    let Some(rest) = left.checked_sub(document.len()) else { break };
+                    left = rest;
+                    documents.push(document);
+                }
+                Ok(documents)
             })
             .await
     }

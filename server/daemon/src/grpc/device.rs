@@ -12,6 +12,7 @@ use muster_proto::wire::{
     RenewResponse, ReportRequest, ReportResponse, notice,
 };
 use muster_proto::{Generation, Timestamp, wire};
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
 use super::followers::{Follower, Followers};
@@ -36,6 +37,9 @@ const QUIET: Duration = Duration::from_secs(60);
 /// Documents in one answer; the device asks again for the rest. The margin is for the frame around them.
 const MAX_DOCUMENTS: usize = wire::MAX_MESSAGE - 64 * 1024;
 
+/// Fetches that read at once; each may hold a message of the largest size.
+const FETCHES: usize = 4;
+
 #[derive(Clone)]
 pub(super) struct DeviceDoor {
     app: App,
@@ -43,11 +47,19 @@ pub(super) struct DeviceDoor {
     refusals: Refusals,
     followers: Followers,
     pace: Pace,
+    fetches: Arc<Semaphore>,
 }
 
 impl DeviceDoor {
-    pub(super) fn new(app: App, authority: Arc<Authority>, refusals: Refusals, followers: Followers) -> Self {
-        Self { app, authority, refusals, followers, pace: Pace::default() }
+    pub(super) fn new(
+        app: App,
+        authority: Arc<Authority>,
+        refusals: Refusals,
+        followers: Followers,
+        pace: Pace,
+    ) -> Self {
+        let fetches = Arc::new(Semaphore::new(FETCHES));
+        Self { app, authority, refusals, followers, pace, fetches }
     }
 
     /// The device that calls, if its certificate still counts and it has not taken its share. One whose certificate does
@@ -55,9 +67,7 @@ impl DeviceDoor {
     async fn caller<T>(&self, request: &Request<T>, cost: f64) -> Result<(Peer, DeviceCertificate), Status> {
         let peer = peer_of(request)?;
         let Some(device) = peer.device.clone() else {
-            self.refusals.check(&peer)?;
-            let reason = "no certificate was shown".to_owned();
-            return Err(self.refusals.refuse(&peer, "device.call", reason).await);
+            return Err(self.refusals.without_certificate(&peer).await);
         };
         self.pace.spend(device.id, cost)?;
         self.check(&peer, &device).await?;
@@ -109,7 +119,7 @@ impl DeviceDoor {
 /// Who is at the other end of the connection a request came over.
 pub(super) fn peer_of<T>(request: &Request<T>) -> Result<Peer, Status> {
     let peer = request.extensions().get::<Peer>();
-    peer.cloned().ok_or_else(|| Status::internal("the listener did not say who is calling"))
+    peer.cloned().ok_or_else(super::nobody)
 }
 
 #[tonic::async_trait]
@@ -146,23 +156,21 @@ impl Device for DeviceDoor {
     }
 
     async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<FetchResponse>, Status> {
+        // Before the pace is asked: calls at the same time must not all pass on what only the first leaves.
+        let turn = self.fetches.acquire().await.map_err(|error| super::unavailable(&error))?;
         let (_, device) = self.caller(&request, pace::CALL).await?;
         let digests: Result<Vec<_>, _> =
             request.into_inner().digests.iter().map(|digest| digest.parse()).collect();
         let digests = digests.map_err(|error| Status::invalid_argument(format!("digests: {error}")))?;
-        let documents = match self.app.fetch(device.id, digests).await {
+        let documents = match self.app.fetch(device.id, digests, MAX_DOCUMENTS).await {
             Ok(documents) => documents,
             Err(error @ FetchError::NotNamed(_)) => return Err(Status::not_found(error.to_string())),
             Err(error @ FetchError::TooMany) => return Err(Status::invalid_argument(error.to_string())),
             Err(error @ FetchError::Store(_)) => return Err(super::unavailable(&error)),
         };
-        let mut room = MAX_DOCUMENTS;
-        let fitting = documents.into_iter().take_while(|document| {
-            let fits = document.len() <= room;
-            room = room.saturating_sub(document.len());
-            fits
-        });
-        Ok(Response::new(FetchResponse { documents: fitting.map(Into::into).collect() }))
+        self.pace.charge(device.id, pace::of_bytes(documents.iter().map(Vec::len).sum()));
+        drop(turn);
+        Ok(Response::new(FetchResponse { documents: documents.into_iter().map(Into::into).collect() }))
     }
 
     async fn report(&self, request: Request<ReportRequest>) -> Result<Response<ReportResponse>, Status> {

@@ -11,6 +11,7 @@ mod pace;
 mod refusals;
 #[cfg(test)]
 mod tests;
+mod weighed;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -27,10 +28,19 @@ use tonic::server::NamedService;
 
 use crate::app::App;
 use crate::ca::Authority;
+use crate::listen::Peer;
 use device::DeviceDoor;
 use enrollment::EnrollmentDoor;
 use followers::Followers;
+use pace::Pace;
 use refusals::Refusals;
+use weighed::Weighed;
+
+/// A token, a request for a certificate and what the machine says of itself; whoever is connected may send it.
+const MAX_ENROLLMENT: usize = 32 * 1024;
+
+/// Three quarters of a mebibyte of events and two mebibytes of sections are what an agent sends at most.
+const MAX_REPORT: usize = 3 * 1024 * 1024;
 
 /// The services that devices call; cheap to clone.
 #[derive(Clone)]
@@ -38,6 +48,8 @@ pub(crate) struct Doors {
     enrollment: EnrollmentServer<EnrollmentDoor>,
     device: DeviceServer<DeviceDoor>,
     followers: Followers,
+    refusals: Refusals,
+    pace: Pace,
 }
 
 type Enrollment = EnrollmentServer<EnrollmentDoor>;
@@ -48,17 +60,19 @@ impl Doors {
     pub(crate) fn open(app: App, authority: Arc<Authority>) -> (Self, impl Future<Output = ()> + Send) {
         let followers = Followers::default();
         let waking = followers.clone().wake(app.changes());
-        let refusals = Refusals::new(app.clone());
+        let (refusals, pace) = (Refusals::new(app.clone()), Pace::default());
         let enrollment = EnrollmentDoor::new(app.clone(), Arc::clone(&authority), refusals.clone());
-        let device = DeviceDoor::new(app, authority, refusals, followers.clone());
+        let device = DeviceDoor::new(app, authority, refusals.clone(), followers.clone(), pace.clone());
         let doors = Self {
             enrollment: EnrollmentServer::new(enrollment)
-                .max_decoding_message_size(wire::MAX_MESSAGE)
+                .max_decoding_message_size(MAX_ENROLLMENT)
                 .max_encoding_message_size(wire::MAX_MESSAGE),
             device: DeviceServer::new(device)
-                .max_decoding_message_size(wire::MAX_MESSAGE)
+                .max_decoding_message_size(MAX_REPORT)
                 .max_encoding_message_size(wire::MAX_MESSAGE),
             followers,
+            refusals,
+            pace,
         };
         (doors, waking)
     }
@@ -76,10 +90,27 @@ impl Doors {
         let service = request.uri().path().strip_prefix('/').and_then(|path| path.split_once('/'));
         match service {
             Some((Enrollment::NAME, _)) => self.enrollment.clone().call(request),
-            Some((Device::NAME, _)) => self.device.clone().call(request),
+            Some((Device::NAME, _)) => self.device_call(request),
             _ => Box::pin(async { Ok(Status::unimplemented("there is no such service").into_http()) }),
         }
     }
+
+    /// One without a certificate is refused before anything of its message is taken in.
+    fn device_call(&self, request: http::Request<Incoming>) -> BoxFuture<http::Response<Body>, Infallible> {
+        let Some(peer) = request.extensions().get::<Peer>().cloned() else {
+            return Box::pin(async { Ok(nobody().into_http()) });
+        };
+        let Some(device) = &peer.device else {
+            let refusals = self.refusals.clone();
+            return Box::pin(async move { Ok(refusals.without_certificate(&peer).await.into_http()) });
+        };
+        let (pace, id) = (self.pace.clone(), device.id);
+        self.device.clone().call(request.map(|body| Weighed::new(body, pace, id)))
+    }
+}
+
+fn nobody() -> Status {
+    Status::internal("the listener did not say who is calling")
 }
 
 /// A failure of the server's own: logged here, and told without its inside.

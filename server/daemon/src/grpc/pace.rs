@@ -10,9 +10,9 @@ use muster_policy::pace::{Bucket, Rate};
 use muster_proto::{DeviceId, wire};
 use tonic::Status;
 
-/// In KiB. At once, a device sends a day's queue of events and all it knows of itself; as time goes on, 64 KiB a second
-/// are a small part of what the writer takes in, and a full queue of 64 MiB has passed after a quarter of an hour.
-const RATE: Rate = Rate { at_once: 8.0 * 1024.0, each_second: 64.0 };
+/// In KiB. At once, a device sends a day's queue of events and all it knows of itself; as time goes on, 96 a second
+/// are a small part of what the writer takes in, and a full queue of 64 MiB has passed after half an hour.
+const RATE: Rate = Rate { at_once: 8.0 * 1024.0, each_second: 96.0 };
 
 /// What any call costs, however small.
 pub(super) const CALL: f64 = 4.0;
@@ -36,12 +36,23 @@ struct Table {
     left: usize,
 }
 
-/// What a report costs, by its size: nothing of it has been read yet.
+/// What an event costs beyond its bytes: rows and their indexes.
+const EVENT: f64 = 0.3;
+
+/// What an outcome or a check's result costs beyond its bytes. An agent sends all of them when one has changed.
+const ENTRY: f64 = 0.1;
+
+/// What a report costs beyond its bytes, which are paid for before they come: the writer pays by the row. Nothing of the
+/// documents has been read yet, so each brace counts as an entry.
 pub(super) fn of_report(report: &wire::ReportRequest) -> f64 {
-    let events = report.events.iter().map(|event| event.document.len());
-    let sections = report.sections.iter().map(|section| section.document.len());
-    let bytes: usize = events.chain(sections).sum();
-    CALL + (bytes / 1024) as f64
+    let sections = report.sections.iter().flat_map(|section| section.document.iter());
+    let entries = sections.filter(|byte| **byte == b'{').count();
+    CALL + EVENT * report.events.len() as f64 + ENTRY * entries as f64
+}
+
+/// What a message of so many bytes costs.
+pub(super) fn of_bytes(bytes: usize) -> f64 {
+    bytes as f64 / 1024.0
 }
 
 /// What an answer to a dry run costs, by its size.
@@ -50,19 +61,29 @@ pub(super) fn of_answer(answer: &wire::AnswerRequest) -> f64 {
 }
 
 impl Pace {
-    /// Lets a call of this cost in, or says to come back later.
+    /// Lets a call of this cost in, or says to come back later. None costs more than a whole share, or it would be told to
+    /// come back for ever.
     pub(super) fn spend(&self, device: DeviceId, cost: f64) -> Result<(), Status> {
         self.spend_at(device, cost, Instant::now())
     }
 
     fn spend_at(&self, device: DeviceId, cost: f64, now: Instant) -> Result<(), Status> {
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        table.forget(now);
-        let bucket = table.buckets.entry(device).or_insert_with(|| RATE.full(now));
-        if bucket.spend(RATE, cost, now) {
+        if self.with_bucket(device, now, |bucket| bucket.spend(RATE, cost.min(RATE.at_once), now)) {
             return Ok(());
         }
         Err(Status::resource_exhausted("this device asks for more than its share; try again in a minute"))
+    }
+
+    /// Charges an answer whose size was not known before: the device gets it, and then waits until it is paid for.
+    pub(super) fn charge(&self, device: DeviceId, cost: f64) {
+        let now = Instant::now();
+        self.with_bucket(device, now, |bucket| bucket.charge(RATE, cost, now));
+    }
+
+    fn with_bucket<T>(&self, device: DeviceId, now: Instant, change: impl FnOnce(&mut Bucket) -> T) -> T {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.forget(now);
+        change(table.buckets.entry(device).or_insert_with(|| RATE.full(now)))
     }
 }
 
@@ -103,7 +124,8 @@ mod tests {
         let (pace, start) = (Pace::default(), Instant::now());
         for turn in 0..10_000 {
             let now = start + Duration::from_millis(500) * turn;
-            assert!(pace.spend_at(ONE, CALL + 28.0, now).is_ok(), "turn {turn}");
+            let outcomes = 100.0 * ENTRY;
+            assert!(pace.spend_at(ONE, CALL + 28.0 + outcomes, now).is_ok(), "turn {turn}");
         }
     }
 
@@ -122,5 +144,23 @@ mod tests {
         assert!(
             Pace::default().spend_at(ONE, CALL + (wire::MAX_MESSAGE / 1024) as f64, Instant::now()).is_ok()
         );
+    }
+
+    fn report(events: usize, outcomes: usize) -> wire::ReportRequest {
+        let document = vec![b'{'; outcomes];
+        wire::ReportRequest {
+            events: vec![wire::Event::default(); events],
+            sections: vec![wire::Section { name: "outcomes".to_owned(), document: document.into() }],
+            ..wire::ReportRequest::default()
+        }
+    }
+
+    #[test]
+    fn the_first_turn_of_a_large_profile_is_let_in_and_thousands_of_tiny_events_are_not_for_long() {
+        let (pace, now) = (Pace::default(), Instant::now());
+        assert!(pace.spend_at(ONE, of_report(&report(1_000, 1_000)), now).is_ok());
+        let tiny = of_report(&report(10_000, 0));
+        assert!((0..3).any(|_| pace.spend_at(ONE, tiny, now).is_err()));
+        assert!(pace.spend_at(OTHER, of_report(&report(100_000, 0)), now).is_ok(), "never told for ever");
     }
 }

@@ -53,6 +53,14 @@ impl Refusals {
         }
     }
 
+    /// The answer to a device's call from one who showed no certificate.
+    pub(super) async fn without_certificate(&self, peer: &Peer) -> Status {
+        match self.check(peer) {
+            Ok(()) => self.refuse(peer, "device.call", "no certificate was shown".to_owned()).await,
+            Err(status) => status,
+        }
+    }
+
     /// Counts a refusal that an operation decided and audited.
     pub(super) fn refused(&self, peer: &Peer, reference: &str) -> Status {
         self.count(peer);

@@ -1,5 +1,7 @@
 //! A plain client against the real listener, doors, operations, store and authority, over TLS on loopback.
 
+mod crowds;
+
 use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -440,14 +442,14 @@ async fn the_fifth_connection_of_a_device_ends_its_oldest() {
 async fn a_message_beyond_the_limit_gets_one_clear_error() {
     let rig = Rig::start().await;
     let wire = rig.connect(&Machine::new()).await;
-    let status = wire.enroll(&"x".repeat(wire::MAX_MESSAGE + 1), vec![]).await.unwrap_err();
+    let status = wire.enroll(&"x".repeat(MAX_ENROLLMENT + 1), vec![]).await.unwrap_err();
     assert_eq!(status.code(), Code::OutOfRange, "{status}");
-    assert!(status.message().contains("4194304"), "{status}");
+    assert!(status.message().contains("32768"), "{status}");
     assert_generic(&wire.enroll("still served", vec![]).await.unwrap_err());
 }
 
 #[tokio::test]
-async fn a_handshake_that_never_ends_is_cut_and_keeps_nobody_waiting() {
+async fn a_connection_that_says_nothing_is_cut_within_seconds_and_keeps_nobody_waiting() {
     let rig = Rig::start().await;
     let mut slow = Vec::new();
     for _ in 0..50 {
@@ -455,7 +457,7 @@ async fn a_handshake_that_never_ends_is_cut_and_keeps_nobody_waiting() {
     }
     timeout(Duration::from_secs(3), rig.connect(&Machine::new())).await.expect("others are served");
     let mut byte = [0];
-    let cut = timeout(Duration::from_secs(13), slow[0].read(&mut byte)).await.expect("it is cut");
+    let cut = timeout(Duration::from_secs(5), slow[0].read(&mut byte)).await.expect("it is cut");
     assert!(matches!(cut, Ok(0) | Err(_)));
 }
 

@@ -114,9 +114,22 @@ async fn a_device_fetches_what_its_own_state_names_and_nothing_else() {
     rig.save("base", &motd("one")).await;
     rig.app.assign(&admin(), assignment("base", "label:laptop"), Trial::Real).await.unwrap();
     let digest = rig.state(ada).await.unwrap().revisions[0].digest;
-    let documents = rig.app.fetch(ada, vec![digest]).await.unwrap();
+    let documents = rig.app.fetch(ada, vec![digest], usize::MAX).await.unwrap();
     assert_eq!(Digest::of(&documents[0]), digest);
-    assert!(matches!(rig.app.fetch(web, vec![digest]).await, Err(FetchError::NotNamed(_))));
+    assert!(matches!(rig.app.fetch(web, vec![digest], usize::MAX).await, Err(FetchError::NotNamed(_))));
+}
+
+#[tokio::test]
+async fn a_document_that_is_named_again_and_again_is_given_once_and_none_beyond_the_room() {
+    let rig = rig();
+    let device = rig.device("PF1", "laptop").await;
+    rig.save("base", &motd("one")).await;
+    rig.app.assign(&admin(), assignment("base", "label:laptop"), Trial::Real).await.unwrap();
+    let digest = rig.state(device).await.unwrap().revisions[0].digest;
+    let documents = rig.app.fetch(device, vec![digest; 256], usize::MAX).await.unwrap();
+    assert_eq!(documents.len(), 1);
+    let none = rig.app.fetch(device, vec![digest], documents[0].len() - 1).await.unwrap();
+    assert!(none.is_empty(), "it does not fit");
 }
 
 #[tokio::test]
