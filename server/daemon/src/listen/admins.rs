@@ -20,13 +20,17 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use super::gate::{Gate, HANDSHAKE_TIME};
+use super::share::Limit;
 
 /// For the head of a request on HTTP/1.1.
 const HEAD: Duration = Duration::from_secs(15);
 
 const MAX_HEADERS: u32 = 32 * 1024;
 
-const MAX_STREAMS: u32 = 128;
+const MAX_STREAMS: u32 = 64;
+
+/// Connections of one address: a browser or a command has one or two.
+const PER_ADDRESS: Limit = Limit { at_once: 64, waiting: 256, patience: Duration::from_secs(10) };
 
 /// A dead browser is noticed within this, though its stream of events has nothing to say.
 const PING: Duration = Duration::from_secs(30);
@@ -62,22 +66,23 @@ pub(crate) async fn serve_admins(
 ) {
     let acceptor = TlsAcceptor::from(tls);
     let (stop, stopping) = watch::channel(());
-    let gate = Gate::new();
+    let gate = Gate::new(PER_ADDRESS);
     let accepting = async {
         loop {
-            let (place, permit) = gate.room().await;
+            let place = gate.room().await;
             let (tcp, address) = super::accept(&listener).await;
-            if let Some(handshake) = gate.begin(address.ip(), permit) {
-                let (acceptor, router, stopping) = (acceptor.clone(), router.clone(), stopping.clone());
-                tokio::spawn(async move {
-                    let tls = timeout(HANDSHAKE_TIME, acceptor.accept(tcp)).await;
-                    drop(handshake);
-                    if let Ok(Ok(tls)) = tls {
-                        serve(tls, address, router, stopping, PATIENCE).await;
-                        drop(place);
-                    }
-                });
-            }
+            let (gate, acceptor) = (gate.clone(), acceptor.clone());
+            let (router, stopping) = (router.clone(), stopping.clone());
+            tokio::spawn(async move {
+                let handshake = gate.begin(&tcp, address.ip()).await?;
+                let tls = timeout(HANDSHAKE_TIME, acceptor.accept(tcp)).await;
+                drop(handshake);
+                let tls = tls.ok()?.ok()?;
+                let share = gate.keep(address.ip()).await?;
+                serve(tls, address, router, stopping, PATIENCE).await;
+                drop((place, share));
+                Some(())
+            });
         }
     };
     tokio::select! {

@@ -23,6 +23,7 @@ use tokio_rustls::server::TlsStream;
 use super::crowd::Crowd;
 use super::gate::{Gate, HANDSHAKE_TIME, Place};
 use super::peer::{self, Peer};
+use super::share::Limit;
 use crate::grpc::Doors;
 
 /// The kernel gives a connection up when what was sent stays unconfirmed for so many seconds. Devices that follow are sent
@@ -38,15 +39,25 @@ const STRANGER: Duration = Duration::from_secs(30);
 /// For calls under way when the server stops.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// A device follows and makes one call at a time.
-const MAX_STREAMS: u32 = 16;
-
 const MAX_HEADERS: u32 = 8 * 1024;
 
-/// A report of some hundred kilobytes passes in a few round trips, and a device can make the server hold no more
-/// than this unread.
-const STREAM_WINDOW: u32 = 64 * 1024;
-const CONNECTION_WINDOW: u32 = 256 * 1024;
+/// How much of a connection there may be at once.
+#[derive(Clone, Copy)]
+struct Size {
+    streams: u32,
+    stream_window: u32,
+    connection_window: u32,
+}
+
+/// A device follows and makes one call at a time. A report of some hundred kilobytes passes in a few round trips, and a
+/// device can make the server hold no more than this unread.
+const OF_DEVICE: Size = Size { streams: 16, stream_window: 64 * 1024, connection_window: 256 * 1024 };
+
+/// A stranger makes one small call. HTTP/2 knows no smaller window of a connection.
+const OF_STRANGER: Size = Size { streams: 2, stream_window: 32 * 1024, connection_window: 65_535 };
+
+/// Connections without a certificate; whoever enrolls is done with it after one call.
+const STRANGERS_PER_ADDRESS: Limit = Limit { at_once: 32, waiting: 512, patience: Duration::from_secs(10) };
 
 /// How devices are served.
 #[derive(Clone)]
@@ -57,6 +68,7 @@ struct Serving {
     crowd: Crowd,
     clock: fn() -> Timestamp,
     stopping: watch::Receiver<()>,
+    gate: Gate,
 }
 
 /// Serves devices until `shutdown`, then lets the calls under way end.
@@ -70,22 +82,13 @@ pub(crate) async fn serve_devices(
 ) {
     let (stop, stopping) = watch::channel(());
     let (tls, trust_domain, crowd) = (tls.into(), Arc::new(trust_domain), Crowd::default());
-    let serving = Serving { tls, trust_domain, doors, crowd, clock, stopping };
-    let gate = Gate::new();
+    let gate = Gate::new(STRANGERS_PER_ADDRESS);
+    let serving = Serving { tls, trust_domain, doors, crowd, clock, stopping, gate: gate.clone() };
     let accepting = async {
         loop {
-            let (place, permit) = gate.room().await;
+            let place = gate.room().await;
             let (tcp, address) = super::accept(&listener).await;
-            if let Some(handshake) = gate.begin(address.ip(), permit) {
-                let serving = serving.clone();
-                tokio::spawn(async move {
-                    let tls = timeout(HANDSHAKE_TIME, serving.shake_hands(tcp, address)).await;
-                    drop(handshake);
-                    if let Ok(Some((tls, peer))) = tls {
-                        serving.serve(tls, peer, place).await;
-                    }
-                });
-            }
+            tokio::spawn(serving.clone().admit(tcp, address, place));
         }
     };
     tokio::select! {
@@ -97,6 +100,21 @@ pub(crate) async fn serve_devices(
 }
 
 impl Serving {
+    async fn admit(self, tcp: TcpStream, address: SocketAddr, place: Place) {
+        let Some(handshake) = self.gate.begin(&tcp, address.ip()).await else { return };
+        let tls = timeout(HANDSHAKE_TIME, self.shake_hands(tcp, address)).await;
+        drop(handshake);
+        let Ok(Some((tls, peer))) = tls else { return };
+        let _stranger = match peer.device {
+            Some(_) => None,
+            None => match self.gate.keep(address.ip()).await {
+                Some(share) => Some(share),
+                None => return,
+            },
+        };
+        self.serve(tls, peer, place).await;
+    }
+
     async fn shake_hands(&self, tcp: TcpStream, address: SocketAddr) -> Option<(TlsStream<TcpStream>, Peer)> {
         if let Err(error) = prepare(&tcp) {
             tracing::debug!(%address, %error, "a connection ended before it began");
@@ -132,13 +150,14 @@ impl Serving {
                 doors.call(request)
             })
         };
+        let size = if peer.device.is_some() { OF_DEVICE } else { OF_STRANGER };
         let connection = Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_STREAMS)
+            .max_concurrent_streams(size.streams)
             .max_header_list_size(MAX_HEADERS)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_send_buf_size(CONNECTION_WINDOW as usize)
+            .initial_stream_window_size(size.stream_window)
+            .initial_connection_window_size(size.connection_window)
+            .max_send_buf_size(size.connection_window as usize)
             .serve_connection(TokioIo::new(tls), service);
         let mut connection = pin!(connection);
         let must_end = self.must_end(&peer, &calls);

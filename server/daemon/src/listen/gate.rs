@@ -1,32 +1,37 @@
 //! How many connections are let in, in all and from one address.
-//!
-//! A mutex over a small table rather than a task: it is taken twice a connection for less than a microsecond.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// TLS handshakes at once. Further connections wait in the kernel's queue.
+use super::share::{Limit, Share, Shares};
+use super::silent::Silent;
+
+/// TLS handshakes at once.
 const HANDSHAKES: usize = 1024;
 
-/// Of these, for one address: an office behind one address needs many, and must not take all.
-const HANDSHAKES_PER_ADDRESS: u32 = 768;
+/// Of these, for one address. A site of ten thousand devices returns at once after a restart: the others wait, for less
+/// than the 15 seconds that a device gives a handshake.
+const HANDSHAKES_PER_ADDRESS: Limit =
+    Limit { at_once: 64, waiting: 12_000, patience: Duration::from_secs(12) };
 
 /// Connections at once; each needs a file descriptor, of which the unit allows 131,072.
 const CONNECTIONS: usize = 100_000;
 
 /// For a TLS handshake. Honest ones take milliseconds, or seconds when a whole fleet returns at once.
-pub(super) const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+pub(super) const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 
-/// Lets connections in.
+/// Lets connections in; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Gate {
+    silent: Silent,
     handshakes: Arc<Semaphore>,
+    handshakes_by_address: Shares,
     connections: Arc<Semaphore>,
-    by_address: Arc<Mutex<HashMap<IpAddr, u32>>>,
+    kept_by_address: Shares,
 }
 
 /// A connection's place, until it is dropped.
@@ -36,86 +41,41 @@ pub(super) struct Place {
 
 /// A handshake's place, until it is dropped.
 pub(super) struct Handshake {
-    gate: Gate,
-    address: IpAddr,
+    _share: Share,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Gate {
-    pub(super) fn new() -> Self {
+    /// One that keeps so many connections of one address for whom [`Gate::keep`] is asked.
+    pub(super) fn new(kept: Limit) -> Self {
         Self {
+            silent: Silent::default(),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES)),
+            handshakes_by_address: Shares::new(HANDSHAKES_PER_ADDRESS),
             connections: Arc::new(Semaphore::new(CONNECTIONS)),
-            by_address: Arc::default(),
+            kept_by_address: Shares::new(kept),
         }
     }
 
     /// Waits until one more connection may be accepted.
-    pub(super) async fn room(&self) -> (Place, OwnedSemaphorePermit) {
-        const OPEN: &str = "these semaphores are never closed";
-        let connection = Arc::clone(&self.connections).acquire_owned().await.expect(OPEN);
-        let handshake = Arc::clone(&self.handshakes).acquire_owned().await.expect(OPEN);
-        (Place { _connection: connection }, handshake)
+    pub(super) async fn room(&self) -> Place {
+        let connection = Arc::clone(&self.connections).acquire_owned().await;
+        Place { _connection: connection.expect("this semaphore is never closed") }
     }
 
-    /// Lets a handshake begin, unless its address has too many under way.
-    pub(super) fn begin(&self, address: IpAddr, permit: OwnedSemaphorePermit) -> Option<Handshake> {
-        let address = site(address);
-        let mut table = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = table.entry(address).or_default();
-        if *count >= HANDSHAKES_PER_ADDRESS {
+    /// Lets a handshake begin once the other end speaks and its turn comes; none for one that is silent, or whose address
+    /// has too many.
+    pub(super) async fn begin(&self, tcp: &TcpStream, address: IpAddr) -> Option<Handshake> {
+        if !self.silent.speaks(tcp, address).await {
             return None;
         }
-        *count += 1;
-        drop(table);
-        Some(Handshake { gate: self.clone(), address, _permit: permit })
-    }
-}
-
-impl Drop for Handshake {
-    fn drop(&mut self) {
-        let mut table = self.gate.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = table.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                table.remove(&self.address);
-            }
-        }
-    }
-}
-
-/// What counts as one caller: an IPv4 address, or the /64 that one IPv6 host can choose addresses from.
-pub(crate) fn site(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 => v4,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn one_address_can_not_take_all_handshakes() {
-        let gate = Gate::new();
-        let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        let mut held = Vec::new();
-        for _ in 0..HANDSHAKES_PER_ADDRESS {
-            held.push(gate.begin(one, gate.room().await.1).expect("there is room"));
-        }
-        assert!(gate.begin(one, gate.room().await.1).is_none());
-        assert!(gate.begin(other, gate.room().await.1).is_some());
-        held.pop();
-        assert!(gate.begin(one, gate.room().await.1).is_some());
+        let share = self.handshakes_by_address.take(address).await?;
+        let permit = Arc::clone(&self.handshakes).acquire_owned().await.ok()?;
+        Some(Handshake { _share: share, _permit: permit })
     }
 
-    #[test]
-    fn addresses_that_one_host_can_choose_from_count_as_one() {
-        let [a, b, c] =
-            ["2001:db8:0:1::1", "2001:db8:0:1:ffff::9", "2001:db8:0:2::1"].map(|text| text.parse().unwrap());
-        assert_eq!(site(a), site(b));
-        assert_ne!(site(a), site(c));
-        assert_eq!(site("::ffff:192.0.2.1".parse().unwrap()), IpAddr::from([192, 0, 2, 1]));
+    /// Lets a connection stay, when its address has not too many that stay.
+    pub(super) async fn keep(&self, address: IpAddr) -> Option<Share> {
+        self.kept_by_address.take(address).await
     }
 }

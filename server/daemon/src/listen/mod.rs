@@ -1,6 +1,7 @@
 //! The two listeners: TLS of our own under gRPC for devices, and under REST and pages for admins.
 //!
-//! In the order of a connection: [`gate`] lets it in, [`tls`] says how it is secured, [`certificate`] what the server shows,
+//! In the order of a connection: [`gate`] lets it in ([`silent`] when
+//! it speaks, [`share`] when its address has not too many), [`tls`] says how it is secured, [`certificate`] what the server shows,
 //! [`verifier`] which certificates of devices it takes, [`peer`] who is calling, [`crowd`] how often at once, [`devices`] and [`admins`] serve it.
 
 mod admins;
@@ -9,6 +10,8 @@ mod crowd;
 mod devices;
 mod gate;
 pub(crate) mod peer;
+mod share;
+mod silent;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -23,8 +26,8 @@ use tokio::sync::watch;
 pub(crate) use admins::serve_admins;
 pub(crate) use certificate::{ServedCertificate, Source};
 pub(crate) use devices::serve_devices;
-pub(crate) use gate::site;
 pub(crate) use peer::Peer;
+pub(crate) use share::site;
 pub(crate) use tls::{admin_tls, device_tls};
 
 /// Accepts the next connection. Failures pass: a connection that is gone already, or no file descriptor left.
