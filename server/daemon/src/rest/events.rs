@@ -12,7 +12,6 @@ use futures_util::Stream;
 use futures_util::stream::unfold;
 use muster_proto::rest::ChangeNotice;
 use muster_store::Change;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
@@ -22,6 +21,7 @@ use utoipa_axum::routes;
 use super::Api;
 use super::caller::{Caller, Credential};
 use super::problem::Refusal;
+use super::streams::Place;
 use crate::app::App;
 
 /// An ended session or token stops hearing within this.
@@ -40,11 +40,11 @@ pub(super) fn router() -> OpenApiRouter<Api> {
     responses((status = 200, description = "Events until the session ends.", body = ChangeNotice,
         content_type = "text/event-stream")))]
 async fn follow_events(State(api): State<Api>, caller: Caller) -> Result<Response, Refusal> {
-    let place = api.streams.clone().try_acquire_owned().map_err(|_| {
+    let place = api.streams.open(caller.identity.view().actor()).ok_or_else(|| {
         Refusal::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "Busy",
-            "Too many pages follow changes at once: close some, or try again.",
+            "Too many pages follow changes at once: close some of yours, or try again.",
         )
     })?;
     let mut looks = interval_at(Instant::now() + LOOK, LOOK);
@@ -67,7 +67,7 @@ struct Following {
     changes: Receiver<Change>,
     waiting: VecDeque<ChangeNotice>,
     looks: Interval,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Following {

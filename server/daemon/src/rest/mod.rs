@@ -25,11 +25,11 @@ mod removals;
 mod reported;
 mod session;
 mod setup;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod tokens;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -38,7 +38,6 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use muster_store::Store;
-use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
@@ -46,13 +45,12 @@ use crate::metrics::Metrics;
 use crate::web;
 use attempts::Attempts;
 use problem::Refusal;
+use streams::Streams;
 
 /// The largest body of a path that does not say otherwise.
 const MAX_BODY: usize = 64 * 1024;
 /// The longest a request may take, its body included; streams of events go on after their head.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Pages that follow changes at the same time.
-const STREAMS: usize = 256;
 
 /// What handlers work with; cheap to clone.
 #[derive(Clone)]
@@ -62,14 +60,14 @@ pub(crate) struct Api {
     store: Store,
     metrics: Metrics,
     attempts: Attempts,
-    streams: Arc<Semaphore>,
+    streams: Streams,
 }
 
 impl Api {
     /// Over these operations.
     pub(crate) fn new(app: App, store: Store, metrics: Metrics) -> Self {
-        let streams = Arc::new(Semaphore::new(STREAMS));
-        Self { app, store, metrics, attempts: Attempts::default(), streams }
+        let (attempts, streams) = (Attempts::default(), Streams::default());
+        Self { app, store, metrics, attempts, streams }
     }
 }
 
