@@ -19,19 +19,26 @@ pub(super) fn router(api: &Api) -> Router<Api> {
     Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready)).merge(metrics)
 }
 
-/// Ready when the record can be read.
+/// Ready when the record can be written: on a full disk it can still be read, and nothing works.
 async fn ready(State(api): State<Api>) -> Result<&'static str, Refusal> {
-    match api.store.read(|tx| meta::get(tx, "ready")).await {
-        Ok::<_, StoreError>(_) => Ok("ok\n"),
-        Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "not ready: the record can't be read");
-            Err(Refusal::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Not ready",
-                "The record can't be read; see the server's log.",
-            ))
-        }
+    if api.ready.found(writes(&api)).await {
+        return Ok("ok\n");
     }
+    Err(Refusal::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Not ready",
+        "The record can't be written; see the server's log, and whether its disk is full.",
+    ))
+}
+
+async fn writes(api: &Api) -> bool {
+    // Another value each time: one that stands there already would not reach the disk.
+    let now = api.app.now().micros().to_string();
+    let written: Result<(), StoreError> = api.store.write(move |tx| meta::put(tx, "ready", &now)).await;
+    if let Err(error) = &written {
+        tracing::error!(error = error as &dyn std::error::Error, "not ready: the record can't be written");
+    }
+    written.is_ok()
 }
 
 async fn metrics(State(api): State<Api>) -> Response {

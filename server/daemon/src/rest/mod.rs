@@ -21,6 +21,7 @@ mod people;
 mod plans;
 pub(crate) mod problem;
 mod profiles;
+mod ready;
 mod removals;
 mod reported;
 mod session;
@@ -45,6 +46,7 @@ use crate::metrics::Metrics;
 use crate::web;
 use attempts::Attempts;
 use problem::Refusal;
+use ready::Ready;
 use streams::Streams;
 
 /// The largest body of a path that does not say otherwise.
@@ -61,13 +63,14 @@ pub(crate) struct Api {
     metrics: Metrics,
     attempts: Attempts,
     streams: Streams,
+    ready: Ready,
 }
 
 impl Api {
     /// Over these operations.
     pub(crate) fn new(app: App, store: Store, metrics: Metrics) -> Self {
-        let (attempts, streams) = (Attempts::default(), Streams::default());
-        Self { app, store, metrics, attempts, streams }
+        let (attempts, streams, ready) = (Attempts::default(), Streams::default(), Ready::default());
+        Self { app, store, metrics, attempts, streams, ready }
     }
 }
 
