@@ -187,7 +187,7 @@ impl Device for DeviceDoor {
     }
 
     async fn answer(&self, request: Request<AnswerRequest>) -> Result<Response<AnswerResponse>, Status> {
-        let (_, device) = self.caller(&request, pace::of_answer(request.get_ref())).await?;
+        let (_, device) = self.caller(&request, pace::CALL).await?;
         match self.app.take_answer(device.id, request.into_inner()) {
             Ok(()) => Ok(Response::new(AnswerResponse {})),
             Err(error) => Err(Status::not_found(error.to_string())),

@@ -55,11 +55,6 @@ pub(super) fn of_bytes(bytes: usize) -> f64 {
     bytes as f64 / 1024.0
 }
 
-/// What an answer to a dry run costs, by its size.
-pub(super) fn of_answer(answer: &wire::AnswerRequest) -> f64 {
-    CALL + (prost::Message::encoded_len(answer) / 1024) as f64
-}
-
 impl Pace {
     /// Lets a call of this cost in, or says to come back later. None costs more than a whole share, or it would be told to
     /// come back for ever.
