@@ -7,6 +7,7 @@
 mod mark;
 mod pause;
 mod section;
+mod series;
 #[cfg(test)]
 mod tests;
 
@@ -95,6 +96,7 @@ impl Ledger {
              PRAGMA secure_delete = ON;",
         )?;
         db.execute_batch(SCHEMA)?;
+        db.execute_batch(series::SCHEMA)?;
         let epoch = match meta(&db, "epoch")? {
             Some(epoch) => epoch.parse()?,
             None => {
@@ -266,7 +268,7 @@ impl Ledger {
             tx.execute("DELETE FROM restart_due WHERE resource = ?1", [id.as_str()])?;
         }
         for event in &settlement.events {
-            push_event(&tx, now, event)?;
+            series::push(&tx, now, event)?;
         }
         bound_queue(&tx)?;
         if !settlement.forgotten.is_empty() {
@@ -292,10 +294,18 @@ impl Ledger {
         rows.map(|row| Ok(serde_json::from_value(row?.into())?)).collect()
     }
 
+    /// Tells of repeated events that were only counted, once their time is over.
+    pub(crate) fn tell_repeated(&mut self, now: Timestamp) -> Result<()> {
+        let tx = self.db.transaction()?;
+        series::flush(&tx, now)?;
+        tx.commit()?;
+        Ok(())
+    }
+
     /// Notes an event for the server.
     pub(crate) fn event(&mut self, now: Timestamp, event: &Event) -> Result<()> {
         let tx = self.db.transaction()?;
-        push_event(&tx, now, event)?;
+        series::push(&tx, now, event)?;
         bound_queue(&tx)?;
         tx.commit()?;
         Ok(())
