@@ -14,7 +14,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use muster_converge::accept::Current;
 use muster_converge::plan::Record;
 use muster_proto::condition::Condition;
@@ -81,6 +81,12 @@ impl Ledger {
 
     /// Opens the ledger for looking only, beside a running agent.
     pub(crate) fn open_read_only(path: &Path) -> Result<Self> {
+        // An empty file is what a start that was cut off leaves.
+        ensure!(
+            path.metadata().is_ok_and(|file| file.len() > 0),
+            "this device has no record yet: if it never enrolled, muster-agent enroll --join-file FILE; then systemctl \
+             start muster-agent"
+        );
         let db = Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).with_context(
             || format!("can't read the ledger {}: has this device enrolled?", path.display()),
         )?;
