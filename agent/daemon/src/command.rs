@@ -162,6 +162,7 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
         Identity::Waiting { code } => {
             bail!("waiting for approval. Code {code}. An admin: muster device approve NAME --code {code}")
         }
+        Identity::Refused { answer } => bail!("this device is not enrolled. {}", escape(&answer)),
         Identity::Keyed => {
             bail!("enrollment was begun and has no answer yet: see journalctl -u muster-agent")
         }
