@@ -87,6 +87,9 @@ pub enum Event {
         differences: Vec<Difference>,
         /// True when this put back what was there before Muster.
         reversal: bool,
+        /// How many changes this stands for, of which it was the last: a fast series is counted.
+        #[serde(default = "once", skip_serializing_if = "is_once")]
+        times: u32,
     },
     /// A resource could not be changed.
     Failed {
@@ -94,6 +97,9 @@ pub enum Event {
         resource: ResourceId,
         /// Why.
         reason: String,
+        /// How many failures this stands for, of which it was the last.
+        #[serde(default = "once", skip_serializing_if = "is_once")]
+        times: u32,
     },
     /// A lease came to its end.
     Ended {
@@ -131,6 +137,15 @@ pub struct Pause {
 impl Pause {
     /// The name of the section that tells of it: a pause, or null.
     pub const SECTION: &'static str = "pause";
+}
+
+fn once() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_once(times: &u32) -> bool {
+    *times == 1
 }
 
 /// A text that is never shown by Debug.

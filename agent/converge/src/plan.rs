@@ -15,6 +15,9 @@ use crate::outcome;
 use crate::record::end_target;
 pub use crate::record::{Record, record_of, reversal_target};
 
+/// Said of a lease that is over and that audit mode keeps from being ended.
+const ENDED_IN_AUDIT: &str = "its not_after has passed; audit mode leaves it";
+
 /// What the plan is made from.
 #[derive(Debug)]
 pub struct Input<'a> {
@@ -196,8 +199,8 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
             }
         }
         (Some((_, differences)), Mode::Audit) => {
-            let reason = "audit mode: left as it is".to_owned();
-            settle(plan, OutcomeKind::Drifted, differences, Some(reason));
+            let reason = if ending { ENDED_IN_AUDIT } else { "audit mode: left as it is" };
+            settle(plan, OutcomeKind::Drifted, differences, Some(reason.to_owned()));
         }
         (Some((action, differences)), Mode::Enforce) => plan.steps.push(Step {
             id: id.clone(),
@@ -214,13 +217,33 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
 
 /// A lease that ended by taking back what was written: afterwards the claim asks for nothing.
 fn plan_ended(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim) {
-    if let (Mode::Enforce, Some(record)) = (claim.source.mode, input.records.get(id))
-        && plan_reversal(plan, input, id, record, true) == Reversal::Begun
-    {
-        return;
-    }
-    let reason = "its not_after has passed".to_owned();
-    plan.settled.push(outcome::of_claim(id, claim, OutcomeKind::NotApplicable, vec![], Some(reason)));
+    let record = input.records.get(id);
+    let outcome = match (claim.source.mode, record) {
+        (Mode::Enforce, Some(record)) if plan_reversal(plan, input, id, record, true) == Reversal::Begun => {
+            return;
+        }
+        (Mode::Audit, Some(record)) => left_in_audit(input, id, claim, record),
+        _ => None,
+    };
+    let over = || {
+        let reason = "its not_after has passed".to_owned();
+        outcome::of_claim(id, claim, OutcomeKind::NotApplicable, vec![], Some(reason))
+    };
+    plan.settled.push(outcome.unwrap_or_else(over));
+}
+
+/// What Muster wrote before its assignment went to audit, and what nothing takes back at its end; `None` when none of it
+/// is left.
+fn left_in_audit(input: &Input<'_>, id: &ResourceId, claim: &Claim, record: &Record) -> Option<Outcome> {
+    let (kind, differences, reason) = match input.observed.get(id) {
+        Some(Ok(observed)) => {
+            let (_, differences) = observed.towards(&end_target(id, record))?;
+            (OutcomeKind::Drifted, differences, ENDED_IN_AUDIT)
+        }
+        Some(Err(reason)) => (OutcomeKind::Failed, vec![], reason.as_str()),
+        None => (OutcomeKind::Failed, vec![], "it was not read"),
+    };
+    Some(outcome::of_claim(id, claim, kind, differences, Some(reason.to_owned())))
 }
 
 /// Whether taking something back has begun or been reported, or nothing is left of it.

@@ -15,13 +15,22 @@ use serde_json::{Value, json};
 
 /// Composes one document per profile, all enforced at precedence 0.
 fn composed(documents: &[Value]) -> Composition {
+    composed_in("enforce", documents)
+}
+
+/// As [`composed`], in audit mode.
+fn audited(documents: &[Value]) -> Composition {
+    composed_in("audit", documents)
+}
+
+fn composed_in(mode: &str, documents: &[Value]) -> Composition {
     let bytes: Vec<_> = documents.iter().map(|document| serde_json::to_vec(document).unwrap()).collect();
     let revisions: Vec<_> = documents
         .iter()
         .zip(&bytes)
         .map(|(document, bytes)| {
             json!({"assignment": "a", "profile": document["profile"], "revision": 1, "precedence": 0,
-                   "digest": Digest::of(bytes), "mode": "enforce"})
+                   "digest": Digest::of(bytes), "mode": mode})
         })
         .collect();
     let state: DesiredState = serde_json::from_value(json!({
@@ -82,6 +91,30 @@ fn changing_a_file_in_the_last_moment_of_its_lease_does_not_keep_it() {
     let composition = composed(&[profile("base", &leased)]);
     let plan = planned(&composition, "file:/etc/motd", content("theirs"), Some(&made(&leased)), 60);
     assert_eq!((plan.steps[0].action, plan.steps[0].ending), (Action::Remove, true));
+}
+
+#[test]
+fn a_lease_that_audit_mode_keeps_from_being_ended_is_said_to_be_left() {
+    let leased = motd(&json!({"not_after": "1970-01-01T00:01:00Z"}));
+    let composition = audited(&[profile("base", &leased)]);
+    let planned = |there, now| planned(&composition, "file:/etc/motd", there, Some(&made(&leased)), now);
+    let outcome = |there, now| {
+        let plan: Plan = planned(there, now);
+        assert_eq!((plan.steps, plan.forget, plan.renew), (vec![], vec![], vec![]));
+        (plan.settled[0].outcome, plan.settled[0].reason.clone().unwrap_or_default())
+    };
+    let left = "its not_after has passed; audit mode leaves it".to_owned();
+    assert_eq!(outcome(content("ours"), 59), (OutcomeKind::Kept, String::new()));
+    assert_eq!(outcome(content("ours"), 60), (OutcomeKind::Drifted, left.clone()));
+    assert_eq!(outcome(content("theirs"), 60), (OutcomeKind::Drifted, left.clone()));
+    assert_eq!(outcome(Condition::Absent, 60).0, OutcomeKind::NotApplicable);
+
+    let account = json!({"account": {"name": "eve", "not_after": "1970-01-01T00:01:00Z"}});
+    let composition = audited(&[profile("base", &account)]);
+    let open = Condition::present([("locked", false.into())]);
+    let plan = self::planned(&composition, "account:eve", open, None, 60);
+    assert_eq!((plan.steps, plan.settled[0].outcome), (vec![], OutcomeKind::Drifted));
+    assert_eq!(plan.settled[0].reason, Some(left));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod pause;
 mod seal;
+mod status;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -44,7 +45,8 @@ enum Command {
         #[arg(long)]
         join_file: PathBuf,
     },
-    /// Says who this device is, what state it follows, and what is not as it should be.
+    /// Says who this device is, what state it follows, and what is not as it should be. Exits with 1 when something is not:
+    /// a resource, a check that fails or can't be answered, or the enrollment.
     Status {
         #[arg(short, long, default_value = "text")]
         output: Output,
@@ -160,6 +162,7 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
         Identity::Waiting { code } => {
             bail!("waiting for approval. Code {code}. An admin: muster device approve NAME --code {code}")
         }
+        Identity::Refused { answer } => bail!("this device is not enrolled. {}", escape(&answer)),
         Identity::Keyed => {
             bail!("enrollment was begun and has no answer yet: see journalctl -u muster-agent")
         }
@@ -180,10 +183,13 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
         matches!(o.outcome, OutcomeKind::Kept | OutcomeKind::Repaired | OutcomeKind::NotApplicable)
     };
     let bad: Vec<&Outcome> = outcomes.iter().filter(|o| !fine(o)).collect();
+    let findings = status::Findings::read(&ledger)?;
+    let code = if bad.is_empty() && findings.fine() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     let mut out = io::stdout().lock();
     if let Output::Json = output {
         let value = json!({
             "device": enrolled.device.to_string(),
+            "name": findings.name,
             "server": enrolled.server,
             "certificate_not_after": enrolled.not_after,
             "generation_accepted": current.generation,
@@ -191,12 +197,16 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
             "paused": pause,
             "resources": outcomes.len(),
             "not_as_it_should_be": bad,
+            "checks_not_passed": findings.checks_as_json(),
+            "link": findings.link_as_json(),
         });
         writeln!(out, "{value}")?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code);
     }
-    writeln!(out, "Device       {}", enrolled.device)?;
+    let name = findings.name.as_deref().map(|name| format!("{} ", escape(name))).unwrap_or_default();
+    writeln!(out, "Device       {name}{}", enrolled.device)?;
     writeln!(out, "Server       {}", enrolled.server)?;
+    writeln!(out, "Link         {}", findings.link())?;
     writeln!(out, "Certificate  until {}", enrolled.not_after)?;
     writeln!(out, "State        generation {} accepted, {applied} applied", current.generation)?;
     if let Some(pause) = pause {
@@ -215,7 +225,8 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
             escape(reason)
         )?;
     }
-    Ok(ExitCode::SUCCESS)
+    findings.print_checks(&mut out)?;
+    Ok(code)
 }
 
 fn plan(config: Config, output: Output) -> Result<ExitCode> {
@@ -281,6 +292,9 @@ fn history(config: &Config, output: Output) -> Result<ExitCode> {
             .collect();
         writeln!(out, "{}", Value::from(rows))?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if accepted.is_empty() {
+        writeln!(out, "This device has accepted no desired state yet: see muster-agent status")?;
     }
     for (generation, digest, at) in accepted {
         writeln!(out, "{generation:>6}  {at}  {digest}")?;

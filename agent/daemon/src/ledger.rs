@@ -7,13 +7,14 @@
 mod mark;
 mod pause;
 mod section;
+mod series;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use muster_converge::accept::Current;
 use muster_converge::plan::Record;
 use muster_proto::condition::Condition;
@@ -80,6 +81,12 @@ impl Ledger {
 
     /// Opens the ledger for looking only, beside a running agent.
     pub(crate) fn open_read_only(path: &Path) -> Result<Self> {
+        // An empty file is what a start that was cut off leaves.
+        ensure!(
+            path.metadata().is_ok_and(|file| file.len() > 0),
+            "this device has no record yet: if it never enrolled, muster-agent enroll --join-file FILE; then systemctl \
+             start muster-agent"
+        );
         let db = Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).with_context(
             || format!("can't read the ledger {}: has this device enrolled?", path.display()),
         )?;
@@ -95,6 +102,7 @@ impl Ledger {
              PRAGMA secure_delete = ON;",
         )?;
         db.execute_batch(SCHEMA)?;
+        db.execute_batch(series::SCHEMA)?;
         let epoch = match meta(&db, "epoch")? {
             Some(epoch) => epoch.parse()?,
             None => {
@@ -266,7 +274,7 @@ impl Ledger {
             tx.execute("DELETE FROM restart_due WHERE resource = ?1", [id.as_str()])?;
         }
         for event in &settlement.events {
-            push_event(&tx, now, event)?;
+            series::push(&tx, now, event)?;
         }
         bound_queue(&tx)?;
         if !settlement.forgotten.is_empty() {
@@ -292,10 +300,18 @@ impl Ledger {
         rows.map(|row| Ok(serde_json::from_value(row?.into())?)).collect()
     }
 
+    /// Tells of repeated events that were only counted, once their time is over.
+    pub(crate) fn tell_repeated(&mut self, now: Timestamp) -> Result<()> {
+        let tx = self.db.transaction()?;
+        series::flush(&tx, now)?;
+        tx.commit()?;
+        Ok(())
+    }
+
     /// Notes an event for the server.
     pub(crate) fn event(&mut self, now: Timestamp, event: &Event) -> Result<()> {
         let tx = self.db.transaction()?;
-        push_event(&tx, now, event)?;
+        series::push(&tx, now, event)?;
         bound_queue(&tx)?;
         tx.commit()?;
         Ok(())

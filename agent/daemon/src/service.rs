@@ -5,7 +5,7 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use muster_proto::Timestamp;
@@ -20,13 +20,10 @@ use crate::host::systemd::{Systemd, Unit};
 use crate::identity::{self, Enrolled};
 use crate::ledger::Ledger;
 use crate::link::{self, FromServer, ToServer};
-use crate::watch::Watch;
+use crate::watch::{Pace, Watch};
 
 /// Messages that may wait on either side; the link is asked again when it comes up, so little is lost by being short.
 const WAITING: usize = 16;
-
-/// A fast series of drift, such as an editor's or an attacker's loop, is answered at most this often.
-const BETWEEN_DRIFT_TURNS: Duration = Duration::from_millis(500);
 
 /// Where commands get their input and leave their output; root's alone, and gone with the next boot.
 pub(crate) const SCRATCH: &str = "/run/muster";
@@ -48,7 +45,13 @@ pub(crate) fn run(config: Config) -> Result<()> {
         let (to_link, orders) = mpsc::channel(WAITING);
         let (news, from_link) = mpsc::channel(WAITING);
         let (failed, mut failure) = mpsc::channel(1);
-        let thread = Converging { config: config.clone(), enrolled: enrolled.clone(), to_link, from_link };
+        let thread = Converging {
+            config: config.clone(),
+            enrolled: enrolled.clone(),
+            to_link,
+            from_link,
+            pace: Pace::default(),
+        };
         std::thread::Builder::new().name("converge".to_owned()).spawn(move || {
             let ended = block_on(thread.run());
             // The other side is gone only when the process ends anyway.
@@ -239,6 +242,7 @@ struct Converging {
     enrolled: Enrolled,
     to_link: mpsc::Sender<ToServer>,
     from_link: mpsc::Receiver<FromServer>,
+    pace: Pace,
 }
 
 impl Converging {
@@ -280,7 +284,7 @@ impl Converging {
                 Some(()) = nudges.recv() => return Ok(()),
                 changed = watch.changed() => {
                     changed.context("inotify failed")?;
-                    tokio::time::sleep(BETWEEN_DRIFT_TURNS.saturating_sub(Duration::from_millis(400))).await;
+                    tokio::time::sleep(self.pace.rest(Instant::now())).await;
                     return Ok(());
                 }
                 news = self.from_link.recv() => {

@@ -294,6 +294,7 @@ fn settle(settlement: &mut Settlement, step: &Step, intent: Option<Record>, trie
                 action: step.action,
                 differences: step.differences.clone(),
                 reversal: gone,
+                times: 1,
             });
         }
         Tried::Failed(_) | Tried::Blocked(_) => {}

@@ -147,6 +147,7 @@ impl Cycle {
     pub(crate) async fn turn(&mut self) -> Result<Next> {
         self.note_facts()?;
         let paused = self.paused()?;
+        self.hands.ledger.tell_repeated(self.hands.clock.now())?;
         let Some(state) = self.hands.ledger.state()? else {
             self.inspect(&Composition::default())?;
             return Ok(Next { wait: schedule::SCAN, next_end: None, missing: BTreeSet::new() });
@@ -259,7 +260,7 @@ impl Cycle {
             let reason = outcome.reason.clone().unwrap_or_default();
             tracing::warn!(resource = %outcome.resource, reason, "not as it should be");
             if outcome.outcome == OutcomeKind::Failed {
-                events.push(Event::Failed { resource: outcome.resource.clone(), reason });
+                events.push(Event::Failed { resource: outcome.resource.clone(), reason, times: 1 });
             }
         }
         self.hands.ledger.settle(Settlement { events, ..Settlement::default() }, self.hands.clock.now())?;

@@ -1,4 +1,4 @@
-//! The local account databases: passwd, group and shadow. Of a password only its state is kept, never its hash.
+//! The local account databases: passwd, group, shadow and subuid. Of a password only its state is kept, never its hash.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::files;
 use super::processes;
+use super::subuid::{self, Uids};
 use super::walk::Root;
 
 const LIMIT: u64 = 16 * 1024 * 1024;
@@ -17,7 +18,8 @@ pub(crate) struct Accounts {
     users: Vec<User>,
     groups: Vec<Group>,
     shadow: BTreeMap<String, Shadow>,
-    /// The accounts that something runs as, looked at when that is first asked.
+    lent: Vec<subuid::Lent>,
+    /// The numbers that something runs as, looked at when that is first asked.
     running: OnceCell<BTreeSet<u32>>,
 }
 
@@ -63,7 +65,7 @@ pub(crate) enum Password {
 }
 
 impl Accounts {
-    /// Reads the three files.
+    /// Reads the files.
     pub(crate) fn load(root: &Root) -> Result<Self> {
         let read = |path: &str| -> Result<String> {
             let bytes = files::content(root, path, LIMIT).with_context(|| format!("reading {path}"))?;
@@ -73,6 +75,7 @@ impl Accounts {
             users: read("/etc/passwd")?.lines().filter_map(parse_user).collect(),
             groups: read("/etc/group")?.lines().filter_map(parse_group).collect(),
             shadow: read("/etc/shadow")?.lines().filter_map(parse_shadow).collect(),
+            lent: read("/etc/subuid")?.lines().filter_map(subuid::parse).collect(),
             running: OnceCell::new(),
         })
     }
@@ -107,13 +110,22 @@ impl Accounts {
         self.shadow.get(name).copied().unwrap_or(Shadow { password: Password::None, expires: None })
     }
 
-    /// Whether something runs as the account.
-    pub(crate) fn runs(&self, uid: u32) -> Result<bool> {
-        if let Some(running) = self.running.get() {
-            return Ok(running.contains(&uid));
-        }
-        let running = processes::owners()?;
-        Ok(self.running.get_or_init(|| running).contains(&uid))
+    /// The numbers that the account's processes may run as.
+    pub(crate) fn uids(&self, user: &User) -> Uids {
+        Uids::of(user, &self.lent, &self.users)
+    }
+
+    /// Whether something of the account runs.
+    pub(crate) fn runs(&self, user: &User) -> Result<bool> {
+        let running = match self.running.get() {
+            Some(running) => running,
+            None => {
+                let running = processes::owners()?;
+                self.running.get_or_init(|| running)
+            }
+        };
+        let uids = self.uids(user);
+        Ok(running.iter().any(|uid| uids.contains(*uid)))
     }
 
     /// The number of a named owner.

@@ -14,6 +14,7 @@ pub(crate) mod dpkg;
 pub(crate) mod files;
 pub(crate) mod processes;
 pub(crate) mod run;
+pub(crate) mod subuid;
 pub(crate) mod systemd;
 pub(crate) mod temporary;
 pub(crate) mod version;

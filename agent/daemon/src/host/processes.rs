@@ -8,6 +8,8 @@ use anyhow::{Context as _, Result, bail};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use super::subuid::Uids;
+
 /// One that starts others as fast as it can is met again and again before it comes to the next.
 const ROUNDS: usize = 200;
 /// Rounds in a row that find nothing: a single one may pass by what a process starts at that moment.
@@ -15,16 +17,16 @@ const QUIET_ROUNDS: usize = 3;
 /// The kernel needs a moment to end a process.
 const BETWEEN_ROUNDS: Duration = Duration::from_millis(5);
 
-/// The accounts, by number, that something runs as.
+/// The numbers that something runs as.
 pub(crate) fn owners() -> Result<BTreeSet<u32>> {
-    Ok(pids()?.filter_map(owner_of).collect())
+    Ok(pids()?.filter_map(owners_of).flatten().collect())
 }
 
-/// Ends whatever runs as `uid`, with what it starts meanwhile.
-pub(crate) async fn end_all(uid: u32) -> Result<()> {
+/// Ends whatever runs as one of `uids`, with what it starts meanwhile.
+pub(crate) async fn end_all(uids: &Uids) -> Result<()> {
     let mut quiet = 0;
     for _ in 0..ROUNDS {
-        quiet = if end_found(uid)? { 0 } else { quiet + 1 };
+        quiet = if end_found(uids)? { 0 } else { quiet + 1 };
         if quiet == QUIET_ROUNDS {
             return Ok(());
         }
@@ -34,12 +36,12 @@ pub(crate) async fn end_all(uid: u32) -> Result<()> {
 }
 
 /// Ends what is found at once; whether there was something.
-fn end_found(uid: u32) -> Result<bool> {
+fn end_found(uids: &Uids) -> Result<bool> {
     let mut found = false;
     for pid in pids()? {
         // The descriptor names this process and never a later one with its number: ask after it is open.
         let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
-        if owner_of(pid) == Some(uid) {
+        if owners_of(pid).is_some_and(|owners| owners.iter().any(|uid| uids.contains(*uid))) {
             found = true;
             match pidfd_send_signal(&process, Signal::KILL) {
                 Ok(()) | Err(Errno::SRCH) => {}
@@ -55,12 +57,17 @@ fn pids() -> Result<impl Iterator<Item = Pid>> {
     Ok(entries.filter_map(|entry| Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?)))
 }
 
-/// The account of a process that runs; one that has ended and waits for its parent to notice does nothing more.
-fn owner_of(pid: Pid) -> Option<u32> {
+/// The real, effective and saved number of a process that runs: by any of them it can act for the account. One that has
+/// ended and waits for its parent to notice does nothing more.
+fn owners_of(pid: Pid) -> Option<[u32; 3]> {
     let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
     let field =
-        |name: &str| status.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next();
-    if matches!(field("State:")?, "Z" | "X") { None } else { field("Uid:")?.parse().ok() }
+        |name: &str| Some(status.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace());
+    if matches!(field("State:")?.next()?, "Z" | "X") {
+        return None;
+    }
+    let mut uids = field("Uid:")?.map_while(|uid| uid.parse().ok());
+    Some([uids.next()?, uids.next()?, uids.next()?])
 }
 
 #[cfg(test)]
@@ -69,6 +76,8 @@ pub(crate) mod tests {
     use std::process::{Child, Command};
 
     use super::*;
+    use crate::host::accounts::Accounts;
+    use crate::host::walk::Root;
 
     /// A shell that runs as an account of this number until the test is over.
     pub(crate) struct Running(Child, pub(crate) u32);
@@ -84,7 +93,7 @@ pub(crate) mod tests {
         fn drop(&mut self) {
             self.0.kill().ok();
             self.0.wait().unwrap();
-            end_found(self.1).unwrap();
+            end_found(&Uids::only(self.1)).unwrap();
         }
     }
 
@@ -94,9 +103,29 @@ pub(crate) mod tests {
         // Each starts the next and ends, and one that lasts stands aside.
         let _running = Running::start(uid, "sleep 600 & next() { sleep 0.01; (next) & }; next");
         assert!(owners().unwrap().contains(&uid));
-        end_all(uid).await.unwrap();
+        end_all(&Uids::only(uid)).await.unwrap();
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert!(!owners().unwrap().contains(&uid));
+    }
+
+    #[tokio::test]
+    async fn a_process_under_a_subordinate_number_does_not_outlive_its_account() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("etc")).unwrap();
+        let file = |name: &str, text: &str| fs::write(dir.path().join("etc").join(name), text).unwrap();
+        file("passwd", "bob:x:64323:64323::/:/bin/sh\nada:x:64324:64324::/:/bin/sh\n");
+        file("subuid", "bob:3000000000:65536\nada:3000065536:65536\n");
+        let load = || Accounts::load(&Root::open(dir.path()).unwrap()).unwrap();
+        let (bobs, adas) =
+            (Running::start(3_000_000_007, "sleep 600"), Running::start(3_000_065_536, "sleep 600"));
+        let accounts = load();
+        let (bob, ada) = (accounts.user("bob").unwrap(), accounts.user("ada").unwrap());
+        assert!(accounts.runs(bob).unwrap());
+        end_all(&accounts.uids(bob)).await.unwrap();
+        let later = load();
+        assert!(!later.runs(bob).unwrap());
+        assert!(later.runs(ada).unwrap(), "what runs in the range of another account is none of bob's");
+        drop((bobs, adas));
     }
 
     #[test]
@@ -106,6 +135,6 @@ pub(crate) mod tests {
         let pid = Pid::from_child(&running.0);
         let ended = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
         rustix::process::waitid(rustix::process::WaitId::Pid(pid), ended).unwrap();
-        assert_eq!(owner_of(pid), None);
+        assert_eq!(owners_of(pid), None);
     }
 }

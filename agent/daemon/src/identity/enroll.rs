@@ -2,7 +2,7 @@
 //! then erases the token. Every step can be cut off and begun again; the server knows the device by token and key.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use muster_proto::enrollment::{EnrollmentClaims, JoinFile};
 use muster_proto::{Timestamp, wire};
@@ -70,7 +70,14 @@ pub(crate) async fn enroll(
     let mut backoff = Backoff::default();
     let mut told = String::new();
     loop {
-        let wait = match ask(&folder, &join, &request.claims, &target).await {
+        let answer = ask(&folder, &join, &request.claims, &target).await;
+        if let Err(EnrollError::Server { source, .. }) = &answer
+            && source.is_refusal()
+        {
+            folder.refused(Timestamp::from_system(SystemTime::now()), &source.whole())?;
+            told.clear();
+        }
+        let wait = match answer {
             Ok(Answer::Enrolled(enrolled)) => {
                 if request.join_file != Path::new(STDIN) {
                     folder.tidy(&enrolled, request.join_file)?;

@@ -67,6 +67,11 @@ pub(crate) enum Identity {
     Nothing,
     /// A key is durable, and the server may or may not have heard of it.
     Keyed,
+    /// The server refused this key when it last answered.
+    Refused {
+        /// When, and in the server's words why, with the reference to its audit.
+        answer: String,
+    },
     /// The server waits for an admin's approval of this key.
     Waiting {
         /// What the admin is to be told.
@@ -155,6 +160,7 @@ pub(crate) fn tidy(folder: &Path, enrolled: &Enrolled, join_file: &Path) -> Resu
 
 const KEY: &str = "next.key";
 const CODE: &str = "code";
+const REFUSED: &str = "refused";
 const TRUST: &str = "trust.toml";
 const IDENTITY: &str = "identity.pem";
 
@@ -178,6 +184,9 @@ impl Folder {
         }
         if self.next_key()?.is_none() {
             return Ok(Identity::Nothing);
+        }
+        if let Some(answer) = file::read(&self.path.join(REFUSED))? {
+            return Ok(Identity::Refused { answer });
         }
         Ok(match file::read(&self.path.join(CODE))? {
             Some(code) => Identity::Waiting { code: code.trim().to_owned() },
@@ -209,7 +218,14 @@ impl Folder {
 
     /// Remembers the code that an admin is to be told, for `muster-agent status`.
     pub(crate) fn wait(&self, code: &str) -> Result<(), Error> {
-        file::replace(&self.path.join(CODE), code.as_bytes())
+        file::replace(&self.path.join(CODE), code.as_bytes())?;
+        file::erase(&self.path.join(REFUSED))
+    }
+
+    /// Remembers that the server refused, for `muster-agent status`. A code that it gave before is worth nothing now.
+    pub(crate) fn refused(&self, now: Timestamp, why: &str) -> Result<(), Error> {
+        file::replace(&self.path.join(REFUSED), format!("{now}: {why}").as_bytes())?;
+        file::erase(&self.path.join(CODE))
     }
 
     /// Keeps a certificate for `key`. From the moment `identity.pem` is durable, the device is the one it names.
@@ -224,6 +240,7 @@ impl Folder {
         file::replace(&self.path.join(IDENTITY), text.as_bytes())?;
         file::erase(&self.path.join(KEY))?;
         file::erase(&self.path.join(CODE))?;
+        file::erase(&self.path.join(REFUSED))?;
         Ok(enrolled)
     }
 
@@ -252,7 +269,7 @@ impl Folder {
 
     /// Forgets who this device is. The certificate goes first: without it nothing else counts.
     pub(crate) fn forget(&self) -> Result<(), Error> {
-        for name in [IDENTITY, KEY, CODE, TRUST] {
+        for name in [IDENTITY, KEY, CODE, REFUSED, TRUST] {
             file::erase(&self.path.join(name))?;
         }
         Ok(())

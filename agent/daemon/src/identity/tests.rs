@@ -115,6 +115,11 @@ fn the_key_survives_a_restart_and_is_for_root_alone() {
     assert!(matches!(again.load().unwrap(), Identity::Keyed));
     again.wait("7KQ-M2D").unwrap();
     assert!(matches!(again.load().unwrap(), Identity::Waiting { code } if code == "7KQ-M2D"));
+    again.refused(Timestamp::default(), "no (reference 4711)").unwrap();
+    let answer = "1970-01-01T00:00:00Z: no (reference 4711)";
+    assert!(matches!(again.load().unwrap(), Identity::Refused { answer: known } if known == answer));
+    again.wait("7KQ-M2D").unwrap();
+    assert!(matches!(again.load().unwrap(), Identity::Waiting { .. }));
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&path), 0o700);
     assert_eq!(mode(&path.join("next.key")), 0o600);

@@ -83,7 +83,7 @@ fn locked_whole(accounts: &Accounts, user: &User, wanted: &Wanted<'_>) -> Result
     Ok(match wanted.resource {
         // Where its end is settled and only its claim is gone, nothing is left to do.
         None if locks(&record.wrote) || !wanted.was_absent() => shadow,
-        _ if !accounts.runs(user.uid)? => shadow,
+        _ if !accounts.runs(user)? => shadow,
         Some(_) => "logins only".into(),
         // As it was last settled: what is found there is Muster's own doing, and no change of someone else's.
         None => false.into(),
@@ -153,7 +153,7 @@ async fn make_so(host: &mut Host, job: &Job<'_>, secret: &mut Option<Secret>) ->
     modify(host, &accounts, &user, job).await?;
     if job.changes("locked") && flag(to, "locked") == Some(true) {
         host.systemd.end_sessions(user.uid).await?;
-        processes::end_all(user.uid).await?;
+        processes::end_all(&accounts.uids(&user)).await?;
     }
     if job.changes("ssh_keys") {
         let ours = job.record.and_then(|record| entries(written_by(record), "ssh_keys")).unwrap_or_default();

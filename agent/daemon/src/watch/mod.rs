@@ -3,6 +3,7 @@
 //! It only wakes the loop; what changed is found by reading. A directory that is not there yet is watched by its nearest
 //! parent. Events are collected for a moment, so that a package being installed wakes the loop once.
 
+mod pace;
 mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,8 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use inotify::{EventStream, Inotify, WatchDescriptor, WatchMask, Watches};
 use muster_proto::ResourceId;
 use muster_proto::compose::Composition;
+
+pub(crate) use self::pace::Pace;
 
 /// How long events are collected before the loop wakes.
 const QUIET: Duration = Duration::from_millis(100);

@@ -199,6 +199,11 @@ fn check_views(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<CheckView>, AppE
     Ok(views)
 }
 
+/// Said of an event that stands for several.
+fn again(times: u32) -> String {
+    if times > 1 { format!(" {times} times") } else { String::new() }
+}
+
 fn history_entry(row: EventRow) -> HistoryEntry {
     let raw: Value = serde_json::from_str(&row.document).unwrap_or_default();
     let word = raw["event"].as_str().unwrap_or("unknown").to_owned();
@@ -215,19 +220,19 @@ fn history_entry(row: EventRow) -> HistoryEntry {
         Ok(Event::Refused { generation, reason }) => {
             entry(format!("did not take generation {generation}: {reason}"), None)
         }
-        Ok(Event::Changed { resource, action, differences, reversal }) => {
+        Ok(Event::Changed { resource, action, differences, reversal, times }) => {
             let did = match (action, reversal) {
                 (_, true) => "put back what was there before Muster",
                 (muster_proto::condition::Action::Create, false) => "made",
                 (muster_proto::condition::Action::Change, false) => "changed",
                 (muster_proto::condition::Action::Remove, false) => "removed",
             };
-            let mut entry = entry(format!("{did}: {resource}"), Some(resource.to_string()));
+            let mut entry = entry(format!("{did}{}: {resource}", again(times)), Some(resource.to_string()));
             entry.differences = differences;
             entry
         }
-        Ok(Event::Failed { resource, reason }) => {
-            entry(format!("failed: {resource}: {reason}"), Some(resource.to_string()))
+        Ok(Event::Failed { resource, reason, times }) => {
+            entry(format!("failed{}: {resource}: {reason}", again(times)), Some(resource.to_string()))
         }
         Ok(Event::Ended { resource }) => entry(format!("ended: {resource}"), Some(resource.to_string())),
         Ok(Event::Paused(Pause { until, reason, .. })) => {
@@ -267,4 +272,22 @@ fn table_of(document: Value) -> (Vec<String>, Vec<Vec<Value>>) {
         return (columns, rows);
     }
     (columns.unwrap_or_default(), serde_json::from_value(rows.clone()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_stands_for_several_says_how_many() {
+        let mut event = serde_json::json!({"event": "changed", "resource": "file:/etc/motd", "action": "change",
+            "differences": [], "reversal": false});
+        let text = |event: &Value| {
+            let (epoch, document, at) = (String::new(), event.to_string(), Timestamp::default());
+            history_entry(EventRow { epoch, sequence: 1, at, recorded: at, document }).text
+        };
+        assert_eq!(text(&event), "changed: file:/etc/motd");
+        event["times"] = 495.into();
+        assert_eq!(text(&event), "changed 495 times: file:/etc/motd");
+    }
 }

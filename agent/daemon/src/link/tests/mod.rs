@@ -13,7 +13,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::*;
 use crate::identity::tests::{DEVICE, MONTH, Organization, PublicKey, public};
-use crate::identity::{Patience, Request, Trust};
+use crate::identity::{Identity, Patience, Request, Trust};
 use server::{Script, Server, Shown, quiet, server_time, state, until};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -166,6 +166,8 @@ async fn a_refusal_ends_what_a_person_waits_for_and_keeps_the_token() {
     assert!(error.contains("refused (reference 4711)"), "{error}");
     assert!(!error.contains("secret"));
     assert!(fresh.has_join_file());
+    let known = crate::identity::load(&fresh.temp.path().join("identity")).unwrap();
+    assert!(matches!(known, Identity::Refused { answer } if answer.contains("(reference 4711)")));
     let patient = timeout(Duration::from_millis(1500), fresh.enroll(Patience::AskAgain)).await;
     assert!(patient.is_err(), "the service goes on asking");
     assert!(server.connections() >= 3);
