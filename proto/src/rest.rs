@@ -659,10 +659,25 @@ pub struct AssignmentResult {
     pub devices: Vec<String>,
     /// Resources it brings or changes.
     pub resources: u64,
+    /// The assignment of the same profile to the same target that it takes the place of.
+    #[serde(default)]
+    pub replaces: Option<Replaced>,
     /// What contradicts it; then nothing was assigned.
     pub conflicts: Vec<ConflictView>,
     /// What the admin should know, such as agents that do not know a kind.
     pub warnings: Vec<String>,
+}
+
+/// An assignment that another takes the place of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Replaced {
+    /// What it pinned, as `base@3`.
+    pub revision: String,
+    /// Parameters that are carried over from it, by name.
+    pub kept: Vec<String>,
+    /// Parameters that it gave and the new revision has no more, by name.
+    pub gone: Vec<String>,
 }
 
 /// Two profiles that want different things of equal weight.
