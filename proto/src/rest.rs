@@ -213,6 +213,9 @@ pub struct Device {
     pub last_seen: Option<Timestamp>,
     /// When it was registered.
     pub registered: Timestamp,
+    /// Since when a machine waits for an admin to let it in as this device.
+    #[serde(default)]
+    pub waiting_since: Option<Timestamp>,
     /// When it enrolled.
     pub enrolled: Option<Timestamp>,
     /// When it first converged whole.
@@ -277,8 +280,20 @@ pub struct Cause {
     pub kind: String,
     /// Which, such as `file:/etc/motd`.
     pub subject: String,
+    /// What is true when the check passes, as its author put it; absent for other kinds.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// How bad it is that the check does not pass; absent for other kinds.
+    #[serde(default)]
+    pub severity: Option<Severity>,
     /// What is wrong with it.
     pub problem: String,
+    /// How many rows show it; at most twenty are reported.
+    #[serde(default)]
+    pub rows: u64,
+    /// The first few of those rows.
+    #[serde(default)]
+    pub evidence: Vec<Map<String, Value>>,
     /// The profile and revision that ask for it, as `base@3`.
     pub profile: Option<String>,
     /// The assignment that brought it, as `base@3 to label:laptop`.

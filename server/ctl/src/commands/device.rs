@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use muster_proto::report::Pause;
 use muster_proto::rest::{
-    AllowReenroll, Approve, Device as View, DeviceDetail, DevicePatch, Import, RevealedPassword,
+    AllowReenroll, Approve, Device as View, DeviceDetail, DevicePatch, DeviceState, Import, RevealedPassword,
 };
 use muster_proto::when::Facts;
 use reqwest::Method;
@@ -190,12 +190,17 @@ pub(crate) fn list(output: &Output, devices: &[View]) -> Result<(), Failure> {
             device.owner.clone().unwrap_or_default(),
             device.labels.join(";"),
             word(&device.state),
-            word(&device.compliance),
+            compliance(device),
             device.failing.to_string(),
             device.os.clone(),
             seen,
         ]
     })
+}
+
+/// How it complies; nothing for a revoked device, which nobody hears of any more.
+fn compliance(device: &View) -> String {
+    if device.state == DeviceState::Revoked { String::new() } else { word(&device.compliance) }
 }
 
 impl Show {
@@ -216,7 +221,7 @@ fn show(detail: &DeviceDetail) -> Result<(), Failure> {
         ("owner", device.owner.clone().unwrap_or_default()),
         ("labels", device.labels.join(", ")),
         ("state", word(&device.state)),
-        ("compliance", word(&device.compliance)),
+        ("compliance", compliance(device)),
         ("os", device.os.clone()),
         ("machine", machine(&detail.facts)),
         ("agent", detail.facts.agent_version.clone()),
@@ -302,6 +307,7 @@ impl ImportArgs {
         self.output.one(&import, |import| {
             let people = match import.new_people {
                 0 => String::new(),
+                1 => ", 1 new person".to_owned(),
                 people => format!(", {people} new people"),
             };
             output::line(format!(

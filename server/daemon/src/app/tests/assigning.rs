@@ -136,7 +136,9 @@ async fn assigning_a_newer_revision_keeps_the_parameters_that_nobody_names() {
     let rig = rig();
     let device = rig.device("PF1", "laptop").await;
     let source = |n: u8| {
-        format!("  - file: {{ path: /etc/ntp, template: \"{n} {{{{ param.server }}}}\" }}\nparams:\n  server: {{ type: host }}\n")
+        format!(
+            "  - file: {{ path: /etc/ntp, template: \"{n} {{{{ param.server }}}}\" }}\nparams:\n  server: {{ type: host }}\n"
+        )
     };
     rig.save("ntp", &source(1)).await;
     let params = BTreeMap::from([("server".to_owned(), "ntp.corp.example".to_owned())]);
