@@ -338,9 +338,26 @@ pub struct Import {
     /// What it takes from so many devices that they keep their state until an admin confirms it.
     #[serde(default)]
     pub removal: Option<Removal>,
+    /// The devices that are new or differ, at most a thousand.
+    #[serde(default)]
+    pub changes: Vec<ImportChange>,
     /// What is wrong; then nothing was imported.
     #[serde(default)]
     pub errors: Vec<SourcePlace>,
+}
+
+/// What an import makes of one device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ImportChange {
+    /// Its serial.
+    pub serial: String,
+    /// Its name afterwards.
+    pub name: String,
+    /// Whether it is registered by this import.
+    pub new: bool,
+    /// What it has when it is new, what differs otherwise, such as `owner: ada -> none`.
+    pub fields: Vec<String>,
 }
 
 /// The code that the device shows.

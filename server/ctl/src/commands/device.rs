@@ -303,6 +303,9 @@ impl ImportArgs {
         if !import.errors.is_empty() {
             return Err(Failure::new("nothing was imported").next("correct the file and import it again"));
         }
+        if self.dry_run && self.output.is_table() {
+            changes(&import)?;
+        }
         let changes = import.new + import.changed > 0;
         self.output.one(&import, |import| {
             let people = match import.new_people {
@@ -321,6 +324,20 @@ impl ImportArgs {
         import.removal.iter().for_each(removal::note);
         Ok(if self.dry_run && changes { Ending::Changes } else { Ending::Fine })
     }
+}
+
+/// What an import would make of each device, a line each.
+fn changes(import: &Import) -> Result<(), Failure> {
+    for change in &import.changes {
+        let what = if change.new { "new" } else { "change" };
+        output::line(format!("{what} {} ({}): {}", change.name, change.serial, change.fields.join(", ")))?;
+    }
+    let listed = u32::try_from(import.changes.len()).unwrap_or(u32::MAX);
+    let more = (import.new + import.changed).saturating_sub(listed);
+    if more > 0 {
+        output::line(format!("and {more} more"))?;
+    }
+    Ok(())
 }
 
 impl ApproveArgs {

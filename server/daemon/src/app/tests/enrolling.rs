@@ -26,6 +26,14 @@ async fn an_import_with_one_wrong_row_changes_nothing() {
 }
 
 #[tokio::test]
+async fn an_import_names_wrong_fields_and_rows_that_contradict_each_other_together() {
+    let rig = rig();
+    let import = rig.import("serial,name\nPF1,lap-ada\nPF1,lap-bob\n0000,lap-cyd\nPF4,lap-dee,laptop").await;
+    let lines: Vec<_> = import.errors.iter().map(|error| error.line).collect();
+    assert_eq!((import.new, lines), (0, vec![3, 4, 5]), "{:?}", import.errors);
+}
+
+#[tokio::test]
 async fn an_import_says_what_it_would_do_does_it_once_and_makes_owners() {
     let rig = rig();
     let csv = "serial,name,owner,labels\nPF1,lap-ada,ada,laptop;canary\nPF2,web-1,,server";
