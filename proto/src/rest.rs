@@ -213,6 +213,9 @@ pub struct Device {
     pub last_seen: Option<Timestamp>,
     /// When it was registered.
     pub registered: Timestamp,
+    /// Since when a machine waits for an admin to let it in as this device.
+    #[serde(default)]
+    pub waiting_since: Option<Timestamp>,
     /// When it enrolled.
     pub enrolled: Option<Timestamp>,
     /// When it first converged whole.
@@ -277,8 +280,20 @@ pub struct Cause {
     pub kind: String,
     /// Which, such as `file:/etc/motd`.
     pub subject: String,
+    /// What is true when the check passes, as its author put it; absent for other kinds.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// How bad it is that the check does not pass; absent for other kinds.
+    #[serde(default)]
+    pub severity: Option<Severity>,
     /// What is wrong with it.
     pub problem: String,
+    /// How many rows show it; at most twenty are reported.
+    #[serde(default)]
+    pub rows: u64,
+    /// The first few of those rows.
+    #[serde(default)]
+    pub evidence: Vec<Map<String, Value>>,
     /// The profile and revision that ask for it, as `base@3`.
     pub profile: Option<String>,
     /// The assignment that brought it, as `base@3 to label:laptop`.
@@ -323,9 +338,26 @@ pub struct Import {
     /// What it takes from so many devices that they keep their state until an admin confirms it.
     #[serde(default)]
     pub removal: Option<Removal>,
+    /// The devices that are new or differ, at most a thousand.
+    #[serde(default)]
+    pub changes: Vec<ImportChange>,
     /// What is wrong; then nothing was imported.
     #[serde(default)]
     pub errors: Vec<SourcePlace>,
+}
+
+/// What an import makes of one device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ImportChange {
+    /// Its serial.
+    pub serial: String,
+    /// Its name afterwards.
+    pub name: String,
+    /// Whether it is registered by this import.
+    pub new: bool,
+    /// What it has when it is new, what differs otherwise, such as `owner: ada -> none`.
+    pub fields: Vec<String>,
 }
 
 /// The code that the device shows.
@@ -659,10 +691,25 @@ pub struct AssignmentResult {
     pub devices: Vec<String>,
     /// Resources it brings or changes.
     pub resources: u64,
+    /// The assignment of the same profile to the same target that it takes the place of.
+    #[serde(default)]
+    pub replaces: Option<Replaced>,
     /// What contradicts it; then nothing was assigned.
     pub conflicts: Vec<ConflictView>,
     /// What the admin should know, such as agents that do not know a kind.
     pub warnings: Vec<String>,
+}
+
+/// An assignment that another takes the place of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Replaced {
+    /// What it pinned, as `base@3`.
+    pub revision: String,
+    /// Parameters that are carried over from it, by name.
+    pub kept: Vec<String>,
+    /// Parameters that it gave and the new revision has no more, by name.
+    pub gone: Vec<String>,
 }
 
 /// Two profiles that want different things of equal weight.

@@ -133,6 +133,12 @@ impl<'n> Device<'n> {
         Ok(command::command(self.entered(argv)?))
     }
 
+    /// What root types on this host for a shell on the device.
+    pub fn entrance(&self) -> Result<String> {
+        let power = self.power.as_ref().with_context(|| format!("{} is off", self.name))?;
+        Ok(format!("nsenter -a -t {} -- env -i {PATH} HOME=/root TERM=\"$TERM\" bash", power.leader))
+    }
+
     /// The process id on this host of what has the process id `inside` on the device.
     pub fn host_pid(&self, inside: u32) -> Result<u32> {
         let power = self.power.as_ref().with_context(|| format!("{} is off", self.name))?;

@@ -119,6 +119,12 @@ pub(crate) fn ago(time: Option<Timestamp>) -> String {
     }
 }
 
+/// A number of things: `1 check`, `2 checks`.
+pub(crate) fn count(number: impl TryInto<u64>, thing: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A word of the API as people read it: `not_applicable` is `not applicable`.
 pub(crate) fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {

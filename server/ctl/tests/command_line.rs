@@ -129,7 +129,10 @@ fn the_first_day_goes_as_an_admin_types_it() {
     let dry = place.muster(&["device", "import", &devices, "--dry-run"], "");
     assert_eq!(
         (dry.code, dry.out.as_str()),
-        (2, "2 new, 0 changed, 0 unchanged, 1 new people (nothing was imported)\n")
+        (
+            2,
+            "new lap-ada (SN1): name: lap-ada, owner: ada, labels: laptop\nnew srv1 (SN2): name: srv1, labels: server\n2 new, 0 changed, 0 unchanged, 1 new person (nothing was imported)\n"
+        )
     );
     place.ok(&["device", "import", &devices]);
     insta::assert_snapshot!("devices", place.ok(&["device", "list"]));

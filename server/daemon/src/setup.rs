@@ -62,6 +62,7 @@ impl Setup {
         }
         let config = folder.read_config()?;
         let authority = Authority::open(&folder.authority())?;
+        self.refuse_another_name(&config.name, authority.trust_domain())?;
         let record = Record::open(&folder, &config, &authority).await?;
         let right = Identity::local_root().administer()?;
         let secret = match record.app.create_setup_link(&right).await {
@@ -88,6 +89,24 @@ impl Setup {
         }
         writeln!(out, "{}\n", warning(&self.data, authority.holds_root_key()))?;
         writeln!(out, "Next: open the link, or run: muster setup - --name YOU")?;
+        Ok(())
+    }
+
+    /// A folder is set up once: an option that asks for something else was not heeded, and is not passed over.
+    fn refuse_another_name(&self, name: &str, domain: &TrustDomain) -> Result<()> {
+        let folder = self.data.display();
+        if let Some(given) = self.name.as_ref().filter(|given| !given.eq_ignore_ascii_case(name)) {
+            bail!(
+                "{folder} is set up with --name {name} already, not {given}: leave --name out for a new link, \
+                 or give another --data to set up another server"
+            );
+        }
+        if let Some(given) = self.trust_domain.as_ref().filter(|given| **given != domain.to_string()) {
+            bail!(
+                "{folder} is set up with --trust-domain {domain} already, not {given}, and that never changes: \
+                 leave --trust-domain out for a new link, or give another --data to set up another server"
+            );
+        }
         Ok(())
     }
 

@@ -49,3 +49,21 @@ fn a_link_that_the_account_planted_leads_root_nowhere() {
     assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
     assert_eq!(fs::metadata(data.join("setup-link")).unwrap().uid(), ACCOUNT);
 }
+
+#[test]
+fn another_name_than_the_folder_was_set_up_with_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let first = setup(&data);
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    for (option, other) in [("--name", "other.example"), ("--trust-domain", "other.example")] {
+        let again = Command::new(env!("CARGO_BIN_EXE_muster-server"))
+            .args(["setup", option, other, "--yes", "--data"])
+            .arg(&data)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&again.stderr).into_owned();
+        assert_eq!(again.status.code(), Some(1), "{said}");
+        assert!(said.contains("already, not other.example"), "{said}");
+    }
+}

@@ -254,5 +254,18 @@ pub fn may_be_approved(device: &Registered, now: Timestamp) -> bool {
     }
 }
 
+/// An approval code as it was made, however a person typed it: `7kq m2d` is `7KQ-M2D`.
+pub fn typed_code(text: &str) -> String {
+    let mut code: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
+    code.make_ascii_uppercase();
+    if code.len() == CODE_LENGTH {
+        code.insert(CODE_LENGTH / 2, '-');
+    }
+    code
+}
+
+/// Letters and digits of an approval code; a hyphen stands in their middle.
+const CODE_LENGTH: usize = 6;
+
 #[cfg(test)]
 mod tests;

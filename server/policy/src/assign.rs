@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use muster_proto::profile::Profile;
 use muster_proto::state::{Applied, Mode};
 use muster_proto::{DeviceId, Digest, ProfileName, RevisionNumber};
 
@@ -123,6 +124,35 @@ pub fn tried(mut holding: Vec<Applied>, draft: &Draft) -> (Vec<Applied>, Vec<Str
     (holding, replaced)
 }
 
+/// Parameters of an assignment that takes the place of another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// What the new assignment gives: what was named, and what the old one gave beside it.
+    pub params: BTreeMap<String, String>,
+    /// Names that come from the old one.
+    pub kept: Vec<String>,
+    /// Names that the old one gave and the new revision has no more.
+    pub gone: Vec<String>,
+}
+
+/// Carries parameters over: whoever assigns a newer revision means the same values unless they name others.
+pub fn carry_over(
+    profile: &Profile,
+    named: &BTreeMap<String, String>,
+    before: &BTreeMap<String, String>,
+) -> Carried {
+    let mut carried = Carried { params: named.clone(), ..Carried::default() };
+    for (name, value) in before.iter().filter(|(name, _)| !named.contains_key(*name)) {
+        if profile.params.keys().any(|param| param.as_str() == name) {
+            carried.params.insert(name.clone(), value.clone());
+            carried.kept.push(name.clone());
+        } else {
+            carried.gone.push(name.clone());
+        }
+    }
+    carried
+}
+
 impl Assignment {
     fn takes_the_place_of(&self, other: &Self) -> bool {
         self.profile == other.profile
@@ -207,6 +237,21 @@ mod tests {
             assignment("two", "base", 3, Target::Label("b".into())),
         ];
         assert_eq!(held(&all, &["a", "b"]), ["one", "two"]);
+    }
+
+    #[test]
+    fn parameters_that_nobody_names_are_kept_as_far_as_the_new_revision_has_them() {
+        let source = serde_json::json!({"muster": 1, "profile": "base", "params": {
+            "ntp": {"type": "host"}, "site": {"type": "string", "default": "main"},
+        }});
+        let profile = Profile::parse(&source).unwrap();
+        let map = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let before = map(&[("ntp", "old.corp.example"), ("site", "east"), ("proxy", "p.corp.example")]);
+        let carried = carry_over(&profile, &map(&[("ntp", "new.corp.example")]), &before);
+        assert_eq!(carried.params, map(&[("ntp", "new.corp.example"), ("site", "east")]));
+        assert_eq!((carried.kept, carried.gone), (vec!["site".to_owned()], vec!["proxy".to_owned()]));
     }
 
     proptest::proptest! {

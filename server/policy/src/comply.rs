@@ -76,6 +76,10 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
 
 /// How a device stands now, silence counted in.
 pub fn standing(judged: Compliance, state: DeviceState, stale_at: Timestamp, now: Timestamp) -> Compliance {
+    if state == DeviceState::Revoked {
+        // What it last reported says nothing of how it is now, and it is nobody's to manage any more.
+        return Compliance::Unmanaged;
+    }
     let can_be_stale = matches!(state, DeviceState::Enrolled | DeviceState::Ready);
     if can_be_stale && judged != Compliance::Unmanaged && stale_at < now { Compliance::Stale } else { judged }
 }
@@ -195,6 +199,7 @@ mod tests {
         assert_eq!(stand(Compliance::Failing, DeviceState::Enrolled, 101), Compliance::Stale);
         assert_eq!(stand(Compliance::Unmanaged, DeviceState::Ready, 101), Compliance::Unmanaged);
         assert_eq!(stand(Compliance::Unknown, DeviceState::Registered, 101), Compliance::Unknown);
+        assert_eq!(stand(Compliance::Compliant, DeviceState::Revoked, 100), Compliance::Unmanaged);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::resource::value::AccountName;
-use muster_proto::rest::SourcePlace;
+use muster_proto::rest::{ImportChange, SourcePlace};
 
 use crate::name;
 
@@ -17,6 +17,8 @@ pub struct Columns {
     name: Option<usize>,
     owner: Option<usize>,
     labels: Option<usize>,
+    /// How many the first row names.
+    width: usize,
 }
 
 /// A device as a row wants it, checked. What is `None` stays as it is.
@@ -104,6 +106,7 @@ impl Columns {
             name: at(&["name"]),
             owner: at(&["owner", "assigned user"]),
             labels: at(&["labels", "group tag"]),
+            width: header.len(),
         })
     }
 
@@ -138,8 +141,55 @@ impl Columns {
             let labels: Result<BTreeSet<_>, _> = labels.map(|l| name::label(l).map(str::to_owned)).collect();
             labels.map(|labels| row.labels = Some(labels)).map_err(|e| e.to_string())
         });
+        if fields.len() > self.width {
+            let message = format!(
+                "{} fields, but the first row names {} columns; labels are split by ; as in laptop;canary",
+                fields.len(),
+                self.width
+            );
+            errors.push(SourcePlace { line, column: self.width as u64 + 1, message });
+        }
         if errors.is_empty() { Ok(row) } else { Err(errors) }
     }
+}
+
+impl Plan {
+    /// Device by device what the import changes, the new ones first.
+    pub fn changes(&self, present: &Present) -> Vec<ImportChange> {
+        let change = |record: &Record, before: Option<&Record>| ImportChange {
+            serial: record.serial.clone(),
+            name: record.name.clone(),
+            new: before.is_none(),
+            fields: differences(before, record),
+        };
+        let new = self.new.iter().map(|record| change(record, None));
+        new.chain(self.changed.iter().map(|record| change(record, present.devices.get(&record.serial))))
+            .collect()
+    }
+}
+
+/// What differs, such as `owner: ada -> none`; of a new device what it has.
+fn differences(before: Option<&Record>, after: &Record) -> Vec<String> {
+    let labels = |record: &Record| record.labels.iter().map(String::as_str).collect::<Vec<_>>().join(";");
+    let fields = [
+        ("name", before.map(|b| b.name.clone()), after.name.clone()),
+        (
+            "owner",
+            before.map(|b| b.owner.clone().unwrap_or_default()),
+            after.owner.clone().unwrap_or_default(),
+        ),
+        ("labels", before.map(labels), labels(after)),
+    ];
+    let or_none = |text: String| if text.is_empty() { "none".to_owned() } else { text };
+    fields
+        .into_iter()
+        .filter_map(|(field, before, after)| match before {
+            Some(before) if before == after => None,
+            Some(before) => Some(format!("{field}: {} -> {}", or_none(before), or_none(after))),
+            None if after.is_empty() => None,
+            None => Some(format!("{field}: {after}")),
+        })
+        .collect()
 }
 
 /// What the rows change, or everything that keeps them from being imported.
@@ -262,6 +312,34 @@ mod tests {
         let errors = rows("serial,name,owner,labels\nPF1,../x,ada,ok\n0000,fine,Bob;x,a b").unwrap_err();
         let places: Vec<_> = errors.iter().map(|e| (e.line, e.column)).collect();
         assert_eq!(places, [(2, 2), (3, 1), (3, 3), (3, 4)]);
+    }
+
+    #[test]
+    fn a_row_with_more_fields_than_the_first_names_its_line_and_how_labels_are_split() {
+        let errors = rows("serial,name,owner,labels\nPF1,lap-ada,ada,laptop,canary").unwrap_err();
+        assert_eq!((errors.len(), errors[0].line, errors[0].column), (1, 2, 5));
+        assert!(errors[0].message.contains("laptop;canary"), "{errors:?}");
+    }
+
+    #[test]
+    fn the_changes_say_which_devices_are_new_and_what_differs_of_the_others() {
+        let ada = Record {
+            serial: "PF1".into(),
+            name: "lap-ada".into(),
+            owner: Some("ada".into()),
+            labels: ["laptop".to_owned()].into(),
+        };
+        let present = present(&[ada]);
+        let text = "serial,name,owner,labels\nPF1,lap-ada,,laptop;canary\nPF2,web,,";
+        let changes = plan(&rows(text).unwrap(), &present).unwrap().changes(&present);
+        let said: Vec<_> = changes.iter().map(|c| (c.name.as_str(), c.new, c.fields.join(", "))).collect();
+        assert_eq!(
+            said,
+            [
+                ("web", true, "name: web".to_owned()),
+                ("lap-ada", false, "owner: ada -> none, labels: laptop -> canary;laptop".to_owned()),
+            ]
+        );
     }
 
     #[test]

@@ -56,6 +56,16 @@ pub fn now(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<Interval>, StoreErro
     )
 }
 
+/// What a device that is asked no more was last found to be: the results that ended last, all at once.
+pub fn last(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<Interval>, StoreError> {
+    tx.query(
+        "SELECT check_id, from_at, to_at, verdict, document FROM check_result
+         WHERE device = $1 AND to_at = (SELECT MAX(to_at) FROM check_result WHERE device = $1) ORDER BY check_id",
+        &[device.into()],
+        read,
+    )
+}
+
 /// All results that a check ever had on a device, the oldest first.
 pub fn history(tx: &mut Tx<'_>, device: DeviceId, check: &str) -> Result<Vec<Interval>, StoreError> {
     tx.query(
@@ -168,14 +178,14 @@ pub fn troubles(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<Trouble>, StoreError>
     )
 }
 
-/// Names of some devices with a trouble.
-pub fn examples(tx: &mut Tx<'_>, trouble: &Trouble, limit: u32) -> Result<Vec<String>, StoreError> {
+/// Names of some devices with a trouble, and what each says of it.
+pub fn examples(tx: &mut Tx<'_>, trouble: &Trouble, limit: u32) -> Result<Vec<(String, String)>, StoreError> {
     let verdict: Param<'_> = trouble.verdict.into();
     tx.query(
-        "SELECT d.name FROM check_result c JOIN device d ON d.id = c.device
+        "SELECT d.name, c.document FROM check_result c JOIN device d ON d.id = c.device
          WHERE c.to_at IS NULL AND c.verdict IN ('fail', 'unknown') AND c.verdict = $1 AND c.profile = $2
              AND c.revision = $3 AND c.check_id = $4 LIMIT $5",
         &[verdict, (&trouble.profile).into(), trouble.revision.into(), (&trouble.check).into(), limit.into()],
-        |row| row.get(0),
+        |row| Ok((row.get(0)?, row.get(1)?)),
     )
 }

@@ -95,10 +95,16 @@ pub fn tally(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<(OutcomeKind, u32)
     )
 }
 
-/// How many outcomes of each kind a profile has over all devices.
+/// A revoked device's outcomes are proof of how it was, and no trouble of the fleet.
+const NOT_REVOKED: &str = "device NOT IN (SELECT id FROM device WHERE state = 'revoked')";
+
+/// How many outcomes of each kind a profile has over all devices that are not revoked.
 pub fn tally_of_profile(tx: &mut Tx<'_>, profile: &str) -> Result<Vec<(String, u64)>, StoreError> {
     tx.query(
-        "SELECT outcome, COUNT(*) FROM outcome WHERE profile = $1 GROUP BY outcome ORDER BY outcome",
+        &format!(
+            "SELECT outcome, COUNT(*) FROM outcome WHERE profile = $1 AND {NOT_REVOKED}
+             GROUP BY outcome ORDER BY outcome"
+        ),
         &[profile.into()],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )
@@ -107,9 +113,11 @@ pub fn tally_of_profile(tx: &mut Tx<'_>, profile: &str) -> Result<Vec<(String, u
 /// Troubles, those of most devices first.
 pub fn troubles(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<Trouble>, StoreError> {
     tx.query(
-        "SELECT resource, outcome, profile, revision, COUNT(*) AS devices FROM outcome
-         WHERE outcome IN ('drifted', 'failed', 'blocked', 'unsupported')
-         GROUP BY outcome, profile, revision, resource ORDER BY devices DESC, resource LIMIT $1",
+        &format!(
+            "SELECT resource, outcome, profile, revision, COUNT(*) AS devices FROM outcome
+             WHERE outcome IN ('drifted', 'failed', 'blocked', 'unsupported') AND {NOT_REVOKED}
+             GROUP BY outcome, profile, revision, resource ORDER BY devices DESC, resource LIMIT $1"
+        ),
         &[limit.into()],
         |row| {
             Ok(Trouble {
@@ -129,7 +137,7 @@ pub fn examples(tx: &mut Tx<'_>, trouble: &Trouble, limit: u32) -> Result<Vec<(S
     tx.query(
         "SELECT d.name, o.document FROM outcome o JOIN device d ON d.id = o.device
          WHERE o.outcome IN ('drifted', 'failed', 'blocked', 'unsupported') AND o.outcome = $1 AND o.profile = $2
-             AND o.revision = $3 AND o.resource = $4 LIMIT $5",
+             AND o.revision = $3 AND o.resource = $4 AND d.state <> 'revoked' LIMIT $5",
         &[
             outcome,
             (&trouble.profile).into(),

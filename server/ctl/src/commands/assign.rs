@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use muster_proto::rest::{AssignmentResult, Device, NewAssignment};
+use muster_proto::rest::{AssignmentResult, Device, NewAssignment, Replaced};
 use muster_proto::state::Mode;
 
 use super::profile::reference;
 use crate::api::Api;
 use crate::failure::{Ending, Failure};
+use crate::output::count;
 use crate::span::span;
 use crate::{output, terminal};
 
@@ -18,6 +19,8 @@ use crate::{output, terminal};
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Assign a profile revision to a device, a label or everyone
+///
+/// Takes the place of an assignment of the same profile to the same target; parameters that are not named are kept.
 #[derive(Args)]
 #[command(
     after_help = "Example:\n  muster assign base@3 --to label:laptop --param ntp=ntp.corp.example\n  muster assign base --to everyone --mode audit --yes --wait 5m"
@@ -104,11 +107,23 @@ fn summary(result: &AssignmentResult) -> String {
     let more = if devices > NAMED { ", ..." } else { "" };
     let named = if devices == 0 { String::new() } else { format!(" ({names}{more})") };
     format!(
-        "{devices} {}{named}: {} resources, {} conflicts",
-        if devices == 1 { "device" } else { "devices" },
-        result.resources,
-        result.conflicts.len()
+        "{}{named}: {}, {}{}",
+        count(devices, "device"),
+        count(result.resources, "resource"),
+        count(result.conflicts.len(), "conflict"),
+        result.replaces.as_ref().map(replaces).unwrap_or_default()
     )
+}
+
+fn replaces(replaced: &Replaced) -> String {
+    let params = |names: &[String], what: &str| {
+        let word = if names.len() == 1 { "param" } else { "params" };
+        (!names.is_empty()).then(|| format!("{word} {} {what}", names.join(", ")))
+    };
+    let parts = [params(&replaced.kept, "kept"), params(&replaced.gone, "no longer in the profile")];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    let detail = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join("; ")) };
+    format!("; replaces {}{detail}", replaced.revision)
 }
 
 fn refuse_conflicts(result: &AssignmentResult) -> Result<(), Failure> {
@@ -171,4 +186,24 @@ pub(crate) fn param(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .ok_or_else(|| "write it as NAME=VALUE".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_says_what_is_replaced_and_what_is_kept_of_it() {
+        let revision = "base@3".to_owned();
+        let replaced = |kept: &[&str], gone: &[&str]| {
+            let own = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
+            replaces(&Replaced { revision: revision.clone(), kept: own(kept), gone: own(gone) })
+        };
+        assert_eq!(replaced(&[], &[]), "; replaces base@3");
+        assert_eq!(replaced(&["ntp"], &[]), "; replaces base@3 (param ntp kept)");
+        assert_eq!(
+            replaced(&["ntp", "site"], &["proxy"]),
+            "; replaces base@3 (params ntp, site kept; param proxy no longer in the profile)"
+        );
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use muster_proto::report::Pause;
 use muster_proto::rest::{
-    AllowReenroll, Approve, Device as View, DeviceDetail, DevicePatch, Import, RevealedPassword,
+    AllowReenroll, Approve, Device as View, DeviceDetail, DevicePatch, DeviceState, Import, RevealedPassword,
 };
 use muster_proto::when::Facts;
 use reqwest::Method;
@@ -190,12 +190,17 @@ pub(crate) fn list(output: &Output, devices: &[View]) -> Result<(), Failure> {
             device.owner.clone().unwrap_or_default(),
             device.labels.join(";"),
             word(&device.state),
-            word(&device.compliance),
+            compliance(device),
             device.failing.to_string(),
             device.os.clone(),
             seen,
         ]
     })
+}
+
+/// How it complies; nothing for a revoked device, which nobody hears of any more.
+fn compliance(device: &View) -> String {
+    if device.state == DeviceState::Revoked { String::new() } else { word(&device.compliance) }
 }
 
 impl Show {
@@ -216,7 +221,7 @@ fn show(detail: &DeviceDetail) -> Result<(), Failure> {
         ("owner", device.owner.clone().unwrap_or_default()),
         ("labels", device.labels.join(", ")),
         ("state", word(&device.state)),
-        ("compliance", word(&device.compliance)),
+        ("compliance", compliance(device)),
         ("os", device.os.clone()),
         ("machine", machine(&detail.facts)),
         ("agent", detail.facts.agent_version.clone()),
@@ -298,10 +303,14 @@ impl ImportArgs {
         if !import.errors.is_empty() {
             return Err(Failure::new("nothing was imported").next("correct the file and import it again"));
         }
+        if self.dry_run && self.output.is_table() {
+            changes(&import)?;
+        }
         let changes = import.new + import.changed > 0;
         self.output.one(&import, |import| {
             let people = match import.new_people {
                 0 => String::new(),
+                1 => ", 1 new person".to_owned(),
                 people => format!(", {people} new people"),
             };
             output::line(format!(
@@ -315,6 +324,20 @@ impl ImportArgs {
         import.removal.iter().for_each(removal::note);
         Ok(if self.dry_run && changes { Ending::Changes } else { Ending::Fine })
     }
+}
+
+/// What an import would make of each device, a line each.
+fn changes(import: &Import) -> Result<(), Failure> {
+    for change in &import.changes {
+        let what = if change.new { "new" } else { "change" };
+        output::line(format!("{what} {} ({}): {}", change.name, change.serial, change.fields.join(", ")))?;
+    }
+    let listed = u32::try_from(import.changes.len()).unwrap_or(u32::MAX);
+    let more = (import.new + import.changed).saturating_sub(listed);
+    if more > 0 {
+        output::line(format!("and {more} more"))?;
+    }
+    Ok(())
 }
 
 impl ApproveArgs {

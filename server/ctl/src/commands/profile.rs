@@ -137,10 +137,10 @@ impl Check {
         for file in &self.files {
             match read(file) {
                 Ok((_, profile)) => output::line(format!(
-                    "{}: {} resources and {} checks are well written",
+                    "{}: well written, {} and {}",
                     file.display(),
-                    profile.resources.len(),
-                    profile.checks.len()
+                    output::count(profile.resources.len(), "resource"),
+                    output::count(profile.checks.len(), "check")
                 ))?,
                 Err(Unread::Failure(failure)) => return Err(failure),
                 Err(Unread::Errors(errors)) => {

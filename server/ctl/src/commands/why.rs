@@ -1,7 +1,7 @@
 //! `muster why`: the chain from what is wrong on a device to who asked for it.
 
 use clap::Args;
-use muster_proto::rest::{Cause, Compliance, DeviceDetail, DevicePause};
+use muster_proto::rest::{Cause, Compliance, DeviceDetail, DevicePause, DeviceState};
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
@@ -29,14 +29,26 @@ impl Why {
     }
 }
 
-const HEADER: [&str; 8] =
-    ["kind", "subject", "problem", "profile", "assignment", "assigned by", "since", "remedy"];
+const HEADER: [&str; 10] = [
+    "kind",
+    "subject",
+    "title",
+    "severity",
+    "problem",
+    "profile",
+    "assignment",
+    "assigned by",
+    "since",
+    "remedy",
+];
 
 fn cells(cause: &Cause) -> Vec<String> {
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
     vec![
         cause.kind.clone(),
         cause.subject.clone(),
+        text(&cause.title),
+        cause.severity.as_ref().map(word).unwrap_or_default(),
         cause.problem.clone(),
         text(&cause.profile),
         text(&cause.assignment),
@@ -52,6 +64,16 @@ pub(crate) fn print(detail: &DeviceDetail) -> Result<(), Failure> {
         output::line(pause(&detail.device.name, paused))?;
     }
     let device = &detail.device;
+    match device.state {
+        DeviceState::Revoked if detail.causes.is_empty() => {
+            return output::line(format!(
+                "{} is revoked: nothing it says is accepted any more.",
+                device.name
+            ));
+        }
+        DeviceState::Registered => return never_seen(detail),
+        _ => {}
+    }
     if detail.causes.is_empty() {
         let sentence = match device.compliance {
             Compliance::Compliant => "is compliant",
@@ -64,7 +86,10 @@ pub(crate) fn print(detail: &DeviceDetail) -> Result<(), Failure> {
     }
     output::line(format!("{} is {} because:", device.name, word(&device.compliance)))?;
     for cause in &detail.causes {
-        output::line(format!("  {}: {}", cause.subject, cause.problem))?;
+        output::line(format!("  {}", headline(cause)))?;
+        for row in rows(cause) {
+            output::line(format!("      {row}"))?;
+        }
         if let Some(since) = cause.since {
             output::line(format!("    since {since}"))?;
         }
@@ -95,4 +120,74 @@ fn pause(name: &str, paused: &DevicePause) -> String {
         "{name} is paused since {}{until} by {} ({}{reason}), {changes}.",
         pause.since, pause.by, pause.target
     )
+}
+
+/// Of a device that nobody has seen there is one thing to say.
+fn never_seen(detail: &DeviceDetail) -> Result<(), Failure> {
+    for cause in &detail.causes {
+        let remedy = cause.remedy.as_deref().unwrap_or_default();
+        output::line(format!("{} is {}: {remedy}.", cause.subject, cause.problem))?;
+    }
+    Ok(())
+}
+
+/// What is wrong with what: a check by its title and id.
+fn headline(cause: &Cause) -> String {
+    let severity = cause.severity.as_ref().map(|s| format!(" (severity {})", word(s))).unwrap_or_default();
+    match &cause.title {
+        Some(title) => format!("check {} ({title}){severity}: {}", cause.subject, cause.problem),
+        None => format!("{}{severity}: {}", cause.subject, cause.problem),
+    }
+}
+
+/// The longest value of a row that is shown.
+const VALUE: usize = 80;
+
+/// The rows that show it, as `username=bob uid=1001`, and how many more there are.
+fn rows(cause: &Cause) -> Vec<String> {
+    let mut lines: Vec<String> = cause
+        .evidence
+        .iter()
+        .map(|row| {
+            row.iter().map(|(name, value)| format!("{name}={}", short(value))).collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    let more = cause.rows.saturating_sub(cause.evidence.len() as u64);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
+
+fn short(value: &serde_json::Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    if text.chars().count() <= VALUE {
+        return text;
+    }
+    text.chars().take(VALUE).chain("...".chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause() -> Cause {
+        serde_json::from_value(serde_json::json!({
+            "kind": "check", "subject": "no-empty-passwords", "title": "No account has an empty password",
+            "severity": "high", "problem": "fails: 5 rows should not be there", "rows": 5,
+            "evidence": [{"username": "bob", "uid": 1001}, {"username": "x".repeat(200)}],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_failing_check_says_its_title_how_bad_it_is_and_the_first_rows() {
+        assert_eq!(
+            headline(&cause()),
+            "check no-empty-passwords (No account has an empty password) (severity high): fails: 5 rows should not be there"
+        );
+        let rows = rows(&cause());
+        assert_eq!((rows.len(), rows[0].contains("username=bob"), rows[2].as_str()), (3, true, "and 3 more"));
+        assert!(rows[1].len() < 100, "a long value is cut: {}", rows[1]);
+    }
 }

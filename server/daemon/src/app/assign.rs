@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster_policy::assign::{Assignment, Target};
+use muster_policy::assign::{self, Assignment, Target};
 use muster_policy::rights::{AdminRight, ViewRight};
 use muster_policy::{compile, name};
 use muster_proto::profile::Profile;
-use muster_proto::rest::{AssignmentResult, AssignmentView, ConflictView, NewAssignment};
+use muster_proto::rest::{AssignmentResult, AssignmentView, ConflictView, NewAssignment, Replaced};
 use muster_proto::state::DesiredState;
 use muster_proto::when::Facts;
 use muster_proto::{DeviceId, RevisionNumber, Timestamp};
@@ -27,6 +27,7 @@ struct Preview {
     row: AssignmentRow,
     /// Assignments of the same profile to the same target, which it takes the place of.
     replaced: Vec<AssignmentRow>,
+    replaces: Option<Replaced>,
     devices: Vec<DeviceRow>,
     resources: u64,
     conflicts: Vec<ConflictView>,
@@ -99,8 +100,13 @@ fn preview(
     let number = request.revision.map_or(newest, RevisionNumber);
     let revision = profile::find_revision(tx, &request.profile, number.0)?;
     let profile = read_profile(tx, &revision.profile, revision.digest)?;
-    profile.bind_params(&request.params).map_err(AppError::Invalid)?;
     let (target_kind, target) = read_target(tx, &request.target)?;
+    let same = |other: &AssignmentRow| {
+        other.profile == request.profile && other.target_kind == target_kind && other.target == target
+    };
+    let (replaced, kept): (Vec<_>, Vec<_>) = muster_store::assignment::list(tx)?.into_iter().partition(same);
+    let (params, replaces) = carry_over(&profile, &request.params, &replaced);
+    profile.bind_params(&params).map_err(AppError::Invalid)?;
     let row = AssignmentRow {
         id: secret::id("as-"),
         profile: request.profile.clone(),
@@ -110,15 +116,11 @@ fn preview(
         target,
         precedence: request.precedence,
         mode: request.mode,
-        params: request.params.clone(),
+        params,
         created_by: actor.to_owned(),
         created: now,
     };
     let assignment = recompile::assignment(&row)?;
-    let same = |other: &AssignmentRow| {
-        other.profile == row.profile && other.target_kind == row.target_kind && other.target == row.target
-    };
-    let (replaced, kept): (Vec<_>, Vec<_>) = muster_store::assignment::list(tx)?.into_iter().partition(same);
     let mut all: Vec<_> = kept.iter().map(recompile::assignment).collect::<Result<_, _>>()?;
     all.push(assignment.clone());
     let mut devices = Vec::new();
@@ -131,6 +133,7 @@ fn preview(
         resources: profile.resources.len() as u64,
         row,
         replaced,
+        replaces,
         devices,
     })
 }
@@ -156,10 +159,23 @@ impl Preview {
             assignment,
             devices: self.devices.into_iter().take(NAMES).map(|device| device.name).collect(),
             resources: self.resources,
+            replaces: self.replaces,
             conflicts: self.conflicts,
             warnings: self.warnings,
         }
     }
+}
+
+/// The parameters of an assignment, with those of the one it takes the place of; there is never more than one.
+fn carry_over(
+    profile: &Profile,
+    named: &BTreeMap<String, String>,
+    replaced: &[AssignmentRow],
+) -> (BTreeMap<String, String>, Option<Replaced>) {
+    let Some(old) = replaced.first() else { return (named.clone(), None) };
+    let carried = assign::carry_over(profile, named, &old.params);
+    let revision = format!("{}@{}", old.profile, old.revision);
+    (carried.params, Some(Replaced { revision, kept: carried.kept, gone: carried.gone }))
 }
 
 /// Contradictions of this profile with others, on any of these devices. Devices with the same revisions, owner and facts

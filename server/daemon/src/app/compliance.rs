@@ -3,7 +3,7 @@
 use muster_policy::comply;
 use muster_policy::rights::ViewRight;
 use muster_proto::Timestamp;
-use muster_proto::check::{CheckResult, Verdict};
+use muster_proto::check::{CheckResult, MAX_EVIDENCE, Verdict};
 use muster_proto::report::{Outcome, OutcomeKind};
 use muster_proto::rest::{CauseGroup, ComplianceReport, Day, Need, Overview};
 use muster_store::device::{Filter, Sort, Window};
@@ -102,11 +102,15 @@ fn causes(tx: &mut Tx<'_>) -> Result<Vec<CauseGroup>, StoreError> {
     }
     for trouble in muster_store::check::troubles(tx, CAUSES)? {
         let examples = muster_store::check::examples(tx, &trouble, EXAMPLES)?;
+        let word = verdict_word(trouble.verdict);
+        let reason = examples.iter().find_map(|(_, document)| {
+            serde_json::from_str::<CheckResult>(document).ok().and_then(|result| result.reason)
+        });
         causes.push(CauseGroup {
-            problem: verdict_word(trouble.verdict).to_owned(),
+            problem: reason.map_or_else(|| word.to_owned(), |reason| format!("{word}: {reason}")),
             profile: pinned(&trouble.profile, trouble.revision),
             devices: trouble.devices,
-            examples,
+            examples: examples.into_iter().map(|(name, _)| name).collect(),
             subject: trouble.check,
         });
     }
@@ -179,8 +183,15 @@ pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
 
 /// Why a result is not a pass, in a sentence.
 pub(super) fn verdict_problem(result: &CheckResult) -> String {
-    match &result.reason {
-        Some(reason) => format!("{}: {reason}", verdict_word(result.verdict)),
-        None => verdict_word(result.verdict).to_owned(),
+    let word = verdict_word(result.verdict);
+    match (&result.reason, result.verdict, result.evidence.len()) {
+        (Some(reason), _, _) => format!("{word}: {reason}"),
+        (None, Verdict::Fail, 0) => format!("{word}: the question found no row, and needs one to pass"),
+        (None, Verdict::Fail, 1) => format!("{word}: 1 row should not be there"),
+        (None, Verdict::Fail, rows) => {
+            let more = if rows >= MAX_EVIDENCE { " or more" } else { "" };
+            format!("{word}: {rows}{more} rows should not be there")
+        }
+        (None, _, _) => word.to_owned(),
     }
 }

@@ -1,11 +1,11 @@
 //! One device in depth: why it is not compliant, its resources, checks, history and tables.
 
 use muster_policy::rights::ViewRight;
+use muster_proto::Timestamp;
 use muster_proto::report::{Event, Outcome, Pause};
 use muster_proto::rest::{
-    CheckView, DeviceDetail, HistoryEntry, Page, PendingClaims, ResourceView, TableView,
+    CheckView, DeviceDetail, DeviceState, HistoryEntry, Page, PendingClaims, ResourceView, TableView,
 };
-use muster_proto::{DeviceId, Timestamp};
 use muster_store::device::DeviceRow;
 use muster_store::outcome::OutcomeRow;
 use muster_store::report::EventRow;
@@ -77,7 +77,7 @@ impl App {
         self.store()
             .read(move |tx| {
                 let device = device::find(tx, &called)?;
-                check_views(tx, device.id)
+                check_views(tx, &device)
             })
             .await
     }
@@ -175,10 +175,14 @@ fn resource_view(row: &OutcomeRow) -> Result<ResourceView, AppError> {
     })
 }
 
-fn check_views(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<CheckView>, AppError> {
+fn check_views(tx: &mut Tx<'_>, device: &DeviceRow) -> Result<Vec<CheckView>, AppError> {
+    let results = match device.state {
+        DeviceState::Revoked => muster_store::check::last(tx, device.id)?,
+        _ => muster_store::check::now(tx, device.id)?,
+    };
     let mut rules = Rules::default();
     let mut views = Vec::new();
-    for interval in muster_store::check::now(tx, device)? {
+    for interval in results {
         let result: muster_proto::check::CheckResult = serde_json::from_str(&interval.document)
             .map_err(|error| AppError::Defect(format!("result of {}: {error}", interval.check)))?;
         let check = rules.check(tx, &result.profile, result.revision, &result.id)?;

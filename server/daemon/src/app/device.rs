@@ -75,7 +75,7 @@ impl App {
         self.store()
             .write(move |tx| {
                 let device = find(tx, &called)?;
-                let code = request.code.trim().to_ascii_uppercase();
+                let code = admit::typed_code(&request.code);
                 let known = enroll::registered(tx, &device)?;
                 if !admit::may_be_approved(&known, at)
                     || !muster_store::enrollment::approve(tx, device.id, &code)?
@@ -113,8 +113,10 @@ impl App {
                     muster_store::reenrollment::end(tx, device.id)?;
                     muster_store::held::clear(tx, device.id)?;
                     muster_store::removal::leave(tx, device.id)?;
-                    reenroll::say_no_more(tx, device.id, at)?;
+                    // Nothing more will be heard of it: what it last found stays as proof, and is no longer so.
+                    reenroll::end_checks(tx, device.id, at)?;
                     muster_store::device::set_state(tx, device.id, DeviceState::Revoked)?;
+                    recompile::judge(tx, device.id)?;
                     let act = Act { at, actor: &actor, action: "device.revoke" };
                     audit::write(tx, act, &device.id.to_string(), json!({"certificates": certificates}))?;
                 }
@@ -200,6 +202,12 @@ pub(super) fn view(
     let labels = muster_store::label::of_device(tx, row.id)?.into_iter().collect();
     let heard = presence.unwritten(row.id);
     let stale_at = heard.map_or(row.stale_at, |at| row.stale_at.max(at.plus_seconds(row.stale_after)));
+    let waiting_since = match row.state {
+        DeviceState::Pending => {
+            muster_store::enrollment::pending_of_device(tx, row.id)?.first().map(|pending| pending.since)
+        }
+        _ => None,
+    };
     Ok(Device {
         id: row.id.to_string(),
         name: row.name,
@@ -216,6 +224,7 @@ pub(super) fn view(
         connected: presence.is_connected(row.id),
         last_seen: row.last_seen.max(heard),
         registered: row.registered,
+        waiting_since,
         enrolled: row.enrolled,
         ready: row.ready,
     })

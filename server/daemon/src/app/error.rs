@@ -15,6 +15,9 @@ pub(crate) enum AppError {
         /// By which name.
         name: String,
     },
+    /// What was asked for is not there; the text says why.
+    #[error("{0}")]
+    Missing(String),
     /// What was asked for makes no sense; the text says what would.
     #[error("{0}")]
     Invalid(String),

@@ -17,6 +17,9 @@ use super::{App, AppError, person, recompile, removal, secret};
 /// The most rows of one file.
 const MAX_ROWS: usize = 200_000;
 
+/// The most devices that an answer lists.
+const MAX_CHANGES: usize = 1_000;
+
 /// Whether to do it or only to say what would be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trial {
@@ -35,24 +38,25 @@ impl App {
         csv: String,
         trial: Trial,
     ) -> Result<Import, AppError> {
-        let rows = match read(&csv) {
-            Ok(rows) => rows,
+        let (rows, unread) = match read(&csv) {
+            Ok(read) => read,
             Err(errors) => return Ok(refused(errors)),
         };
         let (at, actor) = (self.now(), right.actor().to_owned());
         let run = move |tx: &mut Tx<'_>| -> Result<Import, AppError> {
-            let plan = match import::plan(&rows, &present(tx, &rows)?) {
+            let present = present(tx, &rows)?;
+            let plan = match whole_plan(&rows, &present, unread) {
                 Ok(plan) => plan,
                 Err(errors) => return Ok(refused(errors)),
             };
             let touched = removal::by_import(tx, &plan)?;
             if trial == Trial::Dry {
-                return Ok(summary(&plan, removal::foreseen(tx, &touched, &actor, at)?));
+                return Ok(summary(&plan, &present, removal::foreseen(tx, &touched, &actor, at)?));
             }
             let act = Act { at, actor: &actor, action: "device.import" };
             let guarded = removal::guard(tx, &touched, act)?;
             carry_out(tx, &plan, act)?;
-            Ok(summary(&plan, guarded))
+            Ok(summary(&plan, &present, guarded))
         };
         match trial {
             Trial::Dry => self.store().read(run).await,
@@ -61,7 +65,19 @@ impl App {
     }
 }
 
-fn read(csv: &str) -> Result<Vec<Row>, Vec<SourcePlace>> {
+/// The plan, or all that is wrong: fields that can't be read and rows that contradict each other, in the file's order.
+fn whole_plan(rows: &[Row], present: &Present, unread: Vec<SourcePlace>) -> Result<Plan, Vec<SourcePlace>> {
+    let mut errors = match import::plan(rows, present) {
+        Ok(plan) if unread.is_empty() => return Ok(plan),
+        Ok(_) => unread,
+        Err(more) => [unread, more].concat(),
+    };
+    errors.sort_by_key(|error| (error.line, error.column));
+    Err(errors)
+}
+
+/// The rows that can be read, and what is wrong with the others; `Err` when the file as a whole is no list of devices.
+fn read(csv: &str) -> Result<(Vec<Row>, Vec<SourcePlace>), Vec<SourcePlace>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(csv.as_bytes());
     let unreadable = |error: csv::Error| {
         let line = error.position().map_or(0, csv::Position::line);
@@ -93,9 +109,9 @@ fn read(csv: &str) -> Result<Vec<Row>, Vec<SourcePlace>> {
     if columns.is_none() {
         let message =
             "the file is empty: its first row names the columns, serial,name,owner,labels".to_owned();
-        errors.push(SourcePlace { line: 1, column: 0, message });
+        return Err(vec![SourcePlace { line: 1, column: 0, message }]);
     }
-    if errors.is_empty() { Ok(rows) } else { Err(errors) }
+    Ok((rows, errors))
 }
 
 /// What is recorded of the serials, names and owners in the file.
@@ -179,7 +195,7 @@ fn register(tx: &mut Tx<'_>, record: &Record, at: Timestamp) -> Result<DeviceId,
     Ok(id)
 }
 
-fn summary(plan: &Plan, removal: Option<Removal>) -> Import {
+fn summary(plan: &Plan, present: &Present, removal: Option<Removal>) -> Import {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Import {
         new: count(plan.new.len()),
@@ -187,10 +203,11 @@ fn summary(plan: &Plan, removal: Option<Removal>) -> Import {
         unchanged: plan.unchanged,
         new_people: count(plan.new_people.len()),
         removal,
+        changes: plan.changes(present).into_iter().take(MAX_CHANGES).collect(),
         errors: Vec::new(),
     }
 }
 
 fn refused(errors: Vec<SourcePlace>) -> Import {
-    Import { errors, ..summary(&Plan::default(), None) }
+    Import { errors, ..summary(&Plan::default(), &Present::default(), None) }
 }

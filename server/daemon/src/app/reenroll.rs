@@ -70,8 +70,13 @@ pub(super) fn make_room(tx: &mut Tx<'_>, device: DeviceId, at: Timestamp) -> Res
 }
 
 /// What a device last said is no longer so, as nothing more will be heard of it.
-pub(super) fn say_no_more(tx: &mut Tx<'_>, device: DeviceId, at: Timestamp) -> Result<(), StoreError> {
+fn say_no_more(tx: &mut Tx<'_>, device: DeviceId, at: Timestamp) -> Result<(), StoreError> {
     muster_store::outcome::clear(tx, device)?;
+    end_checks(tx, device, at)
+}
+
+/// Ends the results of its checks; what was found stays as proof.
+pub(super) fn end_checks(tx: &mut Tx<'_>, device: DeviceId, at: Timestamp) -> Result<(), StoreError> {
     let ended = muster_store::check::end_all(tx, device, at)?;
     keep::added(tx, device, Kind::EndedCheck, ended)
 }

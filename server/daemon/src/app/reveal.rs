@@ -20,7 +20,11 @@ impl App {
             .write(move |tx| {
                 let device = device::find(tx, &called)?;
                 let sealed = muster_store::password::take(tx, device.id, &account)?.ok_or_else(|| {
-                    AppError::not_found("first-login password that waits for account", &account)
+                    AppError::Missing(format!(
+                        "no first-login password of {account} waits on {}: it was revealed already (muster audit \
+                         says to whom), or the device made none",
+                        device.name
+                    ))
                 })?;
                 let purpose = super::report::purpose(device.id, &account);
                 let opened = app.0.sealing_key.open(&purpose, &sealed);

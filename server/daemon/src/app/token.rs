@@ -47,7 +47,7 @@ impl App {
             revoked: false,
         };
         let secret = secret::secret("muster-");
-        let join_file = self.join_file(secret.clone())?;
+        let join_file = self.join_file(secret.clone(), uses)?;
         self.store()
             .write(move |tx| {
                 muster_store::token::insert(tx, &token, secret::digest(&secret))?;
@@ -86,7 +86,7 @@ impl App {
             .await
     }
 
-    fn join_file(&self, token: String) -> Result<String, AppError> {
+    fn join_file(&self, token: String, uses: u32) -> Result<String, AppError> {
         let site = self.site();
         let file = JoinFile {
             server: site.device_address.clone(),
@@ -95,6 +95,7 @@ impl App {
             token,
         };
         let text = toml::to_string(&file).map_err(|error| AppError::Defect(format!("join file: {error}")))?;
-        Ok(format!("# /etc/muster/join.toml: lets one machine in. Removed after use.\n{text}"))
+        let machines = if uses == 1 { "one machine".to_owned() } else { format!("{uses} machines") };
+        Ok(format!("# /etc/muster/join.toml: lets {machines} in. Removed from a machine after use.\n{text}"))
     }
 }

@@ -67,7 +67,7 @@ impl From<AppError> for Refusal {
     fn from(error: AppError) -> Self {
         let detail = sentence(&error.to_string());
         match error {
-            AppError::NotFound { .. } => Self::not_found(detail),
+            AppError::NotFound { .. } | AppError::Missing(_) => Self::not_found(detail),
             AppError::Invalid(_) => Self::invalid(detail, Vec::new()),
             AppError::Source(places) => Self::invalid(detail, places),
             AppError::Taken(_) => Self::new(StatusCode::CONFLICT, "Taken", detail),

@@ -35,6 +35,7 @@ export type Pending = Schemas['PendingClaims'];
 export type Problem = Schemas['Problem'];
 export type Profile = Schemas['ProfileView'];
 export type ProfileDetail = Schemas['ProfileDetail'];
+export type Replaced = Schemas['Replaced'];
 export type Resource = Schemas['ResourceView'];
 export type RevealedPassword = Schemas['RevealedPassword'];
 export type Revision = Schemas['RevisionView'];

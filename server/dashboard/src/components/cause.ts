@@ -1,5 +1,6 @@
 // A cause in the words of badges: the API says "drifted: mode is 0666, should be 0644".
 import type { Cause } from '../api/types';
+import { shown } from './visible';
 import type { Word } from './words';
 
 const SAID: [string, Word][] = [
@@ -28,5 +29,16 @@ export function causeWords(cause: Pick<Cause, 'kind' | 'problem'>): { word: Word
     said && cause.problem.startsWith(`${said[0]}: `)
       ? cause.problem.slice(said[0].length + 2)
       : cause.problem;
-  return { word, text: rest.charAt(0).toUpperCase() + rest.slice(1) };
+  // As it was said: a name at its beginning, such as that of a unit, keeps its letters.
+  return { word, text: rest };
+}
+
+const VALUE = 80;
+
+/** A row of evidence in a line, long values cut: `username=bob uid=1001`. */
+export function rowWords(row: Record<string, unknown>): string {
+  const short = (text: string) => (text.length > VALUE ? `${text.slice(0, VALUE)}…` : text);
+  return Object.entries(row)
+    .map(([name, value]) => `${shown(name)}=${short(shown(value))}`)
+    .join(' ');
 }

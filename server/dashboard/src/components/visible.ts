@@ -18,3 +18,8 @@ export function shown(value: unknown): string {
   if (value === null || value === undefined || value === '') return '–';
   return visible(typeof value === 'string' ? value : JSON.stringify(value));
 }
+
+/** A number of things: `1 check`, `2 checks`. */
+export function counted(number: number, thing: string): string {
+  return `${number} ${thing}${number === 1 ? '' : 's'}`;
+}

@@ -28,7 +28,7 @@ const PENDING: Column<Device>[] = [
   {
     id: 'since',
     header: 'Since',
-    cell: (row) => <Time at={row.last_seen ?? row.registered} />,
+    cell: (row) => <Time at={row.waiting_since ?? row.registered} />,
     width: '112px',
     align: 'end',
   },
@@ -64,7 +64,8 @@ export function EnrollmentPage() {
             keyOf={(row) => row.id}
             empty={
               <p className="dim">
-                No device waits. One does when its serial is not registered and its token lets it ask.
+                No device waits. One does when its serial is not registered and its token lets it ask, or when the
+                device has an owner and its token is not bound to its serial.
               </p>
             }
           />

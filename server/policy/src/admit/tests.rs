@@ -228,3 +228,12 @@ proptest::proptest! {
         proptest::prop_assert!(!issued);
     }
 }
+
+#[test]
+fn a_code_is_taken_in_lower_case_and_with_or_without_its_hyphen() {
+    for typed in ["7KQ-M2D", "7kq-m2d", "7kqm2d", " 7KQ M2D ", "7kq - m2d\n"] {
+        assert_eq!(typed_code(typed), "7KQ-M2D", "{typed:?}");
+    }
+    assert_eq!(typed_code("7KQ"), "7KQ");
+    assert_eq!(typed_code(""), "");
+}

@@ -162,12 +162,15 @@ pub fn counts(tx: &mut Tx<'_>, label: Option<&str>, now: Timestamp) -> Result<Co
     Ok(counts)
 }
 
+/// Since when a device waits for an admin, which may be long after it was registered.
+const WAITS_SINCE: &str = "COALESCE((SELECT MIN(since) FROM pending WHERE pending.device = device.id AND approved = 0), registered)";
+
 /// The stages of a device's life, each with the device that is in it the longest.
 pub fn stages(tx: &mut Tx<'_>) -> Result<Vec<Stage>, StoreError> {
     let mut stages = Vec::new();
     for (stage, since) in [
         (DeviceState::Registered, "registered"),
-        (DeviceState::Pending, "registered"),
+        (DeviceState::Pending, WAITS_SINCE),
         (DeviceState::Enrolled, "COALESCE(enrolled, registered)"),
         (DeviceState::Ready, "COALESCE(ready, registered)"),
     ] {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use muster_proto::rest::ComplianceReport;
-use muster_tests::{ADMIN_NAME, Network, Packages, Server};
+use muster_tests::{ADMIN_NAME, Network, Packages, SERVER_ADDRESS, Server};
 
 use crate::say::say;
 
@@ -103,6 +103,15 @@ impl<'n> Company<'n> {
             Ok(output) => format!("{}{}", output.stdout, output.stderr),
             Err(error) => format!("{error:#}"),
         }
+    }
+
+    /// How to ask the server from this host: where `muster` is, and the fingerprint that `muster login` has to see.
+    pub(crate) fn command_line(&self, muster: &Path) -> Result<String> {
+        let (muster, fingerprint) = (muster.display(), self.server.fingerprint()?);
+        Ok(format!(
+            "muster      {muster}\nCA          {fingerprint}\n\n  {muster} login https://{SERVER_ADDRESS}:8443 --name {ADMIN_NAME} --fingerprint {fingerprint}\n  {muster} why {}",
+            MACHINES[0].name
+        ))
     }
 
     pub(crate) fn password(&self) -> &str {

@@ -89,7 +89,7 @@ fn run(once: bool) -> Result<bool> {
         return Ok(fine);
     }
     ensure!(fine, "the devices are not as the profiles promise");
-    stay(&company)?;
+    stay(&company, &artifacts, &devices)?;
     Ok(true)
 }
 
@@ -120,11 +120,15 @@ fn wait_for_fleet(company: &Company<'_>, devices: &[Device<'_>]) -> Result<Compl
 }
 
 /// Keeps everything running until Ctrl-C.
-fn stay(company: &Company<'_>) -> Result<()> {
+fn stay(company: &Company<'_>, artifacts: &Artifacts, devices: &[Device<'_>]) -> Result<()> {
+    let entrances =
+        devices.iter().map(|device| Ok(format!("  {:<10} {}", device.name(), device.entrance()?)));
+    let entrances = entrances.collect::<Result<Vec<_>>>()?.join("\n");
     say(&format!(
-        "\nDashboard   https://{SERVER_ADDRESS}:8443   (the certificate is the server's own)\nLogin       {}\nPassword    {}\n\nCtrl-C ends the demo and removes everything.",
+        "\nDashboard   https://{SERVER_ADDRESS}:8443   (the certificate is the server's own)\nLogin       {}\nPassword    {}\n{}\n\nTo enter a device, as root:\n{entrances}\n\nCtrl-C ends the demo and removes everything.",
         muster_tests::ADMIN_NAME,
-        company.password()
+        company.password(),
+        company.command_line(&artifacts.cli)?
     ));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -16,6 +16,9 @@ use super::rules::Rules;
 use crate::app::compliance::{outcome_word, pinned, verdict_problem};
 use crate::app::{AppError, recompile};
 
+/// Rows of evidence that a cause shows; the check's own page has all that were reported.
+const ROWS: usize = 3;
+
 /// The assignments that hold for a device.
 pub(super) fn assignments(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<AssignmentView>, AppError> {
     let labels = muster_store::label::of_device(tx, device)?;
@@ -30,11 +33,17 @@ pub(super) fn of(
     view: &Device,
     assignments: &[AssignmentView],
 ) -> Result<Vec<Cause>, AppError> {
+    if row.state == DeviceState::Registered {
+        return Ok(vec![never_seen(row)]);
+    }
     let mut causes = Vec::new();
     let waits = !muster_store::enrollment::pending_of_device(tx, row.id)?.is_empty();
     if row.state == DeviceState::Pending || waits {
         let remedy = format!("muster device approve {} --code CODE", row.name);
         causes.push(plain("pending", &row.name, "waits for an admin's approval", Some(remedy)));
+    }
+    if row.state == DeviceState::Revoked {
+        return Ok(causes);
     }
     if view.compliance == Compliance::Stale {
         let mut cause = plain("stale", &row.name, "has not been heard of in time", None);
@@ -80,6 +89,11 @@ pub(super) fn of_holds(row: &DeviceRow, paused: Option<&DevicePause>, removals: 
         causes.push(Cause { since: Some(removal.at), ..cause });
     }
     causes
+}
+
+fn never_seen(row: &DeviceRow) -> Cause {
+    let remedy = format!("put its join file on it (muster token create --serial {} > join.toml)", row.serial);
+    plain("registered", &row.name, "registered, and never seen", Some(remedy))
 }
 
 struct Chain<'a>(BTreeMap<&'a str, &'a AssignmentView>);
@@ -156,9 +170,13 @@ fn of_checks(tx: &mut Tx<'_>, device: DeviceId, chain: &Chain<'_>) -> Result<Vec
         let check = rules.check(tx, &result.profile, result.revision, &result.id)?;
         let severity = check.as_ref().map(|check| check.severity).unwrap_or_default();
         let mut cause = plain("check", &result.id, &verdict_problem(&result), None);
+        cause.title = check.as_ref().map(|check| check.title.clone());
+        cause.severity = Some(severity);
+        cause.rows = result.evidence.len() as u64;
         cause.remedy = check.and_then(|check| check.remediation);
         cause.profile = pinned(&result.profile, result.revision);
         cause.since = Some(interval.from);
+        cause.evidence = result.evidence.into_iter().take(ROWS).collect();
         weighed.push((severity, chain.complete(cause, None)));
     }
     weighed.sort_by(|(a, _), (b, _)| b.cmp(a));
@@ -169,7 +187,11 @@ fn plain(kind: &str, subject: &str, problem: &str, remedy: Option<String>) -> Ca
     Cause {
         kind: kind.to_owned(),
         subject: subject.to_owned(),
+        title: None,
+        severity: None,
         problem: problem.to_owned(),
+        rows: 0,
+        evidence: Vec::new(),
         profile: None,
         assignment: None,
         assigned_by: None,

@@ -1,5 +1,7 @@
 //! Profiles, assignments, desired states and who may fetch what.
 
+use std::collections::BTreeMap;
+
 use muster_proto::rest::DevicePatch;
 use muster_store::Change;
 
@@ -140,4 +142,27 @@ async fn an_assignment_without_a_needed_parameter_says_which() {
     rig.app.save_profile(&admin(), "ntp".into(), source.into(), Trial::Real).await.unwrap();
     let refused = rig.app.assign(&admin(), assignment("ntp", "everyone"), Trial::Real).await;
     assert!(matches!(refused, Err(AppError::Invalid(message)) if message.contains("--param server=")));
+}
+
+#[tokio::test]
+async fn assigning_a_newer_revision_keeps_the_parameters_that_nobody_names() {
+    let rig = rig();
+    let device = rig.device("PF1", "laptop").await;
+    let source = |n: u8| {
+        format!(
+            "  - file: {{ path: /etc/ntp, template: \"{n} {{{{ param.server }}}}\" }}\nparams:\n  server: {{ type: host }}\n"
+        )
+    };
+    rig.save("ntp", &source(1)).await;
+    let params = BTreeMap::from([("server".to_owned(), "ntp.corp.example".to_owned())]);
+    let first = NewAssignment { params: params.clone(), ..assignment("ntp", "everyone") };
+    rig.app.assign(&admin(), first, Trial::Real).await.unwrap();
+    rig.save("ntp", &source(2)).await;
+    for trial in [Trial::Dry, Trial::Real] {
+        let result = rig.app.assign(&admin(), assignment("ntp", "everyone"), trial).await.unwrap();
+        let replaces = result.replaces.unwrap();
+        assert_eq!((replaces.revision.as_str(), replaces.kept), ("ntp@1", vec!["server".to_owned()]));
+    }
+    let state = rig.state(device).await.unwrap();
+    assert_eq!((state.revisions[0].revision.0, &state.revisions[0].params), (2, &params));
 }

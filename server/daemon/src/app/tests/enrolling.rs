@@ -26,6 +26,14 @@ async fn an_import_with_one_wrong_row_changes_nothing() {
 }
 
 #[tokio::test]
+async fn an_import_names_wrong_fields_and_rows_that_contradict_each_other_together() {
+    let rig = rig();
+    let import = rig.import("serial,name\nPF1,lap-ada\nPF1,lap-bob\n0000,lap-cyd\nPF4,lap-dee,laptop").await;
+    let lines: Vec<_> = import.errors.iter().map(|error| error.line).collect();
+    assert_eq!((import.new, lines), (0, vec![3, 4, 5]), "{:?}", import.errors);
+}
+
+#[tokio::test]
 async fn an_import_says_what_it_would_do_does_it_once_and_makes_owners() {
     let rig = rig();
     let csv = "serial,name,owner,labels\nPF1,lap-ada,ada,laptop;canary\nPF2,web-1,,server";
@@ -147,10 +155,14 @@ async fn an_unknown_serial_waits_until_its_code_is_approved() {
     assert_eq!(again, Enrolled::Pending { code: code.clone(), retry_after: 10 });
     let waiting = rig.app.show_device(&viewer(), "NEW1".into()).await.unwrap();
     assert_eq!(waiting.device.state, DeviceState::Pending);
-    assert_eq!(waiting.pending.unwrap().code, code);
+    let pending = waiting.pending.unwrap();
+    assert_eq!((&pending.code, waiting.device.waiting_since), (&code, Some(pending.since)));
+    let funnel = rig.app.overview(&viewer()).await.unwrap().funnel;
+    let stage = funnel.into_iter().find(|stage| stage.stage == DeviceState::Pending).unwrap();
+    assert_eq!(stage.since, Some(pending.since), "it waits since it asked, not since it was registered");
     let wrong = Approve { code: "AAA-AAA".into(), name: None };
     assert!(rig.app.approve_device(&admin(), "NEW1".into(), wrong).await.is_err());
-    let right = Approve { code: code.to_lowercase(), name: Some("lap-new".into()) };
+    let right = Approve { code: code.to_lowercase().replace('-', ""), name: Some("lap-new".into()) };
     rig.app.approve_device(&admin(), "NEW1".into(), right).await.unwrap();
     chain(rig.ask(&token, "key", "NEW1").await.unwrap());
     let device = rig.app.show_device(&viewer(), "lap-new".into()).await.unwrap().device;

@@ -337,9 +337,9 @@ async fn a_first_login_password_is_revealed_once_and_stands_nowhere_in_the_open(
     let right = admin();
     let reveal = || rig.app.reveal_password(&right, device.to_string(), "ada".into());
     assert_eq!(reveal().await.unwrap().password, "correct horse");
-    assert!(matches!(reveal().await, Err(AppError::NotFound { .. })));
+    assert!(matches!(reveal().await, Err(AppError::Missing(text)) if text.contains("revealed already")));
     rig.app.report(device, events(vec![made])).await.unwrap();
-    assert!(matches!(reveal().await, Err(AppError::NotFound { .. })), "sent twice, recorded once");
+    assert!(matches!(reveal().await, Err(AppError::Missing(_))), "sent twice, recorded once");
     assert_eq!(rig.audited().await[0].action, "password.reveal");
     for file in ["muster.db", "muster.db-wal"] {
         let bytes = std::fs::read(rig._folder.path().join(file)).unwrap();
@@ -377,4 +377,54 @@ async fn a_report_with_nothing_new_writes_nothing_and_counts_as_seen() {
     let device = rig.shown(device).await.device;
     assert!(device.last_seen > device.enrolled);
     assert_eq!(rig.app.overview(&viewer()).await.unwrap().days.len(), 1);
+}
+
+#[tokio::test]
+async fn revoking_a_device_keeps_what_it_last_reported_as_proof_and_out_of_the_fleets_troubles() {
+    let rig = rig();
+    let device = rig.managed().await;
+    let (bad, fails) = (outcome("/etc/motd", OutcomeKind::Failed), result("a", Verdict::Fail));
+    rig.app.report(device, found(&[bad], &[fails], 1)).await.unwrap();
+    assert_eq!(rig.app.overview(&viewer()).await.unwrap().causes.len(), 2);
+    let revoked = rig.app.revoke_device(&admin(), device.to_string()).await.unwrap();
+    assert_eq!(revoked.compliance, Compliance::Unmanaged);
+    let resources = rig.app.device_resources(&viewer(), device.to_string()).await.unwrap();
+    let checks = rig.app.device_checks(&viewer(), device.to_string()).await.unwrap();
+    assert_eq!((resources.len(), resources[0].outcome), (1, OutcomeKind::Failed));
+    assert_eq!((checks.len(), checks[0].verdict), (1, Verdict::Fail));
+    assert!(rig.app.overview(&viewer()).await.unwrap().causes.is_empty());
+    assert!(rig.shown(device).await.causes.is_empty());
+}
+
+#[tokio::test]
+async fn a_failing_check_is_explained_by_its_title_its_severity_and_its_first_rows() {
+    let rig = rig();
+    let device = rig.managed().await;
+    let checks = "resources: []\nchecks:\n  - { id: a, title: Nobody is called bob, violations: SELECT 1, severity: high }\n";
+    let source = format!("muster: 1\nprofile: base\n{checks}");
+    rig.app.save_profile(&admin(), "base".into(), source, Trial::Real).await.unwrap();
+    let row = |n: u8| json!({"username": format!("bob{n}")}).as_object().unwrap().clone();
+    let fails =
+        CheckResult { revision: 2, evidence: (0..5).map(row).collect(), ..result("a", Verdict::Fail) };
+    let unsure = CheckResult { reason: Some("table shadow: denied".into()), ..result("b", Verdict::Unknown) };
+    rig.app.report(device, found(&[], &[fails, unsure], 1)).await.unwrap();
+    let causes = rig.shown(device).await.causes;
+    let cause = causes.iter().find(|cause| cause.subject == "a").unwrap();
+    assert_eq!(cause.title.as_deref(), Some("Nobody is called bob"));
+    assert_eq!(cause.severity, Some(muster_proto::check::Severity::High));
+    assert_eq!((cause.problem.as_str(), cause.rows), ("fails: 5 rows should not be there", 5));
+    assert_eq!((cause.evidence.len(), &cause.evidence[0]), (3, &row(0)));
+    let groups = rig.app.overview(&viewer()).await.unwrap().causes;
+    assert!(groups.iter().any(|g| g.problem == "could not be found out: table shadow: denied"), "{groups:?}");
+}
+
+#[tokio::test]
+async fn a_device_that_was_never_seen_is_told_to_be_given_its_join_file() {
+    let rig = rig();
+    rig.import("serial,name\nPF9,lap-new").await;
+    rig.save("base", &motd("one")).await;
+    rig.app.assign(&admin(), assignment("base", "everyone"), Trial::Real).await.unwrap();
+    let causes = rig.app.show_device(&viewer(), "lap-new".into()).await.unwrap().causes;
+    assert_eq!((causes.len(), causes[0].problem.as_str()), (1, "registered, and never seen"));
+    assert!(causes[0].remedy.as_ref().unwrap().contains("muster token create --serial PF9"));
 }

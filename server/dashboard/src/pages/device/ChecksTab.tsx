@@ -11,6 +11,7 @@ import { Empty, ProblemNote, RevisionLink } from '../../components/parts';
 import { Time } from '../../components/Time';
 import { shown, visible } from '../../components/visible';
 import { weight } from '../../components/words';
+import { LastReported, NeverReported } from './LastReported';
 import { Tally } from './Tally';
 
 const SEVERITIES = ['low', 'medium', 'high', 'critical'];
@@ -78,7 +79,8 @@ export function ChecksTab({ id, detail }: { id: string; detail: DeviceDetail }) 
   if (error && !data) return <ProblemNote error={error} />;
   return (
     <>
-      {rows && rows.length > 0 && <Tally words={rows.map((row) => row.verdict)} what="checks" />}
+      <LastReported device={detail.device} />
+      {rows && rows.length > 0 && <Tally words={rows.map((row) => row.verdict)} what="check" />}
       <DataTable
         label="Checks"
         columns={COLUMNS}
@@ -86,11 +88,15 @@ export function ChecksTab({ id, detail }: { id: string; detail: DeviceDetail }) 
         keyOf={(row) => `${row.profile} ${row.id}`}
         detail={(row) => <Opened row={row} detail={detail} />}
         empty={
-          <Empty
-            title="No checks"
-            why="No assigned profile asks anything of this device. Checks are written in a profile, under checks:"
-            next="muster profile init base > base.yaml"
-          />
+          detail.device.state === 'revoked' ? (
+            <NeverReported what="checks" />
+          ) : (
+            <Empty
+              title="No checks"
+              why="No assigned profile asks anything of this device. Checks are written in a profile, under checks:"
+              next="muster profile init base > base.yaml"
+            />
+          )
         }
       />
     </>

@@ -54,7 +54,7 @@ function ApproveForm({ device }: { device: Device }) {
   });
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    approve.mutate({ code: code.trim().toUpperCase(), name: name && name !== device.name ? name : null });
+    approve.mutate({ code, name: name && name !== device.name ? name : null });
   };
   return (
     <form className="form" onSubmit={submit} style={{ maxWidth: 420, marginTop: 14 }}>

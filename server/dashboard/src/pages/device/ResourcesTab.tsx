@@ -12,6 +12,7 @@ import { Empty, ProblemNote, RevisionLink } from '../../components/parts';
 import { Time } from '../../components/Time';
 import { visible } from '../../components/visible';
 import { weight } from '../../components/words';
+import { LastReported, NeverReported } from './LastReported';
 import { Tally } from './Tally';
 
 const COLUMNS: Column<Resource>[] = [
@@ -77,7 +78,8 @@ export function ResourcesTab({ id, detail }: { id: string; detail: DeviceDetail 
   if (error && !data) return <ProblemNote error={error} />;
   return (
     <>
-      {rows && rows.length > 0 && <Tally words={rows.map((row) => row.outcome)} what="resources" />}
+      <LastReported device={detail.device} />
+      {rows && rows.length > 0 && <Tally words={rows.map((row) => row.outcome)} what="resource" />}
       <DataTable
         label="Resources"
         columns={COLUMNS}
@@ -92,6 +94,7 @@ export function ResourcesTab({ id, detail }: { id: string; detail: DeviceDetail 
 
 function NoResources({ detail }: { detail: DeviceDetail }) {
   const name = detail.device.name || detail.device.id;
+  if (detail.device.state === 'revoked') return <NeverReported what="resources" />;
   if (detail.assignments.length > 0) {
     return (
       <Empty

@@ -1,6 +1,7 @@
 // How many rows say what, above a table.
 import { Badge } from '../../components/Badge';
 import { tally } from '../../components/groups';
+import { counted } from '../../components/visible';
 
 export function Tally({ words, what }: { words: string[]; what: string }) {
   return (
@@ -11,7 +12,7 @@ export function Tally({ words, what }: { words: string[]; what: string }) {
         </span>
       ))}
       <span className="count">
-        {words.length} {what}
+        {counted(words.length, what)}
       </span>
     </div>
   );

@@ -2,7 +2,7 @@
 import type { Cause, DeviceDetail } from '../../api/types';
 import { Badge } from '../../components/Badge';
 import { assignmentWords, Chain } from '../../components/Chain';
-import { causeWords } from '../../components/cause';
+import { causeWords, rowWords } from '../../components/cause';
 import { Command } from '../../components/parts';
 import { Time } from '../../components/Time';
 import { visible } from '../../components/visible';
@@ -35,7 +35,15 @@ function CauseRow({ cause }: { cause: Cause }) {
       <span>
         <Badge word={word} />
       </span>
-      <span className="what">{visible(text)}</span>
+      <span className="what">
+        {cause.title && (
+          <>
+            <strong>{visible(cause.title)}</strong> <code>{visible(cause.subject)}</code>
+            {cause.severity && ` (severity ${cause.severity})`}:{' '}
+          </>
+        )}
+        {visible(text)}
+      </span>
       <Time at={cause.since} none="" />
       <div className="rest">
         <Chain
@@ -46,8 +54,24 @@ function CauseRow({ cause }: { cause: Cause }) {
           at={cause.assigned_at}
         />
       </div>
+      <Rows cause={cause} />
       {cause.remedy && <div className="rest">{visible(cause.remedy)}</div>}
     </li>
+  );
+}
+
+/** The first rows that show it; the Checks tab has all that were reported. */
+function Rows({ cause }: { cause: Cause }) {
+  const rows = cause.evidence ?? [];
+  if (rows.length === 0) return null;
+  const more = (cause.rows ?? 0) - rows.length;
+  return (
+    <ul className="rest mono">
+      {rows.map((row) => (
+        <li key={JSON.stringify(row)}>{rowWords(row)}</li>
+      ))}
+      {more > 0 && <li className="dim">and {more} more</li>}
+    </ul>
   );
 }
 

@@ -1,20 +1,13 @@
 // Assigning a revision: the server says first what would happen, and the same as a command is beside it.
 import { Button, NativeSelect, NumberInput, TextInput } from '@mantine/core';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { api } from '../../api/client';
+import { revisionQuery } from '../../api/queries';
 import type { AssignmentResult, NewAssignment, ProfileDetail } from '../../api/types';
 import { Command, Note, ProblemNote } from '../../components/parts';
-import { visible } from '../../components/visible';
-
-/** The same assignment as a command line. */
-export function commandOf(asked: NewAssignment): string {
-  const words = ['muster assign', `${asked.profile}@${asked.revision}`, '--to', asked.target || 'label:…'];
-  if (asked.mode === 'audit') words.push('--mode audit');
-  if (asked.precedence) words.push(`--precedence ${asked.precedence}`);
-  for (const [name, value] of Object.entries(asked.params ?? {})) words.push(`--param ${name}=${value}`);
-  return words.join(' ');
-}
+import { counted, visible } from '../../components/visible';
+import { commandOf, given, type Param, paramsOf, replacesWords } from './assign';
 
 export function AssignForm({ detail, onDone }: { detail: ProfileDetail; onDone: () => void }) {
   const client = useQueryClient();
@@ -27,11 +20,14 @@ export function AssignForm({ detail, onDone }: { detail: ProfileDetail; onDone: 
     mode: 'enforce',
     params: {},
   });
+  const revision = useQuery(revisionQuery(name, asked.revision ?? newest));
+  const params = paramsOf(revision.data?.document);
+  const body = { ...asked, params: given(params, asked.params ?? {}) };
   const preview = useMutation({
-    mutationFn: (body: NewAssignment) => api.post<AssignmentResult>('/assignments?dry_run=true', body),
+    mutationFn: (sent: NewAssignment) => api.post<AssignmentResult>('/assignments?dry_run=true', sent),
   });
   const assign = useMutation({
-    mutationFn: (body: NewAssignment) => api.post<AssignmentResult>('/assignments', body),
+    mutationFn: (sent: NewAssignment) => api.post<AssignmentResult>('/assignments', sent),
     onSuccess: async () => {
       await client.invalidateQueries();
       onDone();
@@ -44,8 +40,8 @@ export function AssignForm({ detail, onDone }: { detail: ProfileDetail; onDone: 
   };
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (preview.data) assign.mutate(asked);
-    else preview.mutate(asked);
+    if (preview.data) assign.mutate(body);
+    else preview.mutate(body);
   };
   const isBlocked = (preview.data?.conflicts.length ?? 0) > 0;
   const count = preview.data?.devices.length ?? 0;
@@ -84,7 +80,13 @@ export function AssignForm({ detail, onDone }: { detail: ProfileDetail; onDone: 
         value={asked.precedence}
         onChange={(value) => change({ precedence: Number(value) || 0 })}
       />
-      <Command line={commandOf(asked)} />
+      <ParamFields
+        params={params}
+        values={asked.params ?? {}}
+        onChange={(param, value) => change({ params: { ...asked.params, [param]: value } })}
+      />
+      <ProblemNote error={revision.error} />
+      <Command line={commandOf(body)} />
       {preview.data && <Preview result={preview.data} />}
       <ProblemNote error={preview.error ?? assign.error} />
       <div className="actions">
@@ -99,6 +101,34 @@ export function AssignForm({ detail, onDone }: { detail: ProfileDetail; onDone: 
   );
 }
 
+interface FieldsProps {
+  params: Param[];
+  values: Record<string, string>;
+  onChange: (param: string, value: string) => void;
+}
+
+/** A field a parameter. An empty one is not sent: the value of the assignment that is replaced is kept, or else the default holds. */
+function ParamFields({ params, values, onChange }: FieldsProps) {
+  return params.map((param) => (
+    <TextInput
+      key={param.name}
+      label={`Parameter ${param.name}`}
+      description={[
+        param.type,
+        param.default === undefined ? 'required, unless an assignment that this replaces gives it' : '',
+        visible(param.description ?? ''),
+      ]
+        .filter(Boolean)
+        .join('; ')}
+      placeholder={param.default}
+      withAsterisk={param.default === undefined}
+      autoComplete="off"
+      value={values[param.name] ?? ''}
+      onChange={(e) => onChange(param.name, e.currentTarget.value)}
+    />
+  ));
+}
+
 const NAMED = 8;
 
 function Preview({ result }: { result: AssignmentResult }) {
@@ -109,7 +139,8 @@ function Preview({ result }: { result: AssignmentResult }) {
       {devices.length === 0
         ? 'It reaches no device now; it will when one fits.'
         : `It reaches ${devices.length}: ${named}${devices.length > NAMED ? ', …' : ''}.`}{' '}
-      {resources} resources, {conflicts.length} conflicts.
+      {counted(resources, 'resource')}, {counted(conflicts.length, 'conflict')}.
+      {result.replaces && ` ${replacesWords(result.replaces)}`}
       <ul>
         {conflicts.map((conflict) => (
           <li key={conflict.resource}>
