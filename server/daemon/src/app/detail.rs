@@ -1,11 +1,11 @@
 //! One device in depth: why it is not compliant, its resources, checks, history and tables.
 
 use muster_policy::rights::ViewRight;
-use muster_proto::{DeviceId, Timestamp};
 use muster_proto::report::{Event, Outcome, Pause};
 use muster_proto::rest::{
     CheckView, DeviceDetail, DeviceState, HistoryEntry, Page, PendingClaims, ResourceView, TableView,
 };
+use muster_proto::{DeviceId, Timestamp};
 use muster_store::device::DeviceRow;
 use muster_store::outcome::OutcomeRow;
 use muster_store::report::EventRow;
