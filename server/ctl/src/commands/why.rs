@@ -85,24 +85,26 @@ pub(crate) fn print(detail: &DeviceDetail) -> Result<(), Failure> {
         return output::line(format!("{} {sentence}.", device.name));
     }
     output::line(format!("{} is {} because:", device.name, word(&device.compliance)))?;
-    for cause in &detail.causes {
-        output::line(format!("  {}", headline(cause)))?;
-        for row in rows(cause) {
-            output::line(format!("      {row}"))?;
-        }
-        if let Some(since) = cause.since {
-            output::line(format!("    since {since}"))?;
-        }
-        if let Some(profile) = &cause.profile {
-            let assignment =
-                cause.assignment.as_ref().map(|a| format!(", assigned as {a}")).unwrap_or_default();
-            let who = cause.assigned_by.as_ref().map(|who| format!(" by {who}")).unwrap_or_default();
-            let when = cause.assigned_at.map(|at| format!(" at {at}")).unwrap_or_default();
-            output::line(format!("    asked for by {profile}{assignment}{who}{when}"))?;
-        }
-        if let Some(remedy) = &cause.remedy {
-            output::line(format!("    to do: {remedy}"))?;
-        }
+    detail.causes.iter().try_for_each(chain)
+}
+
+/// A cause, with the chain to who asked for it and what to do.
+fn chain(cause: &Cause) -> Result<(), Failure> {
+    output::line(format!("  {}", headline(cause)))?;
+    for row in rows(cause) {
+        output::line(format!("      {row}"))?;
+    }
+    if let Some(since) = cause.since {
+        output::line(format!("    since {since}"))?;
+    }
+    if let Some(profile) = &cause.profile {
+        let assignment = cause.assignment.as_ref().map(|a| format!(", assigned as {a}")).unwrap_or_default();
+        let who = cause.assigned_by.as_ref().map(|who| format!(" by {who}")).unwrap_or_default();
+        let when = cause.assigned_at.map(|at| format!(" at {at}")).unwrap_or_default();
+        output::line(format!("    asked for by {profile}{assignment}{who}{when}"))?;
+    }
+    if let Some(remedy) = &cause.remedy {
+        output::line(format!("    to do: {remedy}"))?;
     }
     Ok(())
 }
@@ -122,9 +124,13 @@ fn pause(name: &str, paused: &DevicePause) -> String {
     )
 }
 
-/// Of a device that nobody has seen there is one thing to say.
+/// Of a device that nobody has seen: what brings it in, and what waits for it.
 fn never_seen(detail: &DeviceDetail) -> Result<(), Failure> {
     for cause in &detail.causes {
+        if cause.kind != "registered" {
+            chain(cause)?;
+            continue;
+        }
         let remedy = cause.remedy.as_deref().unwrap_or_default();
         output::line(format!("{} is {}: {remedy}.", cause.subject, cause.problem))?;
     }
