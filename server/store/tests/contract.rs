@@ -75,6 +75,23 @@ async fn a_change_is_told_once_it_is_durable_and_not_when_it_failed() {
 }
 
 #[tokio::test]
+async fn what_is_to_follow_a_transaction_follows_only_one_that_is_durable() {
+    let (_folder, store) = open();
+    let (said, heard) = std::sync::mpsc::channel();
+    for keep in [false, true] {
+        let said = said.clone();
+        let written: Result<(), StoreError> = store
+            .write(move |tx| {
+                tx.afterwards(move || said.send(keep).unwrap());
+                if keep { Ok(()) } else { Err(StoreError::Closed) }
+            })
+            .await;
+        assert_eq!(written.is_ok(), keep);
+    }
+    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [true]);
+}
+
+#[tokio::test]
 async fn a_reader_can_not_write() {
     let (_folder, store) = open();
     let written: Result<(), StoreError> = store.read(|tx| meta::put(tx, "x", "1")).await;

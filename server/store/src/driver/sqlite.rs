@@ -45,6 +45,7 @@ pub struct Store {
 pub struct Tx<'c> {
     connection: &'c Connection,
     changes: Vec<Change>,
+    afterwards: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 /// One row of an answer.
@@ -164,7 +165,7 @@ fn read_once<T, E: From<StoreError>>(
 ) -> Result<T, E> {
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(StoreError::Sql)?;
-    look(&mut Tx { connection: &transaction, changes: Vec::new() })
+    look(&mut Tx { connection: &transaction, changes: Vec::new(), afterwards: Vec::new() })
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
@@ -228,11 +229,11 @@ fn write_group(
     feed: &broadcast::Sender<Change>,
 ) {
     let mut done = Vec::new();
-    let mut changes = Vec::new();
+    let (mut changes, mut afterwards) = (Vec::new(), Vec::new());
     let mut next = Some(first);
     let mut outcome = connection.execute_batch("BEGIN IMMEDIATE");
     while let Some(job) = next {
-        let mut tx = Tx { connection, changes: Vec::new() };
+        let mut tx = Tx { connection, changes: Vec::new(), afterwards: Vec::new() };
         if outcome.is_ok() {
             outcome = connection.execute_batch("SAVEPOINT job");
         }
@@ -248,6 +249,7 @@ fn write_group(
         }
         if ran.verdict == Verdict::Keep {
             changes.append(&mut tx.changes);
+            afterwards.append(&mut tx.afterwards);
         }
         done.push(ran.answer);
         next = if outcome.is_ok() && done.len() < GROUP { jobs.try_recv().ok() } else { None };
@@ -258,6 +260,7 @@ fn write_group(
         drop(connection.execute_batch("ROLLBACK"));
     }
     if committed.is_ok() {
+        afterwards.into_iter().for_each(|run| run());
         for change in changes {
             // Nobody has to listen.
             drop(feed.send(change));
@@ -312,6 +315,11 @@ impl Tx<'_> {
         if self.changes.last() != Some(&change) {
             self.changes.push(change);
         }
+    }
+
+    /// Runs `what` once this transaction is durable, and never when it is not; it must be quick, and not use the store.
+    pub fn afterwards(&mut self, what: impl FnOnce() + Send + 'static) {
+        self.afterwards.push(Box::new(what));
     }
 }
 
