@@ -26,6 +26,8 @@ pub struct CertificateRow {
 pub struct StandingRow {
     /// Where the device is in its life.
     pub state: DeviceState,
+    /// Digest of the public key that it was issued for.
+    pub key: Digest,
     /// Whether this certificate was revoked by itself.
     pub revoked: bool,
     /// End of its validity.
@@ -81,10 +83,17 @@ pub fn standing(
     serial_number: &str,
 ) -> Result<Option<StandingRow>, StoreError> {
     tx.query_one(
-        "SELECT d.state, CASE WHEN c.revoked IS NULL THEN 0 ELSE 1 END, c.not_after FROM certificate c JOIN device d ON d.id = c.device
+        "SELECT d.state, c.key_digest, CASE WHEN c.revoked IS NULL THEN 0 ELSE 1 END, c.not_after FROM certificate c JOIN device d ON d.id = c.device
          WHERE c.serial_number = $1 AND c.device = $2",
         &[serial_number.into(), device.into()],
-        |row| Ok(StandingRow { state: row.get(0)?, revoked: row.get(1)?, not_after: row.get(2)? }),
+        |row| {
+            Ok(StandingRow {
+                state: row.get(0)?,
+                key: row.get(1)?,
+                revoked: row.get(2)?,
+                not_after: row.get(3)?,
+            })
+        },
     )
 }
 

@@ -1,7 +1,7 @@
 //! Whether a certificate is still good: asked on every call and by a timer for links that stay up.
 
-use muster_proto::DeviceId;
 use muster_proto::rest::DeviceState;
+use muster_proto::{DeviceId, Digest};
 use muster_store::StoreError;
 
 use super::App;
@@ -20,11 +20,13 @@ pub(crate) enum Standing {
 }
 
 impl App {
-    /// How the certificate with this serial number (lower-case hex) of this device stands.
+    /// How the certificate with this serial number (lower-case hex) and this key of this device stands. Whoever has a
+    /// copy of the issuing key can repeat a serial number, but not what was recorded with it.
     pub(crate) async fn standing(
         &self,
         device: DeviceId,
         serial_number: String,
+        key: Digest,
     ) -> Result<Standing, StoreError> {
         let now = self.now();
         let row = self
@@ -33,6 +35,7 @@ impl App {
             .await?;
         Ok(match row {
             None => Standing::Unknown,
+            Some(row) if row.key != key => Standing::Unknown,
             Some(row) if row.revoked => Standing::Revoked,
             Some(row) if !matches!(row.state, DeviceState::Enrolled | DeviceState::Ready) => {
                 Standing::Revoked

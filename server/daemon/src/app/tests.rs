@@ -90,6 +90,14 @@ fn issue(device: DeviceId) -> Result<Issued, std::io::Error> {
 }
 
 impl Rig {
+    /// How a certificate stands when it is shown with the key that it was issued for.
+    async fn standing(&self, device: DeviceId, serial_number: String) -> super::standing::Standing {
+        let shown = serial_number.clone();
+        let row = self.app.store().read(move |tx| muster_store::certificate::standing(tx, device, &shown));
+        let key = row.await.unwrap().map_or_else(|| Digest::of(b"of nobody"), |row| row.key);
+        self.app.standing(device, serial_number, key).await.unwrap()
+    }
+
     async fn import(&self, csv: &str) -> Import {
         self.app.import_devices(&admin(), csv.to_owned(), Trial::Real).await.unwrap()
     }

@@ -79,7 +79,7 @@ impl DeviceDoor {
         let standing = if self.app.now() >= device.not_after {
             Ok(Standing::Expired)
         } else {
-            self.app.standing(device.id, device.serial_number.to_string()).await
+            self.app.standing(device.id, device.serial_number.to_string(), device.key).await
         };
         let reason = match standing.map_err(|error| super::unavailable(&error))? {
             Standing::Good => return Ok(()),

@@ -50,15 +50,11 @@ async fn a_reinstalled_device_keeps_its_record_and_its_old_key_is_out() {
     rig.save("base", &motd("one")).await;
     rig.app.assign(&admin(), assignment("base", "label:laptop"), Trial::Real).await.unwrap();
     rig.allow("lap-ada").await;
-    assert_eq!(
-        rig.app.standing(device, old.clone()).await.unwrap(),
-        Standing::Good,
-        "until the new key is in"
-    );
+    assert_eq!(rig.standing(device, old.clone()).await, Standing::Good, "until the new key is in");
     let (again, new) = rig.enrolled("new key", "PF1").await;
     assert_eq!(again, device);
-    assert_eq!(rig.app.standing(device, old.clone()).await.unwrap(), Standing::Revoked);
-    assert_eq!(rig.app.standing(device, new).await.unwrap(), Standing::Good);
+    assert_eq!(rig.standing(device, old.clone()).await, Standing::Revoked);
+    assert_eq!(rig.standing(device, new).await, Standing::Good);
     let shown = rig.record("lap-ada").await;
     assert_eq!((shown.device.owner.as_deref(), shown.device.state), (Some("ada"), DeviceState::Enrolled));
     assert!(shown.device.labels.contains(&"laptop".to_owned()));
@@ -110,7 +106,7 @@ async fn a_holder_of_a_shared_token_takes_over_no_persons_device() {
     rig.allow("lap-ada").await;
     let shared = rig.token(10, None, Unknown::Pending).await;
     let thief = code(rig.ask(&shared, "thief", "PF1").await);
-    assert_eq!(rig.app.standing(device, old).await.unwrap(), Standing::Good, "and cuts it not even off");
+    assert_eq!(rig.standing(device, old).await, Standing::Good, "and cuts it not even off");
     let shown = rig.record("lap-ada").await;
     assert_eq!((shown.device.state, shown.pending.unwrap().code), (DeviceState::Enrolled, thief));
     let others = rig.token(1, Some("PF2"), Unknown::Refuse).await;
@@ -130,9 +126,9 @@ async fn a_waiting_key_becomes_a_persons_device_by_an_admins_word_for_that_key()
     let right = code(rig.ask(&shared, "ada's new key", "PF1").await);
     let approve = Approve { code: right, name: None };
     rig.app.approve_device(&admin(), "lap-ada".into(), approve).await.unwrap();
-    assert_eq!(rig.app.standing(device, old.clone()).await.unwrap(), Standing::Good);
+    assert_eq!(rig.standing(device, old.clone()).await, Standing::Good);
     let (again, _) = issued(rig.ask(&shared, "ada's new key", "PF1").await);
-    assert_eq!((again, rig.app.standing(device, old).await.unwrap()), (device, Standing::Revoked));
+    assert_eq!((again, rig.standing(device, old).await), (device, Standing::Revoked));
     rig.refused(&shared, "thief", "PF1").await;
 }
 
