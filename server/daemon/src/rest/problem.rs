@@ -100,10 +100,14 @@ impl From<AppError> for Refusal {
     }
 }
 
-/// An error's text as a sentence.
+/// An error's text as a sentence. One that begins with a name, such as lap-ada or base@1, keeps it as it is written.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let word = text.split(' ').next().unwrap_or_default().trim_end_matches([',', ':']);
+    let named = !word.chars().all(char::is_alphabetic);
+    let first =
+        letters.next().map(|first| if named { first.to_string() } else { first.to_uppercase().to_string() });
+    let first = first.unwrap_or_default();
     let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{first}{}{end}", letters.as_str())
 }
