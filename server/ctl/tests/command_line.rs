@@ -281,7 +281,7 @@ fn a_profile_is_tried_on_a_device_only_when_it_is_well_written_and_the_device_is
     let right = place.write("right.yaml", text);
     let said = place.muster(&["profile", "plan", &right, "--on", "lap-ada"], "");
     assert_eq!(said.code, 1);
-    assert!(said.err.contains("Lap-ada has no agent that could be asked: enroll it first"), "{said:?}");
+    assert!(said.err.contains("lap-ada has no agent that could be asked: enroll it first"), "{said:?}");
     let said = place.muster(&["profile", "plan", &right, "--on", "nobody"], "");
     assert!(said.err.contains("no device called \"nobody\""), "{said:?}");
     assert!(!place.ok(&["audit", "-o", "csv"]).contains("device.plan"), "nobody was asked");
