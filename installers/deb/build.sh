@@ -65,7 +65,8 @@ pack() {
     mv "$stage.md5sums" "$stage/DEBIAN/md5sums"
     chmod 0644 "$stage/DEBIAN/md5sums"
     rm -f "$out/$package"_*.deb
-    dpkg-deb --root-owner-group -Zxz --build "$stage" "$out" >/dev/null
+    # Packages for a try-out are not worth the time that xz takes over unoptimised binaries.
+    dpkg-deb --root-owner-group "-Z$([ "$profile" = dev ] && echo none || echo xz)" --build "$stage" "$out" >/dev/null
     say "$(echo "$out/$package"_*.deb)"
 }
 
