@@ -276,7 +276,7 @@ pub struct PendingClaims {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Cause {
-    /// `resource`, `check`, `stale`, `pending`, `paused`, `paused_there` or `removal`.
+    /// `resource`, `check`, `registered`, `pending`, `refused`, `stale`, `behind`, `paused`, `paused_there` or `removal`.
     pub kind: String,
     /// Which, such as `file:/etc/motd`.
     pub subject: String,

@@ -168,13 +168,30 @@ pub enum Refusal {
     #[error("the serial is not registered and the token refuses unknown ones")]
     UnknownSerial,
     /// Another key is enrolled for the serial.
-    #[error(
-        "another key is enrolled for this serial: if the device was reinstalled, let it in anew with muster device allow-reenroll"
-    )]
+    #[error("another key is enrolled for this serial")]
     SerialTaken,
     /// The device's record was revoked.
     #[error("the device was revoked")]
     RevokedDevice,
+}
+
+impl Refusal {
+    /// What an admin does to let the device with this serial in.
+    pub fn remedy(&self, serial: &str) -> String {
+        let anew = || format!("Put a new join file on it: muster token create --serial {serial} > join.toml");
+        match self {
+            Self::UnknownToken | Self::RevokedToken | Self::ExpiredToken(_) | Self::UsedUpToken => anew(),
+            Self::OtherSerial { bound } => format!(
+                "See which machine has the join file of {bound}; its own comes from: muster token create --serial {serial}"
+            ),
+            Self::Serial(_) => "Set the serial in the agent's agent.toml.".to_owned(),
+            Self::UnknownSerial => "Register it with muster device import.".to_owned(),
+            Self::SerialTaken => {
+                format!("If it was installed anew: muster device allow-reenroll {serial}")
+            }
+            Self::RevokedDevice => format!("If it is yours again: muster device allow-reenroll {serial}"),
+        }
+    }
 }
 
 /// Decides.

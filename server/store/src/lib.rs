@@ -30,6 +30,7 @@ pub mod person;
 pub mod pin;
 pub mod profile;
 pub mod reenrollment;
+pub mod refused;
 pub mod removal;
 pub mod report;
 pub mod returning;

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::{App, AppError, device, hold, page, removal};
 
+mod away;
 mod cause;
 mod rules;
 

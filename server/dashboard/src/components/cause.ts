@@ -17,6 +17,7 @@ const BY_KIND: Record<string, Word> = {
   resource: 'failing',
   check: 'fail',
   stale: 'stale',
+  refused: 'failing',
   paused: 'paused',
   removal: 'removal',
 };

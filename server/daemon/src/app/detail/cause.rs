@@ -6,12 +6,13 @@ use muster_policy::assign;
 use muster_proto::DeviceId;
 use muster_proto::check::{CheckResult, Verdict};
 use muster_proto::report::{Outcome, OutcomeKind};
-use muster_proto::rest::{AssignmentView, Cause, Compliance, Device, DevicePause, DeviceState};
+use muster_proto::rest::{AssignmentView, Cause, Device, DevicePause, DeviceState};
 use muster_proto::when::Facts;
 use muster_store::Tx;
 use muster_store::device::DeviceRow;
 use muster_store::removal::RemovalRow;
 
+use super::away;
 use super::rules::Rules;
 use crate::app::compliance::{outcome_word, pinned, verdict_problem};
 use crate::app::{AppError, recompile};
@@ -33,23 +34,9 @@ pub(super) fn of(
     view: &Device,
     assignments: &[AssignmentView],
 ) -> Result<Vec<Cause>, AppError> {
-    if row.state == DeviceState::Registered {
-        return Ok(vec![never_seen(row)]);
-    }
-    let mut causes = Vec::new();
-    let waits = !muster_store::enrollment::pending_of_device(tx, row.id)?.is_empty();
-    if row.state == DeviceState::Pending || waits {
-        let remedy = format!("muster device approve {} --code CODE", row.name);
-        causes.push(plain("pending", &row.name, "waits for an admin's approval", Some(remedy)));
-    }
-    if row.state == DeviceState::Revoked {
+    let mut causes = away::of(tx, row, view)?;
+    if matches!(row.state, DeviceState::Registered | DeviceState::Revoked) {
         return Ok(causes);
-    }
-    if view.compliance == Compliance::Stale {
-        let mut cause = plain("stale", &row.name, "has not been heard of in time", None);
-        cause.since = view.last_seen;
-        cause.remedy = Some("See whether the device is on, and `muster-agent status` on it.".to_owned());
-        causes.push(cause);
     }
     if let Some(pause) = super::paused_there(tx, row.id)? {
         let problem = format!("paused on the device until {}: {}", pause.until, pause.reason);
@@ -62,14 +49,7 @@ pub(super) fn of(
     let facts: Facts = serde_json::from_str(&row.facts).unwrap_or_default();
     causes.extend(of_resources(tx, row.id, &facts.denied_kinds, &chain)?);
     causes.extend(of_checks(tx, row.id, &chain)?);
-    let behind = row.generation_applied < row.generation_wanted;
-    if causes.is_empty() && view.compliance == Compliance::Unknown && behind {
-        let problem = format!(
-            "generation {} is wanted, {} was applied last",
-            row.generation_wanted, row.generation_applied
-        );
-        causes.push(plain("pending", &row.name, &problem, None));
-    }
+    causes.extend(away::behind(tx, row, view, causes.is_empty())?);
     Ok(causes)
 }
 
@@ -89,11 +69,6 @@ pub(super) fn of_holds(row: &DeviceRow, paused: Option<&DevicePause>, removals: 
         causes.push(Cause { since: Some(removal.at), ..cause });
     }
     causes
-}
-
-fn never_seen(row: &DeviceRow) -> Cause {
-    let remedy = format!("put its join file on it (muster token create --serial {} > join.toml)", row.serial);
-    plain("registered", &row.name, "registered, and never seen", Some(remedy))
 }
 
 struct Chain<'a>(BTreeMap<&'a str, &'a AssignmentView>);
@@ -183,7 +158,7 @@ fn of_checks(tx: &mut Tx<'_>, device: DeviceId, chain: &Chain<'_>) -> Result<Vec
     Ok(weighed.into_iter().map(|(_, cause)| cause).collect())
 }
 
-fn plain(kind: &str, subject: &str, problem: &str, remedy: Option<String>) -> Cause {
+pub(super) fn plain(kind: &str, subject: &str, problem: &str, remedy: Option<String>) -> Cause {
     Cause {
         kind: kind.to_owned(),
         subject: subject.to_owned(),
