@@ -1,21 +1,24 @@
 //! Composition: the one place where revisions merge into what a device should be. Pure, and the same on both sides.
 //!
 //! Higher precedence wins the whole resource. Equal precedence with different content is a conflict. An audit claim
-//! never overrides an enforced one. Claims of different kinds on one path are rivals as if they were on one resource.
+//! never overrides an enforced one. Claims of different kinds on one path are rivals as if they were on one resource. What
+//! is declared for people becomes one claim for each of them.
 
 mod paths;
+mod people;
 
 use std::collections::BTreeMap;
 
 use crate::check::Check;
 use crate::id::{Digest, ResourceId};
 use crate::profile::Profile;
-use crate::resource::account::OWNER_KEY;
 use crate::resource::{Body, Common, Declared, Resource};
 use crate::state::{Applied, Bindings, DesiredState, Mode, Person};
 use crate::template::Names;
 use crate::text::one_line;
 use crate::when::Facts;
+
+use people::Whom;
 
 /// What a device should be, merged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -197,60 +200,83 @@ fn bind(
         }
         Ok(names)
     });
-    profile
-        .resources
-        .iter()
-        .map(|declared| {
-            let (id, claimed) = bind_one(declared, names.as_ref(), bindings, facts);
-            Candidate { id, claimed, common: declared.common.clone(), source: applied.clone() }
-        })
-        .collect()
+    let candidates = profile.resources.iter().flat_map(|declared| {
+        let candidate = |(id, claimed)| Candidate {
+            id,
+            claimed,
+            common: declared.common.clone(),
+            source: applied.clone(),
+        };
+        let bound = bind_each(declared, names.as_ref(), bindings, facts);
+        bound.into_iter().map(move |bound| (people::breadth(&declared.id), candidate(bound)))
+    });
+    people::narrowest(candidates.collect())
 }
 
-fn bind_one(
+/// What a declared resource comes to: one claim, or one for each of the people that it is for.
+fn bind_each(
     declared: &Declared,
     names: Result<&Names, &String>,
     bindings: &Bindings,
     facts: &Facts,
-) -> (ResourceId, Claimed) {
-    let id = bound_id(&declared.id, bindings.owner.as_ref());
-    if declared.common.when.as_ref().is_some_and(|when| !when.holds(facts)) {
-        return (id, Claimed::NotApplicable);
+) -> Vec<(ResourceId, Claimed)> {
+    let as_declared = |claimed| vec![(declared.id.clone(), claimed)];
+    match people::whom(&declared.id, bindings) {
+        Whom::People(people) if !people.is_empty() => people
+            .into_iter()
+            .map(|person| {
+                let claimed = bind_one(declared, Some(person), names, facts);
+                let id = ResourceId::new("account", person.username.as_str());
+                (id, people::bounded(claimed, declared, person, bindings))
+            })
+            .collect(),
+        Whom::NoGroup(group) => as_declared(match bind_one(declared, None, names, facts) {
+            Claimed::NotApplicable if holds(declared, facts) => Claimed::Blocked {
+                reason: format!("there is no group {group}: make it by muster group add {group}"),
+            },
+            claimed => claimed,
+        }),
+        Whom::Named | Whom::People(_) => as_declared(bind_one(declared, None, names, facts)),
+    }
+}
+
+fn holds(declared: &Declared, facts: &Facts) -> bool {
+    declared.common.when.as_ref().is_none_or(|when| when.holds(facts))
+}
+
+fn bind_one(
+    declared: &Declared,
+    person: Option<&Person>,
+    names: Result<&Names, &String>,
+    facts: &Facts,
+) -> Claimed {
+    if !holds(declared, facts) {
+        return Claimed::NotApplicable;
     }
     let resource = match &declared.body {
-        Body::Unsupported { reason } => return (id, Claimed::Unsupported { reason: reason.clone() }),
+        Body::Unsupported { reason } => return Claimed::Unsupported { reason: reason.clone() },
         Body::Known(resource) => resource,
     };
-    let bound = match (resource, &bindings.owner) {
-        (Resource::Account(account), Some(owner)) if account.for_.is_some() => {
-            Resource::Account(account.bind(owner))
+    let bound = match (resource, person) {
+        (Resource::Account(account), Some(person)) if account.name.is_none() => {
+            Resource::Account(account.bind(person))
         }
-        // Nobody owns the device, so nobody's account is asked for.
-        (Resource::Account(account), None) if account.for_.is_some() => return (id, Claimed::NotApplicable),
+        // Nobody owns the device or is in the group, so nobody's account is asked for.
+        (Resource::Account(account), None) if account.name.is_none() => return Claimed::NotApplicable,
         (Resource::File(file), _) if file.template.is_some() => {
             let filled =
                 names.map_err(Clone::clone).and_then(|names| file.bind(names).map_err(|e| e.to_string()));
             match filled {
                 Ok(file) => Resource::File(file),
-                Err(reason) => return (id, Claimed::Blocked { reason }),
+                Err(reason) => return Claimed::Blocked { reason },
             }
         }
         (resource, _) => resource.clone(),
     };
     // What bindings fill in obeys the rules of what an author writes: no owner becomes root.
     match bound.validate() {
-        Ok(()) => (id, Claimed::Apply(bound)),
-        Err(error) => (id, Claimed::Blocked { reason: error.message }),
-    }
-}
-
-/// The id on this device: that of the owner's account has the owner's name, whether or not the rest can be read.
-fn bound_id(declared: &ResourceId, owner: Option<&Person>) -> ResourceId {
-    match owner {
-        Some(owner) if declared.kind() == "account" && declared.key() == OWNER_KEY => {
-            ResourceId::new("account", owner.username.as_str())
-        }
-        _ => declared.clone(),
+        Ok(()) => Claimed::Apply(bound),
+        Err(error) => Claimed::Blocked { reason: error.message },
     }
 }
 
@@ -277,11 +303,12 @@ fn settle(rivals: Vec<Candidate>) -> Option<Claim> {
         let overridden = differing.map(|c| c.source.profile.to_string()).collect();
         (winner.claimed, overridden)
     } else {
-        let reason = format!(
-            "{CONFLICT}{} and {} differ at equal precedence",
-            winner.source.profile,
-            against.join(", ")
-        );
+        let profile = &winner.source.profile;
+        let reason = if against.iter().all(|other| other == profile.as_str()) {
+            format!("{CONFLICT}{profile} asks for it by two groups, and differently")
+        } else {
+            format!("{CONFLICT}{profile} and {} differ at equal precedence", against.join(", "))
+        };
         (Claimed::Blocked { reason }, against)
     };
     Some(Claim { claimed, source: winner.source, common: winner.common, overrides })

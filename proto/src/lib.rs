@@ -33,5 +33,6 @@ pub use timestamp::Timestamp;
 /// The version of the profile language this crate reads (`muster: 1`).
 pub const LANGUAGE_VERSION: u32 = 1;
 
-/// The version of the rules in [`compose`]; a state that asks for a newer one is not composed by an older agent.
-pub const COMPOSITION_VERSION: u32 = 1;
+/// The version of the rules in [`compose`]; a state that asks for a newer one is not composed by an older agent. A state
+/// asks for no more than it needs. 2 knows accounts for the members of a group.
+pub const COMPOSITION_VERSION: u32 = 2;

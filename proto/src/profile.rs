@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::check::Check;
-use crate::id::ProfileName;
+use crate::id::{ProfileName, ResourceId};
+use crate::resource::account::group_of_key;
 use crate::resource::{Body, Declared, Resource, pointer};
 use crate::template::{self, Names};
 use crate::text::{one_line, printable};
@@ -163,6 +164,15 @@ impl Profile {
             checks,
         };
         Ok((profile, unread))
+    }
+
+    /// The groups whose members it gives accounts to.
+    pub fn groups(&self) -> BTreeSet<String> {
+        let of_key = |id: &ResourceId| match id.kind() {
+            "account" => group_of_key(id.key()),
+            _ => None,
+        };
+        self.resources.iter().filter_map(|declared| of_key(&declared.id)).map(|g| g.to_string()).collect()
     }
 
     /// The values of the parameters, from the assignment or by default, under their names in templates.

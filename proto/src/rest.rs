@@ -18,7 +18,10 @@
 //! | `GET /devices/{id}/resources`, `/checks`, `/history?cursor=` | | lists of [`ResourceView`], [`CheckView`], [`HistoryEntry`] |
 //! | `GET /devices/{id}/tables/{name}` | | [`TableView`]: `deb_packages`, `users`, ... as last reported |
 //! | `GET, POST /tokens`, `DELETE /tokens/{id}` | [`NewToken`] | [`Token`], [`CreatedToken`] |
-//! | `GET, POST /people` | [`PersonView`] | [`PersonView`] |
+//! | `GET, POST /people` | [`NewPerson`] | [`PersonView`] |
+//! | `GET, PATCH, DELETE /people/{username}` | [`PersonPatch`] | [`PersonDetail`], [`PersonChange`]; who is deleted has left |
+//! | `GET, POST /groups`, `GET, DELETE /groups/{name}` | [`NewGroup`] | [`GroupView`], [`GroupChange`] |
+//! | `PUT, DELETE /groups/{name}/members/{username}` | | [`GroupChange`] |
 //! | `GET /profiles`, `GET /profiles/{name}` | | [`ProfileView`], [`ProfileDetail`] |
 //! | `PUT /profiles/{name}?dry_run=` | YAML or JSON source | [`SavedRevision`] |
 //! | `GET /profiles/{name}/revisions/{number}` | | [`RevisionView`] |
@@ -51,9 +54,13 @@ use crate::timestamp::Timestamp;
 use crate::when::Facts;
 
 mod hold;
+mod person;
 mod rollback;
 
 pub use hold::{AllowReenroll, DevicePause, NewPause, PauseView, Removal, Resumed};
+pub use person::{
+    GroupChange, GroupView, NewGroup, NewPerson, PersonChange, PersonDetail, PersonPatch, PersonView,
+};
 pub use rollback::{RevisionMove, Rollback, RollbackResult, RolledBack};
 
 /// What went wrong, as RFC 9457 has it.
@@ -524,23 +531,6 @@ pub struct CreatedToken {
     pub token: Token,
     /// `/etc/muster/join.toml`, with the secret in it.
     pub join_file: String,
-}
-
-/// A person.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct PersonView {
-    /// Name of their account.
-    pub username: String,
-    /// Name as others read it.
-    #[serde(default)]
-    pub full_name: Option<String>,
-    /// Number of their account; given by the server when left out.
-    #[serde(default)]
-    pub uid: Option<u32>,
-    /// Keys that log in as them.
-    #[serde(default)]
-    pub ssh_keys: Vec<String>,
 }
 
 /// A profile in a list.

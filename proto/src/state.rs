@@ -4,11 +4,12 @@
 //! and 100,000 of these. Kept and sent as the exact bytes it was made as, so that a signature can go around them.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{DeviceId, Digest, Generation, ProfileName, RevisionNumber};
-use crate::resource::value::{AccountName, FullName, SshPublicKey};
+use crate::resource::value::{AccountName, FullName, PeopleGroup, SshPublicKey};
 use crate::timestamp::Timestamp;
 
 /// What one device should be.
@@ -75,6 +76,25 @@ pub struct Bindings {
     /// Its assigned person.
     #[serde(default)]
     pub owner: Option<Person>,
+    /// The groups that its profiles give accounts to, each with who is in it now. A state with such groups asks for the
+    /// rules of composition that know them, so that an agent that does not keeps what it has.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<PeopleGroup, Vec<Person>>,
+}
+
+/// The most members that the groups of one state may have together: each is an account that is made on the device, and the
+/// state has to fit into a message.
+pub const MAX_PEOPLE: usize = 200;
+
+/// The numbers that accounts of people may have. Those below belong to the system, those above mean something else to the
+/// kernel or to systemd.
+pub const PERSON_UIDS: RangeInclusive<u32> = 1_000..=60_000;
+
+impl Bindings {
+    /// The version of the rules that are needed to compose a state with these bindings.
+    pub fn composition(&self) -> u32 {
+        if self.groups.is_empty() { 1 } else { 2 }
+    }
 }
 
 /// A person as devices need to know them.

@@ -117,7 +117,10 @@ fn every_wrong_value_is_refused_where_it_stands() {
         ("account: { name: root }", "root is not an account"),
         ("account: { name: toor, uid: 0 }", "root is not an account"),
         ("account: { name: ada, uid: 4294967295 }", "not a number that an account can have"),
-        ("account: { name: ada, for: owner }", "either name or for"),
+        ("account: { name: ada, for: owner }", "one of name, for: owner and from"),
+        ("account: { from: engineers }", "expected group:NAME"),
+        ("account: { from: \"group:../x\" }", "a group of people"),
+        ("account: { from: \"group:engineers\", uid: 20000 }", "uid can't be the same"),
         (r#"account: { name: ada, full_name: "a:b" }"#, "a name of at most 128"),
         (
             r#"account: { name: ada, ssh_keys: ["command=\"id\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA"] }"#,

@@ -28,6 +28,13 @@ pub enum Acceptance {
     },
 }
 
+/// What can be read of any state.
+#[derive(serde::Deserialize)]
+struct Head {
+    composition: u32,
+    generation: Generation,
+}
+
 /// Decides on the bytes of a desired state.
 pub fn accept(device: DeviceId, current: Current, bytes: &[u8]) -> Acceptance {
     let digest = Digest::of(bytes);
@@ -35,6 +42,12 @@ pub fn accept(device: DeviceId, current: Current, bytes: &[u8]) -> Acceptance {
         return Acceptance::Same;
     }
     let refuse = |generation, reason: String| Acceptance::Refuse { generation, reason };
+    // Before the whole, in which newer rules may have put what can't be read here.
+    if let Ok(Head { composition, generation }) = serde_json::from_slice(bytes)
+        && composition > muster_proto::COMPOSITION_VERSION
+    {
+        return refuse(generation, format!("composition {composition} is not known: upgrade the agent"));
+    }
     let state: DesiredState = match serde_json::from_slice(bytes) {
         Ok(state) => state,
         Err(error) => return refuse(Generation(0), format!("the state can't be read: {error}")),
@@ -47,12 +60,6 @@ pub fn accept(device: DeviceId, current: Current, bytes: &[u8]) -> Acceptance {
     }
     if state.device != device {
         return refuse(state.generation, format!("the state is for device {}", state.device));
-    }
-    if state.composition > muster_proto::COMPOSITION_VERSION {
-        return refuse(
-            state.generation,
-            format!("composition {} is not known: upgrade the agent", state.composition),
-        );
     }
     if state.generation < current.generation {
         return refuse(state.generation, format!("generation {} is in force and newer", current.generation));
@@ -89,6 +96,16 @@ mod tests {
         assert!(matches!(accept(device(), none, &state(1, "a")), Acceptance::Accept(_)));
         let first = state(1, "a");
         assert_eq!(accept(device(), after(&first, 1), &first), Acceptance::Same);
+    }
+
+    #[test]
+    fn a_state_of_newer_rules_is_refused_for_that_whatever_else_it_holds() {
+        let none = Current { generation: Generation(0), digest: None };
+        let newer = String::from_utf8(state(7, "a")).unwrap();
+        let newer = newer.replace("\"composition\":1,", "\"composition\":9,\"of_a_newer_server\":true,");
+        let refused = accept(device(), none, newer.as_bytes());
+        let reason = "composition 9 is not known: upgrade the agent".to_owned();
+        assert_eq!(refused, Acceptance::Refuse { generation: Generation(7), reason });
     }
 
     #[test]

@@ -1,10 +1,12 @@
-//! `account`: a local account, named or for the device's owner.
+//! `account`: a local account, named, for the device's owner, or one for each member of a group.
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::InvalidResource;
-use super::value::{AbsolutePath, AccountName, Existence, FullName, SshPublicKey};
+use super::value::{AbsolutePath, AccountName, Existence, FullName, PeopleGroup, SshPublicKey};
 use crate::condition::Condition;
 use crate::state::Person;
 
@@ -20,7 +22,10 @@ pub struct Account {
     /// Whose account it is, in place of `name`.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub for_: Option<For>,
-    /// The account's name, in place of `for`.
+    /// A group each of whose members gets an account, in place of `name`: `group:engineers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<From>,
+    /// The account's name, in place of `for` and `from`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<AccountName>,
     /// The person's name as others read it.
@@ -58,6 +63,43 @@ pub enum For {
     Owner,
 }
 
+/// Whose members get accounts, written as `group:engineers`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct From(pub PeopleGroup);
+
+impl From {
+    /// What stands before the group's name.
+    const PREFIX: &str = "group:";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let name = text.strip_prefix(Self::PREFIX).ok_or_else(|| "expected group:NAME".to_owned())?;
+        PeopleGroup::parse(name).map(Self).map_err(|error| error.to_string())
+    }
+}
+
+impl Serialize for From {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}{}", Self::PREFIX, self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for From {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for From {
+    fn schema_name() -> Cow<'static, str> {
+        "From".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": "^group:[a-z0-9][a-z0-9._-]{0,62}$"})
+    }
+}
+
 /// How an account gets a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -68,19 +110,23 @@ pub enum Password {
 }
 
 impl Account {
-    /// The name, or [`OWNER_KEY`].
-    pub fn key(&self) -> &str {
-        self.name.as_ref().map_or(OWNER_KEY, AccountName::as_str)
+    /// The name, [`OWNER_KEY`], or `@group:engineers` until the group's members are bound.
+    pub fn key(&self) -> Cow<'_, str> {
+        match (&self.name, &self.from) {
+            (Some(name), _) => name.as_str().into(),
+            (None, Some(from)) => group_key(&from.0).into(),
+            (None, None) => OWNER_KEY.into(),
+        }
     }
 
-    /// Puts the owner's name, uid, full name and keys where the profile leaves them open.
-    pub fn bind(&self, owner: &Person) -> Self {
+    /// Puts a person's name, uid, full name and keys where the profile leaves them open.
+    pub fn bind(&self, person: &Person) -> Self {
         let mut bound = self.clone();
-        bound.for_ = None;
-        bound.name = Some(owner.username.clone());
-        bound.full_name = bound.full_name.or_else(|| owner.full_name.clone());
-        bound.uid = bound.uid.or(owner.uid);
-        bound.ssh_keys.extend(owner.ssh_keys.iter().cloned());
+        (bound.for_, bound.from) = (None, None);
+        bound.name = Some(person.username.clone());
+        bound.full_name = bound.full_name.or_else(|| person.full_name.clone());
+        bound.uid = bound.uid.or(person.uid);
+        bound.ssh_keys.extend(person.ssh_keys.iter().cloned());
         bound.ssh_keys.sort();
         bound.ssh_keys.dedup();
         bound
@@ -109,11 +155,15 @@ impl Account {
     }
 
     pub(super) fn validate(&self) -> Result<(), InvalidResource> {
-        match (&self.for_, &self.name) {
-            (Some(_), None) | (None, Some(_)) => {}
-            (Some(_), Some(_)) | (None, None) => {
-                return Err(InvalidResource::new("/account", "give either name or for: owner"));
-            }
+        let given = [self.for_.is_some(), self.from.is_some(), self.name.is_some()];
+        if given.iter().filter(|given| **given).count() != 1 {
+            return Err(InvalidResource::new(
+                "/account",
+                "give one of name, for: owner and from: \"group:NAME\"",
+            ));
+        }
+        if self.from.is_some() {
+            self.validate_for_many()?;
         }
         if self.uid == Some(0) || self.name.as_ref().is_some_and(|name| name.as_str() == "root") {
             return Err(InvalidResource::new("/account", "root is not an account that Muster manages"));
@@ -127,6 +177,32 @@ impl Account {
         }
         Ok(())
     }
+
+    /// What belongs to one person can't be the same for all members.
+    fn validate_for_many(&self) -> Result<(), InvalidResource> {
+        let own = [
+            ("uid", self.uid.is_some()),
+            ("full_name", self.full_name.is_some()),
+            ("home", self.home.is_some()),
+        ];
+        match own.into_iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((field, _)) => Err(InvalidResource::new(
+                format!("/account/{field}"),
+                format!("{field} can't be the same for every member of a group: each has their own"),
+            )),
+        }
+    }
+}
+
+/// The key of the accounts of a group's members until they are bound. `@` can't begin an account's name.
+pub fn group_key(group: &PeopleGroup) -> String {
+    format!("@{}{group}", From::PREFIX)
+}
+
+/// The group whose members such a key stands for.
+pub fn group_of_key(key: &str) -> Option<PeopleGroup> {
+    From::parse(key.strip_prefix('@')?).ok().map(|from| from.0)
 }
 
 /// A sorted list, or null for an empty one: nothing is said then.

@@ -92,7 +92,8 @@ impl OnRemoval {
 /// A resource as it stands in a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declared {
-    /// Its name on a device. For `account: { for: owner }` the key is `@owner` until the device's owner is bound.
+    /// Its name on a device. For `account: { for: owner }` the key is `@owner` until the device's owner is bound, and for
+    /// `from: "group:engineers"` it is `@group:engineers` until the members are.
     pub id: ResourceId,
     /// Fields that every kind has.
     pub common: Common,
@@ -152,7 +153,7 @@ impl Resource {
             Self::Repository(r) => r.name.as_str(),
             Self::Package(r) => r.name.as_str(),
             Self::Group(r) => r.name.as_str(),
-            Self::Account(r) => r.key(),
+            Self::Account(r) => return ResourceId::new(self.kind(), &r.key()),
             Self::Sudo(r) => r.name.as_str(),
             Self::Directory(r) => r.path.as_str(),
             Self::File(r) => r.path.as_str(),
@@ -315,7 +316,10 @@ fn claimed_id(entry: &Value) -> ResourceId {
     let text = |field: &str| fields.get(field)?.as_str().filter(|t| t.len() <= MAX_KEY && one_line(t));
     let key = match kind {
         "directory" | "file" | "link" => text("path").map(str::to_owned),
-        "account" => text("name").map(str::to_owned).or_else(|| text("for").map(|whose| format!("@{whose}"))),
+        "account" => {
+            let whose = || text("for").or_else(|| text("from")).map(|whose| format!("@{whose}"));
+            text("name").map(str::to_owned).or_else(whose)
+        }
         "service" => text("name").map(|name| service::key(name).to_owned()),
         _ => ["name", "path", "key", "id"].iter().find_map(|field| text(field)).map(str::to_owned),
     };

@@ -98,6 +98,16 @@ checked_string!(
 );
 
 checked_string!(
+    /// A group of people, as Muster's own record calls it.
+    PeopleGroup,
+    "a group of people: 1 to 63 of a-z, 0-9, ., _ and -, beginning with a letter or digit",
+    "^[a-z0-9][a-z0-9._-]{0,62}$",
+    |text| word(text, 63, |b| b.is_ascii_lowercase() || b.is_ascii_digit(), |b| b.is_ascii_lowercase()
+        || b.is_ascii_digit()
+        || b"._-".contains(&b))
+);
+
+checked_string!(
     /// A person's full name, as it stands in the GECOS field: no colon, comma or equals sign.
     FullName,
     "a name of at most 128 characters in one line, without ':', ',' and '='",

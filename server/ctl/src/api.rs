@@ -68,6 +68,11 @@ impl Api {
         self.ask(Method::PATCH, path, Some(body)).await
     }
 
+    /// Makes it so that a thing is there.
+    pub(crate) async fn put<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.ask(Method::PUT, path, None::<&()>).await
+    }
+
     /// Takes a thing away.
     pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
         self.send(Method::DELETE, path, None, Vec::new()).await.map(|_| ())

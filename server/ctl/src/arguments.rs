@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::api::Api;
 use crate::commands::{
-    assign, assignments, audit, completion, compliance, context, device, login, pause, person, profile,
-    removal, rollback, setup, token, unassign, why,
+    assign, assignments, audit, completion, compliance, context, device, group, login, pause, person,
+    profile, removal, rollback, setup, token, unassign, why,
 };
 use crate::contexts::Contexts;
 use crate::failure::{Ending, Failure};
@@ -58,6 +58,8 @@ enum Command {
     Audit(audit::Audit),
     #[command(subcommand)]
     Person(person::Person),
+    #[command(subcommand)]
+    Group(group::Group),
     Completion(completion::Completion),
 }
 
@@ -83,6 +85,7 @@ impl Arguments {
             Command::Why(command) => command.run(&global.api()?).await,
             Command::Audit(command) => command.run(&global.api()?).await,
             Command::Person(command) => command.run(&global.api()?).await,
+            Command::Group(command) => command.run(&global.api()?).await,
             Command::Completion(command) => command.run(),
         }
     }

@@ -8,6 +8,7 @@ mod arguments;
 mod commands;
 mod contexts;
 mod failure;
+mod key_file;
 mod key_from;
 mod output;
 mod pin;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use muster_proto::compose::{ComposeError, Conflict, compose, conflicts};
 use muster_proto::state::{Applied, Bindings, DesiredState};
 use muster_proto::when::Facts;
-use muster_proto::{COMPOSITION_VERSION, DeviceId, Digest, Generation, LANGUAGE_VERSION, Timestamp};
+use muster_proto::{DeviceId, Digest, Generation, LANGUAGE_VERSION, Timestamp};
 
 /// The device's next state, or `None` when its current one already says the same. Its generation is at least `floor`,
 /// which a restored server has above everything that it gave out before.
@@ -21,7 +21,7 @@ pub fn compile(
         // A device that nothing was ever assigned to needs no state that says so.
         None => revisions.is_empty(),
         Some(current) => {
-            current.composition == COMPOSITION_VERSION
+            current.composition == bindings.composition()
                 && current.generation >= floor
                 && current.revisions == revisions
                 // What nothing uses may change unseen.
@@ -42,7 +42,7 @@ pub fn next(
 ) -> DesiredState {
     DesiredState {
         muster: LANGUAGE_VERSION,
-        composition: COMPOSITION_VERSION,
+        composition: bindings.composition(),
         device,
         generation: Generation(current.map_or(0, |current| current.generation.0) + 1).max(floor),
         issued: now,
@@ -63,6 +63,7 @@ pub fn conflicts_in(
 #[cfg(test)]
 mod tests {
     use muster_proto::RevisionNumber;
+    use muster_proto::resource::value::PeopleGroup;
     use muster_proto::state::Mode;
 
     use super::*;
@@ -82,7 +83,7 @@ mod tests {
     }
 
     fn named(name: &str) -> Bindings {
-        Bindings { name: name.into(), serial: "PF3XK9".into(), owner: None }
+        Bindings { name: name.into(), serial: "PF3XK9".into(), ..Bindings::default() }
     }
 
     fn compiled(
@@ -101,6 +102,20 @@ mod tests {
         assert_eq!(compiled(first.revisions.clone(), named("a"), Some(&first)), None);
         let renamed = compiled(first.revisions.clone(), named("b"), Some(&first)).unwrap();
         assert_eq!(renamed.generation, Generation(2));
+    }
+
+    #[test]
+    fn a_state_asks_for_no_newer_rules_than_its_bindings_need() {
+        let revisions = vec![applied("base", "x", 0)];
+        let first = compiled(revisions.clone(), named("a"), None).unwrap();
+        assert_eq!(first.composition, 1, "an agent that knows no groups goes on");
+        let groups = BTreeMap::from([(PeopleGroup::parse("engineers").unwrap(), vec![])]);
+        let with_group = compiled(revisions, Bindings { groups, ..named("a") }, Some(&first)).unwrap();
+        assert_eq!(with_group.composition, 2, "also while nobody is in it");
+        assert_eq!(
+            compiled(with_group.revisions.clone(), with_group.bindings.clone(), Some(&with_group)),
+            None
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use muster_proto::state::{Applied, DesiredState};
+use muster_proto::state::{Applied, Bindings, DesiredState};
 use muster_proto::{DeviceId, ProfileName, Timestamp};
 
 use crate::assign::Target;
@@ -93,8 +93,14 @@ pub fn changes(current: Option<&DesiredState>, next: &DesiredState) -> Vec<Strin
         .into_iter()
         .filter_map(|profile| change(profile, before.get(profile), after.get(profile)))
         .collect();
-    if current.is_some_and(|current| current.bindings != next.bindings) {
-        changes.push("the device's name or owner changes".to_owned());
+    if let Some(current) = current {
+        if current.bindings.groups != next.bindings.groups {
+            changes.push("who is in the groups of its profiles changes".to_owned());
+        }
+        let plain = |bindings: &Bindings| Bindings { groups: BTreeMap::new(), ..bindings.clone() };
+        if plain(&current.bindings) != plain(&next.bindings) {
+            changes.push("the device's name or owner changes".to_owned());
+        }
     }
     if changes.is_empty() {
         changes.push("the state is composed anew".to_owned());

@@ -26,6 +26,7 @@ mod migration;
 pub mod outcome;
 pub mod password;
 pub mod pause;
+pub mod people_group;
 pub mod person;
 pub mod pin;
 pub mod profile;

@@ -109,12 +109,17 @@ fn desired(generation: usize, revisions: Vec<Applied>, owned: bool) -> DesiredSt
     let owner = Person { username: "ada".parse_as(), full_name: None, uid: Some(2001), ssh_keys: vec![] };
     DesiredState {
         muster: 1,
-        composition: 1,
+        composition: 2,
         device: DeviceId(Default::default()),
         generation: Generation(generation as u64),
         issued: Timestamp::default(),
         revisions,
-        bindings: Bindings { name: "lap-ada".into(), serial: "S1".into(), owner: owned.then_some(owner) },
+        bindings: Bindings {
+            name: "lap-ada".into(),
+            serial: "S1".into(),
+            owner: owned.then(|| owner.clone()),
+            groups: [("engineers".parse_as(), if owned { vec![owner] } else { vec![] })].into(),
+        },
     }
 }
 
@@ -193,7 +198,7 @@ pub(crate) fn document(flavor: Flavor) -> impl Strategy<Value = Value> {
 
 fn identity(entry: &Value) -> String {
     let (kind, fields) = entry.as_object().unwrap().iter().next().unwrap();
-    let key = ["name", "path", "for"].iter().find_map(|field| fields[*field].as_str()).unwrap();
+    let key = ["name", "path", "for", "from"].iter().find_map(|field| fields[*field].as_str()).unwrap();
     format!("{kind}:{key}")
 }
 
@@ -326,11 +331,13 @@ fn file() -> impl Strategy<Value = Value> {
 }
 
 fn account() -> impl Strategy<Value = Value> {
-    let whose = select(vec![("for", "owner"), ("name", "ada"), ("name", "bob")]);
+    let whose = select(vec![("for", "owner"), ("from", "group:engineers"), ("name", "ada"), ("name", "bob")]);
     let shell = option::of(select(vec!["/bin/bash", "/bin/zsh"]));
     let groups = option::of(select(vec![vec!["engineers"], vec!["engineers", "ops"]]));
     (whose, shell, groups, option::of(Just("Ada L."))).prop_map(
         |((field, whose), shell, groups, full_name)| {
+            // What belongs to one person can't be said of a group.
+            let full_name = full_name.filter(|_| field != "from");
             entry(
                 "account",
                 vec![

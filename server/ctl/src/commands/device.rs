@@ -1,5 +1,7 @@
 //! `muster device`: their list, their records, and letting them in or out.
 
+mod owner;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,6 +31,7 @@ pub(crate) enum Device {
     Revoke(Revoke),
     AllowReenroll(AllowReenrollArgs),
     Label(Label),
+    Owner(owner::Owner),
     Password(Password),
 }
 
@@ -151,6 +154,7 @@ impl Device {
             Self::Revoke(command) => command.run(api).await,
             Self::AllowReenroll(command) => command.run(api).await,
             Self::Label(command) => command.run(api).await,
+            Self::Owner(command) => command.run(api).await,
             Self::Password(command) => command.run(api).await,
         }
     }

@@ -7,6 +7,7 @@ pub(crate) mod completion;
 pub(crate) mod compliance;
 pub(crate) mod context;
 pub(crate) mod device;
+pub(crate) mod group;
 pub(crate) mod login;
 pub(crate) mod pause;
 pub(crate) mod person;

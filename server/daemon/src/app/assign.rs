@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::audit::{self, Act};
 use super::import::Trial;
-use super::{App, AppError, device, hold, profile, recompile, secret};
+use super::{App, AppError, device, group, hold, profile, recompile, secret};
 
 /// How many names of devices an answer lists: enough to see that the target is right.
 pub(super) const NAMES: usize = 1_000;
@@ -129,7 +129,12 @@ fn preview(
     }
     Ok(Preview {
         conflicts: conflicts(tx, &devices, &all, &row.profile, now)?,
-        warnings: [warnings(&devices, &profile), hold::warnings(tx, &devices, now)?].concat(),
+        warnings: [
+            warnings(&devices, &profile),
+            group::warnings(tx, &profile)?,
+            hold::warnings(tx, &devices, now)?,
+        ]
+        .concat(),
         resources: profile.resources.len() as u64,
         row,
         replaced,

@@ -12,7 +12,7 @@ use serde_json::{Map, json};
 
 use super::audit::{self, Act};
 use super::presence::Presence;
-use super::{App, AppError, enroll, page, recompile, reenroll};
+use super::{App, AppError, enroll, page, person, recompile, reenroll};
 
 impl App {
     /// One page of devices. `cursor` is `next` of the page before.
@@ -154,10 +154,8 @@ fn change(
         None => device.owner.as_deref(),
     };
     if owner != device.owner.as_deref() {
-        if let Some(owner) = owner
-            && muster_store::person::get(tx, owner)?.is_none()
-        {
-            return Err(AppError::not_found("person", owner));
+        if let Some(owner) = owner {
+            person::find_active(tx, owner)?;
         }
         changed.insert("owner".to_owned(), json!({"from": device.owner, "to": owner}));
     }

@@ -133,7 +133,7 @@ fn prepare(
         digest: Digest::of(&document),
         params,
     };
-    let (what_if, replaced) = recompile::what_if(tx, &device, &draft, now)?;
+    let (what_if, replaced) = recompile::what_if(tx, &device, &draft, profile.groups(), now)?;
     for applied in what_if.revisions.iter().filter(|applied| applied.profile == profile.name) {
         profile.bind_params(&applied.params).map_err(AppError::Invalid)?;
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use muster_policy::comply;
 use muster_policy::import::{self, Columns, Plan, Present, Record, Row};
 use muster_policy::rights::AdminRight;
-use muster_proto::rest::{DeviceState, Import, PersonView, Removal, SourcePlace};
+use muster_proto::rest::{DeviceState, Import, NewPerson, Removal, SourcePlace};
 use muster_proto::{DeviceId, Timestamp};
 use muster_store::Tx;
 use muster_store::device::NewDevice;
@@ -142,9 +142,8 @@ fn present(tx: &mut Tx<'_>, rows: &[Row]) -> Result<Present, AppError> {
 
 fn carry_out(tx: &mut Tx<'_>, plan: &Plan, act: Act<'_>) -> Result<(), AppError> {
     for username in &plan.new_people {
-        let view =
-            PersonView { username: username.clone(), full_name: None, uid: None, ssh_keys: Vec::new() };
-        person::create(tx, view, Act { action: "person.create", ..act })?;
+        let new = NewPerson { username: username.clone(), ..NewPerson::default() };
+        person::create(tx, new, Act { action: "person.create", ..act })?;
     }
     let mut touched = Vec::new();
     // Names may change hands between two devices of the file: all are given up before any is taken.

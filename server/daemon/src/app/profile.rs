@@ -54,6 +54,7 @@ impl App {
             new,
             warnings: checked.warnings.clone(),
         };
+        let groups = checked.profile.groups();
         let (description, document) = (checked.profile.description, checked.document);
         let profile = answer(RevisionNumber(0), false).profile;
         let save = move |tx: &mut Tx<'_>| -> Result<SavedRevision, AppError> {
@@ -67,6 +68,7 @@ impl App {
             }
             let revision = RevisionRow { profile: profile.clone(), number, digest, source, saved_by, saved };
             muster_store::profile::insert_revision(tx, &revision, &description, &document)?;
+            muster_store::people_group::put_uses(tx, digest, &groups)?;
             let act = Act { at: saved, actor: &revision.saved_by, action: "profile.save" };
             audit::write(tx, act, &profile, json!({"revision": number, "digest": digest}))?;
             Ok(answer(number, true))

@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use muster_policy::assign::{self, Assignment, Target};
 use muster_policy::{compile, comply};
-use muster_proto::resource::value::{AccountName, FullName, SshPublicKey};
+use muster_proto::resource::value::{AccountName, FullName, PeopleGroup, SshPublicKey};
 use muster_proto::rest::{DeviceState, PersonView};
 use muster_proto::state::{Bindings, DesiredState, Person};
-use muster_proto::{COMPOSITION_VERSION, DeviceId, Digest, Generation, LANGUAGE_VERSION, Timestamp};
+use muster_proto::{DeviceId, Digest, Generation, LANGUAGE_VERSION, Timestamp};
 use muster_store::assignment::AssignmentRow;
 use muster_store::device::DeviceRow;
 use muster_store::{Change, StoreError, Tx};
 
 use super::AppError;
+use super::group::Roster;
 use super::hold::{Holds, Settled};
 
 /// All assignments, as the policy takes them.
@@ -71,33 +72,60 @@ pub(super) fn compiled(
     assignments: &[Assignment],
     now: Timestamp,
 ) -> Result<Compiled, AppError> {
+    compiled_for(tx, device, assignments, &mut Roster::default(), now)
+}
+
+fn compiled_for(
+    tx: &mut Tx<'_>,
+    device: &DeviceRow,
+    assignments: &[Assignment],
+    roster: &mut Roster,
+    now: Timestamp,
+) -> Result<Compiled, AppError> {
     let labels = muster_store::label::of_device(tx, device.id)?;
-    let (bindings, current) = (bindings(tx, device)?, current(tx, device.id)?);
     let holding = assign::holding(assignments, device.id, &labels);
+    let groups = roster.of(tx, holding.iter().map(|applied| applied.digest))?;
+    let (bindings, current) = (bindings(tx, device, groups)?, current(tx, device.id)?);
     let next = compile::compile(device.id, holding, bindings, current.as_ref(), floor(tx)?, now);
     Ok(Compiled { labels, current, next })
 }
 
-/// The state that a device would have with a draft, and the assignments whose revision the draft took the place of.
+/// The state that a device would have with a draft that names these groups, and the assignments whose revision the draft
+/// took the place of.
 pub(super) fn what_if(
     tx: &mut Tx<'_>,
     device: &DeviceRow,
     draft: &assign::Draft,
+    named: BTreeSet<String>,
     now: Timestamp,
 ) -> Result<(DesiredState, Vec<String>), AppError> {
     let labels = muster_store::label::of_device(tx, device.id)?;
     let holding = assign::holding(&assignments(tx)?, device.id, &labels);
     let (revisions, replaced) = assign::tried(holding, draft);
-    let (bindings, current) = (bindings(tx, device)?, current(tx, device.id)?);
+    let mut roster = Roster::default();
+    let mut groups = roster.of(tx, revisions.iter().map(|applied| applied.digest))?;
+    // Nobody has saved yet which groups the draft names.
+    for group in named {
+        roster.add(tx, &mut groups, group)?;
+    }
+    let (bindings, current) = (bindings(tx, device, groups)?, current(tx, device.id)?);
     Ok((compile::next(device.id, revisions, bindings, current.as_ref(), floor(tx)?, now), replaced))
 }
 
-fn bindings(tx: &mut Tx<'_>, device: &DeviceRow) -> Result<Bindings, AppError> {
+fn bindings(
+    tx: &mut Tx<'_>,
+    device: &DeviceRow,
+    groups: BTreeMap<PeopleGroup, Vec<Person>>,
+) -> Result<Bindings, AppError> {
     let owner = match &device.owner {
-        Some(owner) => muster_store::person::get(tx, owner)?.map(person).transpose()?,
+        // Who left still stands in the device's record, until it is another's.
+        Some(owner) => {
+            let owner = muster_store::person::get(tx, owner)?;
+            owner.filter(|owner| owner.active).map(person).transpose()?
+        }
         None => None,
     };
-    Ok(Bindings { name: device.name.clone(), serial: device.serial.clone(), owner })
+    Ok(Bindings { name: device.name.clone(), serial: device.serial.clone(), owner, groups })
 }
 
 fn current(tx: &mut Tx<'_>, device: DeviceId) -> Result<Option<DesiredState>, AppError> {
@@ -112,10 +140,11 @@ fn current(tx: &mut Tx<'_>, device: DeviceId) -> Result<Option<DesiredState>, Ap
 pub(super) fn devices(tx: &mut Tx<'_>, ids: &[DeviceId], now: Timestamp) -> Result<usize, AppError> {
     let assignments = assignments(tx)?;
     let holds = Holds::read(tx, now)?;
+    let mut roster = Roster::default();
     let mut changed = Vec::new();
     for id in ids {
         let Some(device) = muster_store::device::get(tx, *id)? else { continue };
-        let compiled = compiled(tx, &device, &assignments, now)?;
+        let compiled = compiled_for(tx, &device, &assignments, &mut roster, now)?;
         let settled = holds.settle(tx, &device, &compiled)?;
         if let (Settled::Goes, Some(state)) = (settled, compiled.next) {
             put(tx, *id, &state)?;
@@ -172,14 +201,16 @@ pub(super) fn lift_all(tx: &mut Tx<'_>, floor: Generation, now: Timestamp) -> Re
 
 /// What a device follows that nothing was ever assigned to.
 fn nothing(device: &DeviceRow) -> DesiredState {
+    let (name, serial) = (device.name.clone(), device.serial.clone());
+    let bindings = Bindings { name, serial, ..Bindings::default() };
     DesiredState {
         muster: LANGUAGE_VERSION,
-        composition: COMPOSITION_VERSION,
+        composition: bindings.composition(),
         device: device.id,
         generation: Generation(0),
         issued: Timestamp::default(),
         revisions: Vec::new(),
-        bindings: Bindings { name: device.name.clone(), serial: device.serial.clone(), owner: None },
+        bindings,
     }
 }
 
@@ -221,7 +252,7 @@ pub(super) fn documents(
 }
 
 /// A person as devices need to know them. What is stored was checked when it came in.
-fn person(view: PersonView) -> Result<Person, AppError> {
+pub(super) fn person(view: PersonView) -> Result<Person, AppError> {
     let defect = |field: &str| AppError::Defect(format!("{field} of person {}", view.username));
     Ok(Person {
         username: AccountName::parse(&view.username).map_err(|_| defect("username"))?,
@@ -231,7 +262,7 @@ fn person(view: PersonView) -> Result<Person, AppError> {
             .map(FullName::parse)
             .transpose()
             .map_err(|_| defect("full name"))?,
-        uid: view.uid,
+        uid: Some(view.uid),
         ssh_keys: view
             .ssh_keys
             .iter()

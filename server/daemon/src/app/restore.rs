@@ -130,7 +130,7 @@ impl App {
                 muster_store::admin::clear_setup_links(tx)?;
                 // One that was used since the backup would be open again.
                 muster_store::reenrollment::end_all(tx)?;
-                muster_store::person::skip_uids(tx, SKIPPED_UIDS)?;
+                muster_store::person::skip_uids(tx, &muster_policy::people::UIDS, SKIPPED_UIDS)?;
                 let awaited = wait_for_devices(tx, choices.newcomers, gap)?;
                 muster_store::meta::put(tx, RESTORED, &now.to_string())?;
                 let detail = json!({

@@ -21,6 +21,7 @@ mod assigning;
 mod enrolling;
 mod holding;
 mod keeping;
+mod people;
 mod reenrolling;
 mod reporting;
 mod restoring;

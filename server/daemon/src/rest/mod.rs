@@ -12,6 +12,7 @@ mod compliance;
 mod devices;
 mod events;
 mod extract;
+mod groups;
 mod headers;
 mod health;
 pub(crate) mod openapi;
@@ -109,6 +110,7 @@ fn closed() -> OpenApiRouter<Api> {
         .merge(reported::router())
         .merge(tokens::router())
         .merge(people::router())
+        .merge(groups::router())
         .merge(profiles::router())
         .merge(assignments::router())
         .merge(pauses::router())
