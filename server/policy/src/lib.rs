@@ -2,7 +2,7 @@
 //!
 //! In the order of the flow: [`rights`] says who may ask, [`name`] what things may be called, [`import`] what a file of
 //! devices changes, [`admit`] whether a machine gets in, [`profile`] whether a profile may be saved, [`assign`] which
-//! assignments hold for a device, [`rollback`] what they go back to, [`compile`] what its desired state is, [`pause`] and
+//! assignments hold for a device, [`rollback`] what they go back to, [`rollout`] whom a new one reaches first, [`compile`] what its desired state is, [`plans`] what many would do, [`pause`] and
 //! [`guard`] whether it gets that now, [`comply`] how it stands, [`keep`] how much of what it says is kept, [`pace`] how
 //! often it may say it, and [`restore`] what a record put back from a backup is good for.
 
@@ -16,7 +16,9 @@ pub mod keep;
 pub mod name;
 pub mod pace;
 pub mod pause;
+pub mod plans;
 pub mod profile;
 pub mod restore;
 pub mod rights;
 pub mod rollback;
+pub mod rollout;

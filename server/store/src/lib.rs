@@ -33,6 +33,7 @@ pub mod reenrollment;
 pub mod removal;
 pub mod report;
 pub mod returning;
+pub mod rollout;
 pub mod session;
 pub mod state;
 pub mod token;

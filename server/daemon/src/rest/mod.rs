@@ -24,6 +24,7 @@ mod profiles;
 mod ready;
 mod removals;
 mod reported;
+mod rollouts;
 mod session;
 mod setup;
 mod streams;
@@ -111,6 +112,7 @@ fn closed() -> OpenApiRouter<Api> {
         .merge(people::router())
         .merge(profiles::router())
         .merge(assignments::router())
+        .merge(rollouts::router())
         .merge(pauses::router())
         .merge(removals::router())
         .merge(compliance::router())
