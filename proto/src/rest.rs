@@ -29,6 +29,9 @@
 //! | `POST /profiles/{name}/rollback?dry_run=` | [`Rollback`] | [`RollbackResult`] |
 //! | `GET /schema/profile` | | JSON Schema |
 //! | `GET, POST /assignments?dry_run=`, `DELETE /assignments/{id}` | [`NewAssignment`] | [`AssignmentView`], [`AssignmentResult`] |
+//! | `POST /assignments/plan` | [`NewAssignment`] | [`FleetPlan`]; nothing is assigned |
+//! | `GET, POST /rollouts`, `GET /rollouts/{id}` | [`NewRollout`] | [`RolloutView`], [`RolloutDetail`] |
+//! | `POST /rollouts/{id}/resume`, `/cancel` | | [`RolloutView`] |
 //! | `GET, POST /pauses`, `DELETE /pauses/{target}` | [`NewPause`] | [`PauseView`], [`Resumed`] |
 //! | `GET /removals`, `POST /removals/{id}/confirm`, `/drop` | | [`Removal`], [`Resumed`] |
 //! | `GET /compliance?label=&cursor=&limit=` | | [`ComplianceReport`] |
@@ -53,15 +56,22 @@ use crate::state::Mode;
 use crate::timestamp::Timestamp;
 use crate::when::Facts;
 
+mod fleet_plan;
 mod hold;
 mod person;
 mod rollback;
+mod rollout;
 
+pub use fleet_plan::{Changes, FleetPlan, NoPlan, PlanGroup};
 pub use hold::{AllowReenroll, DevicePause, NewPause, PauseView, Removal, Resumed};
 pub use person::{
     GroupChange, GroupView, NewGroup, NewPerson, PersonChange, PersonDetail, PersonPatch, PersonView,
 };
 pub use rollback::{RevisionMove, Rollback, RollbackResult, RolledBack};
+pub use rollout::{
+    InvalidStepSize, NewRollout, RolloutCause, RolloutDetail, RolloutDevice, RolloutStanding, RolloutState,
+    RolloutStep, RolloutView, StepSize, TroubleKind,
+};
 
 /// What went wrong, as RFC 9457 has it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

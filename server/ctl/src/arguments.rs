@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::api::Api;
 use crate::commands::{
     assign, assignments, audit, completion, compliance, context, device, group, login, pause, person,
-    profile, removal, rollback, setup, token, unassign, why,
+    profile, removal, rollback, rollout, setup, token, unassign, why,
 };
 use crate::contexts::Contexts;
 use crate::failure::{Ending, Failure};
@@ -48,6 +48,8 @@ enum Command {
     Assign(assign::Assign),
     Unassign(unassign::Unassign),
     Assignments(assignments::Assignments),
+    #[command(subcommand)]
+    Rollout(rollout::Rollout),
     Rollback(rollback::Rollback),
     Pause(pause::Pause),
     Resume(pause::Resume),
@@ -77,6 +79,7 @@ impl Arguments {
             Command::Assign(command) => command.run(&global.api()?).await,
             Command::Unassign(command) => command.run(&global.api()?).await,
             Command::Assignments(command) => command.run(&global.api()?).await,
+            Command::Rollout(command) => command.run(&global.api()?).await,
             Command::Rollback(command) => command.run(&global.api()?).await,
             Command::Pause(command) => command.run(&global.api()?).await,
             Command::Resume(command) => command.run(&global.api()?).await,

@@ -135,6 +135,7 @@ pub async fn serve(
             turns(&record.app),
             passes(&record.app),
             looks(&record.app),
+            record.app.drive_rollouts(),
             watchdog(),
         )
     };

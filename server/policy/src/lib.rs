@@ -1,8 +1,9 @@
 //! The server's decisions as pure functions: no IO, no clock, no randomness; what they need comes as arguments.
 //!
 //! In the order of the flow: [`rights`] says who may ask, [`name`] what things may be called, [`import`] what a file of
-//! devices changes, [`people`] what people and groups may be, [`admit`] whether a machine gets in, [`profile`] whether a profile may be saved, [`assign`] which
-//! assignments hold for a device, [`rollback`] what they go back to, [`compile`] what its desired state is, [`pause`] and
+//! devices changes, [`people`] what people and groups may be, [`admit`] whether a machine gets in, [`profile`] whether a
+//! profile may be saved, [`assign`] which assignments hold for a device, [`rollback`] what they go back to, [`rollout`]
+//! whom a new one reaches first, [`compile`] what its desired state is, [`plans`] what many would do, [`pause`] and
 //! [`guard`] whether it gets that now, [`comply`] how it stands, [`keep`] how much of what it says is kept, [`pace`] how
 //! often it may say it, and [`restore`] what a record put back from a backup is good for.
 
@@ -17,7 +18,9 @@ pub mod name;
 pub mod pace;
 pub mod pause;
 pub mod people;
+pub mod plans;
 pub mod profile;
 pub mod restore;
 pub mod rights;
 pub mod rollback;
+pub mod rollout;

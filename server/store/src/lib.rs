@@ -35,6 +35,7 @@ pub mod refused;
 pub mod removal;
 pub mod report;
 pub mod returning;
+pub mod rollout;
 pub mod session;
 pub mod state;
 pub mod token;

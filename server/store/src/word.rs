@@ -2,7 +2,7 @@
 
 use muster_proto::check::Verdict;
 use muster_proto::report::OutcomeKind;
-use muster_proto::rest::{Compliance, DeviceState, Role, Unknown};
+use muster_proto::rest::{Compliance, DeviceState, Role, RolloutState, Unknown};
 use muster_proto::state::Mode;
 
 use crate::value::{Column, Param, Value};
@@ -58,4 +58,5 @@ words! {
     Mode { Audit = "audit", Enforce = "enforce" }
     Role { Admin = "admin", Auditor = "auditor" }
     Unknown { Pending = "pending", Refuse = "refuse" }
+    RolloutState { Running = "running", Stopped = "stopped", Done = "done", Cancelled = "cancelled" }
 }

@@ -14,6 +14,7 @@ pub(crate) mod person;
 pub(crate) mod profile;
 pub(crate) mod removal;
 pub(crate) mod rollback;
+pub(crate) mod rollout;
 pub(crate) mod setup;
 pub(crate) mod token;
 pub(crate) mod unassign;

@@ -5,7 +5,7 @@ use muster_policy::rights::ViewRight;
 use muster_proto::Timestamp;
 use muster_proto::check::{CheckResult, MAX_EVIDENCE, Verdict};
 use muster_proto::report::{Outcome, OutcomeKind};
-use muster_proto::rest::{CauseGroup, ComplianceReport, Day, Need, Overview};
+use muster_proto::rest::{CauseGroup, ComplianceReport, Day, Need, Overview, RolloutState};
 use muster_store::device::{Filter, Sort, Window};
 use muster_store::{StoreError, Tx};
 
@@ -139,6 +139,22 @@ fn needs(tx: &mut Tx<'_>, causes: &[CauseGroup]) -> Result<Vec<Need>, StoreError
             device: cause.examples.first().cloned(),
         });
     }
+    for rollout in muster_store::rollout::open(tx)? {
+        if rollout.state == RolloutState::Stopped {
+            needs.push(Need {
+                kind: "rollout".to_owned(),
+                text: format!(
+                    "the rollout of {}@{} stopped in step {} of {}: muster rollout show {}",
+                    rollout.assignment.profile,
+                    rollout.assignment.revision,
+                    rollout.step,
+                    rollout.steps,
+                    rollout.id
+                ),
+                device: None,
+            });
+        }
+    }
     for removal in muster_store::removal::list(tx)? {
         let devices = muster_store::removal::touched(tx, &removal.id)?.len();
         needs.push(Need {
@@ -168,6 +184,18 @@ pub(super) fn outcome_word(outcome: OutcomeKind) -> &'static str {
         OutcomeKind::Blocked => "blocked",
         OutcomeKind::NotApplicable => "not applicable",
         OutcomeKind::Unsupported => "not supported by this agent",
+    }
+}
+
+/// Why a resource is not as it should be, in a sentence.
+pub(super) fn outcome_problem(outcome: &Outcome) -> String {
+    let word = outcome_word(outcome.outcome);
+    match (&outcome.reason, outcome.differences.first()) {
+        (Some(reason), _) => format!("{word}: {reason}"),
+        (None, Some(first)) => {
+            format!("{word}: {} is {}, should be {}", first.attribute, first.from, first.to)
+        }
+        (None, None) => word.to_owned(),
     }
 }
 

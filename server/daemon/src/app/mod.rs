@@ -2,7 +2,8 @@
 //!
 //! Each is one store transaction that reads, asks the policy, writes and audits. For devices: [`enroll`], [`renew`],
 //! [`standing`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`device`], [`import`], [`token`],
-//! [`person`], [`group`], [`profile`], [`assign`], [`dry_run`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`compliance`], [`detail`],
+//! [`person`], [`group`], [`profile`], [`assign`], [`dry_run`], [`rollout`], [`rollback`], [`pause`], [`removal`],
+//! [`reenroll`], [`compliance`], [`detail`],
 //! [`reveal`], [`audit`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
 //! wait, [`presence`] knows whose link is up, and [`keep`] lets the oldest go. For root on the server's machine:
 //! [`restore`].
@@ -35,6 +36,7 @@ pub(crate) mod report;
 pub(crate) mod restore;
 pub(crate) mod reveal;
 mod rollback;
+pub(crate) mod rollout;
 pub(crate) mod seal;
 pub(crate) mod secret;
 pub(crate) mod standing;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use muster_policy::assign::{self, Assignment, Target};
+use muster_policy::assign::{self, Assignment, Share, Target};
 use muster_policy::{compile, comply};
 use muster_proto::resource::value::{AccountName, FullName, PeopleGroup, SshPublicKey};
 use muster_proto::rest::{DeviceState, PersonView};
@@ -15,13 +15,16 @@ use muster_store::assignment::AssignmentRow;
 use muster_store::device::DeviceRow;
 use muster_store::{Change, StoreError, Tx};
 
-use super::AppError;
 use super::group::Roster;
 use super::hold::{Holds, Settled};
+use super::{AppError, rollout};
 
-/// All assignments, as the policy takes them.
+/// All assignments and what rollouts bring, as the policy takes them.
 pub(super) fn assignments(tx: &mut Tx<'_>) -> Result<Vec<Assignment>, AppError> {
-    muster_store::assignment::list(tx)?.iter().map(assignment).collect()
+    let mut all = muster_store::assignment::list(tx)?.iter().map(assignment).collect::<Result<_, _>>()?;
+    let open = muster_store::rollout::open(tx)?;
+    rollout::share_out(tx, &mut all, &open)?;
+    Ok(all)
 }
 
 /// A stored assignment, as the policy takes it.
@@ -42,6 +45,7 @@ pub(super) fn assignment(row: &AssignmentRow) -> Result<Assignment, AppError> {
         precedence: row.precedence,
         mode: row.mode,
         params: row.params.clone(),
+        share: Share::Whole,
     })
 }
 

@@ -25,6 +25,7 @@ mod profiles;
 mod ready;
 mod removals;
 mod reported;
+mod rollouts;
 mod session;
 mod setup;
 mod streams;
@@ -113,6 +114,7 @@ fn closed() -> OpenApiRouter<Api> {
         .merge(groups::router())
         .merge(profiles::router())
         .merge(assignments::router())
+        .merge(rollouts::router())
         .merge(pauses::router())
         .merge(removals::router())
         .merge(compliance::router())

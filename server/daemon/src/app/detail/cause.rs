@@ -9,12 +9,13 @@ use muster_proto::report::{Outcome, OutcomeKind};
 use muster_proto::rest::{AssignmentView, Cause, Device, DevicePause, DeviceState};
 use muster_proto::when::Facts;
 use muster_store::Tx;
+use muster_store::assignment::AssignmentRow;
 use muster_store::device::DeviceRow;
 use muster_store::removal::RemovalRow;
 
 use super::away;
 use super::rules::Rules;
-use crate::app::compliance::{outcome_word, pinned, verdict_problem};
+use crate::app::compliance::{outcome_problem, pinned, verdict_problem};
 use crate::app::{AppError, recompile};
 
 /// Rows of evidence that a cause shows; the check's own page has all that were reported.
@@ -24,7 +25,13 @@ const ROWS: usize = 3;
 pub(super) fn assignments(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<AssignmentView>, AppError> {
     let labels = muster_store::label::of_device(tx, device)?;
     let holding = assign::holding(&recompile::assignments(tx)?, device, &labels);
-    crate::app::assign::views(tx, |row| holding.iter().any(|applied| applied.assignment == row.id))
+    let holds = |row: &AssignmentRow| holding.iter().any(|applied| applied.assignment == row.id);
+    let mut views = crate::app::assign::views(tx, holds)?;
+    // What a rollout brings is no assignment yet, and holds all the same.
+    for row in muster_store::rollout::open(tx)?.into_iter().filter(|row| holds(&row.assignment)) {
+        views.push(crate::app::assign::view(tx, row.assignment)?);
+    }
+    Ok(views)
 }
 
 /// Everything that keeps a device from being compliant, the heaviest first.
@@ -108,14 +115,7 @@ fn of_resources(
     for row in rows {
         let outcome: Outcome = serde_json::from_str(&row.document)
             .map_err(|error| AppError::Defect(format!("outcome of {}: {error}", row.resource)))?;
-        let word = outcome_word(row.outcome);
-        let problem = match (&outcome.reason, outcome.differences.first()) {
-            (Some(reason), _) => format!("{word}: {reason}"),
-            (None, Some(first)) => {
-                format!("{word}: {} is {}, should be {}", first.attribute, first.from, first.to)
-            }
-            (None, None) => word.to_owned(),
-        };
+        let problem = outcome_problem(&outcome);
         let denied = row.outcome == OutcomeKind::Blocked
             && denied_kinds.iter().any(|kind| kind == outcome.resource.kind());
         let remedy = if denied { Some(denied_remedy(outcome.resource.kind())) } else { outcome.note.clone() };
