@@ -18,12 +18,15 @@ use super::{App, Parts, Site};
 use crate::ca::Issued;
 
 mod assigning;
+mod doubling;
 mod enrolling;
 mod holding;
 mod keeping;
+mod losing;
 mod reenrolling;
 mod reporting;
 mod restoring;
+mod returning;
 mod rolling;
 
 /// A server's operations over a database of their own.
@@ -64,6 +67,7 @@ fn open(folder: tempfile::TempDir, restored: Option<Timestamp>) -> Rig {
         presence: Presence::default(),
         restored,
         desk: Desk::default(),
+        return_window: 180 * 86_400,
     });
     Rig { app, _folder: folder }
 }

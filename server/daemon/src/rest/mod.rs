@@ -14,6 +14,7 @@ mod events;
 mod extract;
 mod headers;
 mod health;
+mod lost;
 pub(crate) mod openapi;
 mod overview;
 mod pauses;
@@ -105,6 +106,7 @@ fn closed() -> OpenApiRouter<Api> {
         .merge(api_tokens::router())
         .merge(overview::router())
         .merge(devices::router())
+        .merge(lost::router())
         .merge(plans::router())
         .merge(reported::router())
         .merge(tokens::router())

@@ -19,6 +19,10 @@ const BY_KIND: Record<string, Word> = {
   stale: 'stale',
   paused: 'paused',
   removal: 'removal',
+  lost: 'lost',
+  held: 'held',
+  old_certificate: 'held',
+  late_return: 'pending',
 };
 
 /** The word of the badge, and what is left to be said beside it. */

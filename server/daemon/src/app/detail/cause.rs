@@ -42,7 +42,7 @@ pub(super) fn of(
         let remedy = format!("muster device approve {} --code CODE", row.name);
         causes.push(plain("pending", &row.name, "waits for an admin's approval", Some(remedy)));
     }
-    if row.state == DeviceState::Revoked {
+    if row.state.is_out() || row.state == DeviceState::Held {
         return Ok(causes);
     }
     if view.compliance == Compliance::Stale {
@@ -183,7 +183,7 @@ fn of_checks(tx: &mut Tx<'_>, device: DeviceId, chain: &Chain<'_>) -> Result<Vec
     Ok(weighed.into_iter().map(|(_, cause)| cause).collect())
 }
 
-fn plain(kind: &str, subject: &str, problem: &str, remedy: Option<String>) -> Cause {
+pub(super) fn plain(kind: &str, subject: &str, problem: &str, remedy: Option<String>) -> Cause {
     Cause {
         kind: kind.to_owned(),
         subject: subject.to_owned(),
