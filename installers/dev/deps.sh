@@ -20,7 +20,7 @@ declare -A packages=(
     [build]="build-essential:cc ca-certificates:update-ca-certificates curl:curl git:git"
     [dashboard]="nodejs:node npm:npm"
     [deb]="dpkg-dev:dpkg-shlibdeps"
-    [devices]="debootstrap:debootstrap systemd-container:systemd-nspawn iproute2:ip nftables:nft strace:strace
+    [devices]="debootstrap:debootstrap systemd-container:systemd-nspawn iproute2:ip nftables:nft strace:strace libfaketime:faketime
                python3:python3 gpg:gpg gpg-agent:gpg-agent gpgconf:gpgconf apt-utils:apt-ftparchive
                openssh-client:ssh-keygen util-linux:nsenter procps:sysctl"
     [test]="shellcheck:shellcheck chromium:chromium dbus-daemon:dbus-daemon"

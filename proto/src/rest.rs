@@ -12,6 +12,7 @@
 //! | `POST /devices/import?dry_run=` | CSV | [`Import`] |
 //! | `POST /devices/{id}/approve` | [`Approve`] | [`Device`] |
 //! | `POST /devices/{id}/revoke` | | [`Device`] |
+//! | `POST, DELETE /devices/{id}/lost` | [`ReportLost`] | [`DeviceDetail`]; its last order, or its end |
 //! | `POST /devices/{id}/allow-reenroll` | [`AllowReenroll`] | [`Device`] |
 //! | `POST /devices/{id}/plan` | [`NewDevicePlan`] | [`DevicePlan`]; nothing is saved |
 //! | `POST /devices/{id}/first-login-passwords/{account}/reveal` | | [`RevealedPassword`]; once |
@@ -58,12 +59,15 @@ use crate::when::Facts;
 
 mod fleet_plan;
 mod hold;
+mod lost;
 mod person;
 mod rollback;
 mod rollout;
+mod twin;
 
 pub use fleet_plan::{Changes, FleetPlan, NoPlan, PlanGroup};
 pub use hold::{AllowReenroll, DevicePause, NewPause, PauseView, Removal, Resumed};
+pub use lost::{DiskAtLastContact, HeldPassword, Holdings, LostView, ReportLost};
 pub use person::{
     GroupChange, GroupView, NewGroup, NewPerson, PersonChange, PersonDetail, PersonPatch, PersonView,
 };
@@ -72,6 +76,7 @@ pub use rollout::{
     InvalidStepSize, NewRollout, RolloutCause, RolloutDetail, RolloutDevice, RolloutStanding, RolloutState,
     RolloutStep, RolloutView, StepSize, TroubleKind,
 };
+pub use twin::{LateReturnView, MachineView, OldCertificateView, TwinView};
 
 /// What went wrong, as RFC 9457 has it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -269,6 +274,18 @@ pub struct DeviceDetail {
     /// Until when one new key may become it.
     #[serde(default)]
     pub reenroll_until: Option<Timestamp>,
+    /// What is known of its loss.
+    #[serde(default)]
+    pub lost: Option<LostView>,
+    /// The two machines that use its identity.
+    #[serde(default)]
+    pub twins: Option<TwinView>,
+    /// A certificate of it that was shown after a newer one had been used.
+    #[serde(default)]
+    pub old_certificate: Option<OldCertificateView>,
+    /// It asked to come back after its certificate had ended too long ago.
+    #[serde(default)]
+    pub late_return: Option<LateReturnView>,
 }
 
 /// What a waiting machine says of itself.
@@ -293,7 +310,8 @@ pub struct PendingClaims {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Cause {
-    /// `resource`, `check`, `registered`, `pending`, `refused`, `stale`, `behind`, `paused`, `paused_there` or `removal`.
+    /// `resource`, `check`, `registered`, `pending`, `refused`, `stale`, `behind`, `paused`, `paused_there`, `removal`,
+    /// `lost`, `held`, `old_certificate` or `late_return`.
     pub kind: String,
     /// Which, such as `file:/etc/motd`.
     pub subject: String,
@@ -879,8 +897,19 @@ pub enum DeviceState {
     Enrolled,
     /// Has converged whole.
     Ready,
+    /// Two machines use its identity: neither is heard or told anything until an admin has decided.
+    Held,
+    /// It carried out its last order; its certificates are no longer accepted.
+    Lost,
     /// Its certificates are no longer accepted.
     Revoked,
+}
+
+impl DeviceState {
+    /// Whether it is nobody's to manage any more.
+    pub const fn is_out(self) -> bool {
+        matches!(self, Self::Lost | Self::Revoked)
+    }
 }
 
 /// Whether a device is as it should be.

@@ -256,6 +256,16 @@ impl<'n> Device<'n> {
         Ok(())
     }
 
+    /// Waits until it has turned itself off.
+    pub fn wait_until_off(&mut self, limit: Duration) -> Result<()> {
+        let Some(mut power) = self.power.take() else { bail!("{} is off", self.name) };
+        let off = wait_until("the device to turn itself off", limit, || Ok(power.container.try_wait()?));
+        if off.is_err() {
+            self.power = Some(power);
+        }
+        off.map(drop)
+    }
+
     /// Pulls the plug: every process ends at once. What was written stays, because the host's cache holds it.
     pub fn kill(&mut self) -> Result<()> {
         let Some(mut power) = self.power.take() else { return Ok(()) };

@@ -199,6 +199,7 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
             "not_as_it_should_be": bad,
             "checks_not_passed": findings.checks_as_json(),
             "link": findings.link_as_json(),
+            "lost": findings.lost,
         });
         writeln!(out, "{value}")?;
         return Ok(code);
@@ -207,6 +208,12 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
     writeln!(out, "Device       {name}{}", enrolled.device)?;
     writeln!(out, "Server       {}", enrolled.server)?;
     writeln!(out, "Link         {}", findings.link())?;
+    if let Some(lost) = findings.lost {
+        writeln!(
+            out,
+            "Lost         reported at {lost}: its accounts are locked and nothing else is changed"
+        )?;
+    }
     writeln!(out, "Certificate  until {}", enrolled.not_after)?;
     writeln!(out, "State        generation {} accepted, {applied} applied", current.generation)?;
     if let Some(pause) = pause {

@@ -22,7 +22,13 @@ pub(crate) struct Config {
     /// The certificate that browsers are shown; Muster's own when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tls: Option<GivenTls>,
+    /// Days after the end of its certificate in which a device that was off comes back by itself; 180 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) return_window_days: Option<u16>,
 }
+
+/// Half a year, when nobody says: a laptop that lay in a drawer for longer is looked at by a person.
+const RETURN_WINDOW_DAYS: u16 = 180;
 
 /// A certificate that somebody else renews.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +41,11 @@ pub(crate) struct GivenTls {
 }
 
 impl Config {
+    /// Seconds after the end of its certificate in which a device comes back by itself.
+    pub(crate) fn return_window(&self) -> i64 {
+        i64::from(self.return_window_days.unwrap_or(RETURN_WINDOW_DAYS)) * 86_400
+    }
+
     /// Reads the text of a `server.toml`.
     pub(crate) fn parse(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text)

@@ -67,6 +67,7 @@ impl Record {
             presence: presence.clone(),
             restored,
             desk: Desk::default(),
+            return_window: config.return_window(),
         });
         Ok(Self { app, store, presence })
     }

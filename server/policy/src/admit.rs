@@ -68,7 +68,11 @@ impl Registered {
     fn opening(&self, now: Timestamp) -> Opening {
         match self.state {
             DeviceState::Registered | DeviceState::Pending => Opening::Free,
-            DeviceState::Enrolled | DeviceState::Ready | DeviceState::Revoked => match self.reenroll_until {
+            DeviceState::Enrolled
+            | DeviceState::Ready
+            | DeviceState::Held
+            | DeviceState::Lost
+            | DeviceState::Revoked => match self.reenroll_until {
                 Some(until) if now < until => Opening::Again,
                 _ => Opening::Closed,
             },
@@ -79,6 +83,8 @@ impl Registered {
     fn closed(&self) -> Refusal {
         match self.state {
             DeviceState::Revoked => Refusal::RevokedDevice,
+            DeviceState::Lost => Refusal::LostDevice,
+            DeviceState::Held => Refusal::HeldDevice,
             DeviceState::Registered | DeviceState::Pending | DeviceState::Enrolled | DeviceState::Ready => {
                 Refusal::SerialTaken
             }
@@ -173,6 +179,14 @@ pub enum Refusal {
     /// The device's record was revoked.
     #[error("the device was revoked")]
     RevokedDevice,
+    /// The device was lost.
+    #[error(
+        "the device was reported lost: once it is found, let it in anew with muster device allow-reenroll"
+    )]
+    LostDevice,
+    /// Two machines use the device's identity.
+    #[error("two machines use the device's identity: decide with muster device allow-reenroll")]
+    HeldDevice,
 }
 
 impl Refusal {
@@ -198,8 +212,10 @@ impl Refusal {
 pub fn admit(asking: &Asking<'_>) -> Admission {
     let Some(token) = asking.token else { return Admission::Refuse(Refusal::UnknownToken) };
     match &asking.earlier {
-        Earlier::Enrolled(device) if device.state == DeviceState::Revoked => {
-            Admission::Refuse(Refusal::RevokedDevice)
+        Earlier::Enrolled(device)
+            if matches!(device.state, DeviceState::Held | DeviceState::Lost | DeviceState::Revoked) =>
+        {
+            Admission::Refuse(device.closed())
         }
         Earlier::Enrolled(device) => Admission::Again(device.id),
         Earlier::Waiting { device, code, approved } => wait_on(asking.now, token, *device, code, *approved),
@@ -265,9 +281,11 @@ pub fn may_be_approved(device: &Registered, now: Timestamp) -> bool {
     match device.state {
         DeviceState::Registered => false,
         DeviceState::Pending => true,
-        DeviceState::Enrolled | DeviceState::Ready | DeviceState::Revoked => {
-            device.opening(now) == Opening::Again
-        }
+        DeviceState::Enrolled
+        | DeviceState::Ready
+        | DeviceState::Held
+        | DeviceState::Lost
+        | DeviceState::Revoked => device.opening(now) == Opening::Again,
     }
 }
 

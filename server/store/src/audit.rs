@@ -79,6 +79,16 @@ pub fn latest(tx: &mut Tx<'_>, action: &str, target: &str) -> Result<Option<Audi
     )
 }
 
+/// The newest entries of this action on this target, the newest first.
+pub fn on(tx: &mut Tx<'_>, action: &str, target: &str, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+    tx.query(
+        "SELECT id, at, actor, action, target, detail FROM audit WHERE target = $1 AND action = $2
+         ORDER BY id DESC LIMIT $3",
+        &[target.into(), action.into(), limit.into()],
+        read,
+    )
+}
+
 /// How many entries there are.
 pub fn count(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
     let last = tx.query_one("SELECT COALESCE(MAX(id), 0) FROM audit", &[], |row| row.get(0))?;

@@ -96,7 +96,7 @@ pub fn tally(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<(OutcomeKind, u32)
 }
 
 /// A revoked device's outcomes are proof of how it was, and no trouble of the fleet.
-const NOT_REVOKED: &str = "device NOT IN (SELECT id FROM device WHERE state = 'revoked')";
+const NOT_REVOKED: &str = "device NOT IN (SELECT id FROM device WHERE state IN ('lost', 'revoked'))";
 
 /// How many outcomes of each kind a profile has over all devices that are not revoked.
 pub fn tally_of_profile(tx: &mut Tx<'_>, profile: &str) -> Result<Vec<(String, u64)>, StoreError> {
@@ -137,7 +137,7 @@ pub fn examples(tx: &mut Tx<'_>, trouble: &Trouble, limit: u32) -> Result<Vec<(S
     tx.query(
         "SELECT d.name, o.document FROM outcome o JOIN device d ON d.id = o.device
          WHERE o.outcome IN ('drifted', 'failed', 'blocked', 'unsupported') AND o.outcome = $1 AND o.profile = $2
-             AND o.revision = $3 AND o.resource = $4 AND d.state <> 'revoked' LIMIT $5",
+             AND o.revision = $3 AND o.resource = $4 AND d.state NOT IN ('lost', 'revoked') LIMIT $5",
         &[
             outcome,
             (&trouble.profile).into(),

@@ -45,7 +45,8 @@ macro_rules! words {
 
 words! {
     DeviceState {
-        Registered = "registered", Pending = "pending", Enrolled = "enrolled", Ready = "ready", Revoked = "revoked",
+        Registered = "registered", Pending = "pending", Enrolled = "enrolled", Ready = "ready", Held = "held",
+        Lost = "lost", Revoked = "revoked",
     }
     Compliance {
         Compliant = "compliant", Failing = "failing", Unknown = "unknown", Stale = "stale", Unmanaged = "unmanaged",

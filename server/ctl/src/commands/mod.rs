@@ -9,6 +9,7 @@ pub(crate) mod context;
 pub(crate) mod device;
 pub(crate) mod group;
 pub(crate) mod login;
+pub(crate) mod lost;
 pub(crate) mod pause;
 pub(crate) mod person;
 pub(crate) mod profile;

@@ -12,9 +12,10 @@ use muster_store::report::EventRow;
 use muster_store::{StoreError, Tx};
 use serde_json::{Map, Value};
 
-use super::{App, AppError, device, hold, page, removal};
+use super::{App, AppError, device, hold, lost, page, removal};
 
 mod away;
+mod bad_days;
 mod cause;
 mod rules;
 
@@ -37,6 +38,7 @@ impl App {
                 let removals = removal::of_device(tx, row.id)?;
                 let mut causes = cause::of(tx, &row, &view, &assignments)?;
                 causes.extend(cause::of_holds(&row, paused.as_ref(), &removals));
+                causes.splice(0..0, bad_days::causes(tx, &row)?);
                 Ok(DeviceDetail {
                     causes,
                     paused,
@@ -49,6 +51,10 @@ impl App {
                     paused_there: paused_there(tx, row.id)?,
                     passwords: muster_store::password::accounts(tx, row.id)?,
                     pending: pending(tx, &row)?,
+                    lost: lost::view(tx, row.id)?,
+                    twins: muster_store::boot::twins(tx, row.id)?,
+                    old_certificate: muster_store::stray::old_certificate(tx, row.id)?,
+                    late_return: muster_store::stray::late_return(tx, row.id)?,
                     device: view,
                 })
             })
@@ -178,7 +184,7 @@ fn resource_view(row: &OutcomeRow) -> Result<ResourceView, AppError> {
 
 fn check_views(tx: &mut Tx<'_>, device: &DeviceRow) -> Result<Vec<CheckView>, AppError> {
     let results = match device.state {
-        DeviceState::Revoked => muster_store::check::last(tx, device.id)?,
+        DeviceState::Lost | DeviceState::Revoked => muster_store::check::last(tx, device.id)?,
         _ => muster_store::check::now(tx, device.id)?,
     };
     let mut rules = Rules::default();
@@ -260,7 +266,7 @@ fn history_entry(row: EventRow) -> HistoryEntry {
 }
 
 /// A table's columns and rows, whether it came as `{columns, rows}` or as a list of objects.
-fn table_of(document: Value) -> (Vec<String>, Vec<Vec<Value>>) {
+pub(super) fn table_of(document: Value) -> (Vec<String>, Vec<Vec<Value>>) {
     if let Some(error) = document["error"].as_str() {
         return (vec!["error".to_owned()], vec![vec![error.into()]]);
     }

@@ -1,9 +1,9 @@
 //! Operations: what the server can be asked to do, whichever door it came through.
 //!
 //! Each is one store transaction that reads, asks the policy, writes and audits. For devices: [`enroll`], [`renew`],
-//! [`standing`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`device`], [`import`], [`token`],
-//! [`person`], [`group`], [`profile`], [`assign`], [`dry_run`], [`rollout`], [`rollback`], [`pause`], [`removal`],
-//! [`reenroll`], [`compliance`], [`detail`],
+//! [`standing`], [`twins`], [`returning`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`device`],
+//! [`import`], [`token`], [`person`], [`group`], [`profile`], [`assign`], [`dry_run`], [`rollout`], [`rollback`],
+//! [`pause`], [`removal`], [`reenroll`], [`lost`], [`compliance`], [`detail`],
 //! [`reveal`], [`audit`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
 //! wait, [`presence`] knows whose link is up, and [`keep`] lets the oldest go. For root on the server's machine:
 //! [`restore`].
@@ -23,6 +23,7 @@ pub(crate) mod group;
 mod hold;
 pub(crate) mod import;
 pub(crate) mod keep;
+pub(crate) mod lost;
 mod page;
 pub(crate) mod pause;
 pub(crate) mod person;
@@ -34,6 +35,7 @@ mod removal;
 pub(crate) mod renew;
 pub(crate) mod report;
 pub(crate) mod restore;
+pub(crate) mod returning;
 pub(crate) mod reveal;
 mod rollback;
 pub(crate) mod rollout;
@@ -41,6 +43,7 @@ pub(crate) mod seal;
 pub(crate) mod secret;
 pub(crate) mod standing;
 pub(crate) mod token;
+pub(crate) mod twins;
 
 #[cfg(test)]
 mod tests;
@@ -77,6 +80,8 @@ pub(crate) struct Parts {
     pub(crate) restored: Option<Timestamp>,
     /// Who can be asked for a dry run.
     pub(crate) desk: Desk,
+    /// Seconds after the end of its certificate in which a device comes back by itself.
+    pub(crate) return_window: i64,
 }
 
 /// How devices and admins reach and know this server.
@@ -111,6 +116,11 @@ impl App {
     /// When the record was last put back from a backup. What was acknowledged before is then not certain.
     pub(crate) fn restored(&self) -> Option<Timestamp> {
         self.0.restored
+    }
+
+    /// Seconds after the end of its certificate in which a device comes back by itself.
+    fn return_window(&self) -> i64 {
+        self.0.return_window
     }
 
     /// What time it is.

@@ -222,7 +222,7 @@ fn nothing(device: &DeviceRow) -> DesiredState {
 pub(super) fn judge(tx: &mut Tx<'_>, id: DeviceId) -> Result<(), StoreError> {
     let Some(device) = muster_store::device::get(tx, id)? else { return Ok(()) };
     let judgement = comply::judge(&comply::Evidence {
-        managed: device.state != DeviceState::Revoked && muster_store::state::asks_for_anything(tx, id)?,
+        managed: !device.state.is_out() && muster_store::state::asks_for_anything(tx, id)?,
         wanted: device.generation_wanted,
         applied: device.generation_applied,
         held: muster_store::held::changes(tx, id)?.is_some(),

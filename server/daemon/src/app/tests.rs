@@ -18,13 +18,16 @@ use super::{App, Parts, Site};
 use crate::ca::Issued;
 
 mod assigning;
+mod doubling;
 mod enrolling;
 mod holding;
 mod keeping;
+mod losing;
 mod people;
 mod reenrolling;
 mod reporting;
 mod restoring;
+mod returning;
 mod rolling;
 mod rollouts;
 
@@ -66,6 +69,7 @@ fn open(folder: tempfile::TempDir, restored: Option<Timestamp>) -> Rig {
         presence: Presence::default(),
         restored,
         desk: Desk::default(),
+        return_window: 180 * 86_400,
     });
     Rig { app, _folder: folder }
 }

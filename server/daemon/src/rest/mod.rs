@@ -15,6 +15,7 @@ mod extract;
 mod groups;
 mod headers;
 mod health;
+mod lost;
 pub(crate) mod openapi;
 mod overview;
 mod pauses;
@@ -107,6 +108,7 @@ fn closed() -> OpenApiRouter<Api> {
         .merge(api_tokens::router())
         .merge(overview::router())
         .merge(devices::router())
+        .merge(lost::router())
         .merge(plans::router())
         .merge(reported::router())
         .merge(tokens::router())

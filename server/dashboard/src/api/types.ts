@@ -26,6 +26,7 @@ export type Difference = Schemas['Difference'];
 export type Facts = Schemas['Facts'];
 export type HistoryEntry = Schemas['HistoryEntry'];
 export type Login = Schemas['Login'];
+export type LostView = Schemas['LostView'];
 export type Mode = Schemas['Mode'];
 export type NewAssignment = Schemas['NewAssignment'];
 export type NewToken = Schemas['NewToken'];

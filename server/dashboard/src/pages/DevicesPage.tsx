@@ -15,7 +15,7 @@ import { visible } from '../components/visible';
 import { look, standing } from '../components/words';
 
 const COMPLIANCES: Compliance[] = ['compliant', 'failing', 'unknown', 'stale', 'unmanaged'];
-const STATES: DeviceState[] = ['registered', 'pending', 'enrolled', 'ready', 'revoked'];
+const STATES: DeviceState[] = ['registered', 'pending', 'enrolled', 'ready', 'held', 'lost', 'revoked'];
 const SORTS = ['name', 'compliance', '-last_seen', '-registered'];
 
 /** What the list is narrowed to, read from the address; words that the server would refuse are left out. */

@@ -24,7 +24,7 @@ pub(super) fn of(tx: &mut Tx<'_>, row: &DeviceRow, view: &Device) -> Result<Vec<
         causes.push(never_seen(row));
     }
     causes.extend(refused);
-    if row.state != DeviceState::Revoked && view.compliance == Compliance::Stale {
+    if !row.state.is_out() && view.compliance == Compliance::Stale {
         let mut cause = plain("stale", &row.name, "has not been heard of in time", None);
         cause.since = view.last_seen;
         cause.remedy = Some("See whether the device is on, and `muster-agent status` on it.".to_owned());

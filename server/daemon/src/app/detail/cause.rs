@@ -42,7 +42,7 @@ pub(super) fn of(
     assignments: &[AssignmentView],
 ) -> Result<Vec<Cause>, AppError> {
     let mut causes = away::of(tx, row, view)?;
-    if matches!(row.state, DeviceState::Registered | DeviceState::Revoked) {
+    if row.state == DeviceState::Registered || row.state.is_out() || row.state == DeviceState::Held {
         return Ok(causes);
     }
     if let Some(pause) = super::paused_there(tx, row.id)? {

@@ -8,6 +8,7 @@ import type { Device, DeviceDetail, DevicePatch, RevealedPassword } from '../../
 import { CopyButton, Note, ProblemNote } from '../../components/parts';
 import { useMayChange } from '../../components/useMayChange';
 import { visible } from '../../components/visible';
+import { isOut } from '../../components/words';
 import { ReenrollForm } from './ReenrollForm';
 
 type Dialog = 'edit' | 'reenroll' | 'reveal' | 'revoke';
@@ -32,7 +33,7 @@ export function Actions({ detail }: { detail: DeviceDetail }) {
           Allow re-enrollment
         </Button>
       )}
-      {device.state !== 'revoked' && device.state !== 'registered' && (
+      {!isOut(device) && device.state !== 'registered' && (
         <Button variant="outline" color="red" size="xs" onClick={() => setDialog('revoke')}>
           Revoke
         </Button>

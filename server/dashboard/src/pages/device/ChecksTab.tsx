@@ -10,7 +10,7 @@ import { worstFirst } from '../../components/groups';
 import { Empty, ProblemNote, RevisionLink } from '../../components/parts';
 import { Time } from '../../components/Time';
 import { shown, visible } from '../../components/visible';
-import { weight } from '../../components/words';
+import { isOut, weight } from '../../components/words';
 import { LastReported, NeverReported } from './LastReported';
 import { Tally } from './Tally';
 
@@ -88,7 +88,7 @@ export function ChecksTab({ id, detail }: { id: string; detail: DeviceDetail }) 
         keyOf={(row) => `${row.profile} ${row.id}`}
         detail={(row) => <Opened row={row} detail={detail} />}
         empty={
-          detail.device.state === 'revoked' ? (
+          isOut(detail.device) ? (
             <NeverReported what="checks" />
           ) : (
             <Empty

@@ -17,6 +17,7 @@ import { ChecksTab } from './ChecksTab';
 import { Claims } from './Claims';
 import { FactsTab } from './FactsTab';
 import { HistoryTab } from './HistoryTab';
+import { Lost } from './Lost';
 import { Paused } from './Paused';
 import { ResourcesTab } from './ResourcesTab';
 import { TableTab } from './TableTab';
@@ -74,6 +75,7 @@ function Loaded({ detail, id }: { detail: DeviceDetail; id: string }) {
       </div>
       <Strip detail={detail} />
       {detail.paused && <Paused paused={detail.paused} />}
+      {detail.lost && <Lost lost={detail.lost} />}
       {detail.pending && <Claims device={device} pending={detail.pending} />}
       <Why detail={detail} />
       <DeviceTabs detail={detail} id={id} />
