@@ -17,7 +17,7 @@
 //! | `POST /devices/{id}/first-login-passwords/{account}/reveal` | | [`RevealedPassword`]; once |
 //! | `GET /devices/{id}/resources`, `/checks`, `/history?cursor=` | | lists of [`ResourceView`], [`CheckView`], [`HistoryEntry`] |
 //! | `GET /devices/{id}/tables/{name}` | | [`TableView`]: `deb_packages`, `users`, ... as last reported |
-//! | `GET, POST /tokens`, `DELETE /tokens/{id}` | [`NewToken`] | [`Token`], [`CreatedToken`] |
+//! | `GET, POST /tokens`, `DELETE /tokens/{id}` | [`NewToken`] | [`Token`], [`CreatedToken`] with [`Snippets`] |
 //! | `GET, POST /people` | [`PersonView`] | [`PersonView`] |
 //! | `GET /profiles`, `GET /profiles/{name}` | | [`ProfileView`], [`ProfileDetail`] |
 //! | `PUT /profiles/{name}?dry_run=` | YAML or JSON source | [`SavedRevision`] |
@@ -52,9 +52,11 @@ use crate::when::Facts;
 
 mod hold;
 mod rollback;
+mod snippet;
 
 pub use hold::{AllowReenroll, DevicePause, NewPause, PauseView, Removal, Resumed};
 pub use rollback::{RevisionMove, Rollback, RollbackResult, RolledBack};
+pub use snippet::Snippets;
 
 /// What went wrong, as RFC 9457 has it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -524,6 +526,8 @@ pub struct CreatedToken {
     pub token: Token,
     /// `/etc/muster/join.toml`, with the secret in it.
     pub join_file: String,
+    /// The same in what installs machines.
+    pub snippets: Snippets,
 }
 
 /// A person.
