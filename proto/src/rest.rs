@@ -18,7 +18,7 @@
 //! | `POST /devices/{id}/first-login-passwords/{account}/reveal` | | [`RevealedPassword`]; once |
 //! | `GET /devices/{id}/resources`, `/checks`, `/history?cursor=` | | lists of [`ResourceView`], [`CheckView`], [`HistoryEntry`] |
 //! | `GET /devices/{id}/tables/{name}` | | [`TableView`]: `deb_packages`, `users`, ... as last reported |
-//! | `GET, POST /tokens`, `DELETE /tokens/{id}` | [`NewToken`] | [`Token`], [`CreatedToken`] |
+//! | `GET, POST /tokens`, `DELETE /tokens/{id}` | [`NewToken`] | [`Token`], [`CreatedToken`] with [`Snippets`] |
 //! | `GET, POST /people` | [`NewPerson`] | [`PersonView`] |
 //! | `GET, PATCH, DELETE /people/{username}` | [`PersonPatch`] | [`PersonDetail`], [`PersonChange`]; who is deleted has left |
 //! | `GET, POST /groups`, `GET, DELETE /groups/{name}` | [`NewGroup`] | [`GroupView`], [`GroupChange`] |
@@ -63,6 +63,7 @@ mod lost;
 mod person;
 mod rollback;
 mod rollout;
+mod snippet;
 mod twin;
 
 pub use fleet_plan::{Changes, FleetPlan, NoPlan, PlanGroup};
@@ -76,6 +77,7 @@ pub use rollout::{
     InvalidStepSize, NewRollout, RolloutCause, RolloutDetail, RolloutDevice, RolloutStanding, RolloutState,
     RolloutStep, RolloutView, StepSize, TroubleKind,
 };
+pub use snippet::Snippets;
 pub use twin::{LateReturnView, MachineView, OldCertificateView, TwinView};
 
 /// What went wrong, as RFC 9457 has it.
@@ -559,6 +561,8 @@ pub struct CreatedToken {
     pub token: Token,
     /// `/etc/muster/join.toml`, with the secret in it.
     pub join_file: String,
+    /// The same in what installs machines.
+    pub snippets: Snippets,
 }
 
 /// A profile in a list.

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::api::Api;
 use crate::commands::{
-    assign, assignments, audit, completion, compliance, context, device, group, login, pause, person,
+    assign, assignments, audit, completions, compliance, context, device, group, login, manuals, pause, person,
     profile, removal, rollback, rollout, setup, token, unassign, why,
 };
 use crate::contexts::Contexts;
@@ -62,7 +62,8 @@ enum Command {
     Person(person::Person),
     #[command(subcommand)]
     Group(group::Group),
-    Completion(completion::Completion),
+    Completions(completions::Completions),
+    Manuals(manuals::Manuals),
 }
 
 impl Arguments {
@@ -89,7 +90,8 @@ impl Arguments {
             Command::Audit(command) => command.run(&global.api()?).await,
             Command::Person(command) => command.run(&global.api()?).await,
             Command::Group(command) => command.run(&global.api()?).await,
-            Command::Completion(command) => command.run(),
+            Command::Completions(command) => command.run(),
+            Command::Manuals(command) => command.run(),
         }
     }
 }
@@ -98,5 +100,36 @@ impl Global {
     /// The chosen server, with its API token.
     pub(crate) fn api(&self) -> Result<Api, Failure> {
         Api::with_token(Contexts::load()?.choose(self.context.as_deref())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn every_command_has_an_example_in_its_help() {
+        let mut waiting = vec![Arguments::command()];
+        while let Some(command) = waiting.pop() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{} has no example", command.get_name());
+            waiting.extend(command.get_subcommands().cloned());
+        }
+    }
+
+    #[test]
+    fn every_command_line_in_the_documentation_is_one() {
+        let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        let mut checked = 0;
+        for (name, text) in muster_tests::document::all(&docs).unwrap() {
+            for words in muster_tests::document::command_lines(&text, "muster").unwrap() {
+                let parsed = Arguments::try_parse_from(&words);
+                assert!(parsed.is_ok(), "{name}: {}\n{}", words.join(" "), parsed.err().unwrap());
+                checked += 1;
+            }
+        }
+        assert!(checked > 0, "the documentation has no command line");
     }
 }

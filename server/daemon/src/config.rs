@@ -13,12 +13,18 @@ pub(crate) const DEVICE_PORT: u16 = 8440;
 /// The port that admins connect to.
 pub(crate) const ADMIN_PORT: u16 = 8443;
 
+/// Where the server's own package puts those of the agent.
+const PACKAGES: &str = "/usr/share/muster-server/apt";
+
 /// `server.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     /// The name that devices and admins connect to.
     pub(crate) name: String,
+    /// The folder of the packages that `/install` offers; where the server's own package puts them when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) packages: Option<PathBuf>,
     /// The certificate that browsers are shown; Muster's own when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tls: Option<GivenTls>,
@@ -49,6 +55,11 @@ impl Config {
     /// Reads the text of a `server.toml`.
     pub(crate) fn parse(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text)
+    }
+
+    /// The folder of the packages that `/install` offers.
+    pub(crate) fn packages(&self) -> &Path {
+        self.packages.as_deref().unwrap_or(Path::new(PACKAGES))
     }
 }
 
@@ -99,6 +110,11 @@ impl DataFolder {
     /// The key that seals secrets in the database.
     pub(crate) fn sealing_key(&self) -> PathBuf {
         self.0.join("sealing.key")
+    }
+
+    /// The key that signs the package repository.
+    pub(crate) fn packages_key(&self) -> PathBuf {
+        self.0.join("packages.key")
     }
 
     /// The one-time link for the first admin.

@@ -3,13 +3,14 @@
 pub(crate) mod assign;
 pub(crate) mod assignments;
 pub(crate) mod audit;
-pub(crate) mod completion;
+pub(crate) mod completions;
 pub(crate) mod compliance;
 pub(crate) mod context;
 pub(crate) mod device;
 pub(crate) mod group;
 pub(crate) mod login;
 pub(crate) mod lost;
+pub(crate) mod manuals;
 pub(crate) mod pause;
 pub(crate) mod person;
 pub(crate) mod profile;

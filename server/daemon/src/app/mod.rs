@@ -54,6 +54,7 @@ use muster_proto::{Digest, Timestamp};
 use muster_store::{Change, Store};
 use tokio::sync::broadcast;
 
+use crate::install::snippet::Origin;
 use dry_run::Desk;
 use presence::Presence;
 use seal::SealingKey;
@@ -95,6 +96,8 @@ pub(crate) struct Site {
     pub(crate) device_address: String,
     /// Digests of the root certificates that devices may be shown.
     pub(crate) roots: Vec<Digest>,
+    /// How devices reach the packages.
+    pub(crate) origin: Origin,
 }
 
 /// The clock that the server runs by.

@@ -16,6 +16,7 @@ use super::presence::Presence;
 use super::seal::SealingKey;
 use super::{App, Parts, Site};
 use crate::ca::Issued;
+use crate::install::snippet::Origin;
 
 mod assigning;
 mod doubling;
@@ -65,6 +66,7 @@ fn open(folder: tempfile::TempDir, restored: Option<Timestamp>) -> Rig {
             server_name: "muster.corp.example".into(),
             device_address: "muster.corp.example:8440".into(),
             roots: vec![Digest::of(b"root")],
+            origin: Origin::default(),
         },
         presence: Presence::default(),
         restored,

@@ -34,6 +34,7 @@ use crate::app::restore::{Choices, Newcomers, Tokens};
 use crate::app::seal::SealingKey;
 use crate::app::{Parts, Site, system_clock};
 use crate::ca::ProvenKey;
+use crate::install::snippet::Origin;
 use crate::listen::{ServedCertificate, Source, device_tls, serve_devices};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -123,6 +124,7 @@ impl Rig {
                 server_name: "localhost".into(),
                 device_address: "localhost:8440".into(),
                 roots: vec![authority.fingerprint()],
+                origin: Origin::default(),
             },
             presence: Presence::default(),
             restored: None,

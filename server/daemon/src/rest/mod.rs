@@ -45,8 +45,9 @@ use muster_store::Store;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
+use crate::install::{self, Install};
 use crate::metrics::Metrics;
-use crate::web;
+use crate::{docs, web};
 use attempts::Attempts;
 use problem::Refusal;
 use ready::Ready;
@@ -77,8 +78,8 @@ impl Api {
     }
 }
 
-/// Everything that admins are served: the API, the pages, health and metrics.
-pub(crate) fn router(api: Api) -> Router {
+/// Everything that admins are served: the API, the pages, health and metrics, and what is open to all.
+pub(crate) fn router(api: Api, install: Install) -> Router {
     let closed: Router<Api> = closed().into();
     let closed = closed.route_layer(from_fn_with_state(api.clone(), caller::admit));
     let open: Router<Api> = open().into();
@@ -88,6 +89,8 @@ pub(crate) fn router(api: Api) -> Router {
     Router::new()
         .nest(openapi::PREFIX, paths)
         .merge(health::router(&api))
+        .merge(install::router(install))
+        .merge(docs::router())
         .fallback_service(web::router())
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
