@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::api::Api;
 use crate::commands::{
-    assign, assignments, audit, completion, compliance, context, device, login, pause, person, profile,
-    removal, rollback, setup, token, unassign, why,
+    admin, api_token, assign, assignments, audit, completion, compliance, context, device, login, pause,
+    person, profile, removal, rollback, setup, token, unassign, why,
 };
 use crate::contexts::Contexts;
 use crate::failure::{Ending, Failure};
@@ -58,6 +58,10 @@ enum Command {
     Audit(audit::Audit),
     #[command(subcommand)]
     Person(person::Person),
+    #[command(subcommand)]
+    Admin(admin::Admin),
+    #[command(subcommand)]
+    ApiToken(api_token::Token),
     Completion(completion::Completion),
 }
 
@@ -83,6 +87,8 @@ impl Arguments {
             Command::Why(command) => command.run(&global.api()?).await,
             Command::Audit(command) => command.run(&global.api()?).await,
             Command::Person(command) => command.run(&global.api()?).await,
+            Command::Admin(command) => command.run(&global.api()?).await,
+            Command::ApiToken(command) => command.run(&global.api()?).await,
             Command::Completion(command) => command.run(),
         }
     }

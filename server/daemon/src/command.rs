@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 
+use crate::admin::Admin;
 use crate::backup::Backup;
 use crate::doctor::Doctor;
 use crate::restore::Restore;
@@ -29,6 +30,8 @@ enum Command {
     Backup(Backup),
     Restore(Restore),
     Doctor(Doctor),
+    #[command(subcommand)]
+    Admin(Admin),
     /// Print the OpenAPI document of the REST API
     Openapi,
     /// Print the version
@@ -76,6 +79,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
             drop(out);
             doctor.drop_rights()?;
             return runtime()?.block_on(doctor.run());
+        }
+        Command::Admin(admin) => {
+            drop(out);
+            admin.drop_rights()?;
+            runtime()?.block_on(admin.run())?;
         }
         Command::Openapi => out.write_all(rest::openapi::text().as_bytes())?,
         Command::Version => writeln!(out, "muster-server {}", env!("CARGO_PKG_VERSION"))?,

@@ -1,6 +1,7 @@
 //! The server's decisions as pure functions: no IO, no clock, no randomness; what they need comes as arguments.
 //!
-//! In the order of the flow: [`rights`] says who may ask, [`name`] what things may be called, [`import`] what a file of
+//! In the order of the flow: [`rights`] says who may ask, [`scope`] how far an API token reaches, [`password`] what may be
+//! one, [`guess`] how long a wrong one waits, [`name`] what things may be called, [`import`] what a file of
 //! devices changes, [`admit`] whether a machine gets in, [`profile`] whether a profile may be saved, [`assign`] which
 //! assignments hold for a device, [`rollback`] what they go back to, [`compile`] what its desired state is, [`pause`] and
 //! [`guard`] whether it gets that now, [`comply`] how it stands, [`keep`] how much of what it says is kept, [`pace`] how
@@ -11,12 +12,15 @@ pub mod assign;
 pub mod compile;
 pub mod comply;
 pub mod guard;
+pub mod guess;
 pub mod import;
 pub mod keep;
 pub mod name;
 pub mod pace;
+pub mod password;
 pub mod pause;
 pub mod profile;
 pub mod restore;
 pub mod rights;
 pub mod rollback;
+pub mod scope;

@@ -36,6 +36,7 @@ pub mod returning;
 pub mod session;
 pub mod state;
 pub mod token;
+pub mod totp;
 pub mod value;
 mod word;
 

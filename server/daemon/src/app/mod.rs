@@ -1,15 +1,20 @@
 //! Operations: what the server can be asked to do, whichever door it came through.
 //!
 //! Each is one store transaction that reads, asks the policy, writes and audits. For devices: [`enroll`], [`renew`],
-//! [`standing`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`device`], [`import`], [`token`],
+//! [`standing`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`admins`],
+//! [`account`] with [`code`] and [`hash`], [`api_token`], [`device`], [`import`], [`token`],
 //! [`person`], [`profile`], [`assign`], [`dry_run`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`compliance`], [`detail`],
 //! [`reveal`], [`audit`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
 //! wait, [`presence`] knows whose link is up, and [`keep`] lets the oldest go. For root on the server's machine:
 //! [`restore`].
 
+pub(crate) mod account;
 pub(crate) mod admin;
+mod admins;
+pub(crate) mod api_token;
 pub(crate) mod assign;
 pub(crate) mod audit;
+mod code;
 pub(crate) mod compliance;
 pub(crate) mod detail;
 pub(crate) mod device;
@@ -18,6 +23,7 @@ pub(crate) mod enroll;
 pub(crate) mod error;
 pub(crate) mod fetch;
 pub(crate) mod follow;
+mod hash;
 mod hold;
 pub(crate) mod import;
 pub(crate) mod keep;

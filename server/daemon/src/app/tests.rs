@@ -17,6 +17,7 @@ use super::seal::SealingKey;
 use super::{App, Parts, Site};
 use crate::ca::Issued;
 
+mod access;
 mod assigning;
 mod enrolling;
 mod holding;
