@@ -94,7 +94,7 @@ mod tests {
             "aaaaaaaaaaaaaaaaaaaa",
             "iloveyouiloveyou",
             "Password12345678",
-            "MusterAdminMuster",
+            "musteradminmuster",
         ] {
             assert_eq!(check(common, Factor::Only, &[]), Err(Weak::Guessable), "{common}");
         }

@@ -1,6 +1,7 @@
 //! A plain client against the real listener, doors, operations, store and authority, over TLS on loopback.
 
 mod crowds;
+mod matrix;
 
 use std::time::Duration;
 
