@@ -3,8 +3,13 @@
 //!
 //! | method and path | asks | answers |
 //! |---|---|---|
-//! | `POST /setup` | [`Setup`] | [`Session`]; the first admin, by the one-time link |
+//! | `POST /setup` | [`Setup`] | [`Session`]; the first admin, or one who chooses a password, by a one-time link |
 //! | `POST /session`, `GET /session`, `DELETE /session` | [`Login`] | [`Session`] |
+//! | `POST /session/token` | [`NewLogin`] | [`CreatedApiToken`]; keeps a command line logged in |
+//! | `GET /account`, `POST /account/password`, `/logout` | [`NewPassword`] | [`Account`], [`Ended`] |
+//! | `POST /account/totp`, `/totp/confirm`, `/totp/end` | [`NewTotp`], [`TotpCode`], [`TotpEnd`] | [`TotpSecret`], [`Account`] |
+//! | `GET, POST /admins`, `PATCH, DELETE /admins/{name}` | [`NewAdmin`], [`AdminPatch`] | [`AdminView`], [`AdminLink`], [`Ended`] |
+//! | `POST /admins/{name}/reset`, `/logout` | | [`AdminLink`], [`Ended`] |
 //! | `GET, POST /api-tokens`, `DELETE /api-tokens/{id}` | [`NewApiToken`] | [`ApiToken`], [`CreatedApiToken`] |
 //! | `GET /overview` | | [`Overview`] |
 //! | `GET /devices?q=&label=&state=&compliance=&sort=&cursor=&limit=` | | [`Page`] of [`Device`] |
@@ -57,6 +62,7 @@ use crate::state::Mode;
 use crate::timestamp::Timestamp;
 use crate::when::Facts;
 
+mod access;
 mod fleet_plan;
 mod hold;
 mod lost;
@@ -66,6 +72,10 @@ mod rollout;
 mod snippet;
 mod twin;
 
+pub use access::{
+    Account, AdminLink, AdminPatch, AdminView, CODE_NEEDED, Ended, NewAdmin, NewLogin, NewPassword, NewTotp,
+    Scope, TotpCode, TotpEnd, TotpSecret,
+};
 pub use fleet_plan::{Changes, FleetPlan, NoPlan, PlanGroup};
 pub use hold::{AllowReenroll, DevicePause, NewPause, PauseView, Removal, Resumed};
 pub use lost::{DiskAtLastContact, HeldPassword, Holdings, LostView, ReportLost};
@@ -123,7 +133,7 @@ pub struct Page<T> {
     pub total: u64,
 }
 
-/// The first admin.
+/// An admin who chooses a password: the first one, or the one that the link was made for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Setup {
@@ -131,7 +141,7 @@ pub struct Setup {
     pub link: String,
     /// The admin's login name.
     pub name: String,
-    /// At least 12 characters.
+    /// At least 15 characters.
     pub password: String,
 }
 
@@ -143,6 +153,9 @@ pub struct Login {
     pub name: String,
     /// The password.
     pub password: String,
+    /// A code of the authenticator or a recovery code, where logins need one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// Who is logged in.
@@ -174,6 +187,9 @@ pub struct NewApiToken {
     /// Days until it ends; 90 when left out.
     #[serde(default)]
     pub days: Option<u32>,
+    /// What it reaches of that; everything when left out.
+    #[serde(default)]
+    pub scopes: Vec<Scope>,
 }
 
 /// An API token.
@@ -190,6 +206,14 @@ pub struct ApiToken {
     pub created: Timestamp,
     /// When it ends.
     pub expires: Timestamp,
+    /// Who made it.
+    pub created_by: String,
+    /// What it reaches of what the role allows; everything when empty.
+    pub scopes: Vec<Scope>,
+    /// When it was used last, to ten minutes.
+    pub last_used: Option<Timestamp>,
+    /// The admin whose command line it keeps logged in; it ends with them.
+    pub login: Option<String>,
 }
 
 /// An API token just made, with its secret: shown once.

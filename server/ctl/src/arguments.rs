@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::api::Api;
 use crate::commands::{
-    assign, assignments, audit, completions, compliance, context, device, group, login, manuals, pause, person,
-    profile, removal, rollback, rollout, setup, token, unassign, why,
+    admin, api_token, assign, assignments, audit, completions, compliance, context, device, group, login,
+    manuals, pause, person, profile, removal, rollback, rollout, setup, token, unassign, why,
 };
 use crate::contexts::Contexts;
 use crate::failure::{Ending, Failure};
@@ -62,6 +62,10 @@ enum Command {
     Person(person::Person),
     #[command(subcommand)]
     Group(group::Group),
+    #[command(subcommand)]
+    Admin(admin::Admin),
+    #[command(subcommand)]
+    ApiToken(api_token::Token),
     Completions(completions::Completions),
     Manuals(manuals::Manuals),
 }
@@ -90,6 +94,8 @@ impl Arguments {
             Command::Audit(command) => command.run(&global.api()?).await,
             Command::Person(command) => command.run(&global.api()?).await,
             Command::Group(command) => command.run(&global.api()?).await,
+            Command::Admin(command) => command.run(&global.api()?).await,
+            Command::ApiToken(command) => command.run(&global.api()?).await,
             Command::Completions(command) => command.run(),
             Command::Manuals(command) => command.run(),
         }

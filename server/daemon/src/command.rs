@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::admin::Admin;
 use crate::backup::Backup;
 use crate::doctor::Doctor;
 use crate::manuals::Manuals;
@@ -35,6 +36,8 @@ enum Command {
     Backup(Backup),
     Restore(Restore),
     Doctor(Doctor),
+    #[command(subcommand)]
+    Admin(Admin),
     /// Print the OpenAPI document of the REST API
     #[command(after_help = "Example:\n  muster-server openapi > openapi.json")]
     Openapi,
@@ -87,6 +90,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
             return runtime()?.block_on(doctor.run());
         }
         Command::Manuals(manuals) => manuals.run(Arguments::command())?,
+        Command::Admin(admin) => {
+            drop(out);
+            admin.drop_rights()?;
+            runtime()?.block_on(admin.run())?;
+        }
         Command::Openapi => out.write_all(rest::openapi::text().as_bytes())?,
         Command::Version => writeln!(out, "muster-server {}", env!("CARGO_PKG_VERSION"))?,
     }

@@ -42,6 +42,7 @@ pub mod session;
 pub mod state;
 pub mod stray;
 pub mod token;
+pub mod totp;
 pub mod value;
 mod word;
 

@@ -1,5 +1,7 @@
 //! One file per command: its arguments, what it asks of the server, and what it prints.
 
+pub(crate) mod admin;
+pub(crate) mod api_token;
 pub(crate) mod assign;
 pub(crate) mod assignments;
 pub(crate) mod audit;

@@ -1,16 +1,21 @@
 //! Operations: what the server can be asked to do, whichever door it came through.
 //!
 //! Each is one store transaction that reads, asks the policy, writes and audits. For devices: [`enroll`], [`renew`],
-//! [`standing`], [`twins`], [`returning`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`device`],
-//! [`import`], [`token`], [`person`], [`group`], [`profile`], [`assign`], [`dry_run`], [`rollout`], [`rollback`],
-//! [`pause`], [`removal`], [`reenroll`], [`lost`], [`compliance`], [`detail`],
+//! [`standing`], [`twins`], [`returning`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`admins`],
+//! [`account`] with [`code`] and [`hash`], [`api_token`], [`device`], [`import`], [`token`], [`person`], [`group`],
+//! [`profile`], [`assign`], [`dry_run`], [`rollout`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`lost`],
+//! [`compliance`], [`detail`],
 //! [`reveal`], [`audit`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
 //! wait, [`presence`] knows whose link is up, and [`keep`] lets the oldest go. For root on the server's machine:
 //! [`restore`].
 
+pub(crate) mod account;
 pub(crate) mod admin;
+mod admins;
+pub(crate) mod api_token;
 pub(crate) mod assign;
 pub(crate) mod audit;
+mod code;
 pub(crate) mod compliance;
 pub(crate) mod detail;
 pub(crate) mod device;
@@ -20,6 +25,7 @@ pub(crate) mod error;
 pub(crate) mod fetch;
 pub(crate) mod follow;
 pub(crate) mod group;
+mod hash;
 mod hold;
 pub(crate) mod import;
 pub(crate) mod keep;

@@ -18,6 +18,7 @@ use super::{App, Parts, Site};
 use crate::ca::Issued;
 use crate::install::snippet::Origin;
 
+mod access;
 mod assigning;
 mod doubling;
 mod enrolling;

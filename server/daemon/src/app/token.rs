@@ -5,6 +5,8 @@ use muster_policy::rights::{AdminRight, ViewRight};
 use muster_proto::enrollment::JoinFile;
 use muster_proto::rest::{CreatedToken, NewToken, Snippets, Token};
 use muster_store::Change;
+use muster_proto::rest::{CreatedToken, NewToken, Token};
+use muster_store::{Change, StoreError};
 use serde_json::json;
 
 use super::audit::{self, Act};
@@ -19,6 +21,12 @@ const MAX_USES: u32 = 100_000;
 const MAX_HOURS: u32 = 24 * 366;
 
 impl App {
+    /// Whether there is such a token, whatever has become of it. It lets nobody in.
+    pub(crate) async fn knows_token(&self, secret: &str) -> Result<bool, StoreError> {
+        let digest = secret::digest(secret);
+        self.store().read(move |tx| Ok(muster_store::token::by_secret(tx, digest)?.is_some())).await
+    }
+
     /// Makes a token; the join file in the answer holds its secret, which can't be had again.
     pub(crate) async fn create_token(
         &self,

@@ -21,6 +21,8 @@ use uuid::Uuid;
 use super::followers::{Follower, Followers};
 use super::pace::{self, Pace};
 use super::refusals::Refusals;
+use super::refusals::{Caller, Refusals};
+use crate::app::App;
 use crate::app::dry_run::Listening;
 use crate::app::enroll::EnrollError;
 use crate::app::fetch::FetchError;
@@ -117,9 +119,10 @@ impl DeviceDoor {
             },
         };
         peer.cut();
-        self.refusals.check(peer)?;
+        let caller = Caller::of(peer);
+        self.refusals.check(caller)?;
         let reason = format!("device {}, certificate {}: {reason}", device.id, device.serial_number);
-        Err(self.refusals.refuse(peer, "device.call", reason).await)
+        Err(self.refusals.refuse(caller, peer, "device.call", reason).await)
     }
 }
 
@@ -288,7 +291,7 @@ impl Device for DeviceDoor {
             Ok(key) => key,
             Err(error) => {
                 let reason = format!("device {}: {error}", device.id);
-                return Err(self.refusals.refuse(&peer, "device.renew", reason).await);
+                return Err(self.refusals.refuse(Caller::of(&peer), &peer, "device.renew", reason).await);
             }
         };
         let (authority, now) = (Arc::clone(&self.authority), self.app.now());
@@ -298,7 +301,9 @@ impl Device for DeviceDoor {
             Ok(chain) => {
                 Ok(Response::new(RenewResponse { chain: chain.into_iter().map(Into::into).collect() }))
             }
-            Err(EnrollError::Refused { reference }) => Err(self.refusals.refused(&peer, &reference)),
+            Err(EnrollError::Refused { reference }) => {
+                Err(self.refusals.refused(Caller::of(&peer), &reference))
+            }
             Err(error) => Err(super::unavailable(&error)),
         }
     }

@@ -13,6 +13,8 @@ use muster_proto::wire::{
 use tonic::{Request, Response, Status};
 
 use super::refusals::Refusals;
+use super::refusals::{Caller, Refusals};
+use crate::app::App;
 use crate::app::enroll::{self, EnrollError};
 use crate::app::{self, App};
 use crate::ca::{self, Authority, ProvenKey};
@@ -36,14 +38,25 @@ impl EnrollmentDoor {
     }
 }
 
+impl EnrollmentDoor {
+    /// Whose failures this call is counted with.
+    async fn caller(&self, peer: &Peer, token: &str) -> Result<Caller, Status> {
+        let known = token.len() <= MAX_TOKEN
+            && self.app.knows_token(token).await.map_err(|error| super::unavailable(&error))?;
+        Ok(if known { Caller::with_token(peer, token) } else { Caller::of(peer) })
+    }
+}
+
 #[tonic::async_trait]
 impl Enrollment for EnrollmentDoor {
     async fn enroll(&self, request: Request<EnrollRequest>) -> Result<Response<EnrollResponse>, Status> {
         let peer = super::device::peer_of(&request)?;
-        self.refusals.check(&peer)?;
-        let (key, request) = match parse(request.into_inner(), &peer) {
+        let request = request.into_inner();
+        let caller = self.caller(&peer, &request.token).await?;
+        self.refusals.check(caller)?;
+        let (key, request) = match parse(request, &peer) {
             Ok(parsed) => parsed,
-            Err(reason) => return Err(self.refusals.refuse(&peer, "enroll", reason).await),
+            Err(reason) => return Err(self.refusals.refuse(caller, &peer, "enroll", reason).await),
         };
         let (authority, now) = (Arc::clone(&self.authority), self.app.now());
         let enrolled =
@@ -56,7 +69,7 @@ impl Enrollment for EnrollmentDoor {
             Ok(enroll::Enrolled::Pending { code, retry_after }) => {
                 Outcome::Pending(Pending { code, retry_after })
             }
-            Err(EnrollError::Refused { reference }) => return Err(self.refusals.refused(&peer, &reference)),
+            Err(EnrollError::Refused { reference }) => return Err(self.refusals.refused(caller, &reference)),
             Err(error) => return Err(super::unavailable(&error)),
         };
         Ok(Response::new(EnrollResponse { result: Some(outcome) }))

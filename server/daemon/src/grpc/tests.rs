@@ -2,6 +2,7 @@
 
 mod bad_days;
 mod crowds;
+mod matrix;
 
 use std::time::Duration;
 

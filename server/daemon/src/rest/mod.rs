@@ -1,8 +1,10 @@
 //! The door for admins and their programs: `/api/v1`, and beside it `/healthz`, `/readyz` and `/metrics`.
 //!
-//! One file per noun, each parse -> operation -> view. What they share: [`caller`] lets in, [`extract`] parses,
+//! One file per noun, each parse -> operation -> view. What they share: [`caller`] lets in by [`scope`], [`extract`] parses,
 //! [`problem`] refuses, [`attempts`] slows guessing down, [`headers`] tells browsers what to keep from doing.
 
+mod account;
+mod admins;
 mod api_tokens;
 mod assignments;
 pub(crate) mod attempts;
@@ -27,6 +29,7 @@ mod ready;
 mod removals;
 mod reported;
 mod rollouts;
+mod scope;
 mod session;
 mod setup;
 mod streams;
@@ -108,6 +111,8 @@ fn open() -> OpenApiRouter<Api> {
 fn closed() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .merge(session::router())
+        .merge(account::router())
+        .merge(admins::router())
         .merge(api_tokens::router())
         .merge(overview::router())
         .merge(devices::router())

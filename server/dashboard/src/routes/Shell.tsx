@@ -21,6 +21,7 @@ const PAGES = [
   { to: '/profiles', label: 'Profiles' },
   { to: '/enrollment', label: 'Enrollment' },
   { to: '/audit', label: 'Audit' },
+  { to: '/settings', label: 'Settings' },
 ] as const;
 
 export function Shell() {

@@ -10,6 +10,7 @@ import { OverviewPage } from '../pages/OverviewPage';
 import { ProfilesPage } from '../pages/ProfilesPage';
 import { ProfilePage, readProfileSearch } from '../pages/profile/ProfilePage';
 import { SetupPage } from '../pages/SetupPage';
+import { SettingsPage } from '../pages/settings/SettingsPage';
 import { Shell } from './Shell';
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
@@ -60,11 +61,13 @@ const enrollment = createRoute({
 
 const audit = createRoute({ getParentRoute: () => shell, path: '/audit', component: AuditPage });
 
+const settings = createRoute({ getParentRoute: () => shell, path: '/settings', component: SettingsPage });
+
 export const router = createRouter({
   routeTree: root.addChildren([
     setup,
     login,
-    shell.addChildren([overview, devices, device, profiles, profile, enrollment, audit]),
+    shell.addChildren([overview, devices, device, profiles, profile, enrollment, audit, settings]),
   ]),
   scrollRestoration: true,
   trailingSlash: 'never',
