@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::api::Api;
 use crate::commands::{
-    assign, assignments, audit, completion, compliance, context, device, login, pause, person, profile,
-    removal, rollback, setup, token, unassign, why,
+    assign, assignments, audit, check, completion, compliance, context, device, login, pause, person,
+    profile, removal, rollback, setup, token, unassign, why,
 };
 use crate::contexts::Contexts;
 use crate::failure::{Ending, Failure};
@@ -54,6 +54,8 @@ enum Command {
     #[command(subcommand)]
     Removal(removal::Removal),
     Compliance(compliance::Compliance),
+    #[command(subcommand)]
+    Check(check::Check),
     Why(why::Why),
     Audit(audit::Audit),
     #[command(subcommand)]
@@ -80,6 +82,7 @@ impl Arguments {
             Command::Resume(command) => command.run(&global.api()?).await,
             Command::Removal(command) => command.run(&global.api()?).await,
             Command::Compliance(command) => command.run(&global.api()?).await,
+            Command::Check(command) => command.run(&global.api()?).await,
             Command::Why(command) => command.run(&global.api()?).await,
             Command::Audit(command) => command.run(&global.api()?).await,
             Command::Person(command) => command.run(&global.api()?).await,

@@ -3,7 +3,7 @@
 //! In the order of the flow: [`rights`] says who may ask, [`name`] what things may be called, [`import`] what a file of
 //! devices changes, [`admit`] whether a machine gets in, [`profile`] whether a profile may be saved, [`assign`] which
 //! assignments hold for a device, [`rollback`] what they go back to, [`compile`] what its desired state is, [`pause`] and
-//! [`guard`] whether it gets that now, [`comply`] how it stands, [`keep`] how much of what it says is kept, [`pace`] how
+//! [`guard`] whether it gets that now, [`comply`] how it stands, [`history`] how checks stood day by day, [`keep`] how much of what it says is kept, [`pace`] how
 //! often it may say it, and [`restore`] what a record put back from a backup is good for.
 
 pub mod admit;
@@ -11,6 +11,7 @@ pub mod assign;
 pub mod compile;
 pub mod comply;
 pub mod guard;
+pub mod history;
 pub mod import;
 pub mod keep;
 pub mod name;

@@ -15,6 +15,7 @@ pub(crate) const ALL: &[Migration] = &[
     Migration { number: 3, sql: include_str!("migrations/0003_restore.sql") },
     Migration { number: 4, sql: include_str!("migrations/0004_holds.sql") },
     Migration { number: 5, sql: include_str!("migrations/0005_claimed.sql") },
+    Migration { number: 11, sql: include_str!("migrations/0011_fleet_lists.sql") },
 ];
 
 /// The version of the schema that this server knows.

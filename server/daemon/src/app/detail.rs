@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use super::{App, AppError, device, hold, page, removal};
 
 mod cause;
-mod rules;
+pub(super) mod rules;
 
 use rules::Rules;
 

@@ -2,14 +2,15 @@
 //!
 //! Each is one store transaction that reads, asks the policy, writes and audits. For devices: [`enroll`], [`renew`],
 //! [`standing`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`device`], [`import`], [`token`],
-//! [`person`], [`profile`], [`assign`], [`dry_run`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`compliance`], [`detail`],
-//! [`reveal`], [`audit`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
+//! [`person`], [`profile`], [`assign`], [`dry_run`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`compliance`], [`checks`],
+//! [`outcomes`], [`detail`], [`reveal`], [`audit`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
 //! wait, [`presence`] knows whose link is up, and [`keep`] lets the oldest go. For root on the server's machine:
 //! [`restore`].
 
 pub(crate) mod admin;
 pub(crate) mod assign;
 pub(crate) mod audit;
+pub(crate) mod checks;
 pub(crate) mod compliance;
 pub(crate) mod detail;
 pub(crate) mod device;
@@ -21,6 +22,7 @@ pub(crate) mod follow;
 mod hold;
 pub(crate) mod import;
 pub(crate) mod keep;
+mod outcomes;
 mod page;
 pub(crate) mod pause;
 pub(crate) mod person;

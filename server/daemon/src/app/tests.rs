@@ -18,6 +18,7 @@ use super::{App, Parts, Site};
 use crate::ca::Issued;
 
 mod assigning;
+mod checking;
 mod enrolling;
 mod holding;
 mod keeping;
@@ -151,7 +152,7 @@ impl Rig {
     }
 
     async fn audited(&self) -> Vec<muster_proto::rest::AuditEntry> {
-        self.app.list_audit(&viewer(), None, 1000).await.unwrap().items
+        self.app.list_audit(&viewer(), Default::default(), None, 1000).await.unwrap().items
     }
 }
 

@@ -8,6 +8,7 @@ mod assignments;
 pub(crate) mod attempts;
 mod audit;
 mod caller;
+mod checks;
 mod compliance;
 mod devices;
 mod events;
@@ -15,6 +16,7 @@ mod extract;
 mod headers;
 mod health;
 pub(crate) mod openapi;
+mod outcomes;
 mod overview;
 mod pauses;
 mod people;
@@ -114,6 +116,8 @@ fn closed() -> OpenApiRouter<Api> {
         .merge(pauses::router())
         .merge(removals::router())
         .merge(compliance::router())
+        .merge(checks::router())
+        .merge(outcomes::router())
         .merge(audit::router())
         .merge(events::router())
 }
