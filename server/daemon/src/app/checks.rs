@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use muster_policy::history;
 use muster_policy::rights::ViewRight;
 use muster_proto::Timestamp;
-use muster_proto::check::{Check, CheckResult, Verdict};
+use muster_proto::check::{Check, CheckResult};
 use muster_proto::rest::{
     CheckDetail, CheckInterval, CheckSummary, CheckedDevice, ControlDetail, Page, VerdictCounts, VerdictDay,
 };
 use muster_store::check::Interval;
-use muster_store::check::fleet::{self, Checked, Window};
+use muster_store::check::fleet::{self, Checked, Filter, Window};
 use muster_store::{StoreError, Tx};
 
 use super::compliance::{date, pinned};
@@ -67,39 +67,34 @@ impl App {
         self.store()
             .read(move |tx| {
                 let checks = of_control(tx, &id)?;
-                let names: Vec<_> = checks.iter().map(|check| check.id.clone()).collect();
-                Ok(ControlDetail { devices: fleet::worst(tx, &names)?, id, checks })
+                let names = checks.iter().map(|check| check.id.clone()).collect();
+                Ok(ControlDetail { devices: fleet::worst(tx, names)?, id, checks })
             })
             .await
     }
 
-    /// One page of what devices find for a check, the worst first.
+    /// One page of what devices find, the worst first: for the checks of the filter, or else for those of a control.
     pub(crate) async fn check_devices(
         &self,
         _right: &ViewRight,
-        id: String,
-        verdict: Option<Verdict>,
-        cursor: Option<String>,
-        limit: u32,
-    ) -> Result<Page<CheckedDevice>, AppError> {
-        let (after, limit) = (cursor.as_deref().map(page::read).transpose()?, page::limit(limit));
-        self.store().read(move |tx| checked_devices(tx, &[id], verdict, after, limit)).await
-    }
-
-    /// One page of what devices find for the checks of a control, the worst first.
-    pub(crate) async fn control_devices(
-        &self,
-        _right: &ViewRight,
-        id: String,
-        verdict: Option<Verdict>,
+        control: Option<String>,
+        mut filter: Filter,
         cursor: Option<String>,
         limit: u32,
     ) -> Result<Page<CheckedDevice>, AppError> {
         let (after, limit) = (cursor.as_deref().map(page::read).transpose()?, page::limit(limit));
         self.store()
             .read(move |tx| {
-                let names: Vec<_> = of_control(tx, &id)?.into_iter().map(|check| check.id).collect();
-                checked_devices(tx, &names, verdict, after, limit)
+                if let Some(control) = control {
+                    filter.checks = of_control(tx, &control)?.into_iter().map(|check| check.id).collect();
+                }
+                let total = fleet::total(tx, &filter)?;
+                let rows = fleet::list(tx, &filter, &Window { after, limit: limit + 1 })?;
+                let page = page::cut(rows, limit, total, |row| {
+                    (row.badness, row.device.clone(), row.interval.check.clone())
+                });
+                let items = page.items.into_iter().map(checked_view).collect::<Result<_, _>>()?;
+                Ok(Page { items, next: page.next, total })
             })
             .await
     }
@@ -164,21 +159,6 @@ fn of_control(tx: &mut Tx<'_>, id: &str) -> Result<Vec<CheckSummary>, AppError> 
     let checks = asked(tx)?.into_iter().map(|(check, each)| each.summary(check));
     let checks: Vec<_> = checks.filter(|check| check.controls.iter().any(|control| control == id)).collect();
     if checks.is_empty() { Err(AppError::not_found("control", id)) } else { Ok(checks) }
-}
-
-fn checked_devices(
-    tx: &mut Tx<'_>,
-    checks: &[String],
-    verdict: Option<Verdict>,
-    after: Option<(i64, String, String)>,
-    limit: u32,
-) -> Result<Page<CheckedDevice>, AppError> {
-    let total = fleet::total(tx, checks, verdict)?;
-    let rows = fleet::list(tx, checks, verdict, &Window { after, limit: limit + 1 })?;
-    let page =
-        page::cut(rows, limit, total, |row| (row.badness, row.device.clone(), row.interval.check.clone()));
-    let items = page.items.into_iter().map(checked_view).collect::<Result<_, _>>()?;
-    Ok(Page { items, next: page.next, total })
 }
 
 fn checked_view(row: Checked) -> Result<CheckedDevice, AppError> {

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use muster_proto::check::Verdict;
 use muster_proto::rest::{CheckDetail, CheckInterval, CheckSummary, CheckedDevice, ControlDetail, Page};
+use muster_store::check::fleet::Filter;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -31,11 +32,26 @@ pub(super) fn router() -> OpenApiRouter<Api> {
 struct ResultQuery {
     /// Only devices that find this.
     verdict: Option<Verdict>,
+    /// Only results of this revision, as `base@3`.
+    profile: Option<String>,
     /// Where the page begins, from `next` of the page before.
     cursor: Option<String>,
     /// At most this many rows; 100 when left out.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
+}
+
+impl ResultQuery {
+    fn filter(&self, checks: Vec<String>) -> Result<Filter, Refusal> {
+        let revision = self.profile.as_deref().map(|profile| {
+            let parts = profile.split_once('@').map(|(name, number)| (name.to_owned(), number.parse()));
+            match parts {
+                Some((name, Ok(number))) => Ok((name, number)),
+                _ => Err(Refusal::bad_request("profile: write it with its revision, as base@3.")),
+            }
+        });
+        Ok(Filter { checks, verdict: self.verdict, revision: revision.transpose()? })
+    }
 }
 
 /// Lists checks with what devices find.
@@ -70,8 +86,8 @@ async fn list_check_devices(
     Path(id): Path<String>,
     Query(query): Query<ResultQuery>,
 ) -> Result<Json<Page<CheckedDevice>>, Refusal> {
-    let limit = page_limit(query.limit)?;
-    Ok(Json(api.app.check_devices(&right, id, query.verdict, query.cursor, limit).await?))
+    let (limit, filter) = (page_limit(query.limit)?, query.filter(vec![id])?);
+    Ok(Json(api.app.check_devices(&right, None, filter, query.cursor, limit).await?))
 }
 
 /// A control of an outside catalogue with the checks that give evidence for it.
@@ -96,8 +112,8 @@ async fn list_control_devices(
     Path(id): Path<String>,
     Query(query): Query<ResultQuery>,
 ) -> Result<Json<Page<CheckedDevice>>, Refusal> {
-    let limit = page_limit(query.limit)?;
-    Ok(Json(api.app.control_devices(&right, id, query.verdict, query.cursor, limit).await?))
+    let (limit, filter) = (page_limit(query.limit)?, query.filter(Vec::new())?);
+    Ok(Json(api.app.check_devices(&right, Some(id), filter, query.cursor, limit).await?))
 }
 
 /// The results that a check had on a device in the last thirty days, the newest first and at most two hundred.

@@ -12,6 +12,7 @@ import type {
   Pause,
   Person,
   Removal,
+  Verdict,
 } from './types';
 
 const part = encodeURIComponent;
@@ -44,12 +45,19 @@ export const controlQuery = (id: string) =>
     queryFn: () => api.get<ControlDetail>(`/controls/${part(id)}`),
   });
 
-export const resultsQuery = ({ kind, id }: Subject, verdict?: string) =>
+/** Which results; the same words as in the page's address. */
+export interface ResultFilter {
+  verdict?: Verdict;
+  /** A revision, as `base@3`. */
+  profile?: string;
+}
+
+export const resultsQuery = ({ kind, id }: Subject, filter: ResultFilter) =>
   infiniteQueryOptions({
-    queryKey: ['results', kind, id, verdict],
+    queryKey: ['results', kind, id, filter],
     queryFn: ({ pageParam }) =>
       api.get<Page<CheckedDevice>>(
-        withQuery(`/${kind}s/${part(id)}/devices`, { verdict, cursor: pageParam, limit: 100 }),
+        withQuery(`/${kind}s/${part(id)}/devices`, { ...filter, cursor: pageParam, limit: 100 }),
       ),
     initialPageParam: '',
     getNextPageParam: (page) => page.next || undefined,

@@ -7,6 +7,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { type DeviceFilter, devicesQuery } from '../api/queries';
 import type { Compliance, Device, DeviceState } from '../api/types';
 import { DeviceBadge } from '../components/Badge';
+import { Chip } from '../components/Chip';
 import { type Column, DataTable, type ServerSort } from '../components/DataTable';
 import { Icon } from '../components/Icon';
 import { Empty, Labels, ProblemNote } from '../components/parts';
@@ -223,18 +224,6 @@ function Filters(props: { filter: DeviceFilter; total?: number; onChange: (part:
         {total === undefined ? '' : total === 1 ? '1 device' : `${total.toLocaleString('en')} devices`}
       </span>
     </search>
-  );
-}
-
-/** A filter that a link has set; it can be taken away. */
-function Chip({ what, name, onRemove }: { what: string; name?: string; onRemove: () => void }) {
-  if (!name) return null;
-  return (
-    <button type="button" className="iconbutton" onClick={onRemove}>
-      {what} <span className="label">{visible(name)}</span>
-      <Icon name="cross" size={11} />
-      <span className="hidden-visually">remove</span>
-    </button>
   );
 }
 

@@ -199,7 +199,7 @@ function CauseCount({ group }: { group: CauseGroup }) {
   if (group.kind === 'check') {
     const verdict = VERDICTS.find((word) => word === group.word);
     return (
-      <Link to="/checks/$id" params={{ id: group.subject }} search={{ verdict }}>
+      <Link to="/checks/$id" params={{ id: group.subject }} search={{ verdict, profile: group.profile ?? undefined }}>
         <strong>{count}</strong>
       </Link>
     );

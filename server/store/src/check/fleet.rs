@@ -38,6 +38,17 @@ pub struct Checked {
     pub interval: Interval,
 }
 
+/// Which results. Everything that is given has to hold.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Of any of these checks.
+    pub checks: Vec<String>,
+    /// The result.
+    pub verdict: Option<Verdict>,
+    /// The profile and revision that ask.
+    pub revision: Option<(String, u32)>,
+}
+
 /// Which part of a list: after the last row of the page before.
 #[derive(Clone, Debug)]
 pub struct Window {
@@ -82,14 +93,9 @@ pub fn spans(tx: &mut Tx<'_>, check: &str, since: Timestamp) -> Result<Vec<Span>
     Ok(spans)
 }
 
-/// A page of the present results of these checks, the worst first, then by device.
-pub fn list(
-    tx: &mut Tx<'_>,
-    checks: &[String],
-    verdict: Option<Verdict>,
-    window: &Window,
-) -> Result<Vec<Checked>, StoreError> {
-    let mut all = Those::of(checks, verdict);
+/// A page of present results, the worst first, then by device.
+pub fn list(tx: &mut Tx<'_>, filter: &Filter, window: &Window) -> Result<Vec<Checked>, StoreError> {
+    let mut all = Those::of(filter);
     if let Some((badness, device, check)) = &window.after {
         let badness = all.bind((*badness).into());
         let (device, check) = (all.bind(Param::Made(device.clone())), all.bind(Param::Made(check.clone())));
@@ -110,16 +116,16 @@ pub fn list(
     })
 }
 
-/// How many present results of these checks there are.
-pub fn total(tx: &mut Tx<'_>, checks: &[String], verdict: Option<Verdict>) -> Result<u64, StoreError> {
-    let all = Those::of(checks, verdict);
+/// How many such present results there are.
+pub fn total(tx: &mut Tx<'_>, filter: &Filter) -> Result<u64, StoreError> {
+    let all = Those::of(filter);
     let sql = format!("SELECT COUNT(*) FROM check_result c WHERE {}", all.sql);
     Ok(tx.query_one(&sql, &all.params, |row| row.get(0))?.unwrap_or(0))
 }
 
 /// Devices by the worst that any of these checks finds on them.
-pub fn worst(tx: &mut Tx<'_>, checks: &[String]) -> Result<VerdictCounts, StoreError> {
-    let all = Those::of(checks, None);
+pub fn worst(tx: &mut Tx<'_>, checks: Vec<String>) -> Result<VerdictCounts, StoreError> {
+    let all = Those::of(&Filter { checks, ..Filter::default() });
     let sql = format!(
         "SELECT worst, COUNT(*) FROM (
              SELECT c.device, MIN({BADNESS}) AS worst FROM check_result c WHERE {} GROUP BY c.device
@@ -161,14 +167,18 @@ struct Those {
 }
 
 impl Those {
-    fn of(checks: &[String], verdict: Option<Verdict>) -> Self {
+    fn of(filter: &Filter) -> Self {
         let mut all = Self { sql: "c.to_at IS NULL".to_owned(), params: Vec::new() };
         let places: Vec<_> =
-            checks.iter().map(|check| format!("${}", all.bind(Param::Made(check.clone())))).collect();
+            filter.checks.iter().map(|check| format!("${}", all.bind(Param::Made(check.clone())))).collect();
         all.sql.push_str(&format!(" AND c.check_id IN ({})", places.join(", ")));
-        if let Some(verdict) = verdict {
+        if let Some(verdict) = filter.verdict {
             let verdict = all.bind(verdict.into());
             all.sql.push_str(&format!(" AND c.verdict = ${verdict}"));
+        }
+        if let Some((profile, revision)) = &filter.revision {
+            let (profile, revision) = (all.bind(Param::Made(profile.clone())), all.bind((*revision).into()));
+            all.sql.push_str(&format!(" AND c.profile = ${profile} AND c.revision = ${revision}"));
         }
         all
     }

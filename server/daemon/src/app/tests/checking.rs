@@ -4,6 +4,7 @@ use muster_proto::check::Verdict;
 use muster_proto::report::OutcomeKind;
 use muster_proto::rest::VerdictCounts;
 use muster_store::audit::{Filter, Target};
+use muster_store::check::fleet;
 
 use super::reporting::{found, outcome, result};
 use super::*;
@@ -49,10 +50,11 @@ async fn a_check_is_known_by_who_asks_it_and_by_what_each_device_finds_the_worst
     assert_eq!(checks[0].title, "No account has an empty password");
     assert_eq!(checks[0].counts, VerdictCounts { pass: 1, fail: 1, unknown: 1, not_applicable: 0 });
 
-    let id = || "no-empty-passwords".to_owned();
+    let of =
+        |verdict, revision| fleet::Filter { checks: vec!["no-empty-passwords".into()], verdict, revision };
     let (mut names, mut cursor) = (Vec::new(), None);
     loop {
-        let page = rig.app.check_devices(&viewer(), id(), None, cursor, 2).await.unwrap();
+        let page = rig.app.check_devices(&viewer(), None, of(None, None), cursor, 2).await.unwrap();
         assert_eq!(page.total, 3);
         names.extend(page.items.into_iter().map(|row| (row.device, row.verdict)));
         cursor = page.next;
@@ -67,8 +69,13 @@ async fn a_check_is_known_by_who_asks_it_and_by_what_each_device_finds_the_worst
         named("dev-pf1", Verdict::Pass),
     ];
     assert_eq!(names, expected);
-    let failing = rig.app.check_devices(&viewer(), id(), Some(Verdict::Fail), None, 100).await.unwrap();
-    assert_eq!((failing.total, failing.items.len()), (1, 1));
+    let found = async |verdict, revision: Option<(&str, u32)>| {
+        let filter = of(verdict, revision.map(|(profile, number)| (profile.to_owned(), number)));
+        rig.app.check_devices(&viewer(), None, filter, None, 100).await.unwrap().total
+    };
+    assert_eq!(found(Some(Verdict::Fail), None).await, 1);
+    assert_eq!(found(Some(Verdict::Fail), Some(("base", 1))).await, 1);
+    assert_eq!(found(Some(Verdict::Fail), Some(("base", 2))).await, 0);
 }
 
 #[tokio::test]
@@ -91,7 +98,11 @@ async fn a_control_counts_each_device_once_by_the_worst_of_its_checks() {
     let control = rig.app.show_control(&viewer(), "CIS-5.4.1".into()).await.unwrap();
     assert_eq!(control.checks.len(), 2);
     assert_eq!(control.devices, VerdictCounts { pass: 1, fail: 1, unknown: 1, not_applicable: 0 });
-    let rows = rig.app.control_devices(&viewer(), "CIS-5.4.1".into(), None, None, 100).await.unwrap();
+    let rows = rig
+        .app
+        .check_devices(&viewer(), Some("CIS-5.4.1".into()), Default::default(), None, 100)
+        .await
+        .unwrap();
     assert_eq!(rows.total, 6);
     assert_eq!(rows.items[0].device, "dev-pf3");
     assert!(rig.app.show_control(&viewer(), "CIS-9.9".into()).await.is_err());

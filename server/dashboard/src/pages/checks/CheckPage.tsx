@@ -2,8 +2,8 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { ApiError } from '../../api/client';
-import { checkQuery } from '../../api/fleet';
-import type { CheckDetail, Verdict } from '../../api/types';
+import { checkQuery, type ResultFilter } from '../../api/fleet';
+import type { CheckDetail } from '../../api/types';
 import { VERDICTS } from '../../components/days';
 import { Empty, ProblemNote, RevisionLink } from '../../components/parts';
 import { StackedDays } from '../../components/StackedDays';
@@ -12,21 +12,20 @@ import { Controls } from './ChecksPage';
 import { Results } from './Results';
 import { Tallies } from './Tallies';
 
-/** Which results are shown. */
-export interface ResultSearch {
-  verdict?: Verdict;
-}
-
-/** Reads the address; a word that the server would refuse is left out. */
-export function readResultSearch(search: Record<string, unknown>): ResultSearch {
-  return { verdict: VERDICTS.find((verdict) => verdict === search.verdict) };
+/** Which results are shown, read from the address; words that the server would refuse are left out. */
+export function readResultSearch(search: Record<string, unknown>): ResultFilter {
+  const isRevision = /^[^@]+@\d+$/.test(String(search.profile));
+  return {
+    verdict: VERDICTS.find((verdict) => verdict === search.verdict),
+    profile: isRevision ? String(search.profile) : undefined,
+  };
 }
 
 const route = getRouteApi('/shell/checks/$id');
 
 export function CheckPage() {
   const { id } = route.useParams();
-  const { verdict } = route.useSearch();
+  const filter = route.useSearch();
   const navigate = useNavigate();
   const { data, error } = useQuery(checkQuery(id));
   if (!data && error instanceof ApiError && error.status === 404) {
@@ -42,8 +41,8 @@ export function CheckPage() {
     );
   }
   if (!data && error) return <ProblemNote error={error} />;
-  const onVerdict = (next?: Verdict) =>
-    navigate({ to: '/checks/$id', params: { id }, search: { verdict: next }, replace: true });
+  const change = (next: ResultFilter) =>
+    navigate({ to: '/checks/$id', params: { id }, search: next, replace: true });
   return (
     <>
       <title>{`${id} · Muster`}</title>
@@ -54,7 +53,7 @@ export function CheckPage() {
       {data ? <About detail={data} /> : <span className="bone" />}
       <section className="section" aria-labelledby="results">
         <h2 id="results">Devices</h2>
-        <Results subject={{ kind: 'check', id }} verdict={verdict} onVerdict={onVerdict} />
+        <Results subject={{ kind: 'check', id }} filter={filter} onChange={change} />
       </section>
     </>
   );

@@ -2,8 +2,8 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { ApiError } from '../../api/client';
-import { controlQuery } from '../../api/fleet';
-import type { CheckSummary, ControlDetail, Verdict } from '../../api/types';
+import { controlQuery, type ResultFilter } from '../../api/fleet';
+import type { CheckSummary, ControlDetail } from '../../api/types';
 import { type Column, DataTable } from '../../components/DataTable';
 import { totalOf, VERDICTS } from '../../components/days';
 import { Empty, ProblemNote } from '../../components/parts';
@@ -34,7 +34,7 @@ const CHECKS: Column<CheckSummary>[] = [
 
 export function ControlPage() {
   const { id } = route.useParams();
-  const { verdict } = route.useSearch();
+  const filter = route.useSearch();
   const navigate = useNavigate();
   const { data, error } = useQuery(controlQuery(id));
   if (!data && error instanceof ApiError && error.status === 404) {
@@ -52,8 +52,8 @@ export function ControlPage() {
     );
   }
   if (!data && error) return <ProblemNote error={error} />;
-  const onVerdict = (next?: Verdict) =>
-    navigate({ to: '/controls/$id', params: { id }, search: { verdict: next }, replace: true });
+  const change = (next: ResultFilter) =>
+    navigate({ to: '/controls/$id', params: { id }, search: next, replace: true });
   return (
     <>
       <title>{`${id} · Muster`}</title>
@@ -64,7 +64,7 @@ export function ControlPage() {
       <DataTable label="Checks" columns={CHECKS} rows={data?.checks} keyOf={(row) => row.id} />
       <section className="section" aria-labelledby="results">
         <h2 id="results">Results</h2>
-        <Results subject={{ kind: 'control', id }} verdict={verdict} onVerdict={onVerdict} />
+        <Results subject={{ kind: 'control', id }} filter={filter} onChange={change} />
       </section>
     </>
   );

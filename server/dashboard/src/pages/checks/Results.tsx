@@ -1,10 +1,9 @@
 // What each device finds, the worst first; each row opens its evidence and its intervals.
-import { ResultFilter } from './ResultFilter';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useCallback, useMemo } from 'react';
-import { intervalsQuery, resultsQuery, type Subject } from '../../api/fleet';
-import type { CheckedDevice, CheckInterval, Verdict } from '../../api/types';
+import { intervalsQuery, type ResultFilter, resultsQuery, type Subject } from '../../api/fleet';
+import type { CheckedDevice, CheckInterval } from '../../api/types';
 import { Badge } from '../../components/Badge';
 import { Chain } from '../../components/Chain';
 import { type Column, DataTable } from '../../components/DataTable';
@@ -13,6 +12,7 @@ import { Empty, ProblemNote, RevisionLink } from '../../components/parts';
 import { Time } from '../../components/Time';
 import { span } from '../../components/time';
 import { visible } from '../../components/visible';
+import { Filters } from './Filters';
 
 const DEVICE: Column<CheckedDevice> = {
   id: 'device',
@@ -68,12 +68,12 @@ function evidenceWords({ evidence, reason, verdict }: CheckedDevice): string {
 
 interface Props {
   subject: Subject;
-  verdict?: Verdict;
-  onVerdict: (verdict?: Verdict) => void;
+  filter: ResultFilter;
+  onChange: (filter: ResultFilter) => void;
 }
 
-export function Results({ subject, verdict, onVerdict }: Props) {
-  const list = useInfiniteQuery(resultsQuery(subject, verdict));
+export function Results({ subject, filter, onChange }: Props) {
+  const list = useInfiniteQuery(resultsQuery(subject, filter));
   const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items), [list.data]);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
   const onNearEnd = useCallback(() => {
@@ -83,7 +83,7 @@ export function Results({ subject, verdict, onVerdict }: Props) {
   if (list.error && !rows) return <ProblemNote error={list.error} />;
   return (
     <>
-      <ResultFilter verdict={verdict} total={list.data?.pages[0]?.total} onChange={onVerdict} />
+      <Filters filter={filter} total={list.data?.pages[0]?.total} onChange={onChange} />
       <DataTable
         label="Devices"
         columns={columns}
@@ -91,16 +91,16 @@ export function Results({ subject, verdict, onVerdict }: Props) {
         total={list.data?.pages[0]?.total}
         keyOf={(row) => `${row.device} ${row.check}`}
         onNearEnd={onNearEnd}
-        asked={`${subject.id} ${verdict ?? ''}`}
+        asked={`${subject.id} ${JSON.stringify(filter)}`}
         detail={(row) => <Opened row={row} />}
-        empty={<NoResults subject={subject} verdict={verdict} />}
+        empty={<NoResults subject={subject} isNarrowed={Boolean(filter.verdict || filter.profile)} />}
       />
     </>
   );
 }
 
-function NoResults({ subject, verdict }: { subject: Subject; verdict?: Verdict }) {
-  if (verdict) {
+function NoResults({ subject, isNarrowed }: { subject: Subject; isNarrowed: boolean }) {
+  if (isNarrowed) {
     return <Empty title="No device finds that" why="Every result is left out by the filter above." />;
   }
   return (

@@ -1,17 +1,18 @@
-// Narrows results to one verdict.
+// Narrows results to one verdict; a link may have narrowed them to one revision.
 import { Select } from '@mantine/core';
-import type { Verdict } from '../../api/types';
+import type { ResultFilter } from '../../api/fleet';
+import { Chip } from '../../components/Chip';
 import { VERDICTS } from '../../components/days';
 import { counted } from '../../components/visible';
 import { look } from '../../components/words';
 
 interface Props {
-  verdict?: Verdict;
+  filter: ResultFilter;
   total?: number;
-  onChange: (verdict?: Verdict) => void;
+  onChange: (filter: ResultFilter) => void;
 }
 
-export function ResultFilter({ verdict, total, onChange }: Props) {
+export function Filters({ filter, total, onChange }: Props) {
   return (
     <search className="bar">
       <Select
@@ -22,9 +23,10 @@ export function ResultFilter({ verdict, total, onChange }: Props) {
         clearable
         clearButtonProps={{ 'aria-label': 'Any result' }}
         data={VERDICTS.map((word) => ({ value: word, label: look(word).label }))}
-        value={verdict ?? null}
-        onChange={(word) => onChange(VERDICTS.find((known) => known === word))}
+        value={filter.verdict ?? null}
+        onChange={(word) => onChange({ ...filter, verdict: VERDICTS.find((known) => known === word) })}
       />
+      <Chip what="of" name={filter.profile} onRemove={() => onChange({ ...filter, profile: undefined })} />
       <span className="count" role="status">
         {total === undefined ? '' : counted(total, 'result')}
       </span>
