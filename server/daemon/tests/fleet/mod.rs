@@ -164,7 +164,7 @@ fn reported(tx: &mut Tx<'_>, id: DeviceId, n: u32, now: Timestamp) -> Result<(),
     if n % 100 == 99 {
         return Ok(());
     }
-    let fails = n % 20 == 0;
+    let fails = n.is_multiple_of(20);
     let seen = now.plus_seconds(if n % 50 == 7 { -20 * DAY } else { -i64::from(n % 600) });
     muster_store::device::set_enrolled(tx, id, seen)?;
     muster_store::device::set_ready(tx, id, seen)?;
