@@ -12,7 +12,7 @@
 //! | `POST /admins/{name}/reset`, `/logout` | | [`AdminLink`], [`Ended`] |
 //! | `GET, POST /api-tokens`, `DELETE /api-tokens/{id}` | [`NewApiToken`] | [`ApiToken`], [`CreatedApiToken`] |
 //! | `GET /overview` | | [`Overview`] |
-//! | `GET /devices?q=&label=&state=&compliance=&sort=&cursor=&limit=` | | [`Page`] of [`Device`] |
+//! | `GET /devices?q=&label=&profile=&state=&compliance=&sort=&cursor=&limit=` | | [`Page`] of [`Device`] |
 //! | `GET, PATCH /devices/{id}` | [`DevicePatch`] | [`DeviceDetail`]; `{id}` is the id, name or serial |
 //! | `POST /devices/import?dry_run=` | CSV | [`Import`] |
 //! | `POST /devices/{id}/approve` | [`Approve`] | [`Device`] |
@@ -41,7 +41,11 @@
 //! | `GET, POST /pauses`, `DELETE /pauses/{target}` | [`NewPause`] | [`PauseView`], [`Resumed`] |
 //! | `GET /removals`, `POST /removals/{id}/confirm`, `/drop` | | [`Removal`], [`Resumed`] |
 //! | `GET /compliance?label=&cursor=&limit=` | | [`ComplianceReport`] |
-//! | `GET /audit?cursor=&limit=` | | [`Page`] of [`AuditEntry`] |
+//! | `GET /checks`, `GET /checks/{id}`, `GET /controls/{id}` | | [`CheckSummary`], [`CheckDetail`], [`ControlDetail`] |
+//! | `GET /checks/{id}/devices`, `GET /controls/{id}/devices` `?verdict=&cursor=&limit=` | | [`Page`] of [`CheckedDevice`] |
+//! | `GET /devices/{id}/checks/{check}` | | a list of [`CheckInterval`] |
+//! | `GET /outcomes?profile=&outcome=&resource=&cursor=&limit=` | | [`Page`] of [`DeviceOutcome`] |
+//! | `GET /audit?actor=&action=&target=&since=&until=&cursor=&limit=` | | [`Page`] of [`AuditEntry`] |
 //! | `GET /events` | | server-sent events of [`ChangeNotice`] |
 //!
 //! Errors are RFC 9457 `application/problem+json` as [`Problem`].
@@ -63,9 +67,11 @@ use crate::timestamp::Timestamp;
 use crate::when::Facts;
 
 mod access;
+mod check;
 mod fleet_plan;
 mod hold;
 mod lost;
+mod outcome;
 mod person;
 mod rollback;
 mod rollout;
@@ -76,9 +82,13 @@ pub use access::{
     Account, AdminLink, AdminPatch, AdminView, CODE_NEEDED, Ended, NewAdmin, NewLogin, NewPassword, NewTotp,
     Scope, TotpCode, TotpEnd, TotpSecret,
 };
+pub use check::{
+    CheckDetail, CheckInterval, CheckSummary, CheckedDevice, ControlDetail, VerdictCounts, VerdictDay,
+};
 pub use fleet_plan::{Changes, FleetPlan, NoPlan, PlanGroup};
 pub use hold::{AllowReenroll, DevicePause, NewPause, PauseView, Removal, Resumed};
 pub use lost::{DiskAtLastContact, HeldPassword, Holdings, LostView, ReportLost};
+pub use outcome::DeviceOutcome;
 pub use person::{
     GroupChange, GroupView, NewGroup, NewPerson, PersonChange, PersonDetail, PersonPatch, PersonView,
 };
@@ -853,6 +863,12 @@ pub struct Need {
 pub struct CauseGroup {
     /// The resource or check.
     pub subject: String,
+    /// `resource` or `check`.
+    #[serde(default)]
+    pub kind: String,
+    /// What became of the resource or the check, as one word: `drifted`, `fail`.
+    #[serde(default)]
+    pub word: String,
     /// What is wrong.
     pub problem: String,
     /// The profile, as `base@3`.

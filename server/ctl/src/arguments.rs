@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::api::Api;
 use crate::commands::{
-    admin, api_token, assign, assignments, audit, completions, compliance, context, device, group, login,
-    manuals, pause, person, profile, removal, rollback, rollout, setup, token, unassign, why,
+    admin, api_token, assign, assignments, audit, check, completions, compliance, context, device, group,
+    login, manuals, pause, person, profile, removal, rollback, rollout, setup, token, unassign, why,
 };
 use crate::contexts::Contexts;
 use crate::failure::{Ending, Failure};
@@ -56,6 +56,8 @@ enum Command {
     #[command(subcommand)]
     Removal(removal::Removal),
     Compliance(compliance::Compliance),
+    #[command(subcommand)]
+    Check(check::Check),
     Why(why::Why),
     Audit(audit::Audit),
     #[command(subcommand)]
@@ -90,6 +92,7 @@ impl Arguments {
             Command::Resume(command) => command.run(&global.api()?).await,
             Command::Removal(command) => command.run(&global.api()?).await,
             Command::Compliance(command) => command.run(&global.api()?).await,
+            Command::Check(command) => command.run(&global.api()?).await,
             Command::Why(command) => command.run(&global.api()?).await,
             Command::Audit(command) => command.run(&global.api()?).await,
             Command::Person(command) => command.run(&global.api()?).await,

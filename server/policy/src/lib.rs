@@ -5,7 +5,8 @@
 //! changes, [`people`] what people and groups may be, [`admit`] whether a machine gets in, [`profile`] whether a profile
 //! may be saved, [`assign`] which assignments hold for a device, [`rollback`] what they go back to, [`rollout`] whom a
 //! new one reaches first, [`compile`] what its desired state is, [`plans`] what many would do, [`pause`] and
-//! [`guard`] whether it gets that now, [`comply`] how it stands, [`keep`] how much of what it says is kept, [`pace`] how
+//! [`guard`] whether it gets that now, [`comply`] how it stands, [`history`] how checks stood day by day, [`keep`] how
+//! much of what it says is kept, [`pace`] how
 //! often it may say it, and [`restore`] what a record put back from a backup is good for.
 
 pub mod admit;
@@ -14,6 +15,7 @@ pub mod compile;
 pub mod comply;
 pub mod guard;
 pub mod guess;
+pub mod history;
 pub mod import;
 pub mod keep;
 pub mod lost;

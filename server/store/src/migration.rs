@@ -20,6 +20,7 @@ pub(crate) const ALL: &[Migration] = &[
     Migration { number: 8, sql: include_str!("migrations/0008_access.sql") },
     Migration { number: 10, sql: include_str!("migrations/0010_people.sql") },
     Migration { number: 11, sql: include_str!("migrations/0011_refused.sql") },
+    Migration { number: 11, sql: include_str!("migrations/0011_fleet_lists.sql") },
 ];
 
 /// The version of the schema that this server knows.

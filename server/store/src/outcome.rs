@@ -6,6 +6,10 @@ use muster_proto::{DeviceId, Timestamp};
 use crate::value::Param;
 use crate::{StoreError, Tx};
 
+mod list;
+
+pub use list::{Filter, Listed, list, total};
+
 /// An outcome as stored.
 pub struct OutcomeRow {
     /// Which resource.

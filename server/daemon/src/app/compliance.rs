@@ -94,6 +94,8 @@ fn causes(tx: &mut Tx<'_>) -> Result<Vec<CauseGroup>, StoreError> {
         let word = outcome_word(trouble.outcome);
         causes.push(CauseGroup {
             subject: trouble.resource,
+            kind: "resource".to_owned(),
+            word: word_of(trouble.outcome),
             problem: reason.map_or_else(|| word.to_owned(), |reason| format!("{word}: {reason}")),
             profile: pinned(&trouble.profile, trouble.revision),
             devices: trouble.devices,
@@ -107,6 +109,8 @@ fn causes(tx: &mut Tx<'_>) -> Result<Vec<CauseGroup>, StoreError> {
             serde_json::from_str::<CheckResult>(document).ok().and_then(|result| result.reason)
         });
         causes.push(CauseGroup {
+            kind: "check".to_owned(),
+            word: word_of(trouble.verdict),
             problem: reason.map_or_else(|| word.to_owned(), |reason| format!("{word}: {reason}")),
             profile: pinned(&trouble.profile, trouble.revision),
             devices: trouble.devices,
@@ -172,6 +176,11 @@ fn needs(tx: &mut Tx<'_>, causes: &[CauseGroup]) -> Result<Vec<Need>, StoreError
 /// A profile and revision as `base@3`; nothing for what no profile asks for.
 pub(super) fn pinned(profile: &str, revision: u32) -> Option<String> {
     (!profile.is_empty()).then(|| format!("{profile}@{revision}"))
+}
+
+/// An enum of the API as the word it is there, such as `not_applicable`.
+fn word_of(value: impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// What became of a resource, in a word.

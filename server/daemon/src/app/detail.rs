@@ -17,7 +17,7 @@ use super::{App, AppError, device, hold, lost, page, removal};
 mod away;
 mod bad_days;
 mod cause;
-mod rules;
+pub(super) mod rules;
 
 use rules::Rules;
 

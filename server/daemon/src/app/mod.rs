@@ -4,7 +4,7 @@
 //! [`standing`], [`twins`], [`returning`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`admins`],
 //! [`account`] with [`code`] and [`hash`], [`api_token`], [`device`], [`import`], [`token`], [`person`], [`group`],
 //! [`profile`], [`assign`], [`dry_run`], [`rollout`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`lost`],
-//! [`compliance`], [`detail`],
+//! [`compliance`], [`checks`], [`outcomes`], [`detail`],
 //! [`reveal`], [`audit`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
 //! wait, [`presence`] knows whose link is up, and [`keep`] lets the oldest go. For root on the server's machine:
 //! [`restore`].
@@ -15,6 +15,7 @@ mod admins;
 pub(crate) mod api_token;
 pub(crate) mod assign;
 pub(crate) mod audit;
+pub(crate) mod checks;
 mod code;
 pub(crate) mod compliance;
 pub(crate) mod detail;
@@ -30,6 +31,7 @@ mod hold;
 pub(crate) mod import;
 pub(crate) mod keep;
 pub(crate) mod lost;
+mod outcomes;
 mod page;
 pub(crate) mod pause;
 pub(crate) mod person;

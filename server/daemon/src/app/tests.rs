@@ -20,6 +20,7 @@ use crate::install::snippet::Origin;
 
 mod access;
 mod assigning;
+mod checking;
 mod doubling;
 mod enrolling;
 mod holding;
@@ -160,7 +161,7 @@ impl Rig {
     }
 
     async fn audited(&self) -> Vec<muster_proto::rest::AuditEntry> {
-        self.app.list_audit(&viewer(), None, 1000).await.unwrap().items
+        self.app.list_audit(&viewer(), Default::default(), None, 1000).await.unwrap().items
     }
 }
 

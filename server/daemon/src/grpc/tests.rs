@@ -210,7 +210,8 @@ impl Rig {
     }
 
     async fn audit(&self) -> String {
-        let entries = self.app.list_audit(&Identity::local_root().view(), None, 100).await.unwrap();
+        let entries =
+            self.app.list_audit(&Identity::local_root().view(), Default::default(), None, 100).await.unwrap();
         serde_json::to_string(&entries.items).unwrap()
     }
 }

@@ -10,6 +10,7 @@ mod assignments;
 pub(crate) mod attempts;
 mod audit;
 mod caller;
+mod checks;
 mod compliance;
 mod devices;
 mod events;
@@ -19,6 +20,7 @@ mod headers;
 mod health;
 mod lost;
 pub(crate) mod openapi;
+mod outcomes;
 mod overview;
 mod pauses;
 mod people;
@@ -128,6 +130,8 @@ fn closed() -> OpenApiRouter<Api> {
         .merge(pauses::router())
         .merge(removals::router())
         .merge(compliance::router())
+        .merge(checks::router())
+        .merge(outcomes::router())
         .merge(audit::router())
         .merge(events::router())
 }

@@ -42,6 +42,8 @@ export interface Column<T> {
   /** A CSS width; the columns without one share what is left. */
   width?: string;
   align?: 'end';
+  /** What stands in the head in place of its name, such as a box that chooses all. */
+  head?: ReactNode;
   /** True when the head is for screen readers alone. */
   isQuiet?: boolean;
   /** From which width of the window on it is shown. */
@@ -297,6 +299,8 @@ function Head<T>(props: {
           {column.header}
           <Icon name={direction === 'descending' ? 'down' : 'up'} size={11} />
         </button>
+      ) : column.head ? (
+        column.head
       ) : column.isQuiet ? (
         <span className="hidden-visually">{column.header}</span>
       ) : (

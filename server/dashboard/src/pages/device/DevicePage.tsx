@@ -7,7 +7,7 @@ import type { ReactNode } from 'react';
 import { ApiError } from '../../api/client';
 import { deviceQuery } from '../../api/queries';
 import type { Device, DeviceDetail } from '../../api/types';
-import { Badge } from '../../components/Badge';
+import { DeviceBadge } from '../../components/Badge';
 import { Empty, Labels, ProblemNote } from '../../components/parts';
 import { Time } from '../../components/Time';
 import { visible } from '../../components/visible';
@@ -69,7 +69,7 @@ function Loaded({ detail, id }: { detail: DeviceDetail; id: string }) {
     <>
       <div className="pagehead">
         <h1>{visible(device.name || device.id)}</h1>
-        <Badge word={standing(device)} />
+        <DeviceBadge word={standing(device)} device={device.name || device.id} />
         {device.labels.length > 0 && <Labels labels={device.labels} />}
         <Actions detail={detail} />
       </div>
