@@ -204,6 +204,10 @@ impl Refusal {
                 format!("If it was installed anew: muster device allow-reenroll {serial}")
             }
             Self::RevokedDevice => format!("If it is yours again: muster device allow-reenroll {serial}"),
+            Self::LostDevice => format!("Once it is found: muster device allow-reenroll {serial}"),
+            Self::HeldDevice => {
+                format!("Find out which machine is the true one, then: muster device allow-reenroll {serial}")
+            }
         }
     }
 }

@@ -6,7 +6,6 @@ pub(crate) mod assign;
 pub(crate) mod assignments;
 pub(crate) mod audit;
 pub(crate) mod check;
-pub(crate) mod completion;
 pub(crate) mod completions;
 pub(crate) mod compliance;
 pub(crate) mod context;

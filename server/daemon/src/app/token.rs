@@ -4,8 +4,6 @@ use muster_policy::name;
 use muster_policy::rights::{AdminRight, ViewRight};
 use muster_proto::enrollment::JoinFile;
 use muster_proto::rest::{CreatedToken, NewToken, Snippets, Token};
-use muster_store::Change;
-use muster_proto::rest::{CreatedToken, NewToken, Token};
 use muster_store::{Change, StoreError};
 use serde_json::json;
 

@@ -20,9 +20,7 @@ use uuid::Uuid;
 
 use super::followers::{Follower, Followers};
 use super::pace::{self, Pace};
-use super::refusals::Refusals;
 use super::refusals::{Caller, Refusals};
-use crate::app::App;
 use crate::app::dry_run::Listening;
 use crate::app::enroll::EnrollError;
 use crate::app::fetch::FetchError;
@@ -129,12 +127,13 @@ impl DeviceDoor {
 impl DeviceDoor {
     async fn refuse_old(&self, peer: &Peer, device: &DeviceCertificate) -> Status {
         peer.cut();
-        if let Err(status) = self.refusals.check(peer) {
+        let caller = Caller::of(peer);
+        if let Err(status) = self.refusals.check(caller) {
             return status;
         }
         let (serial, address) = (device.serial_number.to_string(), peer.address.ip().to_string());
         match self.app.note_old_certificate(device.id, serial, address).await {
-            Ok(reference) => self.refusals.refused(peer, &reference),
+            Ok(reference) => self.refusals.refused(caller, &reference),
             Err(error) => super::unavailable(&error),
         }
     }

@@ -12,9 +12,7 @@ use muster_proto::wire::{
 };
 use tonic::{Request, Response, Status};
 
-use super::refusals::Refusals;
 use super::refusals::{Caller, Refusals};
-use crate::app::App;
 use crate::app::enroll::{self, EnrollError};
 use crate::app::{self, App};
 use crate::ca::{self, Authority, ProvenKey};
@@ -80,10 +78,11 @@ impl Enrollment for EnrollmentDoor {
         request: Request<ComeBackRequest>,
     ) -> Result<Response<ComeBackResponse>, Status> {
         let peer = super::device::peer_of(&request)?;
-        self.refusals.check(&peer)?;
+        let caller = Caller::of(&peer);
+        self.refusals.check(caller)?;
         let (key, request) = match returning(request.into_inner(), &peer, self.authority.trust_domain()) {
             Ok(parsed) => parsed,
-            Err(reason) => return Err(self.refusals.refuse(&peer, "return", reason).await),
+            Err(reason) => return Err(self.refusals.refuse(caller, &peer, "return", reason).await),
         };
         let (authority, now) = (Arc::clone(&self.authority), self.app.now());
         let back = self.app.come_back(request, move |device| authority.issue_device(&key, device, now)).await;
@@ -91,7 +90,7 @@ impl Enrollment for EnrollmentDoor {
             Ok(chain) => {
                 Ok(Response::new(ComeBackResponse { chain: chain.into_iter().map(Into::into).collect() }))
             }
-            Err(EnrollError::Refused { reference }) => Err(self.refusals.refused(&peer, &reference)),
+            Err(EnrollError::Refused { reference }) => Err(self.refusals.refused(caller, &reference)),
             Err(error) => Err(super::unavailable(&error)),
         }
     }
