@@ -183,7 +183,7 @@ fn a_bad_revision_is_rolled_back_and_a_second_thought_is_paused_as_an_admin_type
     assert!(nothing.err.contains("pinned no other revision before"), "{nothing:?}");
     let why = place.ok(&["why", "lap-bob"]);
     assert!(
-        why.contains("\"kim on ") && why.contains("(device:lap-bob, \"on the road\"), 1 change waits."),
+        why.contains("by admin:kim ") && why.contains("(device:lap-bob, \"on the road\"), 1 change waits."),
         "{why}"
     );
     assert!(
@@ -267,7 +267,7 @@ fn an_auditor_is_added_logs_in_and_changes_nothing() {
     assert!(muster(&home, &["device", "list"], "").err.contains("log in again"));
     place.ok(&["admin", "remove", "ada"]);
     let last = place.muster(&["admin", "remove", "kim"], "");
-    assert!(last.err.contains("kim is the last admin who can log in"), "{last:?}");
+    assert!(last.err.contains("Nobody but kim can log in as an admin"), "{last:?}");
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn a_password_and_codes_are_changed_at_the_command_line() {
     let login = ["login", &place.url(), "--name", "kim", "--password-stdin"];
     let without = place.muster(&login, &format!("{PASSWORD}\n"));
     assert_eq!(without.code, 1);
-    assert!(without.err.contains("a code"), "{without:?}");
+    assert!(without.err.contains("A code of the authenticator"), "{without:?}");
     let with = place.muster(&login, &format!("{PASSWORD}\n{}\n", recovery[0]));
     assert_eq!(with.code, 0, "{with:?}");
     let weak = place.muster(

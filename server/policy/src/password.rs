@@ -94,10 +94,10 @@ mod tests {
             "aaaaaaaaaaaaaaaaaaaa",
             "iloveyouiloveyou",
             "Password12345678",
-            "musteradminmuster",
         ] {
             assert_eq!(check(common, Factor::Only, &[]), Err(Weak::Guessable), "{common}");
         }
+        assert_eq!(check("adminmuster", Factor::WithCode, &[]), Err(Weak::Guessable));
         let own = "kim.longname@corp.example";
         assert_eq!(check(own, Factor::Only, &[own]), Err(Weak::Guessable));
     }

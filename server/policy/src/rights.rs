@@ -35,7 +35,7 @@ pub struct Forbidden {
 /// Nobody could administer any more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{name} is the last admin who can log in: make another one first (muster admin add NAME --role admin)"
+    "nobody but {name} can log in as an admin: make another admin first (muster admin add NAME --role admin)"
 )]
 pub struct LastAdmin {
     /// Whom it concerns.

@@ -54,6 +54,9 @@ pub(super) struct Person {
     pub(super) current: Current,
 }
 
+/// A person by a session; a token does not have one.
+pub(super) struct InBrowser(pub(super) SessionInfo);
+
 /// The right to read.
 pub(super) struct Viewer(pub(super) ViewRight);
 
@@ -168,6 +171,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Person {
             Credential::Token(secret) => Current::Token(secret),
         };
         Ok(Self { name, current })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for InBrowser {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        Ok(Self(caller.session.ok_or(AppError::Nobody)?))
     }
 }
 

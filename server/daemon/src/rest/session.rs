@@ -11,10 +11,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::caller::{Caller, Credential, refuse_foreign_origin};
+use super::caller::{Caller, Credential, InBrowser, refuse_foreign_origin};
 use super::extract::Body;
 use super::problem::Refusal;
-use crate::app::AppError;
 use crate::app::admin::{NewSession, SessionInfo};
 use crate::listen;
 
@@ -63,10 +62,9 @@ async fn get_session(State(api): State<Api>, caller: Caller) -> Result<Json<Sess
     responses((status = 201, description = "The token, with its secret.", body = CreatedApiToken)))]
 async fn keep_logged_in(
     State(api): State<Api>,
-    caller: Caller,
+    InBrowser(session): InBrowser,
     Body(asked): Body<NewLogin>,
 ) -> Result<(StatusCode, Json<CreatedApiToken>), Refusal> {
-    let session = caller.session.ok_or(AppError::Nobody)?;
     Ok((StatusCode::CREATED, Json(api.app.keep_logged_in(&session, &asked.host).await?)))
 }
 
