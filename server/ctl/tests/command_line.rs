@@ -304,7 +304,7 @@ fn every_command_has_an_example_in_its_help() {
         "compliance",
         "why",
         "audit",
-        "completion",
+        "completions",
     ] {
         assert!(help(&[command]).contains("Example:\n"), "{command}");
     }
