@@ -412,6 +412,7 @@ fn every_command_has_an_example_in_its_help() {
         "completion",
         "admin",
         "api-token",
+        "completions",
     ] {
         assert!(help(&[command]).contains("Example:\n"), "{command}");
     }
