@@ -25,8 +25,9 @@ async fn any_list_or_count_of_10_000_devices_takes_at_most_100_ms_and_a_page_a_s
     served.assign().await;
     served.report().await;
     let mut slow = Vec::new();
+    eprintln!("median   p99 and CPU of each request in ms");
     for path in paths(&served).await {
-        let mut took = Vec::new();
+        let (mut took, spent) = (Vec::new(), spent());
         for _ in 0..REQUESTS {
             let begun = Instant::now();
             let length = served.get(&path).await.len();
@@ -34,15 +35,16 @@ async fn any_list_or_count_of_10_000_devices_takes_at_most_100_ms_and_a_page_a_s
             took.push(begun.elapsed());
         }
         took.sort();
+        let each = (self::spent() - spent) / REQUESTS as f64;
         let (median, p99) = (took[REQUESTS / 2], took[REQUESTS * 99 / 100 - 1]);
-        eprintln!("{:>6.1} ms median {:>6.1} ms p99  {path}", millis(median), millis(p99));
+        eprintln!("{:>6.1} {:>6.1} {each:>6.1}  {path}", millis(median), millis(p99));
         if p99 > LIMIT {
             slow.push(path);
         }
     }
-    assert_eq!(slow, Vec::<String>::new());
     served.changing_labels_is_seen_at_once().await;
     browse(&served).await;
+    assert_eq!(slow, Vec::<String>::new());
 }
 
 /// Every list and count that pages ask for, at its beginning and far down.
@@ -108,6 +110,13 @@ async fn browse(served: &Served) {
     }
     let ended = tokio::task::spawn_blocking(move || command.status()).await.unwrap().unwrap();
     assert!(ended.success(), "the browser's test failed: {ended}");
+}
+
+/// Milliseconds of processor time that this process, server and client, has had. On a busy machine it says more than the
+/// clock on the wall.
+fn spent() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }
 
 fn millis(span: Duration) -> f64 {

@@ -36,7 +36,9 @@ struct Asked {
 impl App {
     /// All checks that are assigned or that results are still of, by name.
     pub(crate) async fn list_checks(&self, _right: &ViewRight) -> Result<Vec<CheckSummary>, AppError> {
-        self.store().read(|tx| Ok(asked(tx)?.into_iter().map(|(id, each)| each.summary(id)).collect())).await
+        self.store()
+            .read(|tx| Ok(asked(tx, None)?.into_iter().map(|(id, each)| each.summary(id)).collect()))
+            .await
     }
 
     /// A check with its question and thirty days.
@@ -44,8 +46,9 @@ impl App {
         let now = self.now();
         self.store()
             .read(move |tx| {
-                let known =
-                    asked(tx)?.remove(&id).ok_or_else(|| AppError::not_found("check", id.as_str()))?;
+                let known = asked(tx, Some(&id))?
+                    .remove(&id)
+                    .ok_or_else(|| AppError::not_found("check", id.as_str()))?;
                 let days = days(tx, &id, now)?;
                 let check = known.check.as_ref().map(|(_, check)| check);
                 Ok(CheckDetail {
@@ -137,10 +140,10 @@ impl Asked {
     }
 }
 
-/// Every check with who asks it and what devices find.
-fn asked(tx: &mut Tx<'_>) -> Result<BTreeMap<String, Asked>, StoreError> {
+/// Every check with who asks it and what devices find. When one is named, its numbers alone are counted.
+fn asked(tx: &mut Tx<'_>, named: Option<&str>) -> Result<BTreeMap<String, Asked>, StoreError> {
     let (mut rules, mut asked) = (Rules::default(), BTreeMap::<String, Asked>::new());
-    for found in fleet::found(tx)? {
+    for found in fleet::found(tx, named)? {
         let check = rules.check(tx, &found.profile, found.revision, &found.check)?;
         let known = asked.entry(found.check).or_default();
         known.asked_by(&found.profile, found.revision, check.as_ref());
@@ -156,7 +159,7 @@ fn asked(tx: &mut Tx<'_>) -> Result<BTreeMap<String, Asked>, StoreError> {
 }
 
 fn of_control(tx: &mut Tx<'_>, id: &str) -> Result<Vec<CheckSummary>, AppError> {
-    let checks = asked(tx)?.into_iter().map(|(check, each)| each.summary(check));
+    let checks = asked(tx, None)?.into_iter().map(|(check, each)| each.summary(check));
     let checks: Vec<_> = checks.filter(|check| check.controls.iter().any(|control| control == id)).collect();
     if checks.is_empty() { Err(AppError::not_found("control", id)) } else { Ok(checks) }
 }

@@ -39,8 +39,8 @@ const route = getRouteApi('/shell/audit');
 
 const COLUMNS: Column<AuditEntry>[] = [
   { id: 'at', header: 'When', cell: (row) => <Time at={row.at} side="start" />, width: '112px' },
-  { id: 'actor', header: 'Who', cell: (row) => visible(row.actor), width: '16%' },
-  { id: 'action', header: 'What', cell: (row) => visible(row.action), width: '18%' },
+  { id: 'actor', header: 'Who', cell: (row) => visible(row.actor) },
+  { id: 'action', header: 'What', cell: (row) => visible(row.action) },
   {
     id: 'target',
     header: 'On what',

@@ -32,7 +32,7 @@ export function Palette({ pages }: { pages: readonly { to: string; label: string
         onClose={() => setOpen(false)}
         withCloseButton={false}
         title={<span className="hidden-visually">Go to</span>}
-        classNames={{ header: 'palette-head' }}
+        classNames={{ header: 'palette-head', body: 'palette-body' }}
         size="md"
         yOffset="12vh"
       >

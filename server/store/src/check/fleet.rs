@@ -58,12 +58,18 @@ pub struct Window {
     pub limit: u32,
 }
 
-/// All present results, counted.
-pub fn found(tx: &mut Tx<'_>) -> Result<Vec<Found>, StoreError> {
+/// All present results, counted; those of one check alone when it is named.
+pub fn found(tx: &mut Tx<'_>, check: Option<&str>) -> Result<Vec<Found>, StoreError> {
+    let (narrowed, params) = match check {
+        Some(check) => (" AND check_id = $1", vec![check.into()]),
+        None => ("", Vec::new()),
+    };
     tx.query(
-        "SELECT check_id, verdict, profile, revision, COUNT(*) FROM check_result WHERE to_at IS NULL
-         GROUP BY check_id, verdict, profile, revision ORDER BY check_id, verdict, profile, revision",
-        &[],
+        &format!(
+            "SELECT check_id, verdict, profile, revision, COUNT(*) FROM check_result WHERE to_at IS NULL{narrowed}
+             GROUP BY check_id, verdict, profile, revision ORDER BY check_id, verdict, profile, revision"
+        ),
+        &params,
         |row| {
             Ok(Found {
                 check: row.get(0)?,

@@ -95,8 +95,8 @@ impl Where {
         if let Some(profile) = &filter.profile {
             let profile = all.bind(Param::Made(profile.clone()));
             all.sql.push_str(&format!(
-                " AND state <> 'revoked' AND id IN
-                 (SELECT s.device FROM revision r JOIN state_document s ON s.digest = r.digest WHERE r.profile = ${profile})"
+                " AND state <> 'revoked' AND EXISTS (SELECT 1 FROM state_document s JOIN revision r
+                     ON r.digest = s.digest WHERE s.device = device.id AND r.profile = ${profile})"
             ));
         }
         if let Some(state) = filter.state {

@@ -47,7 +47,7 @@ function CauseRow({ cause }: { cause: Cause }) {
       <Time at={cause.since} none="" />
       <div className="rest">
         <Chain
-          subject={cause.subject}
+          subject={cause.kind === 'check' ? `check:${cause.subject}` : cause.subject}
           profile={cause.profile}
           assignment={assignmentWords(cause.assignment)}
           by={cause.assigned_by}

@@ -74,6 +74,7 @@ const COLUMNS: Column<Pause>[] = [
     cell: (row) => <Time at={row.until} none="resumed" />,
     width: '110px',
     align: 'end',
+    from: 'medium',
   },
 ];
 

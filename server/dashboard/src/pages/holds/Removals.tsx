@@ -120,10 +120,10 @@ function Opened({ removal }: { removal: Removal }) {
   return (
     <div className="opened">
       <p>
-        {visible(removal.cause)} by {who(removal.by)} <Time at={removal.at} side="start" /> would take{' '}
+        {visible(removal.cause)} ({who(removal.by)}, <Time at={removal.at} side="start" />). That would take{' '}
         {removal.profiles.map(visible).join(', ')} from {counted(removal.devices, 'device')}
-        {removal.labels.length > 0 && `, since they lost ${removal.labels.map(visible).join(', ')}`}. They keep
-        what they have until it is decided.
+        {removal.labels.length > 0 && `, which lost ${removal.labels.map(visible).join(', ')}`}. They keep what they
+        have until it is decided.
       </p>
       <p>{removal.names.map(visible).join(', ')}</p>
     </div>

@@ -59,7 +59,7 @@ export function RollbackForm({ detail, onDone }: { detail: ProfileDetail; onDone
           loading={rollBack.isPending}
           disabled={!preview.data || isBlocked || !typed.isConfirmed}
         >
-          Roll back on {counted(devices, 'device')}
+          {preview.data ? `Roll back on ${counted(devices, 'device')}` : 'Roll back'}
         </Button>
         <Button variant="default" onClick={onDone}>
           Cancel
