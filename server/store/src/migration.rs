@@ -18,9 +18,9 @@ pub(crate) const ALL: &[Migration] = &[
     Migration { number: 6, sql: include_str!("migrations/0006_rollouts.sql") },
     Migration { number: 7, sql: include_str!("migrations/0007_bad_days.sql") },
     Migration { number: 8, sql: include_str!("migrations/0008_access.sql") },
-    Migration { number: 10, sql: include_str!("migrations/0010_people.sql") },
+    Migration { number: 9, sql: include_str!("migrations/0009_people.sql") },
+    Migration { number: 10, sql: include_str!("migrations/0010_fleet_lists.sql") },
     Migration { number: 11, sql: include_str!("migrations/0011_refused.sql") },
-    Migration { number: 11, sql: include_str!("migrations/0011_fleet_lists.sql") },
 ];
 
 /// The version of the schema that this server knows.

@@ -26,7 +26,12 @@ fn place() -> Place {
     let now = crate::app::system_clock();
     let domain = "corp.example".parse().unwrap();
     let authority = Authority::set_up(&data.authority(), &domain, None, now).unwrap();
-    let config = Config { name: "m.example".to_owned(), packages: Some(packages), tls: None, return_window_days: None };
+    let config = Config {
+        name: "m.example".to_owned(),
+        packages: Some(packages),
+        tls: None,
+        return_window_days: None,
+    };
     let origin = origin(&data, &config, &authority, now).unwrap();
     let install =
         Install::open(&data, &config, origin, "token = \"TOKEN\"\n", crate::app::system_clock).unwrap();
