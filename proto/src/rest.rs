@@ -31,6 +31,7 @@
 //! | `GET, POST /assignments?dry_run=`, `DELETE /assignments/{id}` | [`NewAssignment`] | [`AssignmentView`], [`AssignmentResult`] |
 //! | `GET, POST /pauses`, `DELETE /pauses/{target}` | [`NewPause`] | [`PauseView`], [`Resumed`] |
 //! | `GET /removals`, `POST /removals/{id}/confirm`, `/drop` | | [`Removal`], [`Resumed`] |
+//! | `GET /waivers?all=`, `POST /waivers`, `DELETE /waivers/{id}` | [`NewWaiver`] | [`WaiverView`] |
 //! | `GET /compliance?label=&cursor=&limit=` | | [`ComplianceReport`] |
 //! | `GET /audit?cursor=&limit=` | | [`Page`] of [`AuditEntry`] |
 //! | `GET /events` | | server-sent events of [`ChangeNotice`] |
@@ -56,12 +57,14 @@ use crate::when::Facts;
 mod hold;
 mod person;
 mod rollback;
+mod waiver;
 
 pub use hold::{AllowReenroll, DevicePause, NewPause, PauseView, Removal, Resumed};
 pub use person::{
     GroupChange, GroupView, NewGroup, NewPerson, PersonChange, PersonDetail, PersonPatch, PersonView,
 };
 pub use rollback::{RevisionMove, Rollback, RollbackResult, RolledBack};
+pub use waiver::{NewWaiver, WaivedCheck, WaiverView};
 
 /// What went wrong, as RFC 9457 has it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -205,6 +208,9 @@ pub struct Device {
     pub compliance: Compliance,
     /// Resources and checks that are not.
     pub failing: u32,
+    /// Failing checks that are waived; not among `failing`.
+    #[serde(default)]
+    pub waived: u32,
     /// The system's name, empty before the first report.
     pub os: String,
     /// Newest desired state; 0 for none.
@@ -259,6 +265,9 @@ pub struct DeviceDetail {
     /// Until when one new key may become it.
     #[serde(default)]
     pub reenroll_until: Option<Timestamp>,
+    /// Failures of it that are accepted for now.
+    #[serde(default)]
+    pub waived: Vec<WaivedCheck>,
 }
 
 /// What a waiting machine says of itself.
@@ -442,6 +451,9 @@ pub struct CheckView {
     pub reason: Option<String>,
     /// What to do when it fails.
     pub remediation: Option<String>,
+    /// What accepts its failure for now.
+    #[serde(default)]
+    pub waiver: Option<WaiverView>,
 }
 
 /// Something that happened on a device.
@@ -730,7 +742,7 @@ pub struct ComplianceReport {
 }
 
 /// Devices by compliance.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ComplianceCounts {
     /// All of them but those that are only registered.
@@ -745,6 +757,9 @@ pub struct ComplianceCounts {
     pub stale: u64,
     /// With nothing assigned.
     pub unmanaged: u64,
+    /// Of the compliant, those that are so because a failure is waived.
+    #[serde(default)]
+    pub waived: u64,
 }
 
 /// The first page.

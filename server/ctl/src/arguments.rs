@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::api::Api;
 use crate::commands::{
     assign, assignments, audit, completion, compliance, context, device, group, login, pause, person,
-    profile, removal, rollback, setup, token, unassign, why,
+    profile, removal, rollback, setup, token, unassign, waiver, why,
 };
 use crate::contexts::Contexts;
 use crate::failure::{Ending, Failure};
@@ -53,6 +53,8 @@ enum Command {
     Resume(pause::Resume),
     #[command(subcommand)]
     Removal(removal::Removal),
+    #[command(subcommand)]
+    Waiver(waiver::Waiver),
     Compliance(compliance::Compliance),
     Why(why::Why),
     Audit(audit::Audit),
@@ -81,6 +83,7 @@ impl Arguments {
             Command::Pause(command) => command.run(&global.api()?).await,
             Command::Resume(command) => command.run(&global.api()?).await,
             Command::Removal(command) => command.run(&global.api()?).await,
+            Command::Waiver(command) => command.run(&global.api()?).await,
             Command::Compliance(command) => command.run(&global.api()?).await,
             Command::Why(command) => command.run(&global.api()?).await,
             Command::Audit(command) => command.run(&global.api()?).await,

@@ -3,7 +3,8 @@
 //! In the order of the flow: [`rights`] says who may ask, [`name`] what things may be called, [`import`] what a file of
 //! devices changes, [`people`] what people and groups may be, [`admit`] whether a machine gets in, [`profile`] whether a profile may be saved, [`assign`] which
 //! assignments hold for a device, [`rollback`] what they go back to, [`compile`] what its desired state is, [`pause`] and
-//! [`guard`] whether it gets that now, [`comply`] how it stands, [`keep`] how much of what it says is kept, [`pace`] how
+//! [`guard`] whether it gets that now, [`comply`] how it stands, [`waiver`] which
+//! failures are accepted, [`keep`] how much of what it says is kept, [`pace`] how
 //! often it may say it, and [`restore`] what a record put back from a backup is good for.
 
 pub mod admit;
@@ -21,3 +22,4 @@ pub mod profile;
 pub mod restore;
 pub mod rights;
 pub mod rollback;
+pub mod waiver;

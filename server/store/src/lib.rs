@@ -38,6 +38,7 @@ pub mod session;
 pub mod state;
 pub mod token;
 pub mod value;
+pub mod waiver;
 mod word;
 
 pub use change::Change;

@@ -17,4 +17,5 @@ pub(crate) mod rollback;
 pub(crate) mod setup;
 pub(crate) mod token;
 pub(crate) mod unassign;
+pub(crate) mod waiver;
 pub(crate) mod why;

@@ -116,7 +116,7 @@ impl App {
                     // Nothing more will be heard of it: what it last found stays as proof, and is no longer so.
                     reenroll::end_checks(tx, device.id, at)?;
                     muster_store::device::set_state(tx, device.id, DeviceState::Revoked)?;
-                    recompile::judge(tx, device.id)?;
+                    recompile::judge(tx, device.id, at)?;
                     let act = Act { at, actor: &actor, action: "device.revoke" };
                     audit::write(tx, act, &device.id.to_string(), json!({"certificates": certificates}))?;
                 }
@@ -215,6 +215,7 @@ pub(super) fn view(
         state: row.state,
         compliance: comply::standing(row.compliance, row.state, stale_at, now),
         failing: row.failing,
+        waived: muster_store::waiver::count(tx, row.id)?,
         os: row.os,
         generation_wanted: row.generation_wanted.0,
         generation_applied: row.generation_applied.0,

@@ -26,6 +26,7 @@ mod reenrolling;
 mod reporting;
 mod restoring;
 mod rolling;
+mod waiving;
 
 /// A server's operations over a database of their own.
 struct Rig {

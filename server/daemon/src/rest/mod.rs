@@ -31,6 +31,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod waivers;
 
 use std::time::{Duration, Instant};
 
@@ -115,6 +116,7 @@ fn closed() -> OpenApiRouter<Api> {
         .merge(assignments::router())
         .merge(pauses::router())
         .merge(removals::router())
+        .merge(waivers::router())
         .merge(compliance::router())
         .merge(audit::router())
         .merge(events::router())
