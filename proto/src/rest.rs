@@ -33,6 +33,8 @@
 //! | `GET /removals`, `POST /removals/{id}/confirm`, `/drop` | | [`Removal`], [`Resumed`] |
 //! | `GET /waivers?all=`, `POST /waivers`, `DELETE /waivers/{id}` | [`NewWaiver`] | [`WaiverView`] |
 //! | `GET /compliance?label=&cursor=&limit=` | | [`ComplianceReport`] |
+//! | `GET /compliance/standings?by=&label=&days=` | | [`StandingsBy`] |
+//! | `GET /compliance/report?format=&control=&label=&days=` | | [`ControlsReport`], or CSV or HTML of it |
 //! | `GET /audit?cursor=&limit=` | | [`Page`] of [`AuditEntry`] |
 //! | `GET /events` | | server-sent events of [`ChangeNotice`] |
 //!
@@ -54,11 +56,16 @@ use crate::state::Mode;
 use crate::timestamp::Timestamp;
 use crate::when::Facts;
 
+mod controls;
 mod hold;
 mod person;
 mod rollback;
 mod waiver;
 
+pub use controls::{
+    By, CheckReport, CheckReportRow, ControlReport, ControlsReport, DeviceStanding, Standing, StandingCounts,
+    StandingDay, StandingsBy, StandingsRow,
+};
 pub use hold::{AllowReenroll, DevicePause, NewPause, PauseView, Removal, Resumed};
 pub use person::{
     GroupChange, GroupView, NewGroup, NewPerson, PersonChange, PersonDetail, PersonPatch, PersonView,

@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::api::Api;
 use crate::commands::{
     assign, assignments, audit, completion, compliance, context, device, group, login, pause, person,
-    profile, removal, rollback, setup, token, unassign, waiver, why,
+    profile, removal, report, rollback, setup, token, unassign, waiver, why,
 };
 use crate::contexts::Contexts;
 use crate::failure::{Ending, Failure};
@@ -56,6 +56,7 @@ enum Command {
     #[command(subcommand)]
     Waiver(waiver::Waiver),
     Compliance(compliance::Compliance),
+    Report(report::Report),
     Why(why::Why),
     Audit(audit::Audit),
     #[command(subcommand)]
@@ -85,6 +86,7 @@ impl Arguments {
             Command::Removal(command) => command.run(&global.api()?).await,
             Command::Waiver(command) => command.run(&global.api()?).await,
             Command::Compliance(command) => command.run(&global.api()?).await,
+            Command::Report(command) => command.run(&global.api()?).await,
             Command::Why(command) => command.run(&global.api()?).await,
             Command::Audit(command) => command.run(&global.api()?).await,
             Command::Person(command) => command.run(&global.api()?).await,

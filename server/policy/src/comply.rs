@@ -91,6 +91,23 @@ pub fn promise(labels: &BTreeSet<String>) -> i64 {
     if labels.contains("server") { HOUR } else { 7 * DAY }
 }
 
+/// Devices by compliance, each with how many of its failures are waived.
+pub fn counts(devices: impl Iterator<Item = (Compliance, u32)>) -> ComplianceCounts {
+    let mut counts = ComplianceCounts::default();
+    for (compliance, waived) in devices {
+        counts.total += 1;
+        *match compliance {
+            Compliance::Compliant => &mut counts.compliant,
+            Compliance::Failing => &mut counts.failing,
+            Compliance::Unknown => &mut counts.unknown,
+            Compliance::Stale => &mut counts.stale,
+            Compliance::Unmanaged => &mut counts.unmanaged,
+        } += 1;
+        counts.waived += u64::from(compliance == Compliance::Compliant && waived > 0);
+    }
+    counts
+}
+
 /// The fleet in a sentence, such as "41 of 48 compliant; 3 failing, 2 unknown, 2 stale".
 pub fn sentence(counts: &ComplianceCounts) -> String {
     let managed = counts.total - counts.unmanaged;

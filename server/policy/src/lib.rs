@@ -4,13 +4,14 @@
 //! devices changes, [`people`] what people and groups may be, [`admit`] whether a machine gets in, [`profile`] whether a profile may be saved, [`assign`] which
 //! assignments hold for a device, [`rollback`] what they go back to, [`compile`] what its desired state is, [`pause`] and
 //! [`guard`] whether it gets that now, [`comply`] how it stands, [`waiver`] which
-//! failures are accepted, [`keep`] how much of what it says is kept, [`pace`] how
+//! failures are accepted, [`controls`] how checks and controls stand day by day, [`keep`] how much of what it says is kept, [`pace`] how
 //! often it may say it, and [`restore`] what a record put back from a backup is good for.
 
 pub mod admit;
 pub mod assign;
 pub mod compile;
 pub mod comply;
+pub mod controls;
 pub mod guard;
 pub mod import;
 pub mod keep;

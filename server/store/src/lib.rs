@@ -13,6 +13,7 @@ pub mod certificate;
 pub mod change;
 pub mod check;
 pub mod claimed;
+pub mod control;
 pub mod day;
 pub mod device;
 mod driver;

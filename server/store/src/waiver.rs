@@ -113,12 +113,6 @@ pub fn any_by_label(tx: &mut Tx<'_>) -> Result<bool, StoreError> {
     Ok(tx.query_one::<i64>(sql, &[], |row| row.get(0))?.is_some())
 }
 
-/// Whether any waiver in force is for a label.
-pub fn any_by_label(tx: &mut Tx<'_>) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM waiver WHERE ended IS NULL AND target_kind = 'label' LIMIT 1";
-    Ok(tx.query_one::<i64>(sql, &[], |row| row.get(0))?.is_some())
-}
-
 /// Ends a waiver; its row stays.
 pub fn end(tx: &mut Tx<'_>, id: &str, by: &str, at: Timestamp) -> Result<(), StoreError> {
     tx.execute(

@@ -13,6 +13,7 @@ pub(crate) mod pause;
 pub(crate) mod person;
 pub(crate) mod profile;
 pub(crate) mod removal;
+pub(crate) mod report;
 pub(crate) mod rollback;
 pub(crate) mod setup;
 pub(crate) mod token;

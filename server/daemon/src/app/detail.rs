@@ -17,7 +17,7 @@ use super::{App, AppError, device, hold, page, removal, waiver};
 mod cause;
 mod rules;
 
-use rules::Rules;
+pub(super) use rules::Rules;
 
 impl App {
     /// A device with what keeps it from being compliant.

@@ -2,7 +2,7 @@
 //!
 //! Each is one store transaction that reads, asks the policy, writes and audits. For devices: [`enroll`], [`renew`],
 //! [`standing`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`device`], [`import`], [`token`],
-//! [`person`], [`group`], [`profile`], [`assign`], [`dry_run`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`waiver`], [`compliance`], [`detail`],
+//! [`person`], [`group`], [`profile`], [`assign`], [`dry_run`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`waiver`], [`compliance`], [`controls`], [`detail`],
 //! [`reveal`], [`audit`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
 //! wait, [`presence`] knows whose link is up, and [`keep`] lets the oldest go. For root on the server's machine:
 //! [`restore`].
@@ -11,6 +11,7 @@ pub(crate) mod admin;
 pub(crate) mod assign;
 pub(crate) mod audit;
 pub(crate) mod compliance;
+pub(crate) mod controls;
 pub(crate) mod detail;
 pub(crate) mod device;
 pub(crate) mod dry_run;

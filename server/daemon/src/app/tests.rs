@@ -22,6 +22,7 @@ mod enrolling;
 mod holding;
 mod keeping;
 mod people;
+mod proving;
 mod reenrolling;
 mod reporting;
 mod restoring;

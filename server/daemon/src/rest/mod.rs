@@ -25,6 +25,7 @@ mod profiles;
 mod ready;
 mod removals;
 mod reported;
+mod reports;
 mod session;
 mod setup;
 mod streams;
@@ -118,6 +119,7 @@ fn closed() -> OpenApiRouter<Api> {
         .merge(removals::router())
         .merge(waivers::router())
         .merge(compliance::router())
+        .merge(reports::router())
         .merge(audit::router())
         .merge(events::router())
 }

@@ -185,7 +185,19 @@ async fn an_auditor_reads_and_changes_nothing() {
         let request = server.request(method.clone(), &path).bearer_auth(&auditor).json(&json!({}));
         assert_eq!(problem(request.send().await.unwrap()).await.status, 403, "{method} {path}");
     }
-    for path in ["/api/v1/devices", "/api/v1/overview", "/api/v1/audit", "/metrics"] {
+    for path in [
+        "/api/v1/devices",
+        "/api/v1/overview",
+        "/api/v1/audit",
+        "/api/v1/people",
+        "/api/v1/groups",
+        "/api/v1/waivers?all=true",
+        "/api/v1/compliance/standings?by=control",
+        "/api/v1/compliance/report",
+        "/api/v1/compliance/report?format=csv&days=7",
+        "/api/v1/compliance/report?format=html",
+        "/metrics",
+    ] {
         let request = server.request(Method::GET, path).bearer_auth(&auditor);
         assert_eq!(request.send().await.unwrap().status(), 200, "{path}");
     }

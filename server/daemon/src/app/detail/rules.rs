@@ -9,11 +9,11 @@ use muster_store::{StoreError, Tx};
 
 /// Checks by revision, each document read once.
 #[derive(Default)]
-pub(super) struct Rules(BTreeMap<(String, u32), Vec<Check>>);
+pub(in crate::app) struct Rules(BTreeMap<(String, u32), Vec<Check>>);
 
 impl Rules {
     /// The check of this revision, if the server has it: a device may report on one that was never saved here.
-    pub(super) fn check(
+    pub(in crate::app) fn check(
         &mut self,
         tx: &mut Tx<'_>,
         profile: &str,
