@@ -39,6 +39,7 @@ test: ## lint and all tests, on real devices too (root)
 	npm --prefix server/dashboard run --silent test
 	npm --prefix tests/browser ci --silent --no-audit --no-fund
 	cargo nextest run --locked --workspace
+	installers/dev/openapi.sh
 	tests/fuzz/run 5
 
 .PHONY: lint

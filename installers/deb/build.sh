@@ -25,7 +25,8 @@ compile() {
     cd "$root"
     say "compiling (profile $profile)"
     # The agent on its own: built together with the server it would carry the server's choice of features.
-    cargo build --quiet --locked --profile "$agent_profile" -p muster-agent
+    cargo build --quiet --locked --profile "$agent_profile" -p muster-agent --message-format json-render-diagnostics \
+        >"$out/agent.json"
     cargo build --quiet --locked --profile "$profile" -p muster-server -p muster
 }
 
@@ -39,6 +40,34 @@ shared_libraries() {
     rm -rf "$empty"
 }
 
+# The folder where the agent's build left its manual pages and completions.
+agent_share() {
+    sed -n 's|.*"reason":"build-script-executed".*/agent/daemon#.*"out_dir":"\([^"]*\)".*|\1/share|p' "$out/agent.json"
+}
+
+# share PACKAGE FOLDER BINARIES: manual pages, compressed, and completions into the package's /usr/share.
+share() {
+    local package=$1 share=$2 binaries=$3
+    install -d "$share"
+    case $package in
+        muster-agent) cp -r "$(agent_share)/." "$share" ;;
+        muster-server)
+            "$binaries/muster-server" manuals "$share"
+            "$binaries/muster" manuals "$share"
+            ;;
+    esac
+    gzip -9n "$share"/man/man1/*.1
+}
+
+# repository FOLDER: the agent's package as an apt repository, which the server signs for whoever asks.
+repository() {
+    local folder=$1 index
+    index=$folder/dists/stable/main/binary-$(dpkg --print-architecture)
+    install -d "$folder/pool" "$index"
+    cp "$out"/muster-agent_*.deb "$folder/pool/"
+    (cd "$folder" && dpkg-scanpackages pool 2>/dev/null) >"$index/Packages"
+}
+
 # pack PACKAGE TREE FOLDER BINARY...
 pack() {
     local package=$1 tree=$2 binaries=$3 version size shlibs stage
@@ -49,6 +78,8 @@ pack() {
     cp -r "$here/$tree" "$stage"
     install -d "$stage/usr/bin" "$stage/usr/share/doc/$package"
     (cd "$binaries" && install -m 0755 "$@" "$stage/usr/bin/")
+    share "$package" "$stage/usr/share" "$binaries"
+    [ "$package" != muster-server ] || repository "$stage/usr/share/muster-server/apt"
     install -m 0644 "$root/LICENSE" "$stage/usr/share/doc/$package/copyright"
     # A checkout's umask is nobody's business on a device.
     find "$stage" -type d -exec chmod 0755 {} +

@@ -20,10 +20,10 @@ declare -A packages=(
     [build]="build-essential:cc ca-certificates:update-ca-certificates curl:curl git:git"
     [dashboard]="nodejs:node npm:npm"
     [deb]="dpkg-dev:dpkg-shlibdeps"
-    [devices]="debootstrap:debootstrap systemd-container:systemd-nspawn iproute2:ip nftables:nft strace:strace
+    [devices]="debootstrap:debootstrap systemd-container:systemd-nspawn iproute2:ip nftables:nft strace:strace libfaketime:faketime
                python3:python3 gpg:gpg gpg-agent:gpg-agent gpgconf:gpgconf apt-utils:apt-ftparchive
                openssh-client:ssh-keygen util-linux:nsenter procps:sysctl"
-    [test]="shellcheck:shellcheck chromium:chromium dbus-daemon:dbus-daemon"
+    [test]="shellcheck:shellcheck chromium:chromium dbus-daemon:dbus-daemon python3-venv:python3 curl:curl"
 )
 
 export PATH=$tools/node/node_modules/.bin:$tools/bin:${HOME:-/root}/.cargo/bin:$PATH
@@ -95,6 +95,21 @@ recent_node() {
     "$tools/node/node_modules/.bin/node" --version >/dev/null
 }
 
+# What holds the API against its document, as installers/dev/openapi pins it.
+api_tools() {
+    local pinned=installers/dev/openapi stamp=$tools/openapi/.muster-installed now
+    now=$(cat "$pinned/package-lock.json" "$pinned/requirements.txt" | sha256sum)
+    [ "$(cat "$stamp" 2>/dev/null)" != "$now" ] || return 0
+    say "installing redocly and schemathesis into $tools"
+    mkdir -p "$tools/openapi"
+    cp "$pinned/package.json" "$pinned/package-lock.json" "$tools/openapi/"
+    npm ci --prefix "$tools/openapi" --no-audit --no-fund --silent
+    python3 -m venv --clear "$tools/schemathesis"
+    "$tools/schemathesis/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+        --requirement "$pinned/requirements.txt"
+    printf '%s\n' "$now" >"$stamp"
+}
+
 # A booted device takes about eight inotify instances and the kernel allows root 128 in all.
 inotify() {
     local file=/proc/sys/fs/inotify/max_user_instances
@@ -113,6 +128,7 @@ for group in "$@"; do
         test)
             cargo_tool nextest cargo-nextest "$nextest"
             cargo_tool deny cargo-deny "$deny"
+            api_tools
             ;;
         deb) ;;
         *) fail "no such group: $group" ;;

@@ -3,7 +3,8 @@
 //! In the order of the flow: an admin writes a [`profile`] of [`resource`]s and [`check`]s; the server resolves which
 //! revisions apply to a device and sends their names as a [`state`]; the device (and the server, for previews)
 //! merges them by [`compose`]; the device compares [`condition`]s into a [`plan`] and answers with a [`report`]. A
-//! [`dry_run`] asks for the plan alone. [`wire`] is the envelope between the two, [`rest`] what the admin's side speaks.
+//! [`dry_run`] asks for the plan alone, a [`last_order`] ends what people can do on a lost device, and [`returning`]
+//! says how one comes back whose certificate ended. [`wire`] is the envelope between the two, [`rest`] what the admin's side speaks.
 
 pub mod check;
 pub mod compose;
@@ -11,12 +12,14 @@ pub mod condition;
 pub mod dry_run;
 pub mod enrollment;
 pub mod id;
+pub mod last_order;
 pub mod plan;
 pub mod profile;
 pub mod report;
 pub mod resource;
 #[cfg(feature = "rest")]
 pub mod rest;
+pub mod returning;
 pub mod spiffe;
 pub mod state;
 pub mod template;

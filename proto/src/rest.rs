@@ -3,21 +3,27 @@
 //!
 //! | method and path | asks | answers |
 //! |---|---|---|
-//! | `POST /setup` | [`Setup`] | [`Session`]; the first admin, by the one-time link |
+//! | `POST /setup` | [`Setup`] | [`Session`]; the first admin, or one who chooses a password, by a one-time link |
 //! | `POST /session`, `GET /session`, `DELETE /session` | [`Login`] | [`Session`] |
+//! | `POST /session/token` | [`NewLogin`] | [`CreatedApiToken`]; keeps a command line logged in |
+//! | `GET /account`, `POST /account/password`, `/logout` | [`NewPassword`] | [`Account`], [`Ended`] |
+//! | `POST /account/totp`, `/totp/confirm`, `/totp/end` | [`NewTotp`], [`TotpCode`], [`TotpEnd`] | [`TotpSecret`], [`Account`] |
+//! | `GET, POST /admins`, `PATCH, DELETE /admins/{name}` | [`NewAdmin`], [`AdminPatch`] | [`AdminView`], [`AdminLink`], [`Ended`] |
+//! | `POST /admins/{name}/reset`, `/logout` | | [`AdminLink`], [`Ended`] |
 //! | `GET, POST /api-tokens`, `DELETE /api-tokens/{id}` | [`NewApiToken`] | [`ApiToken`], [`CreatedApiToken`] |
 //! | `GET /overview` | | [`Overview`] |
-//! | `GET /devices?q=&label=&state=&compliance=&sort=&cursor=&limit=` | | [`Page`] of [`Device`] |
+//! | `GET /devices?q=&label=&profile=&state=&compliance=&sort=&cursor=&limit=` | | [`Page`] of [`Device`] |
 //! | `GET, PATCH /devices/{id}` | [`DevicePatch`] | [`DeviceDetail`]; `{id}` is the id, name or serial |
 //! | `POST /devices/import?dry_run=` | CSV | [`Import`] |
 //! | `POST /devices/{id}/approve` | [`Approve`] | [`Device`] |
 //! | `POST /devices/{id}/revoke` | | [`Device`] |
+//! | `POST, DELETE /devices/{id}/lost` | [`ReportLost`] | [`DeviceDetail`]; its last order, or its end |
 //! | `POST /devices/{id}/allow-reenroll` | [`AllowReenroll`] | [`Device`] |
 //! | `POST /devices/{id}/plan` | [`NewDevicePlan`] | [`DevicePlan`]; nothing is saved |
 //! | `POST /devices/{id}/first-login-passwords/{account}/reveal` | | [`RevealedPassword`]; once |
 //! | `GET /devices/{id}/resources`, `/checks`, `/history?cursor=` | | lists of [`ResourceView`], [`CheckView`], [`HistoryEntry`] |
 //! | `GET /devices/{id}/tables/{name}` | | [`TableView`]: `deb_packages`, `users`, ... as last reported |
-//! | `GET, POST /tokens`, `DELETE /tokens/{id}` | [`NewToken`] | [`Token`], [`CreatedToken`] |
+//! | `GET, POST /tokens`, `DELETE /tokens/{id}` | [`NewToken`] | [`Token`], [`CreatedToken`] with [`Snippets`] |
 //! | `GET, POST /people` | [`NewPerson`] | [`PersonView`] |
 //! | `GET, PATCH, DELETE /people/{username}` | [`PersonPatch`] | [`PersonDetail`], [`PersonChange`]; who is deleted has left |
 //! | `GET, POST /groups`, `GET, DELETE /groups/{name}` | [`NewGroup`] | [`GroupView`], [`GroupChange`] |
@@ -29,13 +35,20 @@
 //! | `POST /profiles/{name}/rollback?dry_run=` | [`Rollback`] | [`RollbackResult`] |
 //! | `GET /schema/profile` | | JSON Schema |
 //! | `GET, POST /assignments?dry_run=`, `DELETE /assignments/{id}` | [`NewAssignment`] | [`AssignmentView`], [`AssignmentResult`] |
+//! | `POST /assignments/plan` | [`NewAssignment`] | [`FleetPlan`]; nothing is assigned |
+//! | `GET, POST /rollouts`, `GET /rollouts/{id}` | [`NewRollout`] | [`RolloutView`], [`RolloutDetail`] |
+//! | `POST /rollouts/{id}/resume`, `/cancel` | | [`RolloutView`] |
 //! | `GET, POST /pauses`, `DELETE /pauses/{target}` | [`NewPause`] | [`PauseView`], [`Resumed`] |
 //! | `GET /removals`, `POST /removals/{id}/confirm`, `/drop` | | [`Removal`], [`Resumed`] |
 //! | `GET /waivers?all=`, `POST /waivers`, `DELETE /waivers/{id}` | [`NewWaiver`] | [`WaiverView`] |
 //! | `GET /compliance?label=&cursor=&limit=` | | [`ComplianceReport`] |
 //! | `GET /compliance/standings?by=&label=&days=` | | [`StandingsBy`] |
 //! | `GET /compliance/report?format=&control=&label=&days=` | | [`ControlsReport`], or CSV or HTML of it |
-//! | `GET /audit?cursor=&limit=` | | [`Page`] of [`AuditEntry`] |
+//! | `GET /checks`, `GET /checks/{id}`, `GET /controls/{id}` | | [`CheckSummary`], [`CheckDetail`], [`ControlDetail`] |
+//! | `GET /checks/{id}/devices`, `GET /controls/{id}/devices` `?verdict=&cursor=&limit=` | | [`Page`] of [`CheckedDevice`] |
+//! | `GET /devices/{id}/checks/{check}` | | a list of [`CheckInterval`] |
+//! | `GET /outcomes?profile=&outcome=&resource=&cursor=&limit=` | | [`Page`] of [`DeviceOutcome`] |
+//! | `GET /audit?actor=&action=&target=&since=&until=&cursor=&limit=` | | [`Page`] of [`AuditEntry`] |
 //! | `GET /events` | | server-sent events of [`ChangeNotice`] |
 //!
 //! Errors are RFC 9457 `application/problem+json` as [`Problem`].
@@ -56,10 +69,27 @@ use crate::state::Mode;
 use crate::timestamp::Timestamp;
 use crate::when::Facts;
 
+mod access;
+mod check;
+mod fleet_plan;
 mod controls;
 mod hold;
+mod lost;
+mod outcome;
 mod person;
 mod rollback;
+mod rollout;
+mod snippet;
+mod twin;
+
+pub use access::{
+    Account, AdminLink, AdminPatch, AdminView, CODE_NEEDED, Ended, NewAdmin, NewLogin, NewPassword, NewTotp,
+    Scope, TotpCode, TotpEnd, TotpSecret,
+};
+pub use check::{
+    CheckDetail, CheckInterval, CheckSummary, CheckedDevice, ControlDetail, VerdictCounts, VerdictDay,
+};
+pub use fleet_plan::{Changes, FleetPlan, NoPlan, PlanGroup};
 mod waiver;
 
 pub use controls::{
@@ -67,10 +97,18 @@ pub use controls::{
     StandingDay, StandingsBy, StandingsRow,
 };
 pub use hold::{AllowReenroll, DevicePause, NewPause, PauseView, Removal, Resumed};
+pub use lost::{DiskAtLastContact, HeldPassword, Holdings, LostView, ReportLost};
+pub use outcome::DeviceOutcome;
 pub use person::{
     GroupChange, GroupView, NewGroup, NewPerson, PersonChange, PersonDetail, PersonPatch, PersonView,
 };
 pub use rollback::{RevisionMove, Rollback, RollbackResult, RolledBack};
+pub use rollout::{
+    InvalidStepSize, NewRollout, RolloutCause, RolloutDetail, RolloutDevice, RolloutStanding, RolloutState,
+    RolloutStep, RolloutView, StepSize, TroubleKind,
+};
+pub use snippet::Snippets;
+pub use twin::{LateReturnView, MachineView, OldCertificateView, TwinView};
 pub use waiver::{NewWaiver, WaivedCheck, WaiverView};
 
 /// What went wrong, as RFC 9457 has it.
@@ -116,7 +154,7 @@ pub struct Page<T> {
     pub total: u64,
 }
 
-/// The first admin.
+/// An admin who chooses a password: the first one, or the one that the link was made for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Setup {
@@ -124,7 +162,7 @@ pub struct Setup {
     pub link: String,
     /// The admin's login name.
     pub name: String,
-    /// At least 12 characters.
+    /// At least 15 characters.
     pub password: String,
 }
 
@@ -136,6 +174,9 @@ pub struct Login {
     pub name: String,
     /// The password.
     pub password: String,
+    /// A code of the authenticator or a recovery code, where logins need one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// Who is logged in.
@@ -167,6 +208,9 @@ pub struct NewApiToken {
     /// Days until it ends; 90 when left out.
     #[serde(default)]
     pub days: Option<u32>,
+    /// What it reaches of that; everything when left out.
+    #[serde(default)]
+    pub scopes: Vec<Scope>,
 }
 
 /// An API token.
@@ -183,6 +227,14 @@ pub struct ApiToken {
     pub created: Timestamp,
     /// When it ends.
     pub expires: Timestamp,
+    /// Who made it.
+    pub created_by: String,
+    /// What it reaches of what the role allows; everything when empty.
+    pub scopes: Vec<Scope>,
+    /// When it was used last, to ten minutes.
+    pub last_used: Option<Timestamp>,
+    /// The admin whose command line it keeps logged in; it ends with them.
+    pub login: Option<String>,
 }
 
 /// An API token just made, with its secret: shown once.
@@ -272,6 +324,18 @@ pub struct DeviceDetail {
     /// Until when one new key may become it.
     #[serde(default)]
     pub reenroll_until: Option<Timestamp>,
+    /// What is known of its loss.
+    #[serde(default)]
+    pub lost: Option<LostView>,
+    /// The two machines that use its identity.
+    #[serde(default)]
+    pub twins: Option<TwinView>,
+    /// A certificate of it that was shown after a newer one had been used.
+    #[serde(default)]
+    pub old_certificate: Option<OldCertificateView>,
+    /// It asked to come back after its certificate had ended too long ago.
+    #[serde(default)]
+    pub late_return: Option<LateReturnView>,
     /// Failures of it that are accepted for now.
     #[serde(default)]
     pub waived: Vec<WaivedCheck>,
@@ -299,7 +363,8 @@ pub struct PendingClaims {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Cause {
-    /// `resource`, `check`, `stale`, `pending`, `paused`, `paused_there` or `removal`.
+    /// `resource`, `check`, `registered`, `pending`, `refused`, `stale`, `behind`, `paused`, `paused_there`, `removal`,
+    /// `lost`, `held`, `old_certificate` or `late_return`.
     pub kind: String,
     /// Which, such as `file:/etc/motd`.
     pub subject: String,
@@ -550,6 +615,8 @@ pub struct CreatedToken {
     pub token: Token,
     /// `/etc/muster/join.toml`, with the secret in it.
     pub join_file: String,
+    /// The same in what installs machines.
+    pub snippets: Snippets,
 }
 
 /// A profile in a list.
@@ -819,6 +886,12 @@ pub struct Need {
 pub struct CauseGroup {
     /// The resource or check.
     pub subject: String,
+    /// `resource` or `check`.
+    #[serde(default)]
+    pub kind: String,
+    /// What became of the resource or the check, as one word: `drifted`, `fail`.
+    #[serde(default)]
+    pub word: String,
     /// What is wrong.
     pub problem: String,
     /// The profile, as `base@3`.
@@ -891,8 +964,19 @@ pub enum DeviceState {
     Enrolled,
     /// Has converged whole.
     Ready,
+    /// Two machines use its identity: neither is heard or told anything until an admin has decided.
+    Held,
+    /// It carried out its last order; its certificates are no longer accepted.
+    Lost,
     /// Its certificates are no longer accepted.
     Revoked,
+}
+
+impl DeviceState {
+    /// Whether it is nobody's to manage any more.
+    pub const fn is_out(self) -> bool {
+        matches!(self, Self::Lost | Self::Revoked)
+    }
 }
 
 /// Whether a device is as it should be.

@@ -1,4 +1,7 @@
-//! Lets the server be built before the dashboard: an empty page stands in for it.
+//! Lets the server be built before the dashboard: an empty page stands in for it. Renders the documentation.
+
+#[path = "build/docs.rs"]
+mod docs;
 
 use std::fs;
 use std::path::Path;
@@ -14,5 +17,5 @@ fn main() -> std::io::Result<()> {
         )?;
     }
     println!("cargo::rerun-if-changed={}", dist.display());
-    Ok(())
+    docs::render()
 }

@@ -1,7 +1,7 @@
 // From the setup link to a failure that is seen, explained and gone.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -54,8 +54,12 @@ async function keepImages(name) {
 }
 
 async function look(name) {
-  await assertAccessible(page, name);
   const size = page.viewportSize();
+  for (const colorScheme of ['dark', 'light']) {
+    await page.emulateMedia({ colorScheme });
+    await page.locator(`html[data-mantine-color-scheme="${colorScheme}"]`).waitFor();
+    await assertAccessible(page, `${name}, ${colorScheme}`);
+  }
   await page.setViewportSize({ width: 375, height: 812 });
   await assertNoSidewaysScroll(page, name);
   await page.setViewportSize(size);
@@ -70,6 +74,9 @@ test('the setup link makes the first admin', { skip: !SETUP_LINK }, async () => 
   await look('the setup page');
   await page.getByRole('button', { name: 'Create admin and log in' }).click();
   await page.getByRole('navigation', { name: 'Pages' }).waitFor();
+  const steps = page.getByRole('region', { name: 'First steps' });
+  await steps.getByText('1 of 6 done').waitFor();
+  await steps.getByText('muster profile init base').waitFor();
   await look('the first overview');
   await page.getByRole('button', { name: `Account of ${ADMIN_NAME}` }).click();
   await page.getByRole('button', { name: 'Log out' }).click();
@@ -84,6 +91,12 @@ test('the admin logs in with name and password', async () => {
   await page.getByLabel('Password', { exact: true }).press('Enter');
   await page.getByRole('navigation', { name: 'Pages' }).waitFor();
   assert.deepEqual(errors, []);
+});
+
+test('first steps that are done are gone', { skip: !BREAK_CMD }, async () => {
+  await page.locator('.sentence a').first().waitFor();
+  await page.getByText(`${DEVICES} of ${DEVICES} compliant`).waitFor({ timeout: CONVERGE_MS });
+  assert.equal(await page.getByRole('region', { name: 'First steps' }).count(), 0);
 });
 
 test('all devices are compliant', { skip: !BREAK_CMD }, async () => {
@@ -130,13 +143,106 @@ test('a broken file is seen to fail, explained and seen to recover', { skip: !BR
   assert.deepEqual(errors, []);
 });
 
-test('every page is clean', { skip: !BREAK_CMD }, async () => {
+/** Opens a page and waits until everything on it is loaded. */
+async function visit(path) {
+  await page.goto(`${BASE}${path}`);
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  await page.locator('[aria-busy="true"], .bone').first().waitFor({ state: 'detached' });
+}
+
+test('every page is clean in both themes', { skip: !BREAK_CMD }, async () => {
   const device = `/devices/${encodeURIComponent(BREAK_DEVICE)}`;
   const tabs = ['resources', 'checks', 'software', 'accounts', 'facts', 'history'].map((tab) => `${device}?tab=${tab}`);
-  for (const path of [...tabs, '/profiles', '/enrollment', '/audit']) {
-    await page.goto(`${BASE}${path}`);
-    await page.getByRole('heading', { level: 1 }).waitFor();
-    await page.locator('[aria-busy="true"], .bone').first().waitFor({ state: 'detached' });
+  const profile = ['source', 'revisions', 'assigned'].map((tab) => `/profiles/base?tab=${tab}`);
+  const checks = ['/checks', '/checks?tab=controls', '/checks/no-empty-passwords', '/controls/CIS-5.4.1'];
+  const others = ['/profiles', '/outcomes?outcome=kept&profile=base', '/people', '/enrollment', '/pauses', '/audit'];
+  for (const path of [...tabs, ...profile, ...checks, ...others]) {
+    await visit(path);
     await look(path);
+  }
+});
+
+test('a number opens exactly its rows', { skip: !BREAK_CMD }, async () => {
+  await visit('/checks');
+  await page.getByRole('link', { name: `${DEVICES} pass` }).click();
+  await page.getByText(`${DEVICES} results`).waitFor();
+  await visit('/profiles/base');
+  const kept = page.locator('.outcomes a', { hasText: 'Kept' });
+  const count = await kept.innerText();
+  await kept.click();
+  await page.getByText(`on ${Number.parseInt(count, 10)} resources`).waitFor();
+});
+
+test('a device is paused with a reason, and resumed', { skip: !BREAK_CMD }, async () => {
+  await visit(`/devices/${encodeURIComponent(BREAK_DEVICE)}`);
+  await page.getByRole('button', { name: 'Pause', exact: true }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Reason').fill('a fair');
+  await look('the pause dialog');
+  await dialog.getByRole('button', { name: 'Pause', exact: true }).click();
+  await page.getByText('“a fair”').waitFor();
+  await visit('/pauses');
+  await look('the pauses');
+  await page.getByRole('button', { name: `Resume device:${BREAK_DEVICE}` }).click();
+  await page.getByText(`device:${BREAK_DEVICE} is resumed.`).waitFor();
+  await page.getByText('Nothing is paused').waitFor();
+});
+
+test('a device says what it would do with a text that is not saved', { skip: !BREAK_CMD }, async () => {
+  await visit('/profiles/base');
+  await page.getByRole('button', { name: 'Edit' }).click();
+  const source = page.getByLabel('Source of base');
+  await source.fill((await source.inputValue()).replace('Property of', 'The property of'));
+  await page.getByRole('button', { name: 'Plan on a device' }).last().click();
+  const dialog = page.getByRole('dialog');
+  const device = dialog.getByLabel('Device', { exact: true });
+  await device.fill(BREAK_DEVICE);
+  await device.press('Tab');
+  await dialog.getByRole('button', { name: `Ask ${BREAK_DEVICE}` }).click();
+  await dialog.getByText('+0 ~1 -0').waitFor({ timeout: LIVE_MS });
+  await look('a plan');
+  await page.keyboard.press('Escape');
+  await page.getByRole('link', { name: 'Overview', exact: true }).click();
+  await page.getByText('Leave without saving?').waitFor();
+  await page.getByRole('button', { name: 'Leave, and lose them' }).click();
+  await page.waitForURL(`${BASE}/`);
+});
+
+test('many devices get a label at once, named and counted', { skip: !BREAK_CMD }, async () => {
+  await visit('/devices');
+  await page.getByLabel(/^Choose all/).check();
+  await page.getByText(`${DEVICES} devices chosen`).waitFor();
+  await look('chosen devices');
+  await page.getByRole('button', { name: 'Labels', exact: true }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Add').fill('berlin');
+  await dialog.getByLabel('Add').press('Enter');
+  await look('the labels of many');
+  await dialog.getByRole('button', { name: `Change ${DEVICES} devices` }).click();
+  await page.getByRole('link', { name: 'berlin' }).nth(Number(DEVICES) - 1).waitFor();
+  await page.getByRole('link', { name: 'berlin' }).first().click();
+  await page.getByText(`${DEVICES} devices`, { exact: true }).waitFor();
+  const download = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Export as CSV' }).click();
+  const lines = (await readFile(await (await download).path(), 'utf8')).trimEnd().split('\r\n');
+  assert.equal(lines.length, Number(DEVICES) + 1);
+  assert.match(lines[0], /^name,serial,owner,labels,/);
+});
+
+test('the keyboard finds a device from anywhere', { skip: !BREAK_CMD }, async () => {
+  await visit('/audit');
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox', { name: /^Go to/ }).fill(BREAK_DEVICE);
+  await page.getByRole('option', { name: BREAK_DEVICE }).waitFor();
+  await look('the palette');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(`**/devices/${BREAK_DEVICE}`);
+});
+
+test('the audit is narrowed by what was done, and its address keeps that', { skip: !BREAK_CMD }, async () => {
+  await visit('/audit?action=device.enroll');
+  await page.locator('tr[data-row]').first().waitFor();
+  for (const action of await page.locator('tr[data-row] td:nth-child(3)').allInnerTexts()) {
+    assert.equal(action, 'device.enroll');
   }
 });

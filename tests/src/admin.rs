@@ -63,7 +63,7 @@ impl<'n> Admin<'n> {
 
     /// Logs in as [`ADMIN_NAME`], who is there already, and makes an API token.
     pub fn log_in(network: &'n Network, server: &Server<'_>, password: &str) -> Result<Self> {
-        let login = Login { name: ADMIN_NAME.to_owned(), password: password.to_owned() };
+        let login = Login { name: ADMIN_NAME.to_owned(), password: password.to_owned(), code: None };
         Self::open(network, server, password, "/session", &login)
     }
 
@@ -77,7 +77,12 @@ impl<'n> Admin<'n> {
         let mut admin =
             Self { network, url: server.admin_url(), password: password.to_owned(), token: String::new() };
         let (session, cookie) = admin.open_session(path, body)?;
-        let wanted = NewApiToken { name: "system-tests".to_owned(), role: Role::Admin, days: Some(1) };
+        let wanted = NewApiToken {
+            name: "system-tests".to_owned(),
+            role: Role::Admin,
+            days: Some(1),
+            scopes: Vec::new(),
+        };
         let body = serde_json::to_string(&wanted).context("writing a request")?;
         let answer = admin.send(&Request {
             method: "POST",

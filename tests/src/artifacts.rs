@@ -18,6 +18,8 @@ pub struct Artifacts {
     pub server: PathBuf,
     /// The admin's command line out of the server's package.
     pub cli: PathBuf,
+    /// The agent's package as the server's package brings it, to be offered at `/install`.
+    pub repository: PathBuf,
 }
 
 impl Artifacts {
@@ -30,6 +32,7 @@ impl Artifacts {
             server_deb: only_package(&folder, "muster-server_")?,
             server: programs.join("muster-server"),
             cli: programs.join("muster"),
+            repository: folder.join("muster-server/usr/share/muster-server/apt"),
         };
         for program in [&found.server, &found.cli] {
             if !program.is_file() {

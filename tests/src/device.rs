@@ -33,6 +33,8 @@ pub struct Device<'n> {
     network: &'n Network,
     name: String,
     address: String,
+    /// The folders below the device's own, as overlay mounts take them.
+    image: String,
     power: Option<Power>,
 }
 
@@ -54,8 +56,22 @@ impl<'n> Device<'n> {
 
     /// A new device that was never on; files and packages can be put on it as an installer would.
     pub fn prepare(network: &'n Network, name: &str) -> Result<Self> {
+        Self::prepare_on(network, name, base_image().display().to_string())
+    }
+
+    /// A new device whose disk begins as a copy of this one's, which is off and never started again.
+    pub fn prepare_clone(&self, name: &str) -> Result<Self> {
+        ensure!(self.power.is_none(), "{} is on", self.name);
+        Self::prepare_on(
+            self.network,
+            name,
+            format!("{}:{}", self.folder().join("upper").display(), self.image),
+        )
+    }
+
+    fn prepare_on(network: &'n Network, name: &str, image: String) -> Result<Self> {
         let address = network.next_address()?;
-        let device = Self { network, name: name.to_owned(), address, power: None };
+        let device = Self { network, name: name.to_owned(), address, image, power: None };
         device.mount().with_context(|| format!("making the disk of {name}"))?;
         device.connect().with_context(|| format!("making the link of {name}"))?;
         device.personalise().with_context(|| format!("setting up {name}"))?;
@@ -256,6 +272,16 @@ impl<'n> Device<'n> {
         Ok(())
     }
 
+    /// Waits until it has turned itself off.
+    pub fn wait_until_off(&mut self, limit: Duration) -> Result<()> {
+        let Some(mut power) = self.power.take() else { bail!("{} is off", self.name) };
+        let off = wait_until("the device to turn itself off", limit, || Ok(power.container.try_wait()?));
+        if off.is_err() {
+            self.power = Some(power);
+        }
+        off.map(drop)
+    }
+
     /// Pulls the plug: every process ends at once. What was written stays, because the host's cache holds it.
     pub fn kill(&mut self) -> Result<()> {
         let Some(mut power) = self.power.take() else { return Ok(()) };
@@ -280,7 +306,7 @@ impl<'n> Device<'n> {
         }
         let options = format!(
             "lowerdir={},upperdir={},workdir={}",
-            base_image().display(),
+            self.image,
             folder.join("upper").display(),
             folder.join("work").display()
         );
@@ -309,6 +335,10 @@ impl<'n> Device<'n> {
 
     /// What an installer gives each machine: its name, its view of names, its own SSH host key.
     fn personalise(&self) -> Result<()> {
+        // A clone begins with the key of what it was cloned from.
+        for file in ["/etc/ssh/ssh_host_ed25519_key", "/etc/ssh/ssh_host_ed25519_key.pub"] {
+            fs::remove_file(self.path(file)).ok();
+        }
         self.write_file("/etc/hostname", format!("{}\n", self.name), 0o644)?;
         let hosts = format!(
             "127.0.0.1 localhost\n127.0.1.1 {}\n{SERVER_ADDRESS} {SERVER_NAME} {PACKAGES_NAME}\n",
@@ -361,7 +391,8 @@ impl<'n> Device<'n> {
         self.network.folder().join(format!("device-{}", self.name))
     }
 
-    fn root_inside(&self) -> PathBuf {
+    /// Where its disk is, as the network's own processes see it.
+    pub fn root_inside(&self) -> PathBuf {
         self.folder().join("root")
     }
 

@@ -10,6 +10,7 @@ mod artifacts;
 mod command;
 mod crash;
 mod device;
+pub mod document;
 mod fleet;
 mod network;
 mod packages;

@@ -51,7 +51,30 @@ impl<'n> Server<'n> {
             "--yes".as_ref(),
         ];
         server.setup_said = network.run(argv, STEP)?.ok()?.stdout;
+        server.offer_packages()?;
         Ok(server)
+    }
+
+    /// The server's package was not installed here, so its packages are not where a server looks for them.
+    fn offer_packages(&self) -> Result<()> {
+        let path = self.data().join("server.toml");
+        let config = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let config = format!("packages = {:?}\n{config}", self.artifacts.repository);
+        fs::write(&path, config).with_context(|| format!("writing {}", path.display()))
+    }
+
+    /// What anybody may read from the admins' listener, whose certificate is checked.
+    pub fn fetch(&self, path: &str) -> Result<String> {
+        let (url, root) = (format!("{}{path}", self.admin_url()), self.data().join("ca/root.crt"));
+        let argv: [&OsStr; 6] = [
+            "curl".as_ref(),
+            "--silent".as_ref(),
+            "--fail".as_ref(),
+            "--cacert".as_ref(),
+            root.as_ref(),
+            url.as_ref(),
+        ];
+        Ok(self.network.run(argv, STEP)?.ok()?.stdout)
     }
 
     /// The data folder.

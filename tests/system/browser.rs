@@ -24,7 +24,7 @@ fn an_admin_sets_up_logs_in_and_sees_a_device_fail_and_recover() -> Result<()> {
         finish(&network, &mut first.spawn().context("starting the browser test")?, || Ok(()))?;
         Admin::log_in(&network, server, PASSWORD)
     })?;
-    let profile = "muster: 1\nprofile: base\ndescription: What every machine has\nresources:\n  - file: { path: /etc/motd, content: \"Property of Example Corp.\\n\", note: \"LEGAL-7: say whose machine this is\" }\n  - directory: { path: /srv/build, mode: \"2775\" }\nchecks:\n  - id: no-empty-passwords\n    title: No account has an empty password\n    violations: SELECT username FROM shadow WHERE password_status = 'empty'\n    severity: high\n";
+    let profile = "muster: 1\nprofile: base\ndescription: What every machine has\nresources:\n  - file: { path: /etc/motd, content: \"Property of Example Corp.\\n\", note: \"LEGAL-7: say whose machine this is\" }\n  - directory: { path: /srv/build, mode: \"2775\" }\nchecks:\n  - id: no-empty-passwords\n    title: No account has an empty password\n    violations: SELECT username FROM shadow WHERE password_status = 'empty'\n    severity: high\n    controls: [CIS-5.4.1]\n";
     fleet.admin.save_profile("base", profile)?;
     fleet.admin.assign("base", "everyone", Mode::Enforce)?;
     for name in names {

@@ -27,6 +27,11 @@ impl Clock {
         Self { mark, boot_id }
     }
 
+    /// The UUID of the running kernel.
+    pub(crate) fn boot_id(&self) -> Uuid {
+        self.boot_id
+    }
+
     /// The time now, by the rule above.
     pub(crate) fn now(&self) -> Timestamp {
         let system = Timestamp::from_system(SystemTime::now());

@@ -1,121 +1,29 @@
 //! The commands an admin types at the device. All need root: the ledger and the identity are root's alone.
 
+mod line;
 mod pause;
 mod seal;
 mod status;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::Parser as _;
 use muster_proto::report::{Outcome, OutcomeKind};
 use muster_proto::text::escape;
 use serde_json::{Value, json};
 
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::cycle::Cycle;
 use crate::host::Host;
 use crate::identity::{self, Identity};
 use crate::ledger::Ledger;
 use crate::{inventory, service};
+use line::{Cli, Command, Output};
 
 /// `muster-agent plan` found that the device is not as it should be.
 const EXIT_CHANGES: u8 = 2;
-
-/// Keeps this device as its profiles say.
-#[derive(Parser)]
-#[command(name = "muster-agent", version, about)]
-struct Cli {
-    /// The configuration.
-    #[arg(long, global = true, default_value = config::PATH)]
-    config: PathBuf,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Runs the agent: enrolls from the join file if need be, then follows the server. Used by muster-agent.service.
-    Run,
-    /// Enrolls this device, for example: muster-agent enroll --join-file /etc/muster/join.toml
-    Enroll {
-        /// The join file that `muster token create` printed; `-` reads it from standard input.
-        #[arg(long)]
-        join_file: PathBuf,
-    },
-    /// Says who this device is, what state it follows, and what is not as it should be. Exits with 1 when something is not:
-    /// a resource, a check that fails or can't be answered, or the enrollment.
-    Status {
-        #[arg(short, long, default_value = "text")]
-        output: Output,
-    },
-    /// Shows what would change now, and changes nothing. Exits with 2 when there are changes.
-    Plan {
-        #[arg(short, long, default_value = "text")]
-        output: Output,
-    },
-    /// Asks the machine in SQL, for example: muster-agent query "SELECT username FROM users"
-    Query {
-        /// One SELECT.
-        #[arg(required_unless_present = "tables")]
-        sql: Option<String>,
-        /// Lists the tables and their columns.
-        #[arg(long)]
-        tables: bool,
-        #[arg(short, long, default_value = "text")]
-        output: Output,
-    },
-    /// Lists the desired states that this device accepted, for example: muster-agent history -o json
-    ///
-    /// It is the device's own record, whatever the server says. The newest first: generation, when it was accepted, digest of
-    /// its bytes.
-    History {
-        #[arg(short, long, default_value = "text")]
-        output: Output,
-    },
-    /// Stops convergence for a time, for example: muster-agent pause --for 2h --reason "measuring"
-    ///
-    /// Leases still end, the link stays up, and the server is told. It holds over restarts of the agent.
-    Pause {
-        /// How long: 30m, 2h, 1d; at most 30d.
-        #[arg(long = "for", value_name = "TIME", value_parser = pause::seconds)]
-        seconds: i64,
-        /// Why, for the admins.
-        #[arg(long, value_parser = pause::reason)]
-        reason: String,
-    },
-    /// Ends a pause before its time, for example: muster-agent resume
-    Resume,
-    /// Makes this machine an image, for example: muster-agent seal --yes
-    ///
-    /// Stops the agent and wipes identity, ledger and keys; the package and a join file stay. Each clone enrolls as a new
-    /// device. What Muster made here stays too, as part of the image.
-    Seal {
-        /// Does not ask.
-        #[arg(long)]
-        yes: bool,
-    },
-    /// Forgets the server: removes the identity and the ledger. The server still has the device until it is revoked there.
-    Unenroll {
-        /// First takes back everything Muster created or changed here.
-        #[arg(long)]
-        restore: bool,
-        /// Does not ask.
-        #[arg(long)]
-        yes: bool,
-    },
-    /// Answers queries under limits; started by the agent itself.
-    #[command(hide = true)]
-    QueryChild,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Output {
-    Text,
-    Json,
-}
 
 /// Runs the program and gives its exit code: 0 fine, 1 failed, 2 there are changes.
 pub fn run() -> ExitCode {
@@ -148,7 +56,7 @@ fn execute(cli: &Cli) -> Result<ExitCode> {
             (sql, false) => query(sql.as_deref().unwrap_or_default(), *output),
         },
         Command::History { output } => history(&config, *output),
-        Command::Pause { seconds, reason } => pause::pause(&config, *seconds, reason.clone()),
+        Command::Pause { seconds, reason } => pause::pause(&config, *seconds, reason),
         Command::Resume => pause::resume(&config),
         Command::Seal { yes } => seal::seal(&config, *yes),
         Command::Unenroll { restore, yes } => unenroll(config, *restore, *yes),
@@ -199,6 +107,7 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
             "not_as_it_should_be": bad,
             "checks_not_passed": findings.checks_as_json(),
             "link": findings.link_as_json(),
+            "lost": findings.lost,
         });
         writeln!(out, "{value}")?;
         return Ok(code);
@@ -207,6 +116,12 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
     writeln!(out, "Device       {name}{}", enrolled.device)?;
     writeln!(out, "Server       {}", enrolled.server)?;
     writeln!(out, "Link         {}", findings.link())?;
+    if let Some(lost) = findings.lost {
+        writeln!(
+            out,
+            "Lost         reported at {lost}: its accounts are locked and nothing else is changed"
+        )?;
+    }
     writeln!(out, "Certificate  until {}", enrolled.not_after)?;
     writeln!(out, "State        generation {} accepted, {applied} applied", current.generation)?;
     if let Some(pause) = pause {
@@ -352,5 +267,30 @@ mod tests {
     fn the_command_line_is_well_formed() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example_in_its_help() {
+        use clap::CommandFactory as _;
+        let mut waiting = vec![Cli::command()];
+        while let Some(command) = waiting.pop() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{} has no example", command.get_name());
+            waiting.extend(command.get_subcommands().cloned());
+        }
+    }
+
+    #[test]
+    fn every_command_line_in_the_documentation_is_one() {
+        let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        let mut checked = 0;
+        for (name, text) in muster_tests::document::all(&docs).unwrap() {
+            for words in muster_tests::document::command_lines(&text, "muster-agent").unwrap() {
+                let parsed = Cli::try_parse_from(&words);
+                assert!(parsed.is_ok(), "{name}: {}\n{}", words.join(" "), parsed.err().unwrap());
+                checked += 1;
+            }
+        }
+        assert!(checked > 0, "the documentation has no command line");
     }
 }

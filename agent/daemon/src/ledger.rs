@@ -4,6 +4,7 @@
 //! that owe a restart, the trusted time, and reports the server has not acknowledged. What must survive a power cut is
 //! durable when a function returns (`synchronous=FULL`). One thread owns it.
 
+mod last_order;
 mod mark;
 mod pause;
 mod section;
@@ -24,6 +25,7 @@ use muster_proto::{Digest, Generation, ResourceId, Timestamp, wire};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use uuid::Uuid;
 
+pub(crate) use last_order::Ordered;
 pub(crate) use mark::Mark;
 pub(crate) use pause::Resumption;
 

@@ -13,14 +13,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::config::Config;
-use crate::cycle::{Cycle, LOOK};
+use crate::cycle::{Cycle, LOOK, Next};
 use crate::facts;
 use crate::host::Host;
 use crate::host::systemd::{Systemd, Unit};
 use crate::identity::{self, Enrolled};
 use crate::ledger::Ledger;
-use crate::link::{self, FromServer, ToServer};
+use crate::link::{self, Channels, FromServer, ToServer};
 use crate::watch::{Pace, Watch};
+
+mod last_order;
 
 /// Messages that may wait on either side; the link is asked again when it comes up, so little is lost by being short.
 const WAITING: usize = 16;
@@ -44,14 +46,17 @@ pub(crate) fn run(config: Config) -> Result<()> {
         let mark = known_time(&config)?;
         let (to_link, orders) = mpsc::channel(WAITING);
         let (news, from_link) = mpsc::channel(WAITING);
+        let (last_orders, from_admin) = mpsc::channel(1);
         let (failed, mut failure) = mpsc::channel(1);
         let thread = Converging {
             config: config.clone(),
             enrolled: enrolled.clone(),
             to_link,
             from_link,
+            last_orders: from_admin,
             pace: Pace::default(),
         };
+        let channels = Channels { orders, news, last_orders };
         std::thread::Builder::new().name("converge".to_owned()).spawn(move || {
             let ended = block_on(thread.run());
             // The other side is gone only when the process ends anyway.
@@ -60,7 +65,7 @@ pub(crate) fn run(config: Config) -> Result<()> {
         // Without a service manager there is nobody to tell.
         sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
         let ended = tokio::select! {
-            ended = link::run(enrolled, config.identity(), mark, orders, news) => ended,
+            ended = link::run(enrolled, config.identity(), mark, channels) => ended,
             Some(ended) = failure.recv() => ended,
             () = terminated() => Ok(()),
         };
@@ -242,6 +247,7 @@ struct Converging {
     enrolled: Enrolled,
     to_link: mpsc::Sender<ToServer>,
     from_link: mpsc::Receiver<FromServer>,
+    last_orders: mpsc::Receiver<Vec<u8>>,
     pace: Pace,
 }
 
@@ -252,11 +258,21 @@ impl Converging {
         let ledger = Ledger::open(&self.config.ledger())?;
         let host = Host::open(SCRATCH.as_ref(), &self.config.state_dir)?;
         let mut cycle = Cycle::start(self.enrolled.device, self.config.clone(), ledger, host)?;
-        cycle.reattach().await?;
         self.send(ToServer::Following(cycle.generation()?)).await;
         let mut watch = Watch::start().await?;
+        let mut reattached = false;
         loop {
-            let next = cycle.turn().await?;
+            self.obey(&mut cycle).await?;
+            // A last order waits for nothing, not even for a package transaction: what is cut off here goes on in its own
+            // unit, and is met again as after a crash.
+            let next = tokio::select! {
+                biased;
+                Some(order) = self.last_orders.recv() => {
+                    take_last_order(&mut cycle, &order);
+                    continue;
+                }
+                next = turn(&mut cycle, &mut reattached) => next?,
+            };
             if !next.missing.is_empty() {
                 self.send(ToServer::Fetch(next.missing.into_iter().collect())).await;
             }
@@ -281,6 +297,10 @@ impl Converging {
             tokio::select! {
                 () = &mut timer => return Ok(()),
                 () = passed(cycle, next_end) => return Ok(()),
+                Some(order) = self.last_orders.recv() => {
+                    take_last_order(cycle, &order);
+                    return Ok(());
+                }
                 Some(()) = nudges.recv() => return Ok(()),
                 changed = watch.changed() => {
                     changed.context("inotify failed")?;
@@ -314,6 +334,8 @@ impl Converging {
                 }
                 Ok(false)
             }
+            // Of an order that is not there any more.
+            FromServer::ReceiptTaken { .. } => Ok(false),
             FromServer::Documents(documents) => cycle.keep(&documents).map(|()| true),
             FromServer::Acknowledged { report, sequence, restored } => {
                 cycle.acknowledged(&report, sequence, restored)?;
@@ -333,6 +355,22 @@ impl Converging {
         // The link ends only with the process.
         self.to_link.send(order).await.ok();
     }
+}
+
+/// Keeps a last order. One that can't be kept is not obeyed, and comes again with the next notice.
+fn take_last_order(cycle: &mut Cycle, order: &[u8]) {
+    if let Err(error) = cycle.take_last_order(order) {
+        tracing::error!("a last order is not obeyed: {error:#}");
+    }
+}
+
+/// One turn, the first after what an earlier agent started has ended.
+async fn turn(cycle: &mut Cycle, reattached: &mut bool) -> Result<Next> {
+    if !*reattached {
+        cycle.reattach().await?;
+        *reattached = true;
+    }
+    cycle.turn().await
 }
 
 /// Returns once the end of a lease has passed, although the machine slept or its clock was set meanwhile.

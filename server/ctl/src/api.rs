@@ -192,10 +192,10 @@ impl Api {
                 if place.line == 0 { String::new() } else { format!("{}:{}: ", place.line, place.column) };
             what.push_str(&format!(" {at}{}", place.message));
         }
-        let failure = Failure::new(what);
+        let failure = Failure::new(what).of(problem.kind);
         match status {
             StatusCode::UNAUTHORIZED if self.who.contains_key(AUTHORIZATION) => {
-                failure.next(format!("log in again: muster login {}", self.url))
+                failure.next(format!("check what you typed, or log in again: muster login {}", self.url))
             }
             StatusCode::UNAUTHORIZED => {
                 failure.next("check the name and the password, or the link: it works once")

@@ -4,8 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::api::Api;
 use crate::commands::{
-    assign, assignments, audit, completion, compliance, context, device, group, login, pause, person,
-    profile, removal, report, rollback, setup, token, unassign, waiver, why,
+    admin, api_token, assign, assignments, audit, check, completions, compliance, context, device, group, login, manuals, pause, person, profile, removal, report, rollback, rollout, setup, token, unassign, waiver, why,
 };
 use crate::contexts::Contexts;
 use crate::failure::{Ending, Failure};
@@ -48,6 +47,8 @@ enum Command {
     Assign(assign::Assign),
     Unassign(unassign::Unassign),
     Assignments(assignments::Assignments),
+    #[command(subcommand)]
+    Rollout(rollout::Rollout),
     Rollback(rollback::Rollback),
     Pause(pause::Pause),
     Resume(pause::Resume),
@@ -57,13 +58,20 @@ enum Command {
     Waiver(waiver::Waiver),
     Compliance(compliance::Compliance),
     Report(report::Report),
+    #[command(subcommand)]
+    Check(check::Check),
     Why(why::Why),
     Audit(audit::Audit),
     #[command(subcommand)]
     Person(person::Person),
     #[command(subcommand)]
     Group(group::Group),
-    Completion(completion::Completion),
+    #[command(subcommand)]
+    Admin(admin::Admin),
+    #[command(subcommand)]
+    ApiToken(api_token::Token),
+    Completions(completions::Completions),
+    Manuals(manuals::Manuals),
 }
 
 impl Arguments {
@@ -80,6 +88,7 @@ impl Arguments {
             Command::Assign(command) => command.run(&global.api()?).await,
             Command::Unassign(command) => command.run(&global.api()?).await,
             Command::Assignments(command) => command.run(&global.api()?).await,
+            Command::Rollout(command) => command.run(&global.api()?).await,
             Command::Rollback(command) => command.run(&global.api()?).await,
             Command::Pause(command) => command.run(&global.api()?).await,
             Command::Resume(command) => command.run(&global.api()?).await,
@@ -87,11 +96,15 @@ impl Arguments {
             Command::Waiver(command) => command.run(&global.api()?).await,
             Command::Compliance(command) => command.run(&global.api()?).await,
             Command::Report(command) => command.run(&global.api()?).await,
+            Command::Check(command) => command.run(&global.api()?).await,
             Command::Why(command) => command.run(&global.api()?).await,
             Command::Audit(command) => command.run(&global.api()?).await,
             Command::Person(command) => command.run(&global.api()?).await,
             Command::Group(command) => command.run(&global.api()?).await,
-            Command::Completion(command) => command.run(),
+            Command::Admin(command) => command.run(&global.api()?).await,
+            Command::ApiToken(command) => command.run(&global.api()?).await,
+            Command::Completions(command) => command.run(),
+            Command::Manuals(command) => command.run(),
         }
     }
 }
@@ -100,5 +113,36 @@ impl Global {
     /// The chosen server, with its API token.
     pub(crate) fn api(&self) -> Result<Api, Failure> {
         Api::with_token(Contexts::load()?.choose(self.context.as_deref())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn every_command_has_an_example_in_its_help() {
+        let mut waiting = vec![Arguments::command()];
+        while let Some(command) = waiting.pop() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{} has no example", command.get_name());
+            waiting.extend(command.get_subcommands().cloned());
+        }
+    }
+
+    #[test]
+    fn every_command_line_in_the_documentation_is_one() {
+        let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        let mut checked = 0;
+        for (name, text) in muster_tests::document::all(&docs).unwrap() {
+            for words in muster_tests::document::command_lines(&text, "muster").unwrap() {
+                let parsed = Arguments::try_parse_from(&words);
+                assert!(parsed.is_ok(), "{name}: {}\n{}", words.join(" "), parsed.err().unwrap());
+                checked += 1;
+            }
+        }
+        assert!(checked > 0, "the documentation has no command line");
     }
 }

@@ -30,19 +30,31 @@ impl From<Ending> for ExitCode {
 pub(crate) struct Failure {
     what: String,
     next: Option<String>,
+    kind: Option<String>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Failure {
     /// A failure to do `what`.
     pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), next: None, source: None }
+        Self { what: what.into(), next: None, kind: None, source: None }
     }
 
     /// Keeps the cause.
     pub(crate) fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(cause.into());
         self
+    }
+
+    /// Keeps what the server calls this kind of problem.
+    pub(crate) fn of(mut self, kind: String) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
+    /// Whether the server calls it this.
+    pub(crate) fn is_of(&self, kind: &str) -> bool {
+        self.kind.as_deref() == Some(kind)
     }
 
     /// Says what to do next.

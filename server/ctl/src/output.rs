@@ -60,6 +60,11 @@ impl Output {
     }
 }
 
+/// Prints rows as people read them, beside an answer that is no list; `cells` gives the columns of one.
+pub(crate) fn rows<T>(rows: &[T], header: &[&str], cells: impl Fn(&T) -> Vec<String>) -> Result<(), Failure> {
+    table(header, rows.iter().map(cells))
+}
+
 /// Prints a line.
 pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();

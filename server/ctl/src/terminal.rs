@@ -32,13 +32,14 @@ pub(crate) fn ask(prompt: &str) -> Result<String, Failure> {
     Ok(line.trim().to_owned())
 }
 
-/// Takes a password from standard input, or asks for it without showing it.
+/// Takes a secret from a line of standard input, or asks for it without showing it.
 pub(crate) fn password(from_stdin: bool, prompt: &str) -> Result<String, Failure> {
     let unread = |error| Failure::new("can't read the password").because(error);
     if from_stdin {
-        let mut text = String::new();
-        std::io::stdin().lock().take(MAX_PASSWORD).read_to_string(&mut text).map_err(unread)?;
-        return Ok(text.trim_end_matches(['\r', '\n']).to_owned());
+        let mut line = String::new();
+        // Through the same buffer that `ask` reads from: other lines may stand behind this one.
+        std::io::stdin().lock().take(MAX_PASSWORD).read_line(&mut line).map_err(unread)?;
+        return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
     }
     if !present() {
         return Err(Failure::new("there is no terminal to ask for the password")

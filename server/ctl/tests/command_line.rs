@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what helps a test fails like a test")]
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -102,16 +102,15 @@ impl Place {
     }
 }
 
+fn command(home: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
+    command.args(words).env_clear().env("HOME", home);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
 fn muster(home: &Path, words: &[&str], input: &str) -> Said {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_muster"))
-        .args(words)
-        .env_clear()
-        .env("HOME", home)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command(home, words).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     Said {
@@ -184,7 +183,7 @@ fn a_bad_revision_is_rolled_back_and_a_second_thought_is_paused_as_an_admin_type
     assert!(nothing.err.contains("pinned no other revision before"), "{nothing:?}");
     let why = place.ok(&["why", "lap-bob"]);
     assert!(
-        why.contains("\"kim on ") && why.contains("(device:lap-bob, \"on the road\"), 1 change waits."),
+        why.contains("by admin:kim ") && why.contains("(device:lap-bob, \"on the road\"), 1 change waits."),
         "{why}"
     );
     assert!(
@@ -243,6 +242,111 @@ fn a_login_is_kept_for_its_owner_only_and_a_wrong_one_says_what_to_do() {
 }
 
 #[test]
+fn an_auditor_is_added_logs_in_and_changes_nothing() {
+    let place = Place::with_admin();
+    let link = place.ok(&["admin", "add", "ada", "--role", "auditor"]);
+    assert!(link.starts_with("https://localhost:8443/setup?name=ada#"), "{link}");
+    let own = link.replace(":8443", &format!(":{}", place.port));
+    let home = place.path("ada");
+    fs::create_dir(&home).unwrap();
+    let words = ["setup", "-", "--password-stdin", "--fingerprint", &place.fingerprint];
+    let said = muster(&home, &words, &format!("{own}{PASSWORD}\n"));
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.err.contains("as ada (auditor)"), "{said:?}");
+    assert_eq!(muster(&home, &["device", "list"], "").code, 0);
+    let refused = muster(&home, &["token", "create"], "");
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("may read but not change"), "{refused:?}");
+    assert!(muster(&home, &["admin", "remove", "kim"], "").err.contains("may read but not change"));
+    let list = place.ok(&["admin", "list", "-o", "csv"]);
+    assert!(list.contains("ada,auditor,active,off,just now,1,0"), "{list}");
+
+    assert_eq!(place.ok(&["admin", "role", "ada", "admin"]), "ada is admin from here on.\n");
+    assert_eq!(muster(&home, &["token", "create"], "").code, 0, "at once, by the same login");
+    assert_eq!(place.ok(&["admin", "logout", "--all", "ada"]), "1 login ended.\n");
+    assert!(muster(&home, &["device", "list"], "").err.contains("log in again"));
+    place.ok(&["admin", "remove", "ada"]);
+    let last = place.muster(&["admin", "remove", "kim"], "");
+    assert!(last.err.contains("Nobody but kim can log in as an admin"), "{last:?}");
+}
+
+#[test]
+fn a_token_of_a_program_is_narrow_is_listed_and_ends() {
+    let place = Place::with_admin();
+    let words =
+        ["api-token", "create", "grafana", "--role", "auditor", "--scope", "devices:read", "-o", "json"];
+    let created: serde_json::Value = serde_json::from_str(&place.ok(&words)).unwrap();
+    let id = created["token"]["id"].as_str().unwrap();
+    let list = place.ok(&["api-token", "list", "-o", "csv"]);
+    assert!(list.contains(&format!("{id},grafana,auditor,devices:read,")), "{list}");
+    assert!(list.contains("a login"), "the command line itself: {list}");
+    let unfit =
+        place.muster(&["api-token", "create", "x", "--role", "auditor", "--scope", "devices:write"], "");
+    assert!(unfit.err.contains("changes things and an auditor changes none"), "{unfit:?}");
+    assert_eq!(place.ok(&["api-token", "revoke", id]), format!("{id} is revoked.\n"));
+    assert!(!place.ok(&["api-token", "list"]).contains("grafana"));
+}
+
+#[test]
+fn a_password_and_codes_are_changed_at_the_command_line() {
+    let place = Place::with_admin();
+    let mut child = command(place.folder.path(), &["admin", "totp", "--password-stdin"]).spawn().unwrap();
+    let (mut input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    writeln!(input, "{PASSWORD}").unwrap();
+    let mut lines = output.lines();
+    let mut next = || lines.next().unwrap().unwrap();
+    let secret = next().split_whitespace().nth(1).unwrap().to_owned();
+    assert!(next().contains("otpauth://totp/Muster%20localhost:kim?secret="));
+    assert!(next().starts_with("Recovery codes"));
+    let recovery: Vec<String> = (0..10).map(|_| next().trim().to_owned()).collect();
+    writeln!(input, "{}", code(&secret)).unwrap();
+    assert_eq!(next(), "Your logins need a code from here on.");
+    assert!(child.wait().unwrap().success());
+
+    let login = ["login", &place.url(), "--name", "kim", "--password-stdin"];
+    let without = place.muster(&login, &format!("{PASSWORD}\n"));
+    assert_eq!(without.code, 1);
+    assert!(without.err.contains("A code of the authenticator"), "{without:?}");
+    let with = place.muster(&login, &format!("{PASSWORD}\n{}\n", recovery[0]));
+    assert_eq!(with.code, 0, "{with:?}");
+    let weak = place.muster(
+        &["admin", "password", "--password-stdin"],
+        &format!("{PASSWORD}\n{}\npassword1\n", recovery[1]),
+    );
+    assert!(weak.err.contains("easy to guess"), "{weak:?}");
+    let changed = place.muster(
+        &["admin", "password", "--password-stdin"],
+        &format!("{PASSWORD}\n{}\nnine velvet anchors whisper\n", recovery[1]),
+    );
+    assert_eq!(changed.code, 0, "{changed:?}");
+    let off = ["admin", "totp", "--off", "--password-stdin"];
+    let said = place.muster(&off, &format!("nine velvet anchors whisper\n{}\n", recovery[2]));
+    assert_eq!(said.out, "Your logins need no code from here on.\n", "{said:?}");
+    assert_eq!(place.muster(&login, "nine velvet anchors whisper\n").code, 0);
+}
+
+#[test]
+fn root_lets_the_last_admin_in_again() {
+    let place = Place::with_admin();
+    let data = place.path("data");
+    let words = ["muster-server", "admin", "reset", "kim", "--data", data.to_str().unwrap()];
+    muster_server::command::run(words.map(Into::into)).unwrap();
+    assert!(place.muster(&["device", "list"], "").err.contains("log in again"));
+    let login = ["login", &place.url(), "--name", "kim", "--password-stdin"];
+    assert_eq!(place.muster(&login, &format!("{PASSWORD}\n")).code, 1);
+    let words = ["muster-server", "admin", "reset", "nobody", "--data", data.to_str().unwrap()];
+    let error = muster_server::command::run(words.map(Into::into)).unwrap_err();
+    assert!(format!("{error:#}").contains("no admin called \"nobody\""), "{error:#}");
+}
+
+/// What an authenticator shows.
+fn code(secret: &str) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let secret = totp_rs::Secret::try_from_base32(secret).unwrap();
+    totp_rs::Builder::new().with_secret(secret).build().unwrap().generate(now).to_string()
+}
+
+#[test]
 fn another_certificate_than_the_pinned_one_is_not_talked_to() {
     let place = Place::with_admin();
     let other = format!("sha256:{}", "0".repeat(64));
@@ -298,6 +402,7 @@ fn every_command_has_an_example_in_its_help() {
         "assign",
         "unassign",
         "assignments",
+        "rollout",
         "rollback",
         "pause",
         "resume",
@@ -305,6 +410,9 @@ fn every_command_has_an_example_in_its_help() {
         "why",
         "audit",
         "completion",
+        "admin",
+        "api-token",
+        "completions",
     ] {
         assert!(help(&[command]).contains("Example:\n"), "{command}");
     }
@@ -313,9 +421,12 @@ fn every_command_has_an_example_in_its_help() {
         ("device", &["list", "show", "import", "approve", "revoke", "allow-reenroll", "label", "password"]),
         ("pause", &["list"]),
         ("removal", &["list", "confirm", "drop"]),
+        ("rollout", &["list", "show", "resume", "cancel"]),
         ("token", &["create", "list", "revoke"]),
         ("profile", &["init", "check", "plan", "apply", "list", "show", "diff", "schema"]),
         ("person", &["create", "list"]),
+        ("admin", &["list", "add", "role", "remove", "reset", "logout", "password", "totp"]),
+        ("api-token", &["create", "list", "revoke"]),
     ];
     for (noun, verbs) in nested {
         for verb in verbs {

@@ -5,10 +5,12 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::admin::Admin;
 use crate::backup::Backup;
 use crate::doctor::Doctor;
+use crate::manuals::Manuals;
 use crate::restore::Restore;
 use crate::serve::Serve;
 use crate::setup::Setup;
@@ -16,7 +18,12 @@ use crate::{logging, rest};
 
 /// The Muster server
 #[derive(Parser)]
-#[command(name = "muster-server", version, arg_required_else_help = true)]
+#[command(
+    name = "muster-server",
+    version,
+    arg_required_else_help = true,
+    after_help = "Example:\n  sudo muster-server setup --name muster.corp.example --trust-domain corp.example"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -29,10 +36,15 @@ enum Command {
     Backup(Backup),
     Restore(Restore),
     Doctor(Doctor),
+    #[command(subcommand)]
+    Admin(Admin),
     /// Print the OpenAPI document of the REST API
+    #[command(after_help = "Example:\n  muster-server openapi > openapi.json")]
     Openapi,
     /// Print the version
+    #[command(after_help = "Example:\n  muster-server version")]
     Version,
+    Manuals(Manuals),
 }
 
 /// Runs the command that the process's arguments name.
@@ -77,6 +89,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
             doctor.drop_rights()?;
             return runtime()?.block_on(doctor.run());
         }
+        Command::Manuals(manuals) => manuals.run(Arguments::command())?,
+        Command::Admin(admin) => {
+            drop(out);
+            admin.drop_rights()?;
+            runtime()?.block_on(admin.run())?;
+        }
         Command::Openapi => out.write_all(rest::openapi::text().as_bytes())?,
         Command::Version => writeln!(out, "muster-server {}", env!("CARGO_PKG_VERSION"))?,
     }
@@ -85,4 +103,33 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("can't start the runtime")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_an_example_in_its_help() {
+        let mut waiting = vec![Arguments::command()];
+        while let Some(command) = waiting.pop() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{} has no example", command.get_name());
+            waiting.extend(command.get_subcommands().cloned());
+        }
+    }
+
+    #[test]
+    fn every_command_line_in_the_documentation_is_one() {
+        let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        let mut checked = 0;
+        for (name, text) in muster_tests::document::all(&docs).unwrap() {
+            for words in muster_tests::document::command_lines(&text, "muster-server").unwrap() {
+                let parsed = Arguments::try_parse_from(&words);
+                assert!(parsed.is_ok(), "{name}: {}\n{}", words.join(" "), parsed.err().unwrap());
+                checked += 1;
+            }
+        }
+        assert!(checked > 0, "the documentation has no command line");
+    }
 }

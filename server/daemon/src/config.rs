@@ -13,16 +13,28 @@ pub(crate) const DEVICE_PORT: u16 = 8440;
 /// The port that admins connect to.
 pub(crate) const ADMIN_PORT: u16 = 8443;
 
+/// Where the server's own package puts those of the agent.
+const PACKAGES: &str = "/usr/share/muster-server/apt";
+
 /// `server.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     /// The name that devices and admins connect to.
     pub(crate) name: String,
+    /// The folder of the packages that `/install` offers; where the server's own package puts them when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) packages: Option<PathBuf>,
     /// The certificate that browsers are shown; Muster's own when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tls: Option<GivenTls>,
+    /// Days after the end of its certificate in which a device that was off comes back by itself; 180 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) return_window_days: Option<u16>,
 }
+
+/// Half a year, when nobody says: a laptop that lay in a drawer for longer is looked at by a person.
+const RETURN_WINDOW_DAYS: u16 = 180;
 
 /// A certificate that somebody else renews.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,9 +47,19 @@ pub(crate) struct GivenTls {
 }
 
 impl Config {
+    /// Seconds after the end of its certificate in which a device comes back by itself.
+    pub(crate) fn return_window(&self) -> i64 {
+        i64::from(self.return_window_days.unwrap_or(RETURN_WINDOW_DAYS)) * 86_400
+    }
+
     /// Reads the text of a `server.toml`.
     pub(crate) fn parse(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text)
+    }
+
+    /// The folder of the packages that `/install` offers.
+    pub(crate) fn packages(&self) -> &Path {
+        self.packages.as_deref().unwrap_or(Path::new(PACKAGES))
     }
 }
 
@@ -88,6 +110,11 @@ impl DataFolder {
     /// The key that seals secrets in the database.
     pub(crate) fn sealing_key(&self) -> PathBuf {
         self.0.join("sealing.key")
+    }
+
+    /// The key that signs the package repository.
+    pub(crate) fn packages_key(&self) -> PathBuf {
+        self.0.join("packages.key")
     }
 
     /// The one-time link for the first admin.

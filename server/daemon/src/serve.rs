@@ -22,9 +22,13 @@ use crate::app::{self, App, Parts, Site, system_clock};
 use crate::ca::Authority;
 use crate::config::{Config, DEVICE_PORT, DataFolder};
 use crate::grpc::Doors;
+use crate::install::{self, Install};
 use crate::listen::{ServedCertificate, Source, admin_tls, device_tls, serve_admins, serve_devices};
 use crate::metrics::Metrics;
 use crate::rest;
+
+/// Stands where `muster token create` puts a token.
+const NO_TOKEN: &str = "TOKEN";
 
 /// Serve devices and admins until told to stop
 #[derive(clap::Args)]
@@ -63,10 +67,12 @@ impl Record {
                 server_name: config.name.clone(),
                 device_address: format!("{}:{DEVICE_PORT}", config.name),
                 roots: vec![authority.fingerprint()],
+                origin: install::origin(folder, config, authority, system_clock())?,
             },
             presence: presence.clone(),
             restored,
             desk: Desk::default(),
+            return_window: config.return_window(),
         });
         Ok(Self { app, store, presence })
     }
@@ -104,6 +110,7 @@ pub async fn serve(
     let config = folder.read_config()?;
     let authority = Arc::new(Authority::open(&folder.authority())?);
     let record = Record::open(folder, &config, &authority).await?;
+    let install = open_install(folder, &config, &record.app)?;
     let issued = |file| Source::Issued { authority: Arc::clone(&authority), file };
     let for_admins = match config.tls {
         Some(given) => Source::Given { certificate: given.certificate, key: given.key },
@@ -116,7 +123,7 @@ pub async fn serve(
     let admin_tls = admin_tls(admin_certificate.resolver())?;
     let (doors, waking) = Doors::open(record.app.clone(), Arc::clone(&authority));
     let metrics = Metrics::new(record.presence);
-    let router = rest::router(rest::Api::new(record.app.clone(), record.store, metrics));
+    let router = rest::router(rest::Api::new(record.app.clone(), record.store, metrics), install);
 
     let (stopping, stopped) = watch::channel(());
     let told = |mut stopped: watch::Receiver<()>| async move {
@@ -135,6 +142,7 @@ pub async fn serve(
             turns(&record.app),
             passes(&record.app),
             looks(&record.app),
+            record.app.drive_rollouts(),
             watchdog(),
         )
     };
@@ -152,6 +160,13 @@ pub async fn serve(
     stopping.send(()).ok();
     while serving.join_next().await.transpose().context("a listener broke")?.is_some() {}
     record.app.turn().await.context("can't write down who was seen last")
+}
+
+/// What is open to all shows a join file as it looks, without a token in it.
+fn open_install(folder: &DataFolder, config: &Config, app: &App) -> Result<Install> {
+    let site = app.site();
+    let join_file = app::token::join_file(site, NO_TOKEN, 1).context("can't write a join file to show")?;
+    Install::open(folder, config, site.origin.clone(), &join_file, system_clock)
 }
 
 /// Writes down, every now and then, what is only in memory.

@@ -147,7 +147,7 @@ impl Setup {
         }
         ServedCertificate::make(&authority, &folder.device_certificate(), &names, now)?;
         ServedCertificate::make(&authority, &folder.admin_certificate(), &names, now)?;
-        folder.write_config(&Config { name, tls })
+        folder.write_config(&Config { name, packages: None, tls, return_window_days: None })
     }
 
     /// What was given, or what the person at the terminal answers.

@@ -16,6 +16,8 @@ const theme = createTheme({
     Modal: Modal.extend({
       defaultProps: {
         lockScroll: false,
+        // Within the page's main part its head is no second banner of the page.
+        portalProps: { target: '#content' },
         transitionProps: { duration: 0 },
         closeButtonProps: { 'aria-label': 'Close' },
       },

@@ -68,7 +68,11 @@ impl Registered {
     fn opening(&self, now: Timestamp) -> Opening {
         match self.state {
             DeviceState::Registered | DeviceState::Pending => Opening::Free,
-            DeviceState::Enrolled | DeviceState::Ready | DeviceState::Revoked => match self.reenroll_until {
+            DeviceState::Enrolled
+            | DeviceState::Ready
+            | DeviceState::Held
+            | DeviceState::Lost
+            | DeviceState::Revoked => match self.reenroll_until {
                 Some(until) if now < until => Opening::Again,
                 _ => Opening::Closed,
             },
@@ -79,6 +83,8 @@ impl Registered {
     fn closed(&self) -> Refusal {
         match self.state {
             DeviceState::Revoked => Refusal::RevokedDevice,
+            DeviceState::Lost => Refusal::LostDevice,
+            DeviceState::Held => Refusal::HeldDevice,
             DeviceState::Registered | DeviceState::Pending | DeviceState::Enrolled | DeviceState::Ready => {
                 Refusal::SerialTaken
             }
@@ -168,21 +174,52 @@ pub enum Refusal {
     #[error("the serial is not registered and the token refuses unknown ones")]
     UnknownSerial,
     /// Another key is enrolled for the serial.
-    #[error(
-        "another key is enrolled for this serial: if the device was reinstalled, let it in anew with muster device allow-reenroll"
-    )]
+    #[error("another key is enrolled for this serial")]
     SerialTaken,
     /// The device's record was revoked.
     #[error("the device was revoked")]
     RevokedDevice,
+    /// The device was lost.
+    #[error(
+        "the device was reported lost: once it is found, let it in anew with muster device allow-reenroll"
+    )]
+    LostDevice,
+    /// Two machines use the device's identity.
+    #[error("two machines use the device's identity: decide with muster device allow-reenroll")]
+    HeldDevice,
+}
+
+impl Refusal {
+    /// What an admin does to let the device with this serial in.
+    pub fn remedy(&self, serial: &str) -> String {
+        let anew = || format!("Put a new join file on it: muster token create --serial {serial} > join.toml");
+        match self {
+            Self::UnknownToken | Self::RevokedToken | Self::ExpiredToken(_) | Self::UsedUpToken => anew(),
+            Self::OtherSerial { bound } => format!(
+                "See which machine has the join file of {bound}; its own comes from: muster token create --serial {serial}"
+            ),
+            Self::Serial(_) => "Set the serial in the agent's agent.toml.".to_owned(),
+            Self::UnknownSerial => "Register it with muster device import.".to_owned(),
+            Self::SerialTaken => {
+                format!("If it was installed anew: muster device allow-reenroll {serial}")
+            }
+            Self::RevokedDevice => format!("If it is yours again: muster device allow-reenroll {serial}"),
+            Self::LostDevice => format!("Once it is found: muster device allow-reenroll {serial}"),
+            Self::HeldDevice => {
+                format!("Find out which machine is the true one, then: muster device allow-reenroll {serial}")
+            }
+        }
+    }
 }
 
 /// Decides.
 pub fn admit(asking: &Asking<'_>) -> Admission {
     let Some(token) = asking.token else { return Admission::Refuse(Refusal::UnknownToken) };
     match &asking.earlier {
-        Earlier::Enrolled(device) if device.state == DeviceState::Revoked => {
-            Admission::Refuse(Refusal::RevokedDevice)
+        Earlier::Enrolled(device)
+            if matches!(device.state, DeviceState::Held | DeviceState::Lost | DeviceState::Revoked) =>
+        {
+            Admission::Refuse(device.closed())
         }
         Earlier::Enrolled(device) => Admission::Again(device.id),
         Earlier::Waiting { device, code, approved } => wait_on(asking.now, token, *device, code, *approved),
@@ -248,9 +285,11 @@ pub fn may_be_approved(device: &Registered, now: Timestamp) -> bool {
     match device.state {
         DeviceState::Registered => false,
         DeviceState::Pending => true,
-        DeviceState::Enrolled | DeviceState::Ready | DeviceState::Revoked => {
-            device.opening(now) == Opening::Again
-        }
+        DeviceState::Enrolled
+        | DeviceState::Ready
+        | DeviceState::Held
+        | DeviceState::Lost
+        | DeviceState::Revoked => device.opening(now) == Opening::Again,
     }
 }
 

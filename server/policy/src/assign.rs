@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use muster_proto::profile::Profile;
 use muster_proto::state::{Applied, Mode};
@@ -31,6 +32,34 @@ pub struct Assignment {
     pub mode: Mode,
     /// Parameters it gives.
     pub params: BTreeMap<String, String>,
+    /// The part of its target that it holds for.
+    pub share: Share,
+}
+
+/// The part of its target that an assignment holds for: less than the whole while a rollout puts another in its place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Share {
+    /// All of it.
+    #[default]
+    Whole,
+    /// These devices of it.
+    Only(Arc<BTreeSet<DeviceId>>),
+    /// All but these devices.
+    AllBut(Arc<BTreeSet<DeviceId>>),
+    /// Nothing of it.
+    Nobody,
+}
+
+impl Share {
+    /// Whether a device of the target is in it.
+    pub fn has(&self, device: DeviceId) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Only(devices) => devices.contains(&device),
+            Self::AllBut(devices) => !devices.contains(&device),
+            Self::Nobody => false,
+        }
+    }
 }
 
 /// For which devices. In order: the narrower, the greater.
@@ -76,7 +105,8 @@ impl fmt::Display for Target {
 
 /// What holds for a device, in an order that depends on nothing but what holds.
 pub fn holding(assignments: &[Assignment], device: DeviceId, labels: &BTreeSet<String>) -> Vec<Applied> {
-    let reaching: Vec<_> = assignments.iter().filter(|a| a.target.reaches(device, labels)).collect();
+    let reaches = |a: &&Assignment| a.target.reaches(device, labels) && a.share.has(device);
+    let reaching: Vec<_> = assignments.iter().filter(reaches).collect();
     let mut holding: Vec<_> = reaching
         .iter()
         .filter(|a| !reaching.iter().any(|b| b.takes_the_place_of(a)))
@@ -187,6 +217,7 @@ mod tests {
             precedence: 0,
             mode: Mode::Enforce,
             params: BTreeMap::new(),
+            share: Share::Whole,
         }
     }
 
@@ -228,6 +259,25 @@ mod tests {
             ["wide", "narrow"],
             "precedence decides before narrowness"
         );
+    }
+
+    #[test]
+    fn while_a_rollout_is_under_way_one_revision_holds_for_each_device() {
+        let here: Arc<BTreeSet<_>> = Arc::new([DeviceId(uuid::Uuid::from_u128(1))].into());
+        let elsewhere: Arc<BTreeSet<_>> = Arc::new([DeviceId(uuid::Uuid::from_u128(2))].into());
+        let laptops = Target::Label("laptop".into());
+        let shared = |given: &Arc<BTreeSet<DeviceId>>| {
+            let old = assignment("old", "base", 3, laptops.clone());
+            let new = assignment("new", "base", 4, laptops.clone());
+            let share = [Share::AllBut(Arc::clone(given)), Share::Only(Arc::clone(given))];
+            let [all_but, only] = share;
+            held(&[Assignment { share: all_but, ..old }, Assignment { share: only, ..new }], &["laptop"])
+        };
+        assert_eq!(shared(&here), ["new"]);
+        assert_eq!(shared(&elsewhere), ["old"]);
+        let wide = assignment("wide", "base", 2, Target::Everyone);
+        let nobody = Assignment { share: Share::Nobody, ..assignment("old", "base", 3, laptops.clone()) };
+        assert_eq!(held(&[wide, nobody], &["laptop"]), ["wide"], "who does not hold takes nobody's place");
     }
 
     #[test]

@@ -78,9 +78,13 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
 
 /// How a device stands now, silence counted in.
 pub fn standing(judged: Compliance, state: DeviceState, stale_at: Timestamp, now: Timestamp) -> Compliance {
-    if state == DeviceState::Revoked {
+    if state.is_out() {
         // What it last reported says nothing of how it is now, and it is nobody's to manage any more.
         return Compliance::Unmanaged;
+    }
+    if state == DeviceState::Held && judged != Compliance::Unmanaged {
+        // Of two machines nobody knows which one said what is recorded.
+        return Compliance::Unknown;
     }
     let can_be_stale = matches!(state, DeviceState::Enrolled | DeviceState::Ready);
     if can_be_stale && judged != Compliance::Unmanaged && stale_at < now { Compliance::Stale } else { judged }

@@ -32,6 +32,21 @@ pub struct Forbidden {
     pub actor: String,
 }
 
+/// Nobody could administer any more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "nobody but {name} can log in as an admin: make another admin first (muster admin add NAME --role admin)"
+)]
+pub struct LastAdmin {
+    /// Whom it concerns.
+    pub name: String,
+}
+
+/// Whether this admin may go or become an auditor; `admins` are all who can log in as an admin now.
+pub fn may_step_down(admins: &[&str], name: &str) -> Result<(), LastAdmin> {
+    if admins == [name] { Err(LastAdmin { name: name.to_owned() }) } else { Ok(()) }
+}
+
 impl Identity {
     /// An admin who logged in.
     pub fn admin(name: &str, role: Role) -> Self {
@@ -98,6 +113,14 @@ mod tests {
         assert_eq!(posing.view().actor(), r#"token:api-7 "kim\" admin:kim""#);
         let namesake = Identity::token("api-8", "kim\" admin:kim", Role::Admin);
         assert_ne!(posing.view().actor(), namesake.view().actor());
+    }
+
+    #[test]
+    fn the_last_admin_stays() {
+        let may = |admins: &[&str], name: &str| may_step_down(admins, name).is_ok();
+        assert!(!may(&["kim"], "kim"));
+        assert!(may(&["ada", "kim"], "kim") && may(&["kim", "ada"], "kim"));
+        assert!(may(&["kim"], "invited"), "who can't log in takes nothing along");
     }
 
     #[test]

@@ -6,6 +6,10 @@ use serde_json::{Map, Value};
 
 use crate::{Change, Row, StoreError, Tx};
 
+mod search;
+
+pub use search::{Filter, Target, found, search};
+
 /// What stands before the first row.
 const BEGINNING: &str = "";
 
@@ -62,11 +66,7 @@ pub fn append(tx: &mut Tx<'_>, entry: &Entry<'_>) -> Result<u64, StoreError> {
 
 /// Entries before `before`, the newest first.
 pub fn list(tx: &mut Tx<'_>, before: Option<u64>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
-    tx.query(
-        "SELECT id, at, actor, action, target, detail FROM audit WHERE id < $1 ORDER BY id DESC LIMIT $2",
-        &[before.unwrap_or(u64::MAX).into(), limit.into()],
-        read,
-    )
+    search(tx, &Filter::default(), before, limit)
 }
 
 /// The newest entry of this action on this target.
@@ -79,10 +79,14 @@ pub fn latest(tx: &mut Tx<'_>, action: &str, target: &str) -> Result<Option<Audi
     )
 }
 
-/// How many entries there are.
-pub fn count(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
-    let last = tx.query_one("SELECT COALESCE(MAX(id), 0) FROM audit", &[], |row| row.get(0))?;
-    Ok(last.unwrap_or(0))
+/// The newest entries of this action on this target, the newest first.
+pub fn on(tx: &mut Tx<'_>, action: &str, target: &str, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+    tx.query(
+        "SELECT id, at, actor, action, target, detail FROM audit WHERE target = $1 AND action = $2
+         ORDER BY id DESC LIMIT $3",
+        &[target.into(), action.into(), limit.into()],
+        read,
+    )
 }
 
 /// Follows the whole chain.

@@ -32,6 +32,12 @@ pub struct StandingRow {
     pub revoked: bool,
     /// End of its validity.
     pub not_after: Timestamp,
+    /// Whether it has been shown before.
+    pub used: bool,
+    /// Whether a newer certificate of the device has been shown.
+    pub replaced: bool,
+    /// Whether a last order waits for the device's receipt.
+    pub ordered: bool,
 }
 
 /// Adds a certificate.
@@ -83,7 +89,10 @@ pub fn standing(
     serial_number: &str,
 ) -> Result<Option<StandingRow>, StoreError> {
     tx.query_one(
-        "SELECT d.state, c.key_digest, CASE WHEN c.revoked IS NULL THEN 0 ELSE 1 END, c.not_after FROM certificate c JOIN device d ON d.id = c.device
+        "SELECT d.state, c.key_digest, CASE WHEN c.revoked IS NULL THEN 0 ELSE 1 END, c.not_after,
+             CASE WHEN c.used IS NULL THEN 0 ELSE 1 END, CASE WHEN c.replaced IS NULL THEN 0 ELSE 1 END,
+             CASE WHEN l.device IS NULL OR l.received IS NOT NULL THEN 0 ELSE 1 END
+         FROM certificate c JOIN device d ON d.id = c.device LEFT JOIN lost l ON l.device = c.device
          WHERE c.serial_number = $1 AND c.device = $2",
         &[serial_number.into(), device.into()],
         |row| {
@@ -92,9 +101,45 @@ pub fn standing(
                 key: row.get(1)?,
                 revoked: row.get(2)?,
                 not_after: row.get(3)?,
+                used: row.get(4)?,
+                replaced: row.get(5)?,
+                ordered: row.get(6)?,
             })
         },
     )
+}
+
+/// A certificate is shown: those of its device that were issued before it are replaced by it, if it is shown for the first
+/// time. Gives how many.
+pub fn begin_use(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    serial_number: &str,
+    at: Timestamp,
+) -> Result<u64, StoreError> {
+    let first = tx.execute(
+        "UPDATE certificate SET used = $1 WHERE serial_number = $2 AND device = $3 AND used IS NULL",
+        &[at.into(), serial_number.into(), device.into()],
+    )?;
+    if first == 0 {
+        return Ok(0);
+    }
+    tx.execute(
+        "UPDATE certificate SET replaced = $1 WHERE device = $2 AND replaced IS NULL AND serial_number <> $3
+             AND issued < (SELECT n.issued FROM certificate n WHERE n.serial_number = $3)",
+        &[at.into(), device.into(), serial_number.into()],
+    )
+}
+
+/// How many certificates a device got after this one, and has not shown.
+pub fn unused_after(tx: &mut Tx<'_>, device: DeviceId, serial_number: &str) -> Result<u64, StoreError> {
+    let unused = tx.query_one(
+        "SELECT COUNT(*) FROM certificate WHERE device = $1 AND used IS NULL AND revoked IS NULL
+             AND issued > (SELECT n.issued FROM certificate n WHERE n.serial_number = $2)",
+        &[device.into(), serial_number.into()],
+        |row| row.get(0),
+    )?;
+    Ok(unused.unwrap_or(0))
 }
 
 /// The newest certificate of a device for this key.

@@ -17,6 +17,8 @@ pub enum Change {
     Profile(String),
     /// An assignment came or went.
     Assignment(String),
+    /// A rollout began, took a step, stopped or ended.
+    Rollout(String),
     /// An enrollment token came, went or was used.
     Token(String),
     /// Something was audited.

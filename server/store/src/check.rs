@@ -7,6 +7,8 @@ use muster_proto::{DeviceId, Timestamp};
 use crate::value::Param;
 use crate::{Row, StoreError, Tx};
 
+pub mod fleet;
+
 /// One interval.
 #[derive(Clone, Debug)]
 pub struct Interval {

@@ -143,16 +143,18 @@ pub fn find(tx: &mut Tx<'_>, called: &str) -> Result<Option<DeviceRow>, StoreErr
     }
 }
 
-/// The ids of all devices but the revoked.
+/// The ids of all devices but the lost and the revoked.
 pub fn all_ids(tx: &mut Tx<'_>) -> Result<Vec<DeviceId>, StoreError> {
-    tx.query("SELECT id FROM device WHERE state <> 'revoked' ORDER BY id", &[], |row| row.get(0))
+    tx.query("SELECT id FROM device WHERE state NOT IN ('lost', 'revoked') ORDER BY id", &[], |row| {
+        row.get(0)
+    })
 }
 
-/// The ids of devices with this label but the revoked.
+/// The ids of devices with this label but the lost and the revoked.
 pub fn ids_with_label(tx: &mut Tx<'_>, label: &str) -> Result<Vec<DeviceId>, StoreError> {
     tx.query(
         "SELECT d.id FROM device_label l JOIN device d ON d.id = l.device
-         WHERE l.label = $1 AND d.state <> 'revoked' ORDER BY d.id",
+         WHERE l.label = $1 AND d.state NOT IN ('lost', 'revoked') ORDER BY d.id",
         &[label.into()],
         |row| row.get(0),
     )
@@ -161,7 +163,7 @@ pub fn ids_with_label(tx: &mut Tx<'_>, label: &str) -> Result<Vec<DeviceId>, Sto
 /// The ids of devices of this owner.
 pub fn ids_of_owner(tx: &mut Tx<'_>, owner: &str) -> Result<Vec<DeviceId>, StoreError> {
     tx.query(
-        "SELECT id FROM device WHERE owner = $1 AND state <> 'revoked' ORDER BY id",
+        "SELECT id FROM device WHERE owner = $1 AND state NOT IN ('lost', 'revoked') ORDER BY id",
         &[owner.into()],
         |row| row.get(0),
     )
@@ -181,7 +183,7 @@ pub fn set_record(tx: &mut Tx<'_>, id: DeviceId, name: &str, owner: Option<&str>
 pub fn set_state(tx: &mut Tx<'_>, id: DeviceId, state: DeviceState) -> Result<(), StoreError> {
     tx.execute("UPDATE device SET state = $1 WHERE id = $2", &[state.into(), id.into()])?;
     tx.tell(Change::Device(id));
-    if state == DeviceState::Revoked {
+    if state.is_out() || state == DeviceState::Held {
         tx.tell(Change::Revoked(id));
     }
     Ok(())
@@ -275,14 +277,16 @@ pub fn set_applied(tx: &mut Tx<'_>, id: DeviceId, generation: Generation) -> Res
     Ok(())
 }
 
-/// How many devices a target reaches: all but the revoked, those with a label, or one.
+/// How many devices a target reaches: all but the lost and the revoked, those with a label, or one.
 pub fn count_with_label(tx: &mut Tx<'_>, label: Option<&str>) -> Result<u64, StoreError> {
     let count = |row: &Row<'_>| row.get(0);
     let found = match label {
-        None => tx.query_one("SELECT COUNT(*) FROM device WHERE state <> 'revoked'", &[], count)?,
+        None => {
+            tx.query_one("SELECT COUNT(*) FROM device WHERE state NOT IN ('lost', 'revoked')", &[], count)?
+        }
         Some(label) => tx.query_one(
             "SELECT COUNT(*) FROM device_label l JOIN device d ON d.id = l.device
-             WHERE l.label = $1 AND d.state <> 'revoked'",
+             WHERE l.label = $1 AND d.state NOT IN ('lost', 'revoked')",
             &[label.into()],
             count,
         )?,

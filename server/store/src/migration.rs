@@ -15,7 +15,12 @@ pub(crate) const ALL: &[Migration] = &[
     Migration { number: 3, sql: include_str!("migrations/0003_restore.sql") },
     Migration { number: 4, sql: include_str!("migrations/0004_holds.sql") },
     Migration { number: 5, sql: include_str!("migrations/0005_claimed.sql") },
+    Migration { number: 6, sql: include_str!("migrations/0006_rollouts.sql") },
+    Migration { number: 7, sql: include_str!("migrations/0007_bad_days.sql") },
+    Migration { number: 8, sql: include_str!("migrations/0008_access.sql") },
     Migration { number: 10, sql: include_str!("migrations/0010_people.sql") },
+    Migration { number: 11, sql: include_str!("migrations/0011_refused.sql") },
+    Migration { number: 11, sql: include_str!("migrations/0011_fleet_lists.sql") },
 ];
 
 /// The version of the schema that this server knows.

@@ -6,6 +6,10 @@ use muster_proto::{DeviceId, Timestamp};
 use crate::value::Param;
 use crate::{StoreError, Tx};
 
+mod list;
+
+pub use list::{Filter, Listed, list, total};
+
 /// An outcome as stored.
 pub struct OutcomeRow {
     /// Which resource.
@@ -96,18 +100,29 @@ pub fn tally(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<(OutcomeKind, u32)
 }
 
 /// A revoked device's outcomes are proof of how it was, and no trouble of the fleet.
-const NOT_REVOKED: &str = "device NOT IN (SELECT id FROM device WHERE state = 'revoked')";
+const NOT_REVOKED: &str = "device NOT IN (SELECT id FROM device WHERE state IN ('lost', 'revoked'))";
 
-/// How many outcomes of each kind a profile has over all devices that are not revoked.
+/// How many outcomes of each kind a profile has over all devices that are not revoked. Counting all and then those of
+/// the few revoked devices reads the index alone; asking of each outcome whose it is does not.
 pub fn tally_of_profile(tx: &mut Tx<'_>, profile: &str) -> Result<Vec<(String, u64)>, StoreError> {
-    tx.query(
-        &format!(
-            "SELECT outcome, COUNT(*) FROM outcome WHERE profile = $1 AND {NOT_REVOKED}
-             GROUP BY outcome ORDER BY outcome"
-        ),
+    let count = |row: &crate::Row<'_>| Ok((row.get::<String>(0)?, row.get::<u64>(1)?));
+    let mut all = tx.query(
+        "SELECT outcome, COUNT(*) FROM outcome WHERE profile = $1 GROUP BY outcome ORDER BY outcome",
         &[profile.into()],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )
+        count,
+    )?;
+    let revoked = tx.query(
+        "SELECT o.outcome, COUNT(*) FROM device d CROSS JOIN outcome o
+         WHERE d.state = 'revoked' AND o.device = d.id AND o.profile = $1 GROUP BY o.outcome",
+        &[profile.into()],
+        count,
+    )?;
+    for (outcome, number) in &mut all {
+        let gone = revoked.iter().find(|(other, _)| other == outcome).map_or(0, |(_, gone)| *gone);
+        *number -= gone;
+    }
+    all.retain(|(_, number)| *number > 0);
+    Ok(all)
 }
 
 /// Troubles, those of most devices first.
@@ -137,7 +152,7 @@ pub fn examples(tx: &mut Tx<'_>, trouble: &Trouble, limit: u32) -> Result<Vec<(S
     tx.query(
         "SELECT d.name, o.document FROM outcome o JOIN device d ON d.id = o.device
          WHERE o.outcome IN ('drifted', 'failed', 'blocked', 'unsupported') AND o.outcome = $1 AND o.profile = $2
-             AND o.revision = $3 AND o.resource = $4 AND d.state <> 'revoked' LIMIT $5",
+             AND o.revision = $3 AND o.resource = $4 AND d.state NOT IN ('lost', 'revoked') LIMIT $5",
         &[
             outcome,
             (&trouble.profile).into(),

@@ -48,6 +48,17 @@ pub fn remove(tx: &mut Tx<'_>, secret: Digest) -> Result<bool, StoreError> {
     Ok(tx.execute("DELETE FROM session WHERE secret_digest = $1", &[secret.into()])? == 1)
 }
 
+/// Ends the sessions of an admin but the one with this secret; gives how many.
+pub fn remove_of(tx: &mut Tx<'_>, admin: &str, but: Option<Digest>) -> Result<u64, StoreError> {
+    match but {
+        Some(but) => tx.execute(
+            "DELETE FROM session WHERE admin = $1 AND secret_digest <> $2",
+            &[admin.into(), but.into()],
+        ),
+        None => tx.execute("DELETE FROM session WHERE admin = $1", &[admin.into()]),
+    }
+}
+
 /// Forgets sessions that have ended.
 pub fn remove_expired(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
     tx.execute("DELETE FROM session WHERE expires <= $1", &[now.into()])

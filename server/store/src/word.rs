@@ -2,7 +2,7 @@
 
 use muster_proto::check::Verdict;
 use muster_proto::report::OutcomeKind;
-use muster_proto::rest::{Compliance, DeviceState, Role, Unknown};
+use muster_proto::rest::{Compliance, DeviceState, Role, RolloutState, Unknown};
 use muster_proto::state::Mode;
 
 use crate::value::{Column, Param, Value};
@@ -45,7 +45,8 @@ macro_rules! words {
 
 words! {
     DeviceState {
-        Registered = "registered", Pending = "pending", Enrolled = "enrolled", Ready = "ready", Revoked = "revoked",
+        Registered = "registered", Pending = "pending", Enrolled = "enrolled", Ready = "ready", Held = "held",
+        Lost = "lost", Revoked = "revoked",
     }
     Compliance {
         Compliant = "compliant", Failing = "failing", Unknown = "unknown", Stale = "stale", Unmanaged = "unmanaged",
@@ -58,4 +59,5 @@ words! {
     Mode { Audit = "audit", Enforce = "enforce" }
     Role { Admin = "admin", Auditor = "auditor" }
     Unknown { Pending = "pending", Refuse = "refuse" }
+    RolloutState { Running = "running", Stopped = "stopped", Done = "done", Cancelled = "cancelled" }
 }

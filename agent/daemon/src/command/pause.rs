@@ -13,37 +13,21 @@ use crate::config::Config;
 use crate::ledger::{Ledger, Resumption};
 use crate::{identity, service};
 
-/// The longest pause, in seconds: what needs longer is the server's to say.
-const LONGEST: i64 = 30 * 24 * 3600;
-
 /// The longest reason.
 const MAX_REASON: usize = 200;
 
-/// Reads how long, in seconds: `30m`, `2h`, `1d`.
-pub(super) fn seconds(text: &str) -> Result<i64, String> {
-    let wrong = || "write it as minutes, hours or days, such as 30m, 2h or 1d".to_owned();
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
-    let unit = match unit {
-        "m" => 60,
-        "h" => 3600,
-        "d" => 24 * 3600,
-        _ => return Err(wrong()),
-    };
-    let number = number.parse::<i64>().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
-    let seconds = number.checked_mul(unit).ok_or_else(wrong)?;
-    if seconds > LONGEST { Err("a pause lasts at most 30d".to_owned()) } else { Ok(seconds) }
-}
-
 /// Reads why: one line that says something.
-pub(super) fn reason(text: &str) -> Result<String, String> {
+fn reason(text: &str) -> Result<String> {
     let text = text.trim();
-    if text.is_empty() || text.chars().count() > MAX_REASON || text.chars().any(is_misleading) {
-        return Err(format!("write one line of at most {MAX_REASON} characters"));
-    }
+    ensure!(
+        !text.is_empty() && text.chars().count() <= MAX_REASON && !text.chars().any(is_misleading),
+        "--reason takes one line of at most {MAX_REASON} characters"
+    );
     Ok(text.to_owned())
 }
 
-pub(super) fn pause(config: &Config, seconds: i64, reason: String) -> Result<ExitCode> {
+pub(super) fn pause(config: &Config, seconds: i64, why: &str) -> Result<ExitCode> {
+    let reason = reason(why)?;
     let (mut ledger, now) = open(config)?;
     // In whole seconds, as people say it.
     let until = Timestamp::default().plus_seconds(now.seconds() + seconds);
@@ -87,9 +71,10 @@ mod tests {
 
     #[test]
     fn a_pause_has_an_end_within_a_month() {
+        use super::super::line::seconds;
         assert_eq!(seconds("30m"), Ok(1_800));
         assert_eq!(seconds("2h"), Ok(7_200));
-        assert_eq!(seconds("30d"), Ok(LONGEST));
+        assert_eq!(seconds("30d"), Ok(30 * 24 * 3600));
         for wrong in ["", "2", "h", "-1h", "0m", "2w", "31d", "9999999999999999d", "ä"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
         }
@@ -97,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_reason_is_one_line_without_orders_to_a_terminal() {
-        assert_eq!(reason(" a fair ").as_deref(), Ok("a fair"));
+        assert_eq!(reason(" a fair ").unwrap(), "a fair");
         for wrong in ["", "  ", "a\nb", "a\u{1b}[2J", &"x".repeat(201)] {
             assert!(reason(wrong).is_err(), "{wrong:?}");
         }

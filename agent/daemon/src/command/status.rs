@@ -25,6 +25,8 @@ const ROWS: usize = 3;
 pub(super) struct Findings {
     /// The device's name, once a state has told it.
     pub(super) name: Option<String>,
+    /// When the device was reported lost, once it has its last order.
+    pub(super) lost: Option<Timestamp>,
     heard: Option<Timestamp>,
     silent: bool,
     /// The checks that fail or have no answer, each with its title.
@@ -50,6 +52,7 @@ impl Findings {
             .collect();
         Ok(Self {
             name: ledger.state()?.map(|state| state.bindings.name),
+            lost: ledger.last_order()?.map(|ordered| ordered.order.ordered),
             silent: heard.is_none_or(|heard| now.seconds() - heard.seconds() > HEARD_WITHIN),
             heard,
             checks,
@@ -57,9 +60,9 @@ impl Findings {
         })
     }
 
-    /// Whether every check passes or does not apply.
+    /// Whether every check passes or does not apply, and the device is not lost.
     pub(super) fn fine(&self) -> bool {
-        self.checks.is_empty()
+        self.checks.is_empty() && self.lost.is_none()
     }
 
     /// In one line, whether the server is heard.

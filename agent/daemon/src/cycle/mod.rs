@@ -5,6 +5,7 @@
 
 mod dry_run;
 mod hands;
+mod last_order;
 mod leases;
 mod make;
 mod outcomes;
@@ -33,6 +34,7 @@ use crate::ledger::{Ledger, Settlement};
 use crate::{facts, inventory, resource};
 
 pub(crate) use self::dry_run::DryRun;
+pub(crate) use self::last_order::Stage;
 pub(crate) use self::leases::LOOK;
 
 /// How often the trusted time is written down while nothing else happens.

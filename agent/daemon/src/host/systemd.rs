@@ -244,6 +244,12 @@ impl Systemd {
         Ok(())
     }
 
+    /// Turns the machine off at once: what runs is ended, and all file systems are unmounted.
+    pub(crate) async fn power_off(&mut self) -> Result<()> {
+        let bus = self.connection().await?;
+        call(&bus, MANAGER_PATH, MANAGER, "PowerOff", &()).await.map(drop)
+    }
+
     /// Ends all sessions of a user by logind, where there is one.
     pub(crate) async fn end_sessions(&mut self, uid: u32) -> Result<()> {
         let bus = self.connection().await?;

@@ -1,6 +1,8 @@
 //! The device's private key (ECDSA P-256). It never leaves the device.
 
-use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
+use rcgen::{
+    CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData, SigningKey,
+};
 use rustls::pki_types::PrivateKeyDer;
 use zeroize::Zeroizing;
 
@@ -32,6 +34,11 @@ impl DeviceKey {
     /// The public key as DER (`SubjectPublicKeyInfo`).
     pub(crate) fn public_key(&self) -> Vec<u8> {
         self.0.subject_public_key_info()
+    }
+
+    /// Signs a message: ECDSA P-256 with SHA-256, ASN.1.
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        self.0.sign(message)
     }
 
     pub(super) fn private_key(&self) -> PrivateKeyDer<'static> {

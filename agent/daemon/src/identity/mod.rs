@@ -131,6 +131,16 @@ impl Enrolled {
         self.chain.iter().take(without_root).cloned().collect()
     }
 
+    /// The device's own certificate, DER.
+    pub(crate) fn certificate(&self) -> &[u8] {
+        self.chain.first().map_or(&[], |own| own)
+    }
+
+    /// Signs a message with the key of the certificate.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        self.key.sign(message)
+    }
+
     /// The key in the form TLS takes it.
     pub(crate) fn private_key(&self) -> PrivateKeyDer<'static> {
         self.key.private_key()

@@ -11,6 +11,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use muster_proto::returning::{EXPORTED, LABEL};
 use muster_proto::wire;
 use muster_proto::wire::device_client::DeviceClient;
 use muster_proto::wire::enrollment_client::EnrollmentClient;
@@ -98,6 +99,11 @@ impl Target {
             .await
             .map_err(slow)?
             .map_err(|source| Trouble::Tls { server: self.server.clone(), source })?;
+        let exported = tls
+            .get_ref()
+            .1
+            .export_keying_material([0; EXPORTED], LABEL, None)
+            .map_err(|error| Trouble::Identity(Box::new(error)))?;
         let (send, driver) = Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
@@ -115,7 +121,7 @@ impl Target {
             .path_and_query("/")
             .build()
             .map_err(|_| Trouble::Protocol("the server's address can't be a URI"))?;
-        Ok(Connection { send, origin, _driver: Arc::new(EndOnDrop(driver)) })
+        Ok(Connection { send, origin, exported, _driver: Arc::new(EndOnDrop(driver)) })
     }
 
     async fn reach(&self) -> Result<TcpStream, Trouble> {
@@ -146,6 +152,7 @@ fn prepare(tcp: &TcpStream) -> std::io::Result<()> {
 pub(super) struct Connection {
     send: SendRequest<Body>,
     origin: http::Uri,
+    exported: [u8; EXPORTED],
     _driver: Arc<EndOnDrop>,
 }
 
@@ -158,6 +165,11 @@ impl Drop for EndOnDrop {
 }
 
 impl Connection {
+    /// Keying material that only the two ends of this connection have.
+    pub(super) fn exported(&self) -> &[u8; EXPORTED] {
+        &self.exported
+    }
+
     pub(super) fn enrollment(&self) -> EnrollmentClient<Self> {
         EnrollmentClient::with_origin(self.clone(), self.origin.clone())
             .max_decoding_message_size(wire::MAX_MESSAGE)

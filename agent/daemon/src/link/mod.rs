@@ -5,6 +5,7 @@
 
 mod backoff;
 mod connect;
+mod returning;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use muster_proto::{Digest, Generation, Timestamp, wire};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
+use crate::clock::Clock;
 use crate::cycle::DryRun;
 use crate::identity::time::CertificateTime;
 use crate::identity::{Enrolled, Folder};
@@ -45,6 +48,11 @@ pub(crate) enum FromServer {
     },
     /// What would this device do? It is planned and answered, and nothing else.
     DryRun(DryRun),
+    /// The server has taken the receipt for the last order, or takes nothing any more.
+    ReceiptTaken {
+        /// The order was taken back meanwhile.
+        taken_back: bool,
+    },
     /// Documents that were asked for, each proven to have its digest.
     Documents(Vec<(Digest, Vec<u8>)>),
     /// A report was made durable up to this sequence.
@@ -65,6 +73,8 @@ pub(crate) enum ToServer {
     Fetch(Vec<Digest>),
     /// Send a report. A newer one replaces one that is not under way yet.
     Report(wire::ReportRequest),
+    /// Send the receipt for the last order, before anything else. It is kept until it is taken.
+    Receipt(wire::ReceiptRequest),
     /// Answer a dry run.
     Answer(wire::AnswerRequest),
     /// The newest generation accepted, said when following begins.
@@ -79,16 +89,17 @@ pub(crate) async fn run(
     mut enrolled: Enrolled,
     folder: PathBuf,
     mark: Timestamp,
-    orders: mpsc::Receiver<ToServer>,
-    news: mpsc::Sender<FromServer>,
+    channels: Channels,
 ) -> Result<()> {
     let time = CertificateTime::starting_at(mark);
     let folder = Folder::open(&folder)?;
-    let mut owner = Owner { orders, news, following: Generation(0) };
+    let boot = Clock::start(None).boot_id();
+    let mut owner = Owner { channels, following: Generation(0), receipt: None, boot };
     let mut backoff = Backoff::default();
     loop {
         match session::run(&enrolled, &folder, &time, &mut owner, &mut backoff).await {
             Ok(session::End::Renewed(renewed)) => enrolled = *renewed,
+            Ok(session::End::ReceiptDue) => {}
             Ok(session::End::OwnerGone) => return Ok(()),
             Err(trouble) => {
                 backoff.say(&trouble);
@@ -100,11 +111,23 @@ pub(crate) async fn run(
     }
 }
 
-/// The ends of the channels to the owner of the ledger.
+/// The link's ends of the channels to the owner of the ledger.
+pub(crate) struct Channels {
+    /// What the owner asks for.
+    pub(crate) orders: mpsc::Receiver<ToServer>,
+    /// What comes for it.
+    pub(crate) news: mpsc::Sender<FromServer>,
+    /// Last orders, as their exact bytes: beside the news, since they wait behind nothing that the owner is busy with.
+    pub(crate) last_orders: mpsc::Sender<Vec<u8>>,
+}
+
+/// The owner of the ledger, and what it wants said when a connection is made.
 struct Owner {
-    orders: mpsc::Receiver<ToServer>,
-    news: mpsc::Sender<FromServer>,
+    channels: Channels,
     following: Generation,
+    receipt: Option<wire::ReceiptRequest>,
+    /// The running kernel.
+    boot: Uuid,
 }
 
 impl Owner {
@@ -115,10 +138,10 @@ impl Owner {
         loop {
             tokio::select! {
                 done = &mut future => return Some(done),
-                order = self.orders.recv() => {
-                    if let ToServer::Following(generation) = order? {
-                        self.following = generation;
-                    }
+                order = self.channels.orders.recv() => match order? {
+                    ToServer::Following(generation) => self.following = generation,
+                    ToServer::Receipt(receipt) => self.receipt = Some(receipt),
+                    ToServer::Fetch(_) | ToServer::Report(_) | ToServer::Answer(_) => {}
                 }
             }
         }

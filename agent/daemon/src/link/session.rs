@@ -13,7 +13,7 @@ use muster_proto::{Digest, Timestamp, wire};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connect::{Connection, Target};
-use super::{Backoff, FromServer, Owner, ToServer, Trouble};
+use super::{Backoff, FromServer, Owner, ToServer, Trouble, returning};
 use crate::cycle::DryRun;
 use crate::identity::time::CertificateTime;
 use crate::identity::{Enrolled, Folder};
@@ -47,6 +47,8 @@ pub(crate) async fn enroll(
 pub(super) enum End {
     /// The certificate was renewed; the next connection shows it.
     Renewed(Box<Enrolled>),
+    /// A receipt is to be sent, with which the next connection begins.
+    ReceiptDue,
     /// The owner of the ledger is gone.
     OwnerGone,
 }
@@ -60,17 +62,35 @@ pub(super) async fn run(
     backoff: &mut Backoff,
 ) -> Result<End, Trouble> {
     if time.now() >= enrolled.not_after {
-        return Err(Trouble::Ended(enrolled.not_after));
+        let back = returning::come_back(enrolled, folder, time);
+        let Some(back) = owner.dropping_orders(back).await else { return Ok(End::OwnerGone) };
+        let renewed = back?;
+        tracing::info!(not_after = %renewed.not_after, "this device came back after its certificate had ended");
+        return Ok(End::Renewed(Box::new(renewed)));
     }
     let target = Target::as_device(enrolled, time)?;
     let Some(connected) = owner.dropping_orders(target.connect()).await else { return Ok(End::OwnerGone) };
     let device = connected?.device();
+    if let Some(receipt) = owner.receipt.clone() {
+        let Some(sent) = owner.dropping_orders(send_receipt(device.clone(), receipt)).await else {
+            return Ok(End::OwnerGone);
+        };
+        let taken_back = sent?;
+        owner.receipt = None;
+        let news = owner.channels.news.clone();
+        let told = owner.dropping_orders(news.send(FromServer::ReceiptTaken { taken_back })).await;
+        if told.is_none_or(|told| told.is_err()) {
+            return Ok(End::OwnerGone);
+        }
+    }
     let follow = wire::FollowRequest {
         generation: owner.following.0,
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         composition: muster_proto::COMPOSITION_VERSION,
         kinds: muster_proto::resource::KINDS.iter().map(|kind| (*kind).to_owned()).collect(),
         dry_runs: true,
+        boot: owner.boot.to_string(),
+        last_orders: true,
     };
     let mut follower = device.clone();
     let following = in_time(async { Ok(follower.follow(follow).await?.into_inner()) });
@@ -126,7 +146,7 @@ type Call = Pin<Box<dyn Future<Output = Result<Answer, Trouble>> + Send>>;
 impl Session<'_> {
     async fn follow(mut self, mut notices: tonic::Streaming<wire::Notice>) -> Result<End, Trouble> {
         let mut call: Option<Call> = None;
-        let news = self.owner.news.clone();
+        let news = self.owner.channels.news.clone();
         let mut silent_at = Instant::now() + SILENCE;
         loop {
             if call.is_none() {
@@ -152,7 +172,11 @@ impl Session<'_> {
                         return Ok(End::Renewed(renewed));
                     }
                 }
-                order = self.owner.orders.recv() => match order {
+                order = self.owner.channels.orders.recv() => match order {
+                    Some(ToServer::Receipt(receipt)) => {
+                        self.owner.receipt = Some(receipt);
+                        return Ok(End::ReceiptDue);
+                    }
                     Some(order) => self.take_order(order),
                     None => return Ok(End::OwnerGone),
                 },
@@ -211,6 +235,10 @@ impl Session<'_> {
                 self.news.retain(|news| !matches!(news, FromServer::DryRun(_)));
                 self.news.push_back(FromServer::DryRun(DryRun::received(asked)));
             }
+            Some(notice::Notice::LastOrder(last)) => {
+                // One that waits there is the same one.
+                self.owner.channels.last_orders.try_send(last.order.into()).ok();
+            }
             // A notice of a kind that this agent does not know still vouches for the time.
             Some(notice::Notice::Quiet(_)) | None => {
                 self.news.retain(|news| !matches!(news, FromServer::Quiet { .. }));
@@ -226,6 +254,7 @@ impl Session<'_> {
             ToServer::Fetch(digests) => self.fetch.extend(digests),
             ToServer::Report(report) => self.report = Some(report),
             ToServer::Answer(answer) => self.answer = Some(answer),
+            ToServer::Receipt(receipt) => self.owner.receipt = Some(receipt),
         }
     }
 
@@ -278,7 +307,7 @@ async fn under_way(call: &mut Option<Call>) -> Result<Answer, Trouble> {
     }
 }
 
-async fn in_time<T>(call: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+pub(super) async fn in_time<T>(call: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
     timeout(CALL, call).await.unwrap_or(Err(Trouble::Silent))
 }
 
@@ -306,6 +335,22 @@ async fn send_report(
     let server_time = Timestamp::from_micros(response.server_time);
     let wire::ReportResponse { acknowledged: sequence, restored, .. } = response;
     Ok(Answer::Acknowledged { report, sequence, server_time, restored })
+}
+
+/// Sends the receipt for the last order; whether the order was taken back. A server that refuses this device by now, and
+/// has proven to be the right one, takes nothing from it any more: to it there is nothing left to say.
+async fn send_receipt(
+    mut device: DeviceClient<Connection>,
+    receipt: wire::ReceiptRequest,
+) -> Result<bool, Trouble> {
+    let call = async {
+        match device.receipt(receipt).await {
+            Ok(answer) => Ok(answer.into_inner().taken_back),
+            Err(status) if status.code() == tonic::Code::PermissionDenied => Ok(false),
+            Err(status) => Err(status.into()),
+        }
+    };
+    in_time(call).await
 }
 
 async fn send_answer(

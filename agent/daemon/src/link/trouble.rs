@@ -40,9 +40,15 @@ pub(crate) enum Trouble {
     },
     /// This device's own certificate ended.
     #[error(
-        "this device's certificate ended at {0}: an admin allows muster device allow-reenroll, then enroll it again"
+        "this device's certificate ended at {at} and the server does not take it back: {why}; an admin finds the reason \
+         with muster audit, and lets it back with muster device allow-reenroll"
     )]
-    Ended(Timestamp),
+    Ended {
+        /// When.
+        at: Timestamp,
+        /// The server's words, with the reference to its audit.
+        why: String,
+    },
     /// The server says no. Its reason is in its audit, under the reference.
     #[error("the server refused: {0}; an admin finds the reason with muster audit")]
     Refused(String),

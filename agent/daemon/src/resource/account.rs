@@ -17,6 +17,10 @@ use crate::host::accounts::{Accounts, Password, Shadow, User};
 use crate::host::processes;
 use crate::host::run::Work;
 
+mod lock;
+
+pub(crate) use lock::{Locked, lock};
+
 /// The day that locks: the first one of 1970, which every tool takes for the past.
 const EXPIRED: &str = "1";
 /// Without look-alikes: 16 of these 31 are 79 bits.

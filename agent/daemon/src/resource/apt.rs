@@ -182,10 +182,15 @@ async fn apt_get(host: &mut Host, arguments: &[&str]) -> Result<Ran> {
     host.run(Work::Packages, &argv, None).await.context("is this a system with apt?")
 }
 
-/// apt's own errors, or the end of what it said where it named none.
+/// apt's own errors, or the end of what it said where it named none. What is wrong with a signature is a warning of apt,
+/// behind which it calls the repository "not signed".
 fn reason(ran: &Ran) -> String {
-    let errors: Vec<&str> = ran.said.lines().filter_map(|line| line.strip_prefix("E: ")).collect();
-    if errors.is_empty() { ran.said.clone() } else { format!("apt says: {}", errors.join("; ")) }
+    let said = |prefix: &'static str| ran.said.lines().filter_map(move |line| line.strip_prefix(prefix));
+    let errors: Vec<&str> = said("E: ").collect();
+    let unsigned = errors.iter().any(|error| error.contains("is not signed"));
+    let signatures = said("W: ").filter(|warning| unsigned && warning.starts_with("GPG error"));
+    let lines: Vec<&str> = signatures.chain(errors.iter().copied()).collect();
+    if lines.is_empty() { ran.said.clone() } else { format!("apt says: {}", lines.join("; ")) }
 }
 
 #[cfg(test)]
@@ -211,6 +216,20 @@ mod tests {
         let simulation = Simulation::parse("Inst curl [7.88-2] (7.88-1 Debian:12 [amd64])\n");
         assert!(simulation.objection().unwrap().contains("never downgrades"));
         assert_eq!(Simulation::parse("Inst curl [7.88-1] (7.88-2 D [amd64])\n").objection(), None);
+    }
+
+    #[test]
+    fn a_repository_signed_by_another_key_is_not_just_called_unsigned() {
+        let said = "W: GPG error: http://deb stable InRelease: The following signatures couldn't be verified because \
+                    the public key is not available: NO_PUBKEY 1234\n\
+                    E: The repository 'http://deb stable InRelease' is not signed.\n";
+        let ran = |said: &str| Ran { success: false, stdout: String::new(), said: said.to_owned() };
+        let told = reason(&ran(said));
+        assert!(
+            told.starts_with("apt says: GPG error: ") && told.contains("NO_PUBKEY 1234; The rep"),
+            "{told}"
+        );
+        assert_eq!(reason(&ran("W: GPG error: old\nE: no space\n")), "apt says: no space");
     }
 
     #[test]

@@ -30,7 +30,7 @@ mod repository;
 mod service;
 mod sudo;
 
-pub(crate) use account::{is_password_note, password_is_safe};
+pub(crate) use account::{Locked, is_password_note, lock, password_is_safe};
 pub(crate) use leftover::remove_leftovers;
 
 /// The most that is kept of a file's former content.

@@ -5,25 +5,32 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use muster_proto::rest::{AssignmentResult, Device, NewAssignment, Replaced};
+use muster_proto::rest::{
+    AssignmentResult, ConflictView, Device, FleetPlan, NewAssignment, NewRollout, Replaced, RolloutView,
+    StepSize,
+};
 use muster_proto::state::Mode;
 
 use super::profile::reference;
+use super::rollout;
 use crate::api::Api;
 use crate::failure::{Ending, Failure};
-use crate::output::count;
+use crate::output::{Output, count};
 use crate::span::span;
 use crate::{output, terminal};
+
+mod plan;
 
 /// Between two looks at the devices while waiting.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Assign a profile revision to a device, a label or everyone
 ///
-/// Takes the place of an assignment of the same profile to the same target; parameters that are not named are kept.
+/// Takes the place of an assignment of the same profile to the same target; parameters that are not named are kept. Without --yes
+/// the devices are asked what they would do, and nothing is done before you agreed.
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  muster assign base@3 --to label:laptop --param ntp=ntp.corp.example\n  muster assign base --to everyone --mode audit --yes --wait 5m"
+    after_help = "Example:\n  muster assign base@3 --to label:laptop --param ntp=ntp.corp.example\n  muster assign base --to everyone --mode audit --yes --wait 5m\n  muster assign base@4 --to label:laptop --rollout --canary 2 --then 10% --then 50% --soak 30m"
 )]
 pub(crate) struct Assign {
     /// The profile and its revision as base@3; base alone pins the newest
@@ -40,12 +47,29 @@ pub(crate) struct Assign {
     /// The higher one wins where two profiles claim the same resource
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     precedence: i32,
+    /// Reach the devices step by step: a canary, then a tenth, then all; stops at the first failure
+    #[arg(long)]
+    rollout: bool,
+    /// How many devices come first, as a number or a share such as 5%
+    #[arg(long, value_name = "SIZE", default_value = "1", requires = "rollout")]
+    canary: StepSize,
+    /// How many have it after the next step, those before included; may be given several times
+    #[arg(long, value_name = "SIZE", default_value = "10%", requires = "rollout")]
+    then: Vec<StepSize>,
+    /// How long all is to be well before the next step
+    #[arg(long, value_name = "TIME", default_value = "10m", requires = "rollout", value_parser = span)]
+    soak: Duration,
+    /// Only say what the devices would do; exits with 2 when there are changes
+    #[arg(long, conflicts_with_all = ["rollout", "yes", "wait"])]
+    dry_run: bool,
     /// Do not ask
     #[arg(long)]
     yes: bool,
     /// Wait until the devices have converged, at most this long
     #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "10m", value_parser = span)]
     wait: Option<Duration>,
+    #[command(flatten)]
+    output: Output,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -68,35 +92,75 @@ impl Assign {
             },
             params: self.params.iter().cloned().collect::<BTreeMap<_, _>>(),
         };
-        let preview: AssignmentResult = api.post("/assignments?dry_run=true", &asked).await?;
-        refuse_conflicts(&preview)?;
-        for warning in &preview.warnings {
-            output::note(format!("warning: {warning}"));
+        if self.dry_run {
+            return self.say(&plan::ask(api, &asked).await?);
         }
+        let preview: AssignmentResult = api.post("/assignments?dry_run=true", &asked).await?;
+        refuse_conflicts(&preview.conflicts)?;
+        preview.warnings.iter().for_each(|warning| output::note(format!("warning: {warning}")));
         let summary = summary(&preview);
         if !self.yes {
-            if !terminal::present() {
-                return Err(Failure::new(format!("{summary}. Nobody is at the terminal to confirm"))
-                    .next("add --yes"));
-            }
-            if !terminal::confirm(&format!("{}. Apply?", output::escape(&summary)))? {
-                return Err(Failure::new("nothing was assigned"));
-            }
+            // What was shown is what is assigned, also when a newer revision was saved meanwhile.
+            asked.revision = Some(confirm(api, &asked, &summary).await?);
         }
-        // What was shown is what is assigned, also when a newer revision was saved meanwhile.
-        asked.revision = asked.revision.or(preview.assignment.as_ref().map(|a| a.revision));
-        let done: AssignmentResult = api.post("/assignments?dry_run=false", &asked).await?;
-        refuse_conflicts(&done)?;
-        if let Some(assignment) = &done.assignment {
-            output::line(format!(
-                "{}@{} is assigned to {} ({})",
-                assignment.profile, assignment.revision, assignment.target, summary
-            ))?;
-        }
+        if self.rollout { self.roll_out(api, asked).await } else { self.assign(api, &asked, &summary).await }
+    }
+
+    async fn assign(&self, api: &Api, asked: &NewAssignment, summary: &str) -> Result<Ending, Failure> {
+        let done: AssignmentResult = api.post("/assignments?dry_run=false", asked).await?;
+        refuse_conflicts(&done.conflicts)?;
+        self.output.one(&done, |done| match &done.assignment {
+            Some(assignment) => output::line(format!(
+                "{}@{} is assigned to {} ({summary})",
+                assignment.profile, assignment.revision, assignment.target
+            )),
+            None => Ok(()),
+        })?;
         match self.wait {
             Some(limit) => wait(api, &done.devices, limit).await,
             None => Ok(Ending::Fine),
         }
+    }
+
+    async fn roll_out(self, api: &Api, assignment: NewAssignment) -> Result<Ending, Failure> {
+        let steps = Some([vec![self.canary], self.then].concat());
+        let asked = NewRollout { assignment, steps, soak: Some(self.soak.as_secs()) };
+        let started: RolloutView = api.post("/rollouts", &asked).await?;
+        self.output.one(&started, |started| {
+            output::line(format!("{} ({})", rollout::sentence(started), rollout::course(started)))
+        })?;
+        match self.wait {
+            Some(limit) => rollout::wait(api, &started.id, limit).await,
+            None => Ok(Ending::Fine),
+        }
+    }
+
+    /// Says what the devices would do, and nothing else.
+    fn say(&self, plan: &FleetPlan) -> Result<Ending, Failure> {
+        plan.warnings.iter().for_each(|warning| output::note(format!("warning: {warning}")));
+        self.output.one(plan, |plan| {
+            plan::lines(plan).iter().try_for_each(output::line)?;
+            output::line(format!("{}.", plan::sentence(plan)))
+        })?;
+        refuse_conflicts(&plan.conflicts)?;
+        Ok(if plan::changes(plan) { Ending::Changes } else { Ending::Fine })
+    }
+}
+
+/// Shows what the devices would do, and asks whether they shall; gives the revision that was shown.
+async fn confirm(api: &Api, asked: &NewAssignment, summary: &str) -> Result<u32, Failure> {
+    if !terminal::present() {
+        return Err(
+            Failure::new(format!("{summary}. Nobody is at the terminal to confirm")).next("add --yes")
+        );
+    }
+    let plan = plan::ask(api, asked).await?;
+    refuse_conflicts(&plan.conflicts)?;
+    plan::lines(&plan).iter().for_each(output::note);
+    if terminal::confirm(&format!("{}. Apply?", output::escape(&plan::sentence(&plan))))? {
+        Ok(plan.revision)
+    } else {
+        Err(Failure::new("nothing was assigned"))
     }
 }
 
@@ -126,8 +190,8 @@ fn replaces(replaced: &Replaced) -> String {
     format!("; replaces {}{detail}", replaced.revision)
 }
 
-fn refuse_conflicts(result: &AssignmentResult) -> Result<(), Failure> {
-    for conflict in &result.conflicts {
+fn refuse_conflicts(conflicts: &[ConflictView]) -> Result<(), Failure> {
+    for conflict in conflicts {
         output::note(format!(
             "conflict: {} is claimed by {} with equal precedence, on {}",
             conflict.resource,
@@ -135,7 +199,7 @@ fn refuse_conflicts(result: &AssignmentResult) -> Result<(), Failure> {
             conflict.devices.join(", ")
         ));
     }
-    if result.conflicts.is_empty() {
+    if conflicts.is_empty() {
         return Ok(());
     }
     Err(Failure::new("nothing was assigned: profiles contradict each other")

@@ -8,11 +8,12 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use muster_proto::report::Pause;
 use muster_proto::rest::{
-    AllowReenroll, Approve, Device as View, DeviceDetail, DevicePatch, DeviceState, Import, RevealedPassword,
+    AllowReenroll, Approve, Device as View, DeviceDetail, DevicePatch, Import, RevealedPassword,
 };
 use muster_proto::when::Facts;
 use reqwest::Method;
 
+use super::lost::{self, Lost};
 use super::{removal, why};
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
@@ -29,6 +30,7 @@ pub(crate) enum Device {
     Import(ImportArgs),
     Approve(ApproveArgs),
     Revoke(Revoke),
+    Lost(Lost),
     AllowReenroll(AllowReenrollArgs),
     Label(Label),
     Owner(owner::Owner),
@@ -45,7 +47,7 @@ pub(crate) struct List {
     #[arg(long)]
     label: Option<String>,
     /// Only devices in this state
-    #[arg(long, value_parser = ["registered", "pending", "enrolled", "ready", "revoked"])]
+    #[arg(long, value_parser = ["registered", "pending", "enrolled", "ready", "held", "lost", "revoked"])]
     state: Option<String>,
     /// Only devices of this compliance
     #[arg(long, value_parser = ["compliant", "failing", "unknown", "stale", "unmanaged"])]
@@ -104,9 +106,9 @@ pub(crate) struct Revoke {
     yes: bool,
 }
 
-/// Let one new key enroll as a device that was reinstalled; its record stays
+/// Let one new key enroll as a device that was reinstalled, lost and found, or held; its record stays
 ///
-/// Owner, labels, assignments and history are kept. The certificates it had are revoked when the new key is in. A device
+/// A device whose certificate ended too long ago comes back by itself while this holds. Owner, labels, assignments and history are kept. The certificates it had are revoked when the new key is in. A device
 /// with an owner still needs a token bound to its serial, or an approval.
 #[derive(Args)]
 #[command(
@@ -152,6 +154,7 @@ impl Device {
             Self::Import(command) => command.run(api).await,
             Self::Approve(command) => command.run(api).await,
             Self::Revoke(command) => command.run(api).await,
+            Self::Lost(command) => command.run(api).await,
             Self::AllowReenroll(command) => command.run(api).await,
             Self::Label(command) => command.run(api).await,
             Self::Owner(command) => command.run(api).await,
@@ -204,9 +207,9 @@ pub(crate) fn list(output: &Output, devices: &[View]) -> Result<(), Failure> {
     })
 }
 
-/// How it complies; nothing for a revoked device, which nobody hears of any more.
+/// How it complies; nothing for a lost or revoked device, which nobody hears of any more.
 fn compliance(device: &View) -> String {
-    if device.state == DeviceState::Revoked { String::new() } else { word(&device.compliance) }
+    if device.state.is_out() { String::new() } else { word(&device.compliance) }
 }
 
 impl Show {
@@ -257,6 +260,9 @@ fn show(detail: &DeviceDetail) -> Result<(), Failure> {
     }
     if let Some(until) = detail.reenroll_until {
         output::line(format!("one new key may enroll as it until {until}"))?;
+    }
+    if let Some(lost) = &detail.lost {
+        lost::print(lost)?;
     }
     for account in &detail.passwords {
         output::line(format!(

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use muster_proto::Digest;
-use muster_proto::rest::{self, CreatedApiToken, NewApiToken, Session};
+use muster_proto::rest::{self, CODE_NEEDED, CreatedApiToken, NewLogin, Session};
 use serde::Serialize;
 
 use crate::api::Api;
@@ -32,7 +32,7 @@ pub(crate) struct Login {
 /// How the password and the server's fingerprint are given.
 #[derive(Args)]
 pub(crate) struct Trust {
-    /// Read the password from standard input
+    /// Read the password from standard input, and a code when one is needed, a line each
     #[arg(long)]
     password_stdin: bool,
     /// The fingerprint that the server must show, as `muster-server setup` printed it
@@ -50,7 +50,14 @@ impl Login {
             None => return Err(Failure::new("no login name given").next("give one with --name")),
         };
         let password = self.trust.password("Password: ")?;
-        enter(&address, fingerprint, "/session", &rest::Login { name, password }).await
+        let mut login = rest::Login { name, password, code: None };
+        match enter(&address, fingerprint, "/session", &login).await {
+            Err(failure) if failure.is_of(CODE_NEEDED) => {
+                login.code = Some(self.trust.password("Code: ")?);
+                enter(&address, fingerprint, "/session", &login).await
+            }
+            ended => ended,
+        }
     }
 }
 
@@ -99,8 +106,7 @@ pub(crate) async fn enter(
     let mut api = Api::anonymous(&address.url(), fingerprint)?;
     let session: Session = api.open_session(path, request).await?;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let wanted = NewApiToken { name: format!("{} on {host}", session.name), role: session.role, days: None };
-    let created: CreatedApiToken = api.post("/api-tokens", &wanted).await?;
+    let created: CreatedApiToken = api.post("/session/token", &NewLogin { host }).await?;
     api.delete("/session").await?;
     let mut contexts = Contexts::load()?;
     let context =

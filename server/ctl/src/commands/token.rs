@@ -19,7 +19,7 @@ pub(crate) enum Token {
 /// Make a token and print the join file with it; the secret is shown once
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  muster token create --label laptop --uses 10 --expires 7d > join.toml\n  muster token create --print cloud-init > user-data"
+    after_help = "Example:\n  muster token create --label laptop --uses 10 --expires 7d > join.toml\n  muster token create --serial PF3ABC12 --print shell > lap-ada.sh\n  muster token create --print cloud-init > user-data"
 )]
 pub(crate) struct Create {
     /// A label that its devices get; may be given several times
@@ -37,7 +37,7 @@ pub(crate) struct Create {
     /// What becomes of serials that are not registered
     #[arg(long, value_enum, default_value_t = Policy::Pending)]
     unknown: Policy,
-    /// What to print: the join file, or a snippet that puts it on the device
+    /// What to print: the join file, or what installs the agent with it
     #[arg(long, value_enum, default_value_t = Print::Toml)]
     print: Print,
 }
@@ -54,9 +54,13 @@ enum Policy {
 enum Print {
     /// /etc/muster/join.toml itself
     Toml,
-    /// User data for cloud-init
+    /// A script for a machine that runs
+    Shell,
+    /// User data for cloud-init, which installs the agent too
     CloudInit,
-    /// Lines for Ubuntu's autoinstall
+    /// Lines for the preseed file of Debian's installer
+    Preseed,
+    /// An autoinstall file for Ubuntu's installer
     Autoinstall,
 }
 
@@ -106,8 +110,10 @@ impl Create {
         let created: CreatedToken = api.post("/tokens", &asked).await?;
         output::raw(&match self.print {
             Print::Toml => created.join_file,
-            Print::CloudInit => cloud_init(&created.join_file),
-            Print::Autoinstall => autoinstall(&created.join_file),
+            Print::Shell => created.snippets.shell,
+            Print::CloudInit => created.snippets.cloud_init,
+            Print::Preseed => created.snippets.preseed,
+            Print::Autoinstall => created.snippets.autoinstall,
         })?;
         output::note(format!(
             "Token {}: {} left, until {}. The secret is shown this once.",
@@ -137,26 +143,6 @@ impl List {
     }
 }
 
-/// User data that writes the join file; the agent enrolls as soon as it is there.
-fn cloud_init(join_file: &str) -> String {
-    format!(
-        "#cloud-config\nwrite_files:\n  - path: /etc/muster/join.toml\n    permissions: \"0600\"\n    content: |\n{}",
-        indented(join_file, 6)
-    )
-}
-
-/// The same inside an autoinstall file, which hands user data to the installed system.
-fn autoinstall(join_file: &str) -> String {
-    format!(
-        "#cloud-config\nautoinstall:\n  version: 1\n  user-data:\n    write_files:\n      - path: /etc/muster/join.toml\n        permissions: \"0600\"\n        content: |\n{}",
-        indented(join_file, 10)
-    )
-}
-
-fn indented(text: &str, by: usize) -> String {
-    text.lines().map(|line| format!("{:by$}{line}\n", "")).collect()
-}
-
 /// Reads `12h` or `7d` as hours.
 fn hours(text: &str) -> Result<u32, String> {
     let wrong = || "write it as hours or days, such as 12h or 7d".to_owned();
@@ -181,14 +167,5 @@ mod tests {
         for wrong in ["", "7", "0d", "d", "7w", "-1h", "7é"] {
             assert!(hours(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn snippets_carry_the_join_file_whole() {
-        let join_file = "server = \"m:8440\"\ntoken = \"x\"\n";
-        let document = |text: &str| muster_proto::yaml::Source::read(text).unwrap().value;
-        assert_eq!(document(&cloud_init(join_file))["write_files"][0]["content"], join_file);
-        let nested = document(&autoinstall(join_file));
-        assert_eq!(nested["autoinstall"]["user-data"]["write_files"][0]["content"], join_file);
     }
 }

@@ -70,17 +70,22 @@ fn causes(detail: &DeviceDetail) -> Result<(), Failure> {
         output::line(pause(&detail.device.name, paused))?;
     }
     let device = &detail.device;
+    // They are true whether or not the device complies.
+    let (grave, causes): (Vec<&Cause>, Vec<&Cause>) = detail.causes.iter().partition(|cause| is_grave(cause));
+    grave.into_iter().try_for_each(chain)?;
     match device.state {
-        DeviceState::Revoked if detail.causes.is_empty() => {
+        DeviceState::Held => return Ok(()),
+        DeviceState::Lost | DeviceState::Revoked if causes.is_empty() => {
             return output::line(format!(
-                "{} is revoked: nothing it says is accepted any more.",
-                device.name
+                "{} is {}: nothing it says is accepted any more.",
+                device.name,
+                word(&device.state)
             ));
         }
         DeviceState::Registered => return never_seen(detail),
         _ => {}
     }
-    if detail.causes.is_empty() {
+    if causes.is_empty() {
         let sentence = match device.compliance {
             Compliance::Compliant => "is compliant",
             Compliance::Unmanaged => {
@@ -91,7 +96,12 @@ fn causes(detail: &DeviceDetail) -> Result<(), Failure> {
         return output::line(format!("{} {sentence}.", device.name));
     }
     output::line(format!("{} is {} because:", device.name, word(&device.compliance)))?;
-    detail.causes.iter().try_for_each(chain)
+    causes.into_iter().try_for_each(chain)
+}
+
+/// Whether it is about who has the device's identity rather than about how it complies.
+fn is_grave(cause: &Cause) -> bool {
+    matches!(cause.kind.as_str(), "lost" | "held" | "old_certificate" | "late_return")
 }
 
 /// A cause, with the chain to who asked for it and what to do.

@@ -1,29 +1,22 @@
-//! Who administers: the first admin, logins, sessions and API tokens.
+//! Who logs in: by a one-time link, or with a name, a password and where it is on a code; and the session that begins.
 
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use muster_policy::rights::{AdminRight, Identity, ViewRight};
-use muster_proto::Timestamp;
-use muster_proto::rest::{ApiToken, CreatedApiToken, Login, NewApiToken, Role, Setup};
-use muster_store::admin::AdminRow;
+use muster_policy::password::Factor;
+use muster_policy::rights::{AdminRight, Identity};
+use muster_proto::rest::{Login, Role, Setup};
+use muster_proto::{Digest, Timestamp};
+use muster_store::admin::{self, AdminRow};
 use muster_store::session::SessionRow;
 use muster_store::{StoreError, Tx};
 use serde_json::json;
 
 use super::audit::{self, Act};
-use super::{App, AppError, secret};
+use super::{App, AppError, code, hash, secret};
 
 const HOUR: i64 = 3_600;
-/// How long a setup link can be used.
-const LINK_SECONDS: i64 = HOUR;
+/// How long a link to choose a password can be used.
+pub(super) const LINK_SECONDS: i64 = HOUR;
 /// A session ends after a working day.
 const SESSION_SECONDS: i64 = 12 * HOUR;
-/// Days of an API token that does not say, and the most it may say.
-const TOKEN_DAYS: u32 = 90;
-const MAX_TOKEN_DAYS: u32 = 366;
-/// NIST SP 800-63B asks for length, not for kinds of characters; the upper bound keeps hashing cheap.
-const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 12..=256;
 
 /// A session, found by its secret or just begun.
 #[derive(Clone)]
@@ -38,6 +31,15 @@ pub(crate) struct SessionInfo {
     pub(crate) csrf: String,
     /// When it ends.
     pub(crate) expires: Timestamp,
+}
+
+/// Whose link it is.
+#[derive(Clone, PartialEq, Eq)]
+enum Link {
+    /// The first admin's.
+    First,
+    /// That of an admin who is there already.
+    Of(String),
 }
 
 /// A session just begun, with the secret that goes into the cookie.
@@ -55,13 +57,13 @@ impl App {
         let (at, actor) = (self.now(), right.actor().to_owned());
         self.store()
             .write(move |tx| {
-                if muster_store::admin::count(tx)? > 0 {
+                if admin::count(tx)? > 0 {
                     return Err(AppError::Taken("there is an admin already: log in as them".to_owned()));
                 }
                 let link = secret::secret("");
-                muster_store::admin::clear_setup_links(tx)?;
+                admin::clear_setup_links(tx)?;
                 let expires = at.plus_seconds(LINK_SECONDS);
-                muster_store::admin::insert_setup_link(tx, secret::digest(&link), at, expires)?;
+                admin::insert_setup_link(tx, secret::digest(&link), at, expires)?;
                 let act = Act { at, actor: &actor, action: "setup.link" };
                 audit::write(tx, act, "server", json!({"expires": expires}))?;
                 Ok(link)
@@ -69,60 +71,93 @@ impl App {
             .await
     }
 
-    /// Makes the first admin by the setup link, and logs them in.
+    /// Lets an admin choose a password by a one-time link, and logs them in: the first admin, who is made by it, or the one
+    /// whom the link was made for.
     pub(crate) async fn set_up(&self, request: Setup) -> Result<NewSession, AppError> {
         check_name(&request.name)?;
-        if !PASSWORD_LENGTH.contains(&request.password.chars().count()) {
-            return Err(AppError::Invalid(format!(
-                "password: expected {} to {} characters",
-                PASSWORD_LENGTH.start(),
-                PASSWORD_LENGTH.end()
-            )));
-        }
         // A stranger without a link does not get to spend the server's time on hashing.
-        let (now, link) = (self.now(), secret::digest(&request.link));
-        let valid = self.store().read(move |tx| muster_store::admin::has_setup_link(tx, link, now)).await?;
-        if !valid {
-            return Err(AppError::Unauthenticated);
+        let (now, link, name) = (self.now(), secret::digest(&request.link), request.name);
+        let link_of = self.store().read(move |tx| find_link(tx, link, now)).await?;
+        let link_of = link_of.ok_or(AppError::Unauthenticated)?;
+        if let Link::Of(of) = &link_of
+            && *of != name
+        {
+            return Err(AppError::Invalid(format!("name: this link is for {of}")));
         }
-        let (name, password_hash) = (request.name, hash(request.password).await?);
+        let about = vec![name.clone(), self.site().server_name.clone()];
+        let password_hash = hash::check_and_hash(request.password, Factor::Only, about).await?;
         self.store()
             .write(move |tx| {
-                if !muster_store::admin::use_setup_link(tx, link, now)? || muster_store::admin::count(tx)? > 0
-                {
+                if find_link(tx, link, now)?.as_ref() != Some(&link_of) {
                     return Err(AppError::Unauthenticated);
                 }
-                let admin = AdminRow { name: name.clone(), role: Role::Admin, password_hash };
-                muster_store::admin::insert(tx, &admin, now)?;
                 let actor = format!("admin:{name}");
-                let act = Act { at: now, actor: &actor, action: "admin.create" };
-                audit::write(tx, act, &name, json!({"role": Role::Admin}))?;
-                Ok(begin_session(tx, name, Role::Admin, now)?)
+                let role = match link_of {
+                    Link::First => {
+                        admin::use_setup_link(tx, link, now)?;
+                        let role = Role::Admin;
+                        let row = AdminRow { name: name.clone(), role, password_hash: Some(password_hash) };
+                        admin::insert(tx, &row, now)?;
+                        let act = Act { at: now, actor: &actor, action: "admin.create" };
+                        audit::write(tx, act, &name, json!({"role": role}))?;
+                        role
+                    }
+                    Link::Of(_) => {
+                        let row = admin::get(tx, &name)?.ok_or(AppError::Unauthenticated)?;
+                        admin::remove_link(tx, &name)?;
+                        admin::set_password(tx, &name, &password_hash)?;
+                        let act = Act { at: now, actor: &actor, action: "admin.password" };
+                        audit::write(tx, act, &name, json!({"by": "link"}))?;
+                        row.role
+                    }
+                };
+                Ok(begin_session(tx, name, role, now)?)
             })
             .await
     }
 
     /// Logs an admin in.
     pub(crate) async fn log_in(&self, login: Login, address: String) -> Result<NewSession, AppError> {
-        let now = self.now();
-        let name = login.name.clone();
-        let admin = self.store().read(move |tx| muster_store::admin::get(tx, &name)).await?;
-        let known = verify(login.password, admin.as_ref().map(|admin| admin.password_hash.clone())).await?;
+        let Login { name, password, code } = login;
+        let known = self.know(name.clone(), password).await?;
+        let (app, now) = (self.clone(), self.now());
         // The name is a stranger's: it is kept short and in one line.
-        let name: String = login.name.chars().filter(|c| !c.is_control()).take(64).collect();
+        let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
         self.store()
             .write(move |tx| {
-                let Some(admin) = admin.filter(|_| known) else {
+                let refuse = |tx: &mut Tx<'_>, reason: &str| {
                     let act = Act { at: now, actor: "stranger", action: "login.refuse" };
-                    audit::write(tx, act, &name, json!({"address": address}))?;
-                    return Ok(Err(AppError::Unauthenticated));
+                    audit::write(tx, act, &name, json!({"address": address, "reason": reason}))
                 };
+                // Looked at again: it may have changed while the password was hashed.
+                let admin = match known {
+                    Some(known) if admin::get(tx, &known.name)?.as_ref() == Some(&known) => known,
+                    _ => {
+                        refuse(tx, "password")?;
+                        return Ok(Err(AppError::Unauthenticated));
+                    }
+                };
+                let judged = code::judge(tx, &app.0.sealing_key, &admin.name, code.as_deref(), now)?;
+                if let Some(refusal) = judged.refusal() {
+                    if !matches!(refusal, AppError::CodeNeeded) {
+                        refuse(tx, "code")?;
+                    }
+                    return Ok(Err(refusal));
+                }
                 let actor = format!("admin:{}", admin.name);
                 let act = Act { at: now, actor: &actor, action: "login" };
                 audit::write(tx, act, &admin.name, json!({"address": address}))?;
                 Ok::<_, AppError>(Ok(begin_session(tx, admin.name, admin.role, now)?))
             })
             .await?
+    }
+
+    /// The admin of this name, if this is their password.
+    pub(super) async fn know(&self, name: String, password: String) -> Result<Option<AdminRow>, AppError> {
+        let admin = self.store().read(move |tx| admin::get(tx, &name)).await?;
+        let hash = admin.as_ref().and_then(|admin| admin.password_hash.clone());
+        let right = hash::verify(password, hash).await?;
+        Ok(admin.filter(|_| right))
     }
 
     /// The session with this secret; `Unauthenticated` when there is none (any more).
@@ -145,64 +180,6 @@ impl App {
             })
             .await
     }
-
-    /// Who holds this API token; `Unauthenticated` when nobody does (any more).
-    pub(crate) async fn token_identity(&self, secret: &str) -> Result<(Identity, ApiToken), AppError> {
-        let (now, digest) = (self.now(), secret::digest(secret));
-        let token = self.store().read(move |tx| muster_store::api_token::get(tx, digest, now)).await?;
-        let token = token.ok_or(AppError::Unauthenticated)?;
-        Ok((Identity::token(&token.id, &token.name, token.role), token))
-    }
-
-    /// All API tokens, the newest first.
-    pub(crate) async fn list_api_tokens(&self, _right: &ViewRight) -> Result<Vec<ApiToken>, AppError> {
-        Ok(self.store().read(muster_store::api_token::list).await?)
-    }
-
-    /// Makes an API token.
-    pub(crate) async fn create_api_token(
-        &self,
-        right: &AdminRight,
-        request: NewApiToken,
-    ) -> Result<CreatedApiToken, AppError> {
-        check_purpose(&request.name)?;
-        let days = request.days.unwrap_or(TOKEN_DAYS);
-        if !(1..=MAX_TOKEN_DAYS).contains(&days) {
-            return Err(AppError::Invalid(format!("days: expected 1 to {MAX_TOKEN_DAYS}")));
-        }
-        let (at, actor) = (self.now(), right.actor().to_owned());
-        let token = ApiToken {
-            id: secret::id("api-"),
-            name: request.name,
-            role: request.role,
-            created: at,
-            expires: at.plus_seconds(i64::from(days) * 24 * HOUR),
-        };
-        self.store()
-            .write(move |tx| {
-                let secret = secret::secret("muster-api-");
-                muster_store::api_token::insert(tx, &token, secret::digest(&secret), &actor)?;
-                let act = Act { at, actor: &actor, action: "api_token.create" };
-                let detail = json!({"name": token.name, "role": token.role, "expires": token.expires});
-                audit::write(tx, act, &token.id, detail)?;
-                Ok(CreatedApiToken { token, secret })
-            })
-            .await
-    }
-
-    /// Takes an API token away.
-    pub(crate) async fn delete_api_token(&self, right: &AdminRight, id: &str) -> Result<(), AppError> {
-        let (at, actor, id) = (self.now(), right.actor().to_owned(), id.to_owned());
-        self.store()
-            .write(move |tx| {
-                if !muster_store::api_token::remove(tx, &id)? {
-                    return Err(AppError::not_found("API token", &id));
-                }
-                audit::write(tx, Act { at, actor: &actor, action: "api_token.delete" }, &id, json!({}))?;
-                Ok(())
-            })
-            .await
-    }
 }
 
 fn begin_session(
@@ -215,6 +192,7 @@ fn begin_session(
     let expires = now.plus_seconds(SESSION_SECONDS);
     let row = SessionRow { admin: name, role, csrf: secret::secret(""), expires };
     muster_store::session::insert(tx, secret::digest(&secret), &row, now)?;
+    admin::logged_in(tx, &row.admin, now)?;
     Ok(NewSession { session: info(row), secret })
 }
 
@@ -223,43 +201,21 @@ fn info(row: SessionRow) -> SessionInfo {
     SessionInfo { identity, name: row.admin, role: row.role, csrf: row.csrf, expires: row.expires }
 }
 
-fn check_name(name: &str) -> Result<(), AppError> {
+fn find_link(tx: &mut Tx<'_>, link: Digest, now: Timestamp) -> Result<Option<Link>, StoreError> {
+    if admin::has_setup_link(tx, link, now)? {
+        return Ok((admin::count(tx)? == 0).then_some(Link::First));
+    }
+    Ok(admin::of_link(tx, link, now)?.map(Link::Of))
+}
+
+/// Checks a login name. What it begins with must not be taken for an option, nor for a formula.
+pub(super) fn check_name(name: &str) -> Result<(), AppError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-@".contains(&b);
-    if (1..=64).contains(&name.len()) && name.bytes().all(plain) {
+    let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if name.len() <= 64 && begins && name.bytes().all(plain) {
         Ok(())
     } else {
-        Err(AppError::Invalid("name: expected 1 to 64 letters, digits and . _ - @".to_owned()))
+        let expected = "name: expected 1 to 64 letters, digits and . _ - @, beginning with a letter or digit";
+        Err(AppError::Invalid(expected.to_owned()))
     }
-}
-
-/// What an API token is for is a person's own words, in one line.
-fn check_purpose(purpose: &str) -> Result<(), AppError> {
-    if (1..=128).contains(&purpose.chars().count()) && !purpose.chars().any(char::is_control) {
-        Ok(())
-    } else {
-        Err(AppError::Invalid("name: expected 1 to 128 characters in one line".to_owned()))
-    }
-}
-
-async fn hash(password: String) -> Result<String, AppError> {
-    let hashed = tokio::task::spawn_blocking(move || {
-        Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string())
-    });
-    hashed
-        .await
-        .map_err(|error| AppError::Defect(error.to_string()))?
-        .map_err(|error| AppError::Defect(format!("hashing: {error}")))
-}
-
-/// Whether the password has this hash. Without one it takes as long, so that names can't be told apart by time.
-async fn verify(password: String, hash: Option<String>) -> Result<bool, AppError> {
-    let verified = tokio::task::spawn_blocking(move || {
-        let Some(hash) = hash else {
-            drop(Argon2::default().hash_password(password.as_bytes()));
-            return false;
-        };
-        PasswordHash::new(&hash)
-            .is_ok_and(|parsed| Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
-    });
-    verified.await.map_err(|error| AppError::Defect(error.to_string()))
 }

@@ -17,21 +17,23 @@ use serde_json::json;
 
 use super::audit::{self, Act};
 use super::import::Trial;
-use super::{App, AppError, device, group, hold, profile, recompile, secret};
+use super::{App, AppError, device, group, hold, profile, recompile, rollout, secret};
 
 /// How many names of devices an answer lists: enough to see that the target is right.
 pub(super) const NAMES: usize = 1_000;
 
 /// What an assignment would do.
-struct Preview {
-    row: AssignmentRow,
+pub(super) struct Preview {
+    pub(super) row: AssignmentRow,
     /// Assignments of the same profile to the same target, which it takes the place of.
-    replaced: Vec<AssignmentRow>,
-    replaces: Option<Replaced>,
-    devices: Vec<DeviceRow>,
+    pub(super) replaced: Vec<AssignmentRow>,
+    pub(super) replaces: Option<Replaced>,
+    /// All assignments as they would be.
+    pub(super) all: Vec<Assignment>,
+    pub(super) devices: Vec<DeviceRow>,
     resources: u64,
-    conflicts: Vec<ConflictView>,
-    warnings: Vec<String>,
+    pub(super) conflicts: Vec<ConflictView>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl App {
@@ -71,6 +73,7 @@ impl App {
             .write(move |tx| {
                 let row = muster_store::assignment::get(tx, &id)?
                     .ok_or_else(|| AppError::not_found("assignment", &id))?;
+                rollout::refuse_open(tx, &row)?;
                 let reached = reached(tx, &recompile::assignment(&row)?.target)?;
                 muster_store::assignment::remove(tx, &id)?;
                 muster_store::pin::forget(tx, &row)?;
@@ -88,7 +91,8 @@ impl App {
     }
 }
 
-fn preview(
+/// Looks at what an assignment would do; refused while a rollout of the same profile to the same target is open.
+pub(super) fn preview(
     tx: &mut Tx<'_>,
     request: &NewAssignment,
     actor: &str,
@@ -104,7 +108,7 @@ fn preview(
     let same = |other: &AssignmentRow| {
         other.profile == request.profile && other.target_kind == target_kind && other.target == target
     };
-    let (replaced, kept): (Vec<_>, Vec<_>) = muster_store::assignment::list(tx)?.into_iter().partition(same);
+    let replaced: Vec<_> = muster_store::assignment::list(tx)?.into_iter().filter(same).collect();
     let (params, replaces) = carry_over(&profile, &request.params, &replaced);
     profile.bind_params(&params).map_err(AppError::Invalid)?;
     let row = AssignmentRow {
@@ -120,8 +124,10 @@ fn preview(
         created_by: actor.to_owned(),
         created: now,
     };
+    rollout::refuse_open(tx, &row)?;
     let assignment = recompile::assignment(&row)?;
-    let mut all: Vec<_> = kept.iter().map(recompile::assignment).collect::<Result<_, _>>()?;
+    let mut all = recompile::assignments(tx)?;
+    all.retain(|other| (&other.profile, &other.target) != (&assignment.profile, &assignment.target));
     all.push(assignment.clone());
     let mut devices = Vec::new();
     for id in reached(tx, &assignment.target)? {
@@ -139,19 +145,32 @@ fn preview(
         row,
         replaced,
         replaces,
+        all,
         devices,
     })
 }
 
+/// Puts an assignment in the place of those of the same profile to the same target.
+pub(super) fn put_in_place(
+    tx: &mut Tx<'_>,
+    new: &AssignmentRow,
+    replaced: &[AssignmentRow],
+    actor: &str,
+    at: Timestamp,
+) -> Result<(), AppError> {
+    for row in replaced {
+        muster_store::assignment::remove(tx, &row.id)?;
+        let act = Act { at, actor, action: "assignment.replace" };
+        audit::write(tx, act, &row.id, json!({"by": new.id}))?;
+    }
+    muster_store::assignment::insert(tx, new)?;
+    muster_store::pin::push(tx, new)?;
+    Ok(())
+}
+
 impl Preview {
     fn carry_out(&self, tx: &mut Tx<'_>, actor: &str, at: Timestamp) -> Result<(), AppError> {
-        for row in &self.replaced {
-            muster_store::assignment::remove(tx, &row.id)?;
-            let act = Act { at, actor, action: "assignment.replace" };
-            audit::write(tx, act, &row.id, json!({"by": self.row.id}))?;
-        }
-        muster_store::assignment::insert(tx, &self.row)?;
-        muster_store::pin::push(tx, &self.row)?;
+        put_in_place(tx, &self.row, &self.replaced, actor, at)?;
         let reached: Vec<_> = self.devices.iter().map(|device| device.id).collect();
         recompile::devices(tx, &reached, at)?;
         let act = Act { at, actor, action: "assignment.create" };
@@ -286,7 +305,8 @@ pub(super) fn reached(tx: &mut Tx<'_>, target: &Target) -> Result<Vec<DeviceId>,
     })
 }
 
-fn describe(row: &AssignmentRow) -> serde_json::Value {
+/// An assignment as the audit has it.
+pub(super) fn describe(row: &AssignmentRow) -> serde_json::Value {
     json!({
         "profile": row.profile, "revision": row.revision, "target_kind": row.target_kind, "target": row.target,
         "precedence": row.precedence, "mode": row.mode, "params": row.params,
@@ -302,7 +322,8 @@ pub(super) fn views(
     rows.into_iter().filter(wanted).map(|row| view(tx, row)).collect()
 }
 
-fn view(tx: &mut Tx<'_>, row: AssignmentRow) -> Result<AssignmentView, AppError> {
+/// An assignment as it is shown.
+pub(super) fn view(tx: &mut Tx<'_>, row: AssignmentRow) -> Result<AssignmentView, AppError> {
     let (target, devices) = target_view(tx, &recompile::assignment(&row)?.target)?;
     Ok(AssignmentView {
         id: row.id,

@@ -3,6 +3,7 @@
 use muster_policy::rights::ViewRight;
 use muster_proto::Timestamp;
 use muster_proto::rest::{AuditEntry, Page};
+use muster_store::audit::Filter;
 use muster_store::{StoreError, Tx, audit};
 use serde_json::Value;
 
@@ -31,10 +32,11 @@ pub(super) fn write(tx: &mut Tx<'_>, act: Act<'_>, target: &str, detail: Value) 
 }
 
 impl App {
-    /// One page of the audit, the newest first.
+    /// One page of the audit, the newest first. A target may be called by a device's name or serial.
     pub(crate) async fn list_audit(
         &self,
         _right: &ViewRight,
+        mut filter: Filter,
         cursor: Option<String>,
         limit: u32,
     ) -> Result<Page<AuditEntry>, AppError> {
@@ -42,8 +44,12 @@ impl App {
         let limit = page::limit(limit);
         self.store()
             .read(move |tx| {
-                let total = audit::count(tx)?;
-                let items = audit::list(tx, before, limit + 1)?;
+                if let Some(target) = &mut filter.target {
+                    let device = muster_store::device::find(tx, &target.part)?;
+                    target.alias = device.map(|device| device.id.to_string());
+                }
+                let total = audit::found(tx, &filter)?;
+                let items = audit::search(tx, &filter, before, limit + 1)?;
                 Ok(page::cut(items, limit, total, |entry| entry.id))
             })
             .await

@@ -5,7 +5,7 @@ use muster_policy::rights::ViewRight;
 use muster_proto::Timestamp;
 use muster_proto::check::{CheckResult, MAX_EVIDENCE, Verdict};
 use muster_proto::report::{Outcome, OutcomeKind};
-use muster_proto::rest::{CauseGroup, ComplianceReport, Day, Need, Overview};
+use muster_proto::rest::{CauseGroup, ComplianceReport, Day, Need, Overview, RolloutState};
 use muster_store::device::{Filter, Sort, Window};
 use muster_store::{StoreError, Tx};
 
@@ -94,6 +94,8 @@ fn causes(tx: &mut Tx<'_>) -> Result<Vec<CauseGroup>, StoreError> {
         let word = outcome_word(trouble.outcome);
         causes.push(CauseGroup {
             subject: trouble.resource,
+            kind: "resource".to_owned(),
+            word: word_of(trouble.outcome),
             problem: reason.map_or_else(|| word.to_owned(), |reason| format!("{word}: {reason}")),
             profile: pinned(&trouble.profile, trouble.revision),
             devices: trouble.devices,
@@ -107,6 +109,8 @@ fn causes(tx: &mut Tx<'_>) -> Result<Vec<CauseGroup>, StoreError> {
             serde_json::from_str::<CheckResult>(document).ok().and_then(|result| result.reason)
         });
         causes.push(CauseGroup {
+            kind: "check".to_owned(),
+            word: word_of(trouble.verdict),
             problem: reason.map_or_else(|| word.to_owned(), |reason| format!("{word}: {reason}")),
             profile: pinned(&trouble.profile, trouble.revision),
             devices: trouble.devices,
@@ -139,6 +143,22 @@ fn needs(tx: &mut Tx<'_>, causes: &[CauseGroup]) -> Result<Vec<Need>, StoreError
             device: cause.examples.first().cloned(),
         });
     }
+    for rollout in muster_store::rollout::open(tx)? {
+        if rollout.state == RolloutState::Stopped {
+            needs.push(Need {
+                kind: "rollout".to_owned(),
+                text: format!(
+                    "the rollout of {}@{} stopped in step {} of {}: muster rollout show {}",
+                    rollout.assignment.profile,
+                    rollout.assignment.revision,
+                    rollout.step,
+                    rollout.steps,
+                    rollout.id
+                ),
+                device: None,
+            });
+        }
+    }
     for removal in muster_store::removal::list(tx)? {
         let devices = muster_store::removal::touched(tx, &removal.id)?.len();
         needs.push(Need {
@@ -158,6 +178,11 @@ pub(super) fn pinned(profile: &str, revision: u32) -> Option<String> {
     (!profile.is_empty()).then(|| format!("{profile}@{revision}"))
 }
 
+/// An enum of the API as the word it is there, such as `not_applicable`.
+fn word_of(value: impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 /// What became of a resource, in a word.
 pub(super) fn outcome_word(outcome: OutcomeKind) -> &'static str {
     match outcome {
@@ -168,6 +193,18 @@ pub(super) fn outcome_word(outcome: OutcomeKind) -> &'static str {
         OutcomeKind::Blocked => "blocked",
         OutcomeKind::NotApplicable => "not applicable",
         OutcomeKind::Unsupported => "not supported by this agent",
+    }
+}
+
+/// Why a resource is not as it should be, in a sentence.
+pub(super) fn outcome_problem(outcome: &Outcome) -> String {
+    let word = outcome_word(outcome.outcome);
+    match (&outcome.reason, outcome.differences.first()) {
+        (Some(reason), _) => format!("{word}: {reason}"),
+        (None, Some(first)) => {
+            format!("{word}: {} is {}, should be {}", first.attribute, first.from, first.to)
+        }
+        (None, None) => word.to_owned(),
     }
 }
 

@@ -12,10 +12,12 @@ use muster_store::report::EventRow;
 use muster_store::{StoreError, Tx};
 use serde_json::{Map, Value};
 
-use super::{App, AppError, device, hold, page, removal, waiver};
+use super::{App, AppError, device, hold, lost, page, removal, waiver};
 
+mod away;
+mod bad_days;
 mod cause;
-mod rules;
+pub(super) mod rules;
 
 pub(super) use rules::Rules;
 
@@ -36,6 +38,7 @@ impl App {
                 let removals = removal::of_device(tx, row.id)?;
                 let mut causes = cause::of(tx, &row, &view, &assignments)?;
                 causes.extend(cause::of_holds(&row, paused.as_ref(), &removals));
+                causes.splice(0..0, bad_days::causes(tx, &row)?);
                 Ok(DeviceDetail {
                     causes,
                     paused,
@@ -49,6 +52,10 @@ impl App {
                     passwords: muster_store::password::accounts(tx, row.id)?,
                     waived: waiver::of_device(tx, row.id)?,
                     pending: pending(tx, &row)?,
+                    lost: lost::view(tx, row.id)?,
+                    twins: muster_store::boot::twins(tx, row.id)?,
+                    old_certificate: muster_store::stray::old_certificate(tx, row.id)?,
+                    late_return: muster_store::stray::late_return(tx, row.id)?,
                     device: view,
                 })
             })
@@ -178,7 +185,7 @@ fn resource_view(row: &OutcomeRow) -> Result<ResourceView, AppError> {
 
 fn check_views(tx: &mut Tx<'_>, device: &DeviceRow) -> Result<Vec<CheckView>, AppError> {
     let results = match device.state {
-        DeviceState::Revoked => muster_store::check::last(tx, device.id)?,
+        DeviceState::Lost | DeviceState::Revoked => muster_store::check::last(tx, device.id)?,
         _ => muster_store::check::now(tx, device.id)?,
     };
     let waived = waiver::of_device(tx, device.id)?;
@@ -279,7 +286,7 @@ fn history_entry(row: EventRow) -> HistoryEntry {
 }
 
 /// A table's columns and rows, whether it came as `{columns, rows}` or as a list of objects.
-fn table_of(document: Value) -> (Vec<String>, Vec<Vec<Value>>) {
+pub(super) fn table_of(document: Value) -> (Vec<String>, Vec<Vec<Value>>) {
     if let Some(error) = document["error"].as_str() {
         return (vec!["error".to_owned()], vec![vec![error.into()]]);
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use muster_policy::rights::{AdminRight, ViewRight};
 use muster_policy::{admit, comply, name};
-use muster_proto::Timestamp;
 use muster_proto::rest::{Approve, Device, DevicePatch, DeviceState, Page};
+use muster_proto::{DeviceId, Timestamp};
 use muster_store::device::{DeviceRow, Filter, Sort, Window};
 use muster_store::{StoreError, Tx};
 use serde_json::{Map, json};
@@ -108,15 +108,11 @@ impl App {
             .write(move |tx| {
                 let device = find(tx, &called)?;
                 if device.state != DeviceState::Revoked {
-                    let certificates = muster_store::certificate::revoke_all(tx, device.id, at)?;
-                    muster_store::enrollment::clear_pending(tx, device.id)?;
-                    muster_store::reenrollment::end(tx, device.id)?;
-                    muster_store::held::clear(tx, device.id)?;
-                    muster_store::removal::leave(tx, device.id)?;
-                    // Nothing more will be heard of it: what it last found stays as proof, and is no longer so.
-                    reenroll::end_checks(tx, device.id, at)?;
-                    muster_store::device::set_state(tx, device.id, DeviceState::Revoked)?;
-                    recompile::judge(tx, device.id, at)?;
+                    let certificates = put_out(tx, device.id, DeviceState::Revoked, at)?;
+                    // An order that was not carried out has nobody to hear it any more.
+                    if device.state != DeviceState::Lost {
+                        muster_store::lost::forget(tx, device.id)?;
+                    }
                     let act = Act { at, actor: &actor, action: "device.revoke" };
                     audit::write(tx, act, &device.id.to_string(), json!({"certificates": certificates}))?;
                 }
@@ -124,6 +120,25 @@ impl App {
             })
             .await
     }
+}
+
+/// Ends all that a device may do, and leaves its record. Gives how many certificates were revoked.
+pub(super) fn put_out(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    state: DeviceState,
+    at: Timestamp,
+) -> Result<u64, AppError> {
+    let certificates = muster_store::certificate::revoke_all(tx, device, at)?;
+    muster_store::enrollment::clear_pending(tx, device)?;
+    muster_store::reenrollment::end(tx, device)?;
+    muster_store::held::clear(tx, device)?;
+    muster_store::removal::leave(tx, device)?;
+    // Nothing more will be heard of it: what it last found stays as proof, and is no longer so.
+    reenroll::end_checks(tx, device, at)?;
+    muster_store::device::set_state(tx, device, state)?;
+    recompile::judge(tx, device, at)?;
+    Ok(certificates)
 }
 
 /// The device that an admin calls by id, name or serial.

@@ -19,6 +19,7 @@ use super::profile::Checked;
 use super::{App, AppError, assign, device, profile, recompile};
 
 mod desk;
+mod fleet;
 
 pub(crate) use desk::{Desk, Listening, NotOpen};
 use desk::{NotAsked, Turn};

@@ -10,6 +10,7 @@ use muster_proto::{DeviceId, Digest, Timestamp};
 use muster_store::certificate::CertificateRow;
 use muster_store::device::{DeviceRow, NewDevice};
 use muster_store::enrollment::{EnrollmentRow, PendingRow};
+use muster_store::refused::RefusedRow;
 use muster_store::{Change, StoreError, Tx};
 use serde_json::json;
 
@@ -209,6 +210,7 @@ impl Asks {
         muster_store::enrollment::insert(tx, &token.id, request.key, &enrollment, self.now)?;
         muster_store::enrollment::clear_pending(tx, device)?;
         muster_store::device::set_enrolled(tx, device, self.now)?;
+        muster_store::refused::end(tx, device)?;
         let mut labels = muster_store::label::of_device(tx, device)?;
         labels.extend(token.labels.iter().cloned());
         recompile::relabel(tx, device, &labels)?;
@@ -267,7 +269,36 @@ impl Asks {
             "address": request.address,
         });
         audit::write(tx, act, &reference, detail)?;
+        self.note_refused(tx, request, refusal, &reference)?;
         Ok(reference)
+    }
+
+    /// Notes the refusal with the devices that it may concern: the one whose serial was claimed, and the one that the
+    /// token is for.
+    fn note_refused(
+        &self,
+        tx: &mut Tx<'_>,
+        request: &Request,
+        refusal: &Refusal,
+        reference: &str,
+    ) -> Result<(), StoreError> {
+        let mut concerned = BTreeSet::from_iter(self.registered.map(|device| device.id));
+        if let Some(bound) = self.token.as_ref().and_then(|token| token.serial.as_deref()) {
+            concerned.extend(muster_store::device::by_serial(tx, bound)?.map(|device| device.id));
+        }
+        for id in concerned {
+            let Some(device) = muster_store::device::get(tx, id)? else { continue };
+            let row = RefusedRow {
+                at: self.now,
+                reference: reference.to_owned(),
+                reason: refusal.to_string(),
+                remedy: refusal.remedy(&device.serial),
+                address: request.address.clone(),
+                claimed_serial: request.claims.serial.clone(),
+            };
+            muster_store::refused::note(tx, id, &row)?;
+        }
+        Ok(())
     }
 
     fn place(

@@ -1,6 +1,6 @@
 //! Why an operation that an admin asked for was not done, told apart by what they can do about it.
 
-use muster_policy::rights::Forbidden;
+use muster_policy::rights::{Forbidden, LastAdmin};
 use muster_proto::rest::{ConflictView, SourcePlace};
 use muster_store::StoreError;
 
@@ -42,9 +42,27 @@ pub(crate) enum AppError {
     /// Name and password, link or token are not right, or not any more.
     #[error("that did not let anyone in")]
     Unauthenticated,
+    /// The password is right, and a code is asked for too.
+    #[error("a code of the authenticator is needed too, or a recovery code")]
+    CodeNeeded,
+    /// The password is right and the code is not, or it was used before.
+    #[error("this code is wrong or was used already: wait for the next one")]
+    WrongCode,
+    /// Too many were wrong.
+    #[error("too many codes were wrong: try again in {seconds} seconds")]
+    TooManyGuesses {
+        /// When the next may be given.
+        seconds: u64,
+    },
+    /// An API token is nobody in particular.
+    #[error("this is for people: log in with a name and password (muster login)")]
+    Nobody,
     /// The role does not allow it.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
+    /// Nobody could administer any more.
+    #[error(transparent)]
+    LastAdmin(#[from] LastAdmin),
     /// The record can't be read or written.
     #[error("the server's record could not be read or written")]
     Store(#[from] StoreError),

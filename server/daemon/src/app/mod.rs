@@ -1,15 +1,22 @@
 //! Operations: what the server can be asked to do, whichever door it came through.
 //!
 //! Each is one store transaction that reads, asks the policy, writes and audits. For devices: [`enroll`], [`renew`],
-//! [`standing`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`device`], [`import`], [`token`],
-//! [`person`], [`group`], [`profile`], [`assign`], [`dry_run`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`waiver`], [`compliance`], [`controls`], [`detail`],
+//! [`standing`], [`twins`], [`returning`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`admins`],
+//! [`account`] with [`code`] and [`hash`], [`api_token`], [`device`], [`import`], [`token`], [`person`], [`group`],
+//! [`profile`], [`assign`], [`dry_run`], [`rollout`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`lost`], [`waiver`],
+//! [`compliance`], [`controls`], [`checks`], [`outcomes`], [`detail`],
 //! [`reveal`], [`audit`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
 //! wait, [`presence`] knows whose link is up, and [`keep`] lets the oldest go. For root on the server's machine:
 //! [`restore`].
 
+pub(crate) mod account;
 pub(crate) mod admin;
+mod admins;
+pub(crate) mod api_token;
 pub(crate) mod assign;
 pub(crate) mod audit;
+pub(crate) mod checks;
+mod code;
 pub(crate) mod compliance;
 pub(crate) mod controls;
 pub(crate) mod detail;
@@ -20,9 +27,12 @@ pub(crate) mod error;
 pub(crate) mod fetch;
 pub(crate) mod follow;
 pub(crate) mod group;
+mod hash;
 mod hold;
 pub(crate) mod import;
 pub(crate) mod keep;
+pub(crate) mod lost;
+mod outcomes;
 mod page;
 pub(crate) mod pause;
 pub(crate) mod person;
@@ -34,12 +44,15 @@ mod removal;
 pub(crate) mod renew;
 pub(crate) mod report;
 pub(crate) mod restore;
+pub(crate) mod returning;
 pub(crate) mod reveal;
 mod rollback;
+pub(crate) mod rollout;
 pub(crate) mod seal;
 pub(crate) mod secret;
 pub(crate) mod standing;
 pub(crate) mod token;
+pub(crate) mod twins;
 pub(crate) mod waiver;
 
 #[cfg(test)]
@@ -51,6 +64,7 @@ use muster_proto::{Digest, Timestamp};
 use muster_store::{Change, Store};
 use tokio::sync::broadcast;
 
+use crate::install::snippet::Origin;
 use dry_run::Desk;
 use presence::Presence;
 use seal::SealingKey;
@@ -77,6 +91,8 @@ pub(crate) struct Parts {
     pub(crate) restored: Option<Timestamp>,
     /// Who can be asked for a dry run.
     pub(crate) desk: Desk,
+    /// Seconds after the end of its certificate in which a device comes back by itself.
+    pub(crate) return_window: i64,
 }
 
 /// How devices and admins reach and know this server.
@@ -90,6 +106,8 @@ pub(crate) struct Site {
     pub(crate) device_address: String,
     /// Digests of the root certificates that devices may be shown.
     pub(crate) roots: Vec<Digest>,
+    /// How devices reach the packages.
+    pub(crate) origin: Origin,
 }
 
 /// The clock that the server runs by.
@@ -111,6 +129,11 @@ impl App {
     /// When the record was last put back from a backup. What was acknowledged before is then not certain.
     pub(crate) fn restored(&self) -> Option<Timestamp> {
         self.0.restored
+    }
+
+    /// Seconds after the end of its certificate in which a device comes back by itself.
+    fn return_window(&self) -> i64 {
+        self.0.return_window
     }
 
     /// What time it is.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use muster_policy::assign::{self, Assignment};
+use muster_policy::assign::{self, Assignment, Share, Target};
 use muster_policy::{compile, comply};
 use muster_proto::resource::value::{AccountName, FullName, PeopleGroup, SshPublicKey};
 use muster_proto::rest::{DeviceState, PersonView};
@@ -17,11 +17,14 @@ use muster_store::{Change, StoreError, Tx};
 
 use super::group::Roster;
 use super::hold::{Holds, Settled};
-use super::{AppError, waiver};
+use super::{AppError, rollout, waiver};
 
-/// All assignments, as the policy takes them.
+/// All assignments and what rollouts bring, as the policy takes them.
 pub(super) fn assignments(tx: &mut Tx<'_>) -> Result<Vec<Assignment>, AppError> {
-    muster_store::assignment::list(tx)?.iter().map(assignment).collect()
+    let mut all = muster_store::assignment::list(tx)?.iter().map(assignment).collect::<Result<_, _>>()?;
+    let open = muster_store::rollout::open(tx)?;
+    rollout::share_out(tx, &mut all, &open)?;
+    Ok(all)
 }
 
 /// A stored assignment, as the policy takes it.
@@ -38,6 +41,7 @@ pub(super) fn assignment(row: &AssignmentRow) -> Result<Assignment, AppError> {
         precedence: row.precedence,
         mode: row.mode,
         params: row.params.clone(),
+        share: Share::Whole,
     })
 }
 
@@ -216,7 +220,7 @@ fn nothing(device: &DeviceRow) -> DesiredState {
 pub(super) fn judge(tx: &mut Tx<'_>, id: DeviceId, at: Timestamp) -> Result<(), StoreError> {
     let Some(device) = muster_store::device::get(tx, id)? else { return Ok(()) };
     let judgement = comply::judge(&comply::Evidence {
-        managed: device.state != DeviceState::Revoked && muster_store::state::asks_for_anything(tx, id)?,
+        managed: !device.state.is_out() && muster_store::state::asks_for_anything(tx, id)?,
         wanted: device.generation_wanted,
         applied: device.generation_applied,
         held: muster_store::held::changes(tx, id)?.is_some(),

@@ -62,6 +62,9 @@ pub(super) fn make_room(tx: &mut Tx<'_>, device: DeviceId, at: Timestamp) -> Res
     // With the enrollment its key's claim to the old answer goes as well.
     muster_store::enrollment::forget(tx, device)?;
     muster_store::password::forget(tx, device)?;
+    muster_store::lost::forget(tx, device)?;
+    muster_store::boot::forget(tx, device)?;
+    muster_store::stray::forget(tx, device)?;
     say_no_more(tx, device, at)?;
     muster_store::device::begin_anew(tx, device)?;
     recompile::judge(tx, device, at)?;

@@ -3,6 +3,7 @@
 use muster_proto::rest::DeviceState;
 use muster_proto::{DeviceId, Digest, Timestamp};
 use muster_store::Tx;
+use muster_store::certificate::StandingRow;
 use serde_json::json;
 
 use super::audit::{self, Act};
@@ -31,7 +32,8 @@ impl App {
                 // Asked here as well as at the door: between the two another key may have taken the device's place, and
                 // the old one must not get a certificate after that.
                 let standing = muster_store::certificate::standing(tx, device, &shown)?;
-                let state = standing.filter(|row| !row.revoked).map(|row| row.state);
+                let good = |row: &StandingRow| !row.revoked && !row.replaced && !row.ordered;
+                let state = standing.filter(good).map(|row| row.state);
                 if !matches!(state, Some(DeviceState::Enrolled | DeviceState::Ready)) {
                     let reference = secret::id("ref-");
                     let act = Act { at: now, actor: &actor, action: "certificate.refuse" };
@@ -59,7 +61,7 @@ impl App {
 }
 
 /// The certificate that this key got less than a third of its life ago: the answer was lost on the way.
-fn young_certificate(
+pub(super) fn young_certificate(
     tx: &mut Tx<'_>,
     device: DeviceId,
     key: Digest,

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::assign::{NAMES, conflicts, reached, read_profile, target_name};
 use super::audit::{self, Act};
 use super::import::Trial;
-use super::{App, AppError, hold, profile, recompile, secret};
+use super::{App, AppError, hold, profile, recompile, rollout, secret};
 
 /// One assignment that goes back.
 struct Turn {
@@ -38,6 +38,7 @@ struct Preview {
 
 impl App {
     /// Takes every assignment of a profile back, and compiles the states of the devices it reaches anew; all or nothing.
+    /// While rollouts of the profile are open, it is these that are taken back, and nothing else.
     pub(crate) async fn roll_back(
         &self,
         right: &AdminRight,
@@ -47,16 +48,15 @@ impl App {
     ) -> Result<RollbackResult, AppError> {
         let (now, actor) = (self.now(), right.actor().to_owned());
         let run = move |tx: &mut Tx<'_>| -> Result<RollbackResult, AppError> {
+            if let Some(result) = rollout::roll_back(tx, &profile, &request, &actor, trial, now)? {
+                return Ok(result);
+            }
             let preview = preview(tx, &profile, &request, &actor, now)?;
             let plan = preview.plan();
             if trial == Trial::Dry {
                 return Ok(preview.result(profile, plan));
             }
-            if request.plan.is_some_and(|agreed| agreed != plan) {
-                return Err(AppError::Taken(format!(
-                    "the assignments of {profile} or their devices have changed since you looked: look again"
-                )));
-            }
+            refuse_another(&profile, &request, &plan)?;
             if !preview.conflicts.is_empty() {
                 return Err(AppError::Conflicts(preview.conflicts));
             }
@@ -67,6 +67,16 @@ impl App {
             Trial::Dry => self.store().read(run).await,
             Trial::Real => self.store().write(run).await,
         }
+    }
+}
+
+/// Refused when an admin agreed to something else than `plan`.
+pub(super) fn refuse_another(profile: &str, request: &Rollback, plan: &str) -> Result<(), AppError> {
+    match &request.plan {
+        Some(agreed) if agreed != plan => Err(AppError::Taken(format!(
+            "the assignments of {profile} or their devices have changed since you looked: look again"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -81,8 +91,8 @@ fn preview(
     let goal = request.to.map_or(Goal::Before, |number| Goal::Revision(RevisionNumber(number)));
     let all = muster_store::assignment::list(tx)?;
     let turns = turns(tx, &all, name, goal, actor, now)?;
-    let before: Vec<_> = all.iter().map(recompile::assignment).collect::<Result<_, _>>()?;
-    let after = after(&all, &turns)?;
+    let before = recompile::assignments(tx)?;
+    let after = after(&before, &turns)?;
     let mut ids = BTreeSet::new();
     for turn in &turns {
         ids.extend(reached(tx, &recompile::assignment(&turn.new)?.target)?);
@@ -179,13 +189,18 @@ fn check(tx: &mut Tx<'_>, row: &AssignmentRow, target: &str) -> Result<(), AppEr
     document.bind_params(&row.params).map(|_| ()).map_err(wrong)
 }
 
-fn after(all: &[AssignmentRow], turns: &[Turn]) -> Result<Vec<Assignment>, AppError> {
+fn after(before: &[Assignment], turns: &[Turn]) -> Result<Vec<Assignment>, AppError> {
     let gone: BTreeSet<&str> = turns.iter().map(|turn| turn.old.id.as_str()).collect();
-    let kept = all.iter().filter(|row| !gone.contains(row.id.as_str()));
-    kept.chain(turns.iter().map(|turn| &turn.new)).map(recompile::assignment).collect()
+    let kept = before.iter().filter(|assignment| !gone.contains(assignment.id.as_str()));
+    let mut after: Vec<_> = kept.cloned().collect();
+    for turn in turns {
+        after.push(recompile::assignment(&turn.new)?);
+    }
+    Ok(after)
 }
 
-fn moves(
+/// Devices by the revisions of a profile that they go from and to.
+pub(super) fn moves(
     tx: &mut Tx<'_>,
     profile: &str,
     devices: &[DeviceRow],

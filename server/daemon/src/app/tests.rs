@@ -16,17 +16,24 @@ use super::presence::Presence;
 use super::seal::SealingKey;
 use super::{App, Parts, Site};
 use crate::ca::Issued;
+use crate::install::snippet::Origin;
 
+mod access;
 mod assigning;
+mod checking;
+mod doubling;
 mod enrolling;
 mod holding;
 mod keeping;
+mod losing;
 mod people;
 mod proving;
 mod reenrolling;
 mod reporting;
 mod restoring;
+mod returning;
 mod rolling;
+mod rollouts;
 mod waiving;
 
 /// A server's operations over a database of their own.
@@ -63,10 +70,12 @@ fn open(folder: tempfile::TempDir, restored: Option<Timestamp>) -> Rig {
             server_name: "muster.corp.example".into(),
             device_address: "muster.corp.example:8440".into(),
             roots: vec![Digest::of(b"root")],
+            origin: Origin::default(),
         },
         presence: Presence::default(),
         restored,
         desk: Desk::default(),
+        return_window: 180 * 86_400,
     });
     Rig { app, _folder: folder }
 }
@@ -154,7 +163,7 @@ impl Rig {
     }
 
     async fn audited(&self) -> Vec<muster_proto::rest::AuditEntry> {
-        self.app.list_audit(&viewer(), None, 1000).await.unwrap().items
+        self.app.list_audit(&viewer(), Default::default(), None, 1000).await.unwrap().items
     }
 }
 

@@ -3,12 +3,13 @@
 use muster_policy::name;
 use muster_policy::rights::{AdminRight, ViewRight};
 use muster_proto::enrollment::JoinFile;
-use muster_proto::rest::{CreatedToken, NewToken, Token};
-use muster_store::Change;
+use muster_proto::rest::{CreatedToken, NewToken, Snippets, Token};
+use muster_store::{Change, StoreError};
 use serde_json::json;
 
 use super::audit::{self, Act};
-use super::{App, AppError, device, secret};
+use super::{App, AppError, Site, device, secret};
+use crate::install::snippet::{self, Origin};
 
 /// Uses and hours of a token that does not say.
 const USES: u32 = 1;
@@ -18,6 +19,12 @@ const MAX_USES: u32 = 100_000;
 const MAX_HOURS: u32 = 24 * 366;
 
 impl App {
+    /// Whether there is such a token, whatever has become of it. It lets nobody in.
+    pub(crate) async fn knows_token(&self, secret: &str) -> Result<bool, StoreError> {
+        let digest = secret::digest(secret);
+        self.store().read(move |tx| Ok(muster_store::token::by_secret(tx, digest)?.is_some())).await
+    }
+
     /// Makes a token; the join file in the answer holds its secret, which can't be had again.
     pub(crate) async fn create_token(
         &self,
@@ -47,7 +54,8 @@ impl App {
             revoked: false,
         };
         let secret = secret::secret("muster-");
-        let join_file = self.join_file(secret.clone(), uses)?;
+        let join_file = join_file(self.site(), &secret, uses)?;
+        let snippets = snippets(&self.site().origin, &join_file);
         self.store()
             .write(move |tx| {
                 muster_store::token::insert(tx, &token, secret::digest(&secret))?;
@@ -58,7 +66,7 @@ impl App {
                 });
                 audit::write(tx, act, &token.id, detail)?;
                 tx.tell(Change::Token(token.id.clone()));
-                Ok(CreatedToken { token, join_file })
+                Ok(CreatedToken { token, join_file, snippets })
             })
             .await
     }
@@ -85,17 +93,26 @@ impl App {
             })
             .await
     }
+}
 
-    fn join_file(&self, token: String, uses: u32) -> Result<String, AppError> {
-        let site = self.site();
-        let file = JoinFile {
-            server: site.device_address.clone(),
-            trust: site.roots.clone(),
-            trust_domain: site.trust_domain.clone(),
-            token,
-        };
-        let text = toml::to_string(&file).map_err(|error| AppError::Defect(format!("join file: {error}")))?;
-        let machines = if uses == 1 { "one machine".to_owned() } else { format!("{uses} machines") };
-        Ok(format!("# /etc/muster/join.toml: lets {machines} in. Removed from a machine after use.\n{text}"))
+/// The text of a join file.
+pub(crate) fn join_file(site: &Site, token: &str, uses: u32) -> Result<String, AppError> {
+    let file = JoinFile {
+        server: site.device_address.clone(),
+        trust: site.roots.clone(),
+        trust_domain: site.trust_domain.clone(),
+        token: token.to_owned(),
+    };
+    let text = toml::to_string(&file).map_err(|error| AppError::Defect(format!("join file: {error}")))?;
+    let machines = if uses == 1 { "one machine".to_owned() } else { format!("{uses} machines") };
+    Ok(format!("# /etc/muster/join.toml: lets {machines} in. Removed from a machine after use.\n{text}"))
+}
+
+fn snippets(origin: &Origin, join_file: &str) -> Snippets {
+    Snippets {
+        shell: snippet::shell(origin, Some(join_file)),
+        cloud_init: snippet::cloud_init(origin, join_file),
+        preseed: snippet::preseed(origin, join_file),
+        autoinstall: snippet::autoinstall(origin, join_file),
     }
 }

@@ -39,6 +39,8 @@ pub(crate) const PARTS: &[Part] = &[
     part("listen-devices.pem"),
     part("listen-admins.pem"),
     part("sealing.key"),
+    // Not there in a backup of a server that had no packages yet.
+    Part { needed: false, ..part("packages.key") },
     Part { most: u64::MAX, ..part(DATABASE) },
     part(CONFIG),
 ];

@@ -9,6 +9,7 @@
 
 mod file;
 mod pem;
+mod proof;
 mod request;
 mod template;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use rcgen::{Issuer, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::pki_types::CertificateDer;
 
 pub(crate) use pem::{Bundle, Facts, facts};
+pub(crate) use proof::signed_by;
 pub(crate) use request::ProvenKey;
 pub(crate) use template::{DEVICE_LIFE, Name, issued_at};
 

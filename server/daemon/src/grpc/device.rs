@@ -6,27 +6,31 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::stream::unfold;
+use muster_proto::last_order::Receipt;
+use muster_proto::wire::LastOrder;
 use muster_proto::wire::device_server::Device;
 use muster_proto::wire::{
-    AnswerRequest, AnswerResponse, FetchRequest, FetchResponse, FollowRequest, Notice, Quiet, RenewRequest,
-    RenewResponse, ReportRequest, ReportResponse, notice,
+    AnswerRequest, AnswerResponse, FetchRequest, FetchResponse, FollowRequest, Notice, Quiet, ReceiptRequest,
+    ReceiptResponse, RenewRequest, RenewResponse, ReportRequest, ReportResponse, notice,
 };
 use muster_proto::{Generation, Timestamp, wire};
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use super::followers::{Follower, Followers};
 use super::pace::{self, Pace};
-use super::refusals::Refusals;
-use crate::app::App;
+use super::refusals::{Caller, Refusals};
 use crate::app::dry_run::Listening;
 use crate::app::enroll::EnrollError;
 use crate::app::fetch::FetchError;
 use crate::app::follow::Hello;
+use crate::app::lost::Taken;
 use crate::app::presence::Link;
 use crate::app::report::ReportError;
 use crate::app::restore::{Shown, TakenUp};
 use crate::app::standing::Standing;
+use crate::app::{App, AppError};
 use crate::ca::{self, Authority, ProvenKey};
 use crate::listen::Peer;
 use crate::listen::peer::DeviceCertificate;
@@ -65,40 +69,88 @@ impl DeviceDoor {
     /// The device that calls, if its certificate still counts and it has not taken its share. One whose certificate does
     /// not count is told nothing and cut off.
     async fn caller<T>(&self, request: &Request<T>, cost: f64) -> Result<(Peer, DeviceCertificate), Status> {
+        let (peer, device) = self.paying(request, cost).await?;
+        let standing = self.standing(&device).await?;
+        if self.judge(&peer, &device, standing).await? == Word::LastOrder {
+            return Err(Status::failed_precondition("the last order comes before anything else"));
+        }
+        self.app.seen(device.id);
+        Ok((peer, device))
+    }
+
+    /// Who calls, whatever its certificate is worth, if it has not taken its share.
+    async fn paying<T>(&self, request: &Request<T>, cost: f64) -> Result<(Peer, DeviceCertificate), Status> {
         let peer = peer_of(request)?;
         let Some(device) = peer.device.clone() else {
             return Err(self.refusals.without_certificate(&peer).await);
         };
         self.pace.spend(device.id, cost)?;
-        self.check(&peer, &device).await?;
-        self.app.seen(device.id);
         Ok((peer, device))
     }
 
-    async fn check(&self, peer: &Peer, device: &DeviceCertificate) -> Result<(), Status> {
-        let standing = if self.app.now() >= device.not_after {
-            Ok(Standing::Expired)
-        } else {
-            self.app.standing(device.id, device.serial_number.to_string(), device.key).await
-        };
-        let reason = match standing.map_err(|error| super::unavailable(&error))? {
-            Standing::Good => return Ok(()),
+    async fn standing(&self, device: &DeviceCertificate) -> Result<Standing, Status> {
+        if self.app.now() >= device.not_after {
+            return Ok(Standing::Expired);
+        }
+        let standing = self.app.standing(device.id, device.serial_number.to_string(), device.key).await;
+        standing.map_err(|error| super::unavailable(&error))
+    }
+
+    async fn judge(
+        &self,
+        peer: &Peer,
+        device: &DeviceCertificate,
+        standing: Standing,
+    ) -> Result<Word, Status> {
+        let reason = match standing {
+            Standing::Good => return Ok(Word::Any),
+            Standing::Ordered => return Ok(Word::LastOrder),
             Standing::Revoked => "the device or its certificate was revoked".to_owned(),
+            Standing::Lost => "the device is lost".to_owned(),
+            Standing::Held => "two machines use the device's identity".to_owned(),
+            Standing::Replaced => return Err(self.refuse_old(peer, device).await),
             Standing::Expired => "the certificate ended".to_owned(),
             Standing::Unknown => match self.take_up(device).await? {
-                TakenUp::Yes => return Ok(()),
+                TakenUp::Yes => return Ok(Word::Any),
                 TakenUp::NotAwaited => "this server did not issue the certificate to this device".to_owned(),
                 TakenUp::No(reason) => format!("the certificate is in no record, and {reason}"),
             },
         };
         peer.cut();
-        self.refusals.check(peer)?;
+        let caller = Caller::of(peer);
+        self.refusals.check(caller)?;
         let reason = format!("device {}, certificate {}: {reason}", device.id, device.serial_number);
-        Err(self.refusals.refuse(peer, "device.call", reason).await)
+        Err(self.refusals.refuse(caller, peer, "device.call", reason).await)
     }
 }
 
 impl DeviceDoor {
+    async fn refuse_old(&self, peer: &Peer, device: &DeviceCertificate) -> Status {
+        peer.cut();
+        let caller = Caller::of(peer);
+        if let Err(status) = self.refusals.check(caller) {
+            return status;
+        }
+        let (serial, address) = (device.serial_number.to_string(), peer.address.ip().to_string());
+        match self.app.note_old_certificate(device.id, serial, address).await {
+            Ok(reference) => self.refusals.refused(caller, &reference),
+            Err(error) => super::unavailable(&error),
+        }
+    }
+
+    /// Notices a second machine by its boot. One whose certificate is older than one in use counts as well: of two copies
+    /// one has renewed.
+    async fn meet(
+        &self,
+        peer: &Peer,
+        device: &DeviceCertificate,
+        booted: Option<Uuid>,
+    ) -> Result<(), Status> {
+        let Some(booted) = booted else { return Ok(()) };
+        let met = self.app.meet(device.id, booted, peer.address.ip().to_string()).await;
+        met.map(drop).map_err(|error| super::unavailable(&error))
+    }
+
     /// After a restore, a certificate that was issued since the backup may be taken up.
     async fn take_up(&self, device: &DeviceCertificate) -> Result<TakenUp, Status> {
         let chain = device.chain.iter().chain([self.authority.root()]);
@@ -116,6 +168,15 @@ impl DeviceDoor {
     }
 }
 
+/// What may be said to a device whose certificate counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    /// Anything.
+    Any,
+    /// Its last order, and nothing else.
+    LastOrder,
+}
+
 /// Who is at the other end of the connection a request came over.
 pub(super) fn peer_of<T>(request: &Request<T>) -> Result<Peer, Status> {
     let peer = request.extensions().get::<Peer>();
@@ -127,8 +188,18 @@ impl Device for DeviceDoor {
     type FollowStream = Pin<Box<dyn Stream<Item = Result<Notice, Status>> + Send>>;
 
     async fn follow(&self, request: Request<FollowRequest>) -> Result<Response<Self::FollowStream>, Status> {
-        let (peer, device) = self.caller(&request, pace::CALL).await?;
-        let FollowRequest { generation, agent_version, composition, kinds, dry_runs } = request.into_inner();
+        let (peer, device) = self.paying(&request, pace::CALL).await?;
+        let follow = request.into_inner();
+        let booted = booted(&follow)?;
+        let FollowRequest { generation, agent_version, composition, kinds, dry_runs, last_orders, .. } =
+            follow;
+        let mut standing = self.standing(&device).await?;
+        if matches!(standing, Standing::Good | Standing::Ordered | Standing::Replaced) {
+            self.meet(&peer, &device, booted).await?;
+            standing = self.standing(&device).await?;
+        }
+        self.judge(&peer, &device, standing).await?;
+        self.app.seen(device.id);
         let generation = Generation(generation);
         // Before the state is read, so that no change between the two is missed.
         let follower = self.followers.follow(device.id);
@@ -142,6 +213,8 @@ impl Device for DeviceDoor {
             generation,
             follower,
             listening,
+            booted,
+            last_orders,
             begun: false,
             _link: link,
         };
@@ -194,13 +267,30 @@ impl Device for DeviceDoor {
         }
     }
 
+    async fn receipt(&self, request: Request<ReceiptRequest>) -> Result<Response<ReceiptResponse>, Status> {
+        let (peer, device) = self.paying(&request, pace::CALL).await?;
+        let standing = self.standing(&device).await?;
+        let receipt: Receipt = serde_json::from_slice(&request.into_inner().receipt)
+            .map_err(|error| Status::invalid_argument(format!("receipt: {error}")))?;
+        if !receipt.is_bounded() {
+            return Err(Status::invalid_argument("receipt: it says more than a receipt may"));
+        }
+        // An answer that was lost on the way is given again, and tells nothing new.
+        if standing == Standing::Lost && self.app.has_receipt(device.id, &receipt).await.map_err(failed)? {
+            return Ok(Response::new(ReceiptResponse { taken_back: false }));
+        }
+        self.judge(&peer, &device, standing).await?;
+        let taken = self.app.take_receipt(device.id, receipt).await.map_err(failed)?;
+        Ok(Response::new(ReceiptResponse { taken_back: taken == Taken::TakenBack }))
+    }
+
     async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<RenewResponse>, Status> {
         let (peer, device) = self.caller(&request, pace::RENEWAL).await?;
         let key = match ProvenKey::of(&request.into_inner().csr) {
             Ok(key) => key,
             Err(error) => {
                 let reason = format!("device {}: {error}", device.id);
-                return Err(self.refusals.refuse(&peer, "device.renew", reason).await);
+                return Err(self.refusals.refuse(Caller::of(&peer), &peer, "device.renew", reason).await);
             }
         };
         let (authority, now) = (Arc::clone(&self.authority), self.app.now());
@@ -210,7 +300,9 @@ impl Device for DeviceDoor {
             Ok(chain) => {
                 Ok(Response::new(RenewResponse { chain: chain.into_iter().map(Into::into).collect() }))
             }
-            Err(EnrollError::Refused { reference }) => Err(self.refusals.refused(&peer, &reference)),
+            Err(EnrollError::Refused { reference }) => {
+                Err(self.refusals.refused(Caller::of(&peer), &reference))
+            }
             Err(error) => Err(super::unavailable(&error)),
         }
     }
@@ -225,6 +317,10 @@ struct Following {
     follower: Follower,
     /// For dry runs, where the agent answers them.
     listening: Option<Listening>,
+    /// The kernel that runs at the other end, where the agent says so.
+    booted: Option<Uuid>,
+    /// Whether the agent obeys a last order.
+    last_orders: bool,
     begun: bool,
     _link: Link,
 }
@@ -243,7 +339,21 @@ impl Following {
                     () = tokio::time::sleep(quiet_time()) => quiet = true,
                 }
             }
-            self.door.check(&self.peer, &self.device).await?;
+            let standing = self.door.standing(&self.device).await?;
+            if standing == Standing::Replaced {
+                // Its device shows a newer certificate: this link is over, and nobody showed the old one again.
+                self.peer.cut();
+                return Err(Status::unavailable("a newer certificate of this device is in use"));
+            }
+            let word = self.door.judge(&self.peer, &self.device, standing).await?;
+            self.end_when_over().await?;
+            if word == Word::LastOrder {
+                match self.last_order().await? {
+                    Some(notice) => return Ok(notice),
+                    None if quiet => return Ok(self.say(notice::Notice::Quiet(Quiet {}))),
+                    None => continue,
+                }
+            }
             if let Some(question) = question {
                 return Ok(self.say(notice::Notice::DryRun(question)));
             }
@@ -260,9 +370,42 @@ impl Following {
         }
     }
 
+    async fn last_order(&self) -> Result<Option<Notice>, Status> {
+        if !self.last_orders {
+            return Ok(None);
+        }
+        let order = self.door.app.last_order(self.device.id).await.map_err(failed)?;
+        Ok(order.map(|order| self.say(notice::Notice::LastOrder(LastOrder { order: order.into() }))))
+    }
+
+    /// Ends the link of a boot that another has followed: it is dead and was not known to be, or another machine's, which
+    /// then comes again.
+    async fn end_when_over(&self) -> Result<(), Status> {
+        let Some(booted) = self.booted else { return Ok(()) };
+        let newest = self.door.app.is_newest(self.device.id, booted).await;
+        if newest.map_err(|error| super::unavailable(&error))? {
+            return Ok(());
+        }
+        self.peer.cut();
+        Err(Status::unavailable("another boot of this device has connected since"))
+    }
+
     fn say(&self, notice: notice::Notice) -> Notice {
         Notice { server_time: self.door.app.now().micros(), notice: Some(notice) }
     }
+}
+
+/// The running kernel by its UUID, where the agent says so.
+fn booted(follow: &FollowRequest) -> Result<Option<Uuid>, Status> {
+    if follow.boot.is_empty() {
+        return Ok(None);
+    }
+    let booted = follow.boot.parse();
+    booted.map(Some).map_err(|_| Status::invalid_argument("boot: expected a UUID"))
+}
+
+fn failed(error: AppError) -> Status {
+    super::unavailable(&error)
 }
 
 async fn asked(listening: &mut Option<Listening>) -> wire::DryRun {

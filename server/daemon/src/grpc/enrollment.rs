@@ -3,16 +3,21 @@
 use std::sync::Arc;
 
 use muster_proto::enrollment::EnrollmentClaims;
+use muster_proto::returning::message;
+use muster_proto::spiffe::TrustDomain;
 use muster_proto::wire::enroll_response::Result as Outcome;
 use muster_proto::wire::enrollment_server::Enrollment;
-use muster_proto::wire::{EnrollRequest, EnrollResponse, Enrolled, Pending};
+use muster_proto::wire::{
+    ComeBackRequest, ComeBackResponse, EnrollRequest, EnrollResponse, Enrolled, Pending,
+};
 use tonic::{Request, Response, Status};
 
-use super::refusals::Refusals;
-use crate::app::App;
+use super::refusals::{Caller, Refusals};
 use crate::app::enroll::{self, EnrollError};
-use crate::ca::{Authority, ProvenKey};
+use crate::app::{self, App};
+use crate::ca::{self, Authority, ProvenKey};
 use crate::listen::Peer;
+use crate::listen::peer::name_in;
 
 /// What a machine says of itself is a handful of short texts.
 const MAX_CLAIMS: usize = 16 * 1024;
@@ -31,14 +36,25 @@ impl EnrollmentDoor {
     }
 }
 
+impl EnrollmentDoor {
+    /// Whose failures this call is counted with.
+    async fn caller(&self, peer: &Peer, token: &str) -> Result<Caller, Status> {
+        let known = token.len() <= MAX_TOKEN
+            && self.app.knows_token(token).await.map_err(|error| super::unavailable(&error))?;
+        Ok(if known { Caller::with_token(peer, token) } else { Caller::of(peer) })
+    }
+}
+
 #[tonic::async_trait]
 impl Enrollment for EnrollmentDoor {
     async fn enroll(&self, request: Request<EnrollRequest>) -> Result<Response<EnrollResponse>, Status> {
         let peer = super::device::peer_of(&request)?;
-        self.refusals.check(&peer)?;
-        let (key, request) = match parse(request.into_inner(), &peer) {
+        let request = request.into_inner();
+        let caller = self.caller(&peer, &request.token).await?;
+        self.refusals.check(caller)?;
+        let (key, request) = match parse(request, &peer) {
             Ok(parsed) => parsed,
-            Err(reason) => return Err(self.refusals.refuse(&peer, "enroll", reason).await),
+            Err(reason) => return Err(self.refusals.refuse(caller, &peer, "enroll", reason).await),
         };
         let (authority, now) = (Arc::clone(&self.authority), self.app.now());
         let enrolled =
@@ -51,11 +67,59 @@ impl Enrollment for EnrollmentDoor {
             Ok(enroll::Enrolled::Pending { code, retry_after }) => {
                 Outcome::Pending(Pending { code, retry_after })
             }
-            Err(EnrollError::Refused { reference }) => return Err(self.refusals.refused(&peer, &reference)),
+            Err(EnrollError::Refused { reference }) => return Err(self.refusals.refused(caller, &reference)),
             Err(error) => return Err(super::unavailable(&error)),
         };
         Ok(Response::new(EnrollResponse { result: Some(outcome) }))
     }
+
+    async fn come_back(
+        &self,
+        request: Request<ComeBackRequest>,
+    ) -> Result<Response<ComeBackResponse>, Status> {
+        let peer = super::device::peer_of(&request)?;
+        let caller = Caller::of(&peer);
+        self.refusals.check(caller)?;
+        let (key, request) = match returning(request.into_inner(), &peer, self.authority.trust_domain()) {
+            Ok(parsed) => parsed,
+            Err(reason) => return Err(self.refusals.refuse(caller, &peer, "return", reason).await),
+        };
+        let (authority, now) = (Arc::clone(&self.authority), self.app.now());
+        let back = self.app.come_back(request, move |device| authority.issue_device(&key, device, now)).await;
+        match back {
+            Ok(chain) => {
+                Ok(Response::new(ComeBackResponse { chain: chain.into_iter().map(Into::into).collect() }))
+            }
+            Err(EnrollError::Refused { reference }) => Err(self.refusals.refused(caller, &reference)),
+            Err(error) => Err(super::unavailable(&error)),
+        }
+    }
+}
+
+/// Reads who comes back, and verifies that this very connection is signed with the certificate's key. Whether the
+/// certificate is one of ours is for the record to say.
+fn returning(
+    request: ComeBackRequest,
+    peer: &Peer,
+    trust_domain: &TrustDomain,
+) -> Result<(ProvenKey, app::returning::Request), String> {
+    let ComeBackRequest { certificate, csr, signature } = request;
+    let (device, facts) =
+        name_in(&certificate, trust_domain).map_err(|error| format!("certificate: {error}"))?;
+    let exported =
+        peer.exported.ok_or("the connection has no keying material to sign, or showed a certificate")?;
+    if !ca::signed_by(&certificate, &message(&exported, &certificate, &csr), &signature) {
+        return Err(format!("device {device}: this connection is not signed with the certificate's key"));
+    }
+    let key = ProvenKey::of(&csr).map_err(|error| error.to_string())?;
+    let request = app::returning::Request {
+        device,
+        serial_number: facts.serial_number,
+        certificate: certificate.into(),
+        key: key.digest(),
+        address: peer.address.ip().to_string(),
+    };
+    Ok((key, request))
 }
 
 fn parse(request: EnrollRequest, peer: &Peer) -> Result<(ProvenKey, enroll::Request), String> {

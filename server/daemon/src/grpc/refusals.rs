@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use muster_policy::pace::{Bucket, Rate};
+use muster_proto::Digest;
 use tonic::Status;
 
 use crate::app::App;
@@ -17,14 +18,34 @@ use crate::listen::{Peer, site};
 /// an address may fail once in two seconds.
 const RATE: Rate = Rate { at_once: 60.0, each_second: 0.5 };
 
-/// Addresses remembered. More of them fail only under attack, and then the oldest are forgotten.
-const MAX_ADDRESSES: usize = 10_000;
+/// Callers remembered. More of them fail only under attack, and then all are forgotten.
+const MAX_CALLERS: usize = 10_000;
 
-/// Counts refusals by address, and audits them.
+/// Counts refusals, and audits them.
 #[derive(Clone)]
 pub(super) struct Refusals {
     app: App,
-    table: Arc<Mutex<HashMap<IpAddr, Bucket>>>,
+    table: Arc<Mutex<HashMap<Caller, Bucket>>>,
+}
+
+/// Whose refusals are counted together: strangers behind an address, and beside them each token that is known there, and
+/// each certificate. So a stranger shuts nobody else of a whole site out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Caller {
+    site: IpAddr,
+    shown: Option<Digest>,
+}
+
+impl Caller {
+    /// Who shows nothing that is known, but for a certificate.
+    pub(super) fn of(peer: &Peer) -> Self {
+        Self { site: site(peer.address.ip()), shown: peer.device.as_ref().map(|device| device.key) }
+    }
+
+    /// Who shows this token, which is known.
+    pub(super) fn with_token(peer: &Peer, token: &str) -> Self {
+        Self { shown: Some(Digest::of(token.as_bytes())), ..Self::of(peer) }
+    }
 }
 
 impl Refusals {
@@ -32,11 +53,11 @@ impl Refusals {
         Self { app, table: Arc::default() }
     }
 
-    /// Turns an address away that failed too often, before anything is done for it.
-    pub(super) fn check(&self, peer: &Peer) -> Result<(), Status> {
+    /// Turns away who failed too often, before anything is done for them.
+    pub(super) fn check(&self, caller: Caller) -> Result<(), Status> {
         let now = Instant::now();
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        match table.get(&site(peer.address.ip())) {
+        match table.get(&caller) {
             Some(bucket) if bucket.left(RATE, now) < 1.0 => {
                 Err(Status::resource_exhausted("too many refusals from this address; try again later"))
             }
@@ -45,8 +66,14 @@ impl Refusals {
     }
 
     /// Audits a refusal decided here, and gives what the caller is told.
-    pub(super) async fn refuse(&self, peer: &Peer, action: &'static str, reason: String) -> Status {
-        self.count(peer);
+    pub(super) async fn refuse(
+        &self,
+        caller: Caller,
+        peer: &Peer,
+        action: &'static str,
+        reason: String,
+    ) -> Status {
+        self.count(caller);
         match self.app.refuse(action, peer.address.ip().to_string(), reason).await {
             Ok(reference) => told(&reference),
             Err(error) => super::unavailable(&error),
@@ -55,28 +82,29 @@ impl Refusals {
 
     /// The answer to a device's call from one who showed no certificate.
     pub(super) async fn without_certificate(&self, peer: &Peer) -> Status {
-        match self.check(peer) {
-            Ok(()) => self.refuse(peer, "device.call", "no certificate was shown".to_owned()).await,
+        let caller = Caller::of(peer);
+        match self.check(caller) {
+            Ok(()) => self.refuse(caller, peer, "device.call", "no certificate was shown".to_owned()).await,
             Err(status) => status,
         }
     }
 
     /// Counts a refusal that an operation decided and audited.
-    pub(super) fn refused(&self, peer: &Peer, reference: &str) -> Status {
-        self.count(peer);
+    pub(super) fn refused(&self, caller: Caller, reference: &str) -> Status {
+        self.count(caller);
         told(reference)
     }
 
-    fn count(&self, peer: &Peer) {
+    fn count(&self, caller: Caller) {
         let now = Instant::now();
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        if table.len() >= MAX_ADDRESSES {
+        if table.len() >= MAX_CALLERS {
             table.retain(|_, bucket| !bucket.is_full(RATE, now));
-            if table.len() >= MAX_ADDRESSES {
+            if table.len() >= MAX_CALLERS {
                 table.clear();
             }
         }
-        let bucket = table.entry(site(peer.address.ip())).or_insert_with(|| RATE.full(now));
+        let bucket = table.entry(caller).or_insert_with(|| RATE.full(now));
         bucket.spend(RATE, 1.0, now);
     }
 }

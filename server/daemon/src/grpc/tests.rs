@@ -1,12 +1,13 @@
 //! A plain client against the real listener, doors, operations, store and authority, over TLS on loopback.
 
+mod bad_days;
 mod crowds;
+mod matrix;
 
 use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use muster_policy::rights::{AdminRight, Identity};
-use muster_proto::Digest;
 use muster_proto::dry_run::Question;
 use muster_proto::enrollment::JoinFile;
 use muster_proto::plan::PlanView;
@@ -14,6 +15,7 @@ use muster_proto::rest::{NewDevicePlan, NewToken, Unknown};
 use muster_proto::wire::device_client::DeviceClient;
 use muster_proto::wire::enroll_response::Result as Outcome;
 use muster_proto::wire::enrollment_client::EnrollmentClient;
+use muster_proto::{Digest, Timestamp};
 use muster_store::Store;
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -33,6 +35,7 @@ use crate::app::restore::{Choices, Newcomers, Tokens};
 use crate::app::seal::SealingKey;
 use crate::app::{Parts, Site, system_clock};
 use crate::ca::ProvenKey;
+use crate::install::snippet::Origin;
 use crate::listen::{ServedCertificate, Source, device_tls, serve_devices};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -103,6 +106,11 @@ impl Wire {
 
 impl Rig {
     async fn start() -> Self {
+        Self::start_by(system_clock).await
+    }
+
+    /// As [`Rig::start`], with another clock for all that is decided.
+    async fn start_by(clock: fn() -> Timestamp) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let now = system_clock();
         let authority =
@@ -111,16 +119,18 @@ impl Rig {
         let app = App::new(Parts {
             store: Store::open(&folder.path().join("muster.db")).unwrap(),
             sealing_key: SealingKey::open_or_create(&folder.path().join("sealing.key")).unwrap(),
-            clock: system_clock,
+            clock,
             site: Site {
                 trust_domain: "corp.example".into(),
                 server_name: "localhost".into(),
                 device_address: "localhost:8440".into(),
                 roots: vec![authority.fingerprint()],
+                origin: Origin::default(),
             },
             presence: Presence::default(),
             restored: None,
             desk: Desk::default(),
+            return_window: 180 * 86_400,
         });
         let import =
             app.import_devices(&admin(), "serial,name\nS1,lap-ada".to_owned(), Trial::Real).await.unwrap();
@@ -200,7 +210,8 @@ impl Rig {
     }
 
     async fn audit(&self) -> String {
-        let entries = self.app.list_audit(&Identity::local_root().view(), None, 100).await.unwrap();
+        let entries =
+            self.app.list_audit(&Identity::local_root().view(), Default::default(), None, 100).await.unwrap();
         serde_json::to_string(&entries.items).unwrap()
     }
 }

@@ -12,6 +12,7 @@ use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use muster_proto::Timestamp;
+use muster_proto::returning::{EXPORTED, LABEL};
 use muster_proto::spiffe::TrustDomain;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -136,7 +137,11 @@ impl Serving {
                 return None;
             }
         };
-        Some((tls, Peer::new(address, device)))
+        let exported = match device {
+            Some(_) => None,
+            None => export(tls.get_ref().1),
+        };
+        Some((tls, Peer::new(address, device, exported)))
     }
 
     async fn serve(mut self, tls: TlsStream<TcpStream>, peer: Peer, _place: Place) {
@@ -196,6 +201,11 @@ impl Serving {
             }
         }
     }
+}
+
+/// Keying material for a device that comes back; without it, none does over this connection.
+fn export(connection: &rustls::ServerConnection) -> Option<[u8; EXPORTED]> {
+    connection.export_keying_material([0; EXPORTED], LABEL, None).ok()
 }
 
 fn prepare(tcp: &TcpStream) -> std::io::Result<()> {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use muster_proto::returning::EXPORTED;
 use muster_proto::spiffe::TrustDomain;
 use muster_proto::{DeviceId, Digest, Timestamp};
 use rustls::pki_types::CertificateDer;
@@ -17,6 +18,8 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     /// What its verified certificate says; `None` when it showed none.
     pub(crate) device: Option<DeviceCertificate>,
+    /// Keying material of this connection (see [`muster_proto::returning`]), where no certificate was shown.
+    pub(crate) exported: Option<[u8; EXPORTED]>,
     closing: Arc<Notify>,
 }
 
@@ -38,8 +41,12 @@ pub(crate) struct DeviceCertificate {
 }
 
 impl Peer {
-    pub(super) fn new(address: SocketAddr, device: Option<DeviceCertificate>) -> Self {
-        Self { address, device, closing: Arc::new(Notify::new()) }
+    pub(super) fn new(
+        address: SocketAddr,
+        device: Option<DeviceCertificate>,
+        exported: Option<[u8; EXPORTED]>,
+    ) -> Self {
+        Self { address, device, exported, closing: Arc::new(Notify::new()) }
     }
 
     /// Ends the connection once the answers under way are sent.
@@ -70,7 +77,7 @@ pub(super) fn device_of(
 }
 
 /// Reads a device's certificate strictly: its one name is the URI of a device of this trust domain.
-pub(super) fn name_in(der: &[u8], trust_domain: &TrustDomain) -> Result<(DeviceId, Facts), String> {
+pub(crate) fn name_in(der: &[u8], trust_domain: &TrustDomain) -> Result<(DeviceId, Facts), String> {
     let facts = ca::facts(der)?;
     let [uri] = &facts.uris[..] else { return Err("it has not exactly one URI".to_owned()) };
     if facts.name_count != 1 {

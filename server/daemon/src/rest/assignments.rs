@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use muster_proto::rest::{AssignmentResult, AssignmentView, NewAssignment};
+use muster_proto::rest::{AssignmentResult, AssignmentView, FleetPlan, NewAssignment};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -15,7 +15,10 @@ use super::problem::Refusal;
 use crate::app::import::Trial;
 
 pub(super) fn router() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list_assignments, create_assignment)).routes(routes!(end_assignment))
+    OpenApiRouter::new()
+        .routes(routes!(list_assignments, create_assignment))
+        .routes(routes!(plan_assignment))
+        .routes(routes!(end_assignment))
 }
 
 /// Lists assignments.
@@ -43,6 +46,18 @@ async fn create_assignment(
     let result = api.app.assign(&right, asked, trial).await?;
     let status = if trial == Trial::Real { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(result)))
+}
+
+/// Asks the devices that an assignment would touch, at most 200 of them, what they would do; nothing is assigned. Waits
+/// for their answers for ten seconds.
+#[utoipa::path(post, path = "/assignments/plan", tag = "assignments", request_body = NewAssignment,
+    responses((status = 200, description = "What the devices say.", body = FleetPlan)))]
+async fn plan_assignment(
+    State(api): State<Api>,
+    Administrator(right): Administrator,
+    Body(asked): Body<NewAssignment>,
+) -> Result<Json<FleetPlan>, Refusal> {
+    Ok(Json(api.app.plan_assignment(&right, asked).await?))
 }
 
 /// Ends an assignment; devices reverse what it brought.

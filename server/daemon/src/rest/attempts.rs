@@ -1,27 +1,27 @@
-//! How often a password, link or token may be guessed: by name and where the caller is, and less narrowly by either alone.
+//! How often a password or link may be guessed: by name and where the caller is, with a wait that grows, and less narrowly
+//! by name from everywhere. A place alone is never shut out: behind one address there may be a whole site.
 //!
-//! A mutex over a table rather than a task: it is held for a look at a few hundred entries at most.
+//! A mutex over a table rather than a task: it is held for a look at a few thousand entries at most.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use muster_policy::guess;
 use muster_proto::Digest;
 use tokio::sync::Semaphore;
 
 use super::problem::Refusal;
 
+/// Failures are forgotten when none came for this long.
+const MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Within this time ...
 const WINDOW: Duration = Duration::from_secs(15 * 60);
-/// ... a name may be guessed at this often from one place. Sessions and API tokens that exist go on working meanwhile.
-const BY_BOTH: u32 = 10;
-/// ... one place may guess this often.
-const BY_PLACE: u32 = 30;
-/// ... and a name may be guessed at this often from everywhere. It is this many because whoever reaches it locks the name
-/// out for its owner too; of passwords of twelve characters so few guesses find none.
+/// ... a name may be guessed at this often from everywhere. It is this many because whoever reaches it locks the name
+/// out for its owner too; of passwords of fifteen characters so few guesses find none.
 const BY_NAME: u32 = 1_000;
-/// Places and names remembered; the oldest go first.
+/// Pairs and names remembered; those that failed the longest ago go first.
 const REMEMBERED: usize = 10_000;
 /// Passwords hashed at the same time: each takes tens of milliseconds of a core and 19 MiB.
 const AT_ONCE: usize = 2;
@@ -38,17 +38,14 @@ pub(crate) struct Attempts {
 /// Names are a stranger's words of any length, so their digests stand for them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Key {
-    Both(Digest, IpAddr),
-    Place(IpAddr),
+    Pair(Digest, IpAddr),
     Name(Digest),
 }
 
-/// What one attempt counts as, and how often each may fail.
-type Keys = [(Key, u32); 3];
-
 struct Failures {
     count: u32,
-    since: Instant,
+    /// The first, for a name, and the last, for a pair.
+    at: Instant,
 }
 
 impl Default for Attempts {
@@ -58,7 +55,7 @@ impl Default for Attempts {
 }
 
 impl Attempts {
-    /// Runs a login when it is its turn, and counts it when it fails; too many failures and it is not run at all.
+    /// Runs a login when it is its turn, and counts it when it fails; after too many failures it is not run at all.
     pub(super) async fn run<T>(
         &self,
         name: &str,
@@ -66,55 +63,85 @@ impl Attempts {
         login: impl Future<Output = Result<T, Refusal>>,
     ) -> Result<T, Refusal> {
         let name = Digest::of(name.as_bytes());
-        let keys =
-            [(Key::Both(name, place), BY_BOTH), (Key::Place(place), BY_PLACE), (Key::Name(name), BY_NAME)];
-        self.count(&keys, Instant::now())?;
+        self.count(name, place, Instant::now())?;
         let turn = tokio::time::timeout(TURN, self.turns.acquire()).await;
         let Ok(Ok(_turn)) = turn else {
             return Err(Refusal::too_many("Many logins are under way. Try again in a minute.", 60));
         };
         let result = login.await;
-        if result.is_ok() {
-            self.forget(&keys);
+        if result.as_ref().err().is_none_or(Refusal::is_no_guess) {
+            self.forget(name, place);
         }
         result
     }
 
     /// Counts before the outcome is known, so that guesses at the same time count too.
-    fn count(&self, keys: &Keys, now: Instant) -> Result<(), Refusal> {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.retain(|_, failures| now.duration_since(failures.since) < WINDOW);
-        for (key, limit) in keys {
-            if let Some(failures) = failed.get(key).filter(|failures| failures.count >= *limit) {
-                let left = WINDOW.saturating_sub(now.duration_since(failures.since)).as_secs() + 1;
-                let detail = format!("Too many attempts failed. Try again in {} minutes.", left.div_ceil(60));
-                return Err(Refusal::too_many(detail, left));
-            }
+    fn count(&self, name: Digest, place: IpAddr, now: Instant) -> Result<(), Refusal> {
+        let mut failed = self.table();
+        failed.retain(|key, failures| now.duration_since(failures.at) < key.memory());
+        let (pair, name) = (Key::Pair(name, place), Key::Name(name));
+        let left = |key: &Key| failed.get(key).map_or(Duration::ZERO, |failures| failures.left(*key, now));
+        let left = left(&pair).max(left(&name));
+        if left > Duration::ZERO {
+            let seconds = left.as_secs() + 1;
+            let detail = format!("Too many attempts failed. Try again in {}.", words(seconds));
+            return Err(Refusal::too_many(detail, seconds));
         }
-        while failed.len() + keys.len() > REMEMBERED
-            && let Some(oldest) = failed.iter().min_by_key(|(_, f)| f.since).map(|(key, _)| *key)
+        while failed.len() + 2 > REMEMBERED
+            && let Some(oldest) = failed.iter().min_by_key(|(_, f)| f.at).map(|(key, _)| *key)
         {
             failed.remove(&oldest);
         }
-        for (key, _) in keys {
-            failed.entry(*key).or_insert(Failures { count: 0, since: now }).count += 1;
-        }
+        let of_pair = failed.entry(pair).or_insert(Failures { count: 0, at: now });
+        (of_pair.count, of_pair.at) = (of_pair.count.saturating_add(1), now);
+        failed.entry(name).or_insert(Failures { count: 0, at: now }).count += 1;
         Ok(())
     }
 
     /// Takes the count of one that did not fail back. From here the name has shown that it is no guess; what else was
-    /// tried from here or on this name stays counted.
-    fn forget(&self, keys: &Keys) {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, _) in keys {
-            if let Some(failures) = failed.get_mut(key) {
-                failures.count =
-                    if matches!(key, Key::Both(..)) { 0 } else { failures.count.saturating_sub(1) };
-                if failures.count == 0 {
-                    failed.remove(key);
-                }
+    /// tried on this name stays counted.
+    fn forget(&self, name: Digest, place: IpAddr) {
+        let mut failed = self.table();
+        failed.remove(&Key::Pair(name, place));
+        let name = Key::Name(name);
+        if let Some(failures) = failed.get_mut(&name) {
+            failures.count = failures.count.saturating_sub(1);
+            if failures.count == 0 {
+                failed.remove(&name);
             }
         }
+    }
+
+    fn table(&self) -> MutexGuard<'_, HashMap<Key, Failures>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Key {
+    fn memory(self) -> Duration {
+        match self {
+            Self::Pair(..) => MEMORY,
+            Self::Name(_) => WINDOW,
+        }
+    }
+}
+
+impl Failures {
+    /// How long until the next may be tried.
+    fn left(&self, key: Key, now: Instant) -> Duration {
+        let wait = match key {
+            Key::Pair(..) => guess::wait(self.count),
+            Key::Name(_) if self.count >= BY_NAME => WINDOW,
+            Key::Name(_) => Duration::ZERO,
+        };
+        wait.saturating_sub(now.duration_since(self.at))
+    }
+}
+
+fn words(seconds: u64) -> String {
+    match seconds {
+        ..=90 => format!("{seconds} seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
     }
 }
 
@@ -136,7 +163,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_is_not_guessed_at_without_end() {
         let attempts = Attempts::default();
-        for _ in 0..BY_BOTH {
+        for _ in 0..guess::FREE {
             wrong(&attempts, "kim", HERE).await.unwrap_err();
         }
         let ran = std::cell::Cell::new(false);
@@ -146,13 +173,38 @@ mod tests {
         };
         assert!(attempts.run("kim", HERE, login).await.is_err());
         assert!(!ran.get());
+    }
+
+    #[tokio::test]
+    async fn who_guesses_behind_an_address_locks_nobody_else_out_there() {
+        let attempts = Attempts::default();
+        for n in 0..200 {
+            wrong(&attempts, "kim", HERE).await.unwrap_err();
+            wrong(&attempts, &format!("guess-{n}"), HERE).await.unwrap_err();
+        }
         assert!(right(&attempts, "ada", HERE).await.is_ok());
+    }
+
+    #[test]
+    fn the_wait_grows_with_each_failure_and_ends() {
+        let attempts = Attempts::default();
+        let (name, mut now) = (Digest::of(b"kim"), Instant::now());
+        for _ in 0..guess::FREE {
+            attempts.count(name, HERE, now).unwrap();
+        }
+        for seconds in [2, 4, 8] {
+            attempts
+                .count(name, HERE, now + Duration::from_secs(seconds) - Duration::from_millis(1))
+                .unwrap_err();
+            now += Duration::from_secs(seconds);
+            attempts.count(name, HERE, now).unwrap();
+        }
     }
 
     #[tokio::test]
     async fn who_guesses_at_a_name_elsewhere_does_not_lock_its_owner_out() {
         let attempts = Attempts::default();
-        for _ in 0..BY_PLACE {
+        for _ in 0..30 {
             wrong(&attempts, "kim", THERE).await.unwrap_err();
         }
         assert!(right(&attempts, "kim", HERE).await.is_ok());
@@ -170,18 +222,18 @@ mod tests {
     #[tokio::test]
     async fn logins_that_succeed_use_nothing_up() {
         let attempts = Attempts::default();
-        for _ in 0..2 * BY_PLACE {
+        for _ in 0..60 {
             right(&attempts, "kim", HERE).await.unwrap();
         }
-        assert!(attempts.failed.lock().unwrap().is_empty());
+        assert!(attempts.table().is_empty());
     }
 
     #[tokio::test]
     async fn no_more_is_remembered_than_stated() {
         let attempts = Attempts::default();
-        for n in 0..5_000_u32 {
+        for n in 0..6_000_u32 {
             wrong(&attempts, &"x".repeat(n as usize), IpAddr::from(n.to_be_bytes())).await.unwrap_err();
         }
-        assert!(attempts.failed.lock().unwrap().len() <= REMEMBERED);
+        assert!(attempts.table().len() <= REMEMBERED);
     }
 }

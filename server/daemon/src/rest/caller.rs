@@ -7,13 +7,16 @@ use axum::http::{HeaderMap, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use muster_policy::rights::{AdminRight, Identity, ViewRight};
+use muster_proto::rest::Scope;
 use subtle::ConstantTimeEq;
 
 use super::Api;
-use super::openapi::PREFIX;
 use super::problem::Refusal;
+use super::scope;
 use super::session::COOKIE;
+use crate::app::account::Current;
 use crate::app::admin::SessionInfo;
+use crate::app::api_token::Holder;
 use crate::app::{App, AppError};
 
 /// Carried by changes that are made with the cookie; a foreign page can't read it.
@@ -37,7 +40,22 @@ pub(super) struct Caller {
     pub(super) credential: Credential,
     /// The session, when there is one.
     pub(super) session: Option<SessionInfo>,
+    /// The admin, when a person is calling and not a program.
+    pub(super) account: Option<String>,
+    /// What is reached of what the role allows; everything when empty.
+    pub(super) scopes: Vec<Scope>,
 }
+
+/// A person who is logged in, and by what.
+pub(super) struct Person {
+    /// The login name.
+    pub(super) name: String,
+    /// This login, among others.
+    pub(super) current: Current,
+}
+
+/// A person by a session; a token does not have one.
+pub(super) struct InBrowser(pub(super) SessionInfo);
 
 /// The right to read.
 pub(super) struct Viewer(pub(super) ViewRight);
@@ -46,7 +64,7 @@ pub(super) struct Viewer(pub(super) ViewRight);
 pub(super) struct Administrator(pub(super) AdminRight);
 
 /// Lets known callers through. Changes are refused here too, whatever the handler asks for: with the cookie they need
-/// the page's own origin and CSRF secret, and always the role.
+/// the page's own origin and CSRF secret, and always the role; so is what a token's scopes do not reach.
 pub(super) async fn admit(
     State(api): State<Api>,
     mut request: Request,
@@ -55,17 +73,14 @@ pub(super) async fn admit(
     let credential = Credential::shown(request.headers())
         .ok_or_else(|| Refusal::unauthorized("Log in, or send an API token as Authorization: Bearer."))?;
     let caller = credential.check(&api.app).await?;
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        if let Some(session) = &caller.session {
-            require_origin(request.uri(), request.headers())?;
-            require_csrf(request.headers(), &session.csrf)?;
-        }
-        let path =
-            request.extensions().get::<MatchedPath>().and_then(|path| path.as_str().strip_prefix(PREFIX));
-        if path != Some("/session") {
-            caller.identity.administer().map_err(AppError::from)?;
-        }
+    if !matches!(*request.method(), Method::GET | Method::HEAD)
+        && let Some(session) = &caller.session
+    {
+        require_origin(request.uri(), request.headers())?;
+        require_csrf(request.headers(), &session.csrf)?;
     }
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    scope::admit(&caller, request.method(), route)?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
@@ -81,14 +96,17 @@ impl Credential {
 
     /// Whether it holds (still), and whose it is.
     pub(super) async fn check(self, app: &App) -> Result<Caller, AppError> {
-        let (identity, session) = match &self {
+        Ok(match &self {
             Self::Session(secret) => {
                 let session = app.session(secret).await?;
-                (session.identity.clone(), Some(session))
+                let (identity, account) = (session.identity.clone(), Some(session.name.clone()));
+                Caller { identity, credential: self, session: Some(session), account, scopes: Vec::new() }
             }
-            Self::Token(secret) => (app.token_identity(secret).await?.0, None),
-        };
-        Ok(Caller { identity, credential: self, session })
+            Self::Token(secret) => {
+                let Holder { identity, account, scopes } = app.token_holder(secret).await?;
+                Caller { identity, credential: self, session: None, account, scopes }
+            }
+        })
     }
 }
 
@@ -139,6 +157,29 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         parts.extensions.get::<Self>().cloned().ok_or_else(|| Refusal::unauthorized("Log in first."))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Person {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let name = caller.account.ok_or(AppError::Nobody)?;
+        let current = match caller.credential {
+            Credential::Session(secret) => Current::Session(secret),
+            Credential::Token(secret) => Current::Token(secret),
+        };
+        Ok(Self { name, current })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for InBrowser {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        Ok(Self(caller.session.ok_or(AppError::Nobody)?))
     }
 }
 

@@ -43,6 +43,8 @@ struct DeviceQuery {
     q: Option<String>,
     /// Only devices with this label.
     label: Option<String>,
+    /// Only devices with any revision of this profile in their state; none that are revoked.
+    profile: Option<String>,
     /// Only devices in this state.
     state: Option<DeviceState>,
     /// Only devices of this compliance.
@@ -116,6 +118,7 @@ async fn list_devices(
     let filter = Filter {
         text: query.q,
         label: query.label,
+        profile: query.profile,
         state: query.state,
         compliance: query.compliance,
         ..Filter::default()

@@ -109,6 +109,7 @@ fn notices(change: Change) -> VecDeque<ChangeNotice> {
         Change::States(_) => one("device", None),
         Change::Profile(name) => one("profile", Some(name)),
         Change::Assignment(id) => one("assignment", Some(id)),
+        Change::Rollout(id) => one("rollout", Some(id)),
         Change::Token(id) => one("token", Some(id)),
         Change::Audit => one("audit", None),
     }
@@ -116,7 +117,7 @@ fn notices(change: Change) -> VecDeque<ChangeNotice> {
 
 /// For one who missed some: anything may have changed.
 fn everything() -> VecDeque<ChangeNotice> {
-    ["device", "profile", "assignment", "token", "audit"].map(|topic| notice(topic, None)).into()
+    ["device", "profile", "assignment", "rollout", "token", "audit"].map(|topic| notice(topic, None)).into()
 }
 
 fn notice(topic: &str, id: Option<String>) -> ChangeNotice {

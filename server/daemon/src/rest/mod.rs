@@ -1,13 +1,16 @@
 //! The door for admins and their programs: `/api/v1`, and beside it `/healthz`, `/readyz` and `/metrics`.
 //!
-//! One file per noun, each parse -> operation -> view. What they share: [`caller`] lets in, [`extract`] parses,
+//! One file per noun, each parse -> operation -> view. What they share: [`caller`] lets in by [`scope`], [`extract`] parses,
 //! [`problem`] refuses, [`attempts`] slows guessing down, [`headers`] tells browsers what to keep from doing.
 
+mod account;
+mod admins;
 mod api_tokens;
 mod assignments;
 pub(crate) mod attempts;
 mod audit;
 mod caller;
+mod checks;
 mod compliance;
 mod devices;
 mod events;
@@ -15,7 +18,9 @@ mod extract;
 mod groups;
 mod headers;
 mod health;
+mod lost;
 pub(crate) mod openapi;
+mod outcomes;
 mod overview;
 mod pauses;
 mod people;
@@ -26,6 +31,8 @@ mod ready;
 mod removals;
 mod reported;
 mod reports;
+mod rollouts;
+mod scope;
 mod session;
 mod setup;
 mod streams;
@@ -45,8 +52,9 @@ use muster_store::Store;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
+use crate::install::{self, Install};
 use crate::metrics::Metrics;
-use crate::web;
+use crate::{docs, web};
 use attempts::Attempts;
 use problem::Refusal;
 use ready::Ready;
@@ -77,8 +85,8 @@ impl Api {
     }
 }
 
-/// Everything that admins are served: the API, the pages, health and metrics.
-pub(crate) fn router(api: Api) -> Router {
+/// Everything that admins are served: the API, the pages, health and metrics, and what is open to all.
+pub(crate) fn router(api: Api, install: Install) -> Router {
     let closed: Router<Api> = closed().into();
     let closed = closed.route_layer(from_fn_with_state(api.clone(), caller::admit));
     let open: Router<Api> = open().into();
@@ -88,6 +96,8 @@ pub(crate) fn router(api: Api) -> Router {
     Router::new()
         .nest(openapi::PREFIX, paths)
         .merge(health::router(&api))
+        .merge(install::router(install))
+        .merge(docs::router())
         .fallback_service(web::router())
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -105,9 +115,12 @@ fn open() -> OpenApiRouter<Api> {
 fn closed() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .merge(session::router())
+        .merge(account::router())
+        .merge(admins::router())
         .merge(api_tokens::router())
         .merge(overview::router())
         .merge(devices::router())
+        .merge(lost::router())
         .merge(plans::router())
         .merge(reported::router())
         .merge(tokens::router())
@@ -115,11 +128,14 @@ fn closed() -> OpenApiRouter<Api> {
         .merge(groups::router())
         .merge(profiles::router())
         .merge(assignments::router())
+        .merge(rollouts::router())
         .merge(pauses::router())
         .merge(removals::router())
         .merge(waivers::router())
         .merge(compliance::router())
         .merge(reports::router())
+        .merge(checks::router())
+        .merge(outcomes::router())
         .merge(audit::router())
         .merge(events::router())
 }

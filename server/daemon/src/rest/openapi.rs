@@ -1,14 +1,17 @@
 //! The OpenAPI document, made from the handlers and the types they take and give.
 
+use std::collections::BTreeMap;
+
 use muster_proto::rest::{ChangeNotice, Problem};
 use utoipa::OpenApi;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::schema::ArrayItems;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{Ref, RefOr};
+use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::session::COOKIE;
@@ -19,6 +22,7 @@ pub(crate) const PREFIX: &str = "/api/v1";
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Muster", description = "Devices, profiles, assignments and proof of compliance."),
+    servers((url = "/", description = "The server that is asked.")),
     components(schemas(Problem, ChangeNotice))
 )]
 struct Frame;
@@ -28,7 +32,11 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
     let mut open = OpenApiRouter::new().nest(PREFIX, super::open()).into_openapi();
     let mut closed = OpenApiRouter::new().nest(PREFIX, super::closed()).into_openapi();
     for operation in operations(&mut open).chain(operations(&mut closed)) {
-        operation.responses.responses.insert("default".to_owned(), problem());
+        operation.responses.responses.insert("4XX".to_owned(), problem());
+        operation.responses.responses.insert("5XX".to_owned(), problem());
+    }
+    for operation in operations(&mut open) {
+        operation.security = Some(Vec::new());
     }
     for operation in operations(&mut closed) {
         let none: [&str; 0] = [];
@@ -39,6 +47,7 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
     document.merge(open);
     document.merge(closed);
     let components = document.components.get_or_insert_default();
+    refer_from_pages(&mut components.schemas);
     components.add_security_scheme(
         "session",
         SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
@@ -71,6 +80,17 @@ fn operations(document: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = &
             .into_iter()
             .filter_map(Option::as_mut)
     })
+}
+
+/// A page of something refers to the thing rather than repeating it.
+fn refer_from_pages(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    for (name, schema) in schemas {
+        let Some(thing) = name.strip_prefix("Page_") else { continue };
+        let RefOr::T(Schema::Object(page)) = schema else { continue };
+        if let Some(RefOr::T(Schema::Array(items))) = page.properties.get_mut("items") {
+            items.items = ArrayItems::RefOrSchema(Box::new(Ref::from_schema_name(thing).into()));
+        }
+    }
 }
 
 fn problem() -> RefOr<utoipa::openapi::Response> {

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use muster_proto::rest::{Problem, SourcePlace};
+use muster_proto::rest::{CODE_NEEDED, Problem, SourcePlace};
 
 use crate::app::AppError;
 
@@ -17,6 +17,8 @@ pub(crate) struct Refusal {
     title: &'static str,
     detail: String,
     errors: Vec<SourcePlace>,
+    /// What programs tell it by, where the status is not enough.
+    kind: &'static str,
     /// Seconds after which asking again makes sense.
     retry_after: Option<u64>,
 }
@@ -24,7 +26,14 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// A refusal of this status; `detail` says what happened and what to do next.
     pub(crate) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, title, detail: detail.into(), errors: Vec::new(), retry_after: None }
+        Self {
+            status,
+            title,
+            detail: detail.into(),
+            errors: Vec::new(),
+            kind: "about:blank",
+            retry_after: None,
+        }
     }
 
     /// The request can't be understood.
@@ -52,6 +61,11 @@ impl Refusal {
         let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests", detail);
         refusal.retry_after = Some(retry_after);
         refusal
+    }
+
+    /// Whether the caller showed that they know the password, whatever else was wrong.
+    pub(super) fn is_no_guess(&self) -> bool {
+        self.kind == CODE_NEEDED || self.status != StatusCode::UNAUTHORIZED
     }
 
     /// The request is understood and what it asks for is wrong at these places.
@@ -89,7 +103,11 @@ impl From<AppError> for Refusal {
                 Self { errors, ..Self::new(StatusCode::CONFLICT, "Conflict", detail) }
             }
             AppError::Unauthenticated => Self::unauthorized(detail),
-            AppError::Forbidden(_) => Self::forbidden(detail),
+            AppError::WrongCode => Self::unauthorized(detail),
+            AppError::CodeNeeded => Self { kind: CODE_NEEDED, ..Self::unauthorized(detail) },
+            AppError::TooManyGuesses { seconds } => Self::too_many(detail, seconds),
+            AppError::LastAdmin(_) => Self::new(StatusCode::CONFLICT, "Last admin", detail),
+            AppError::Forbidden(_) | AppError::Nobody => Self::forbidden(detail),
             AppError::Store(_) | AppError::Defect(_) => {
                 let reference = uuid::Uuid::now_v7();
                 tracing::error!(%reference, error = &error as &dyn std::error::Error, "a request failed");
@@ -115,7 +133,7 @@ fn sentence(text: &str) -> String {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let problem = Problem {
-            kind: "about:blank".to_owned(),
+            kind: self.kind.to_owned(),
             title: self.title.to_owned(),
             status: self.status.as_u16(),
             detail: self.detail,

@@ -6,12 +6,12 @@ use axum::Json;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
-use muster_proto::rest::{Login, Session};
+use muster_proto::rest::{CreatedApiToken, Login, NewLogin, Session};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::caller::{Caller, Credential, refuse_foreign_origin};
+use super::caller::{Caller, Credential, InBrowser, refuse_foreign_origin};
 use super::extract::Body;
 use super::problem::Refusal;
 use crate::app::admin::{NewSession, SessionInfo};
@@ -25,7 +25,7 @@ pub(super) fn open() -> OpenApiRouter<Api> {
 }
 
 pub(super) fn router() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(get_session, log_out))
+    OpenApiRouter::new().routes(routes!(get_session, log_out)).routes(routes!(keep_logged_in))
 }
 
 /// Logs in and sets the session cookie.
@@ -57,12 +57,24 @@ async fn get_session(State(api): State<Api>, caller: Caller) -> Result<Json<Sess
     Ok(Json(view(&api, session)))
 }
 
-/// Ends the session.
+/// Keeps a command line logged in: the token in the answer goes on after this session, and ends with its admin.
+#[utoipa::path(post, path = "/session/token", tag = "session", request_body = NewLogin,
+    responses((status = 201, description = "The token, with its secret.", body = CreatedApiToken)))]
+async fn keep_logged_in(
+    State(api): State<Api>,
+    InBrowser(session): InBrowser,
+    Body(asked): Body<NewLogin>,
+) -> Result<(StatusCode, Json<CreatedApiToken>), Refusal> {
+    Ok((StatusCode::CREATED, Json(api.app.keep_logged_in(&session, &asked.host).await?)))
+}
+
+/// Ends the session, or the login of the command line that asks.
 #[utoipa::path(delete, path = "/session", tag = "session",
     responses((status = 204, description = "The session has ended.")))]
 async fn log_out(State(api): State<Api>, caller: Caller) -> Result<Response, Refusal> {
-    if let Credential::Session(secret) = &caller.credential {
-        api.app.log_out(secret).await?;
+    match &caller.credential {
+        Credential::Session(secret) => api.app.log_out(secret).await?,
+        Credential::Token(secret) => api.app.end_login(secret).await?,
     }
     Ok((StatusCode::NO_CONTENT, AppendHeaders([(header::SET_COOKIE, cookie("", 0))])).into_response())
 }

@@ -1,4 +1,4 @@
-//! The first admin, by the one-time link that `muster-server setup` printed.
+//! Choosing a password by a one-time link: the first admin's, or that of one who was added or reset.
 
 use std::net::SocketAddr;
 
@@ -20,9 +20,9 @@ pub(super) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(set_up))
 }
 
-/// Makes the first admin and logs them in.
+/// Chooses a password by a one-time link, and logs in. The first admin is made by it.
 #[utoipa::path(post, path = "/setup", tag = "session", request_body = Setup,
-    responses((status = 201, description = "The first admin exists and is logged in.", body = Session)))]
+    responses((status = 201, description = "The admin has a password and is logged in.", body = Session)))]
 async fn set_up(
     State(api): State<Api>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,

@@ -1,5 +1,7 @@
 //! The admins' door from outside: a server that was set up, over TLS on loopback.
 
+mod matrix;
+
 use clap::{Args as _, FromArgMatches as _};
 use muster_proto::rest::{
     AssignmentResult, CreatedApiToken, Device, Import, Page, Problem, Role, SavedRevision, Session,
@@ -70,8 +72,12 @@ impl Server {
 
     async fn first_admin(&self) -> Browser {
         let link = std::fs::read_to_string(self.folder.path().join("setup-link")).unwrap();
-        let secret = link.trim().rsplit_once('#').unwrap().1;
-        let body = json!({"link": secret, "name": "kim", "password": PASSWORD});
+        self.set_up(link.trim().rsplit_once('#').unwrap().1, "kim").await
+    }
+
+    /// Chooses a password by a link, and is logged in.
+    async fn set_up(&self, link: &str, name: &str) -> Browser {
+        let body = json!({"link": link, "name": name, "password": PASSWORD});
         let response = self.request(Method::POST, "/api/v1/setup").json(&body).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::CREATED);
         let cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();
@@ -110,21 +116,6 @@ impl Browser {
     }
 }
 
-/// Every operation of the API, with something in place of its variables.
-fn operations() -> Vec<(Method, String)> {
-    let document = serde_json::to_value(openapi::document()).unwrap();
-    let mut operations = Vec::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        let path = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part });
-        let path = path.collect::<Vec<_>>().join("/");
-        for method in item.as_object().unwrap().keys() {
-            operations.push((method.to_uppercase().parse().unwrap(), path.clone()));
-        }
-    }
-    assert!(operations.len() > 30);
-    operations
-}
-
 async fn problem(response: Response) -> Problem {
     assert_eq!(response.headers()["content-type"], "application/problem+json");
     let status = response.status();
@@ -156,51 +147,19 @@ async fn the_first_admin_imports_devices_and_assigns_a_profile() {
 }
 
 #[tokio::test]
-async fn strangers_are_refused_on_every_path() {
+async fn a_forged_credential_is_none() {
     let server = Server::start().await;
-    for (method, path) in operations() {
-        if method == Method::POST && ["/api/v1/setup", "/api/v1/session"].contains(&path.as_str()) {
-            continue;
-        }
-        let nobody = server.request(method.clone(), &path).send().await.unwrap();
-        assert_eq!(problem(nobody).await.status, 401, "{method} {path}");
-        let forged = server.request(method.clone(), &path).bearer_auth("muster_forged").send().await.unwrap();
-        assert_eq!(problem(forged).await.status, 401, "{method} {path}");
+    for (name, value) in [
+        ("authorization", "Bearer muster_forged"),
+        ("authorization", "Bearer "),
+        ("authorization", "Basic a2ltOnB3"),
+        ("cookie", "__Host-muster-session=forged"),
+    ] {
+        let request = server.request(Method::GET, "/api/v1/devices").header(name, value);
+        assert_eq!(problem(request.send().await.unwrap()).await.status, 401, "{name}: {value}");
     }
-    assert_eq!(server.request(Method::GET, "/metrics").send().await.unwrap().status(), 401);
     assert_eq!(server.request(Method::GET, "/healthz").send().await.unwrap().status(), 200);
     assert_eq!(server.request(Method::GET, "/readyz").send().await.unwrap().status(), 200);
-}
-
-#[tokio::test]
-async fn an_auditor_reads_and_changes_nothing() {
-    let server = Server::start().await;
-    let auditor = server.token(&server.first_admin().await, Role::Auditor).await;
-    for (method, path) in operations() {
-        let ends_own_session = method == Method::DELETE && path == "/api/v1/session";
-        let makes_session = ["/api/v1/setup", "/api/v1/session"].contains(&path.as_str());
-        if method == Method::GET || ends_own_session || makes_session {
-            continue;
-        }
-        let request = server.request(method.clone(), &path).bearer_auth(&auditor).json(&json!({}));
-        assert_eq!(problem(request.send().await.unwrap()).await.status, 403, "{method} {path}");
-    }
-    for path in [
-        "/api/v1/devices",
-        "/api/v1/overview",
-        "/api/v1/audit",
-        "/api/v1/people",
-        "/api/v1/groups",
-        "/api/v1/waivers?all=true",
-        "/api/v1/compliance/standings?by=control",
-        "/api/v1/compliance/report",
-        "/api/v1/compliance/report?format=csv&days=7",
-        "/api/v1/compliance/report?format=html",
-        "/metrics",
-    ] {
-        let request = server.request(Method::GET, path).bearer_auth(&auditor);
-        assert_eq!(request.send().await.unwrap().status(), 200, "{path}");
-    }
 }
 
 #[tokio::test]

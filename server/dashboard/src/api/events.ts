@@ -1,5 +1,5 @@
 // Live pages: the server says what changed, and the queries that show it are asked again.
-import type { QueryClient, QueryKey } from '@tanstack/react-query';
+import type { Query, QueryClient, QueryKey } from '@tanstack/react-query';
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { contact } from './contact';
@@ -7,14 +7,20 @@ import type { ChangeNotice, DeviceDetail } from './types';
 
 /** Notices that come close together are answered by one round of questions. */
 const GATHER_MS = 200;
+/** A list scrolled far down is asked page by page again; while devices report all the time, not more often than this. */
+const LONG_MS = 10_000;
+const LONG_PAGES = 3;
+/** Notices that are kept for later: a list is touched by any one of them. */
+const KEPT = 20;
 const REOPEN_MS = 3000;
 
 const SHOWN_BY: Record<string, string[]> = {
-  device: ['overview', 'devices', 'profiles', 'profile'],
+  device: ['overview', 'devices', 'profiles', 'profile', 'checks', 'check', 'control', 'results', 'outcomes', 'pauses'],
   profile: ['profiles', 'profile'],
-  assignment: ['assignments', 'overview', 'devices', 'device', 'profiles', 'profile'],
+  assignment: ['assignments', 'overview', 'devices', 'device', 'profiles', 'profile', 'checks', 'check'],
   token: ['tokens'],
-  audit: ['audit'],
+  // Whatever has no notice of its own is audited all the same.
+  audit: ['audit', 'pauses', 'removals', 'people'],
 };
 
 /** Whether the answer kept under `key` may have changed by any of these notices. */
@@ -34,9 +40,25 @@ export function isTouched(
   });
 }
 
-function ask(client: QueryClient, notices: ChangeNotice[]) {
+/** Asks what the notices touch; says whether something has to be asked later. */
+function ask(client: QueryClient, notices: ChangeNotice[]): boolean {
   const idOf = (shownAs: string) => client.getQueryData<DeviceDetail>(['device', shownAs])?.device.id;
-  client.invalidateQueries({ predicate: (query) => isTouched(query.queryKey, notices, idOf) });
+  let isLater = false;
+  client.invalidateQueries({
+    predicate: (query) => {
+      if (!isTouched(query.queryKey, notices, idOf)) return false;
+      const rests = isResting(query);
+      isLater ||= rests;
+      return !rests;
+    },
+  });
+  return isLater;
+}
+
+/** Whether a long list was asked too lately to be asked again. */
+function isResting({ state }: Query): boolean {
+  const pages = (state.data as { pages?: unknown[] } | undefined)?.pages?.length ?? 0;
+  return pages > LONG_PAGES && Date.now() - state.dataUpdatedAt < LONG_MS;
 }
 
 /** Follows the server's events as long as the page is shown. */
@@ -46,6 +68,7 @@ export function useLive() {
     let source: EventSource;
     let reopen: number | undefined;
     let gather: number | undefined;
+    let later: number | undefined;
     let waiting: ChangeNotice[] = [];
     let wasLost = false;
 
@@ -58,9 +81,19 @@ export function useLive() {
       }
       gather ??= window.setTimeout(() => {
         gather = undefined;
-        ask(client, waiting);
+        const notices = waiting;
         waiting = [];
+        if (ask(client, notices)) askLater(notices);
       }, GATHER_MS);
+    };
+    let put: ChangeNotice[] = [];
+    const askLater = (notices: ChangeNotice[]) => {
+      put = [...put, ...notices].slice(-KEPT);
+      later ??= window.setTimeout(() => {
+        later = undefined;
+        ask(client, put);
+        put = [];
+      }, LONG_MS);
     };
     const open = () => {
       source = new EventSource('/api/v1/events');
@@ -83,6 +116,7 @@ export function useLive() {
       source.close();
       window.clearTimeout(reopen);
       window.clearTimeout(gather);
+      window.clearTimeout(later);
     };
   }, [client]);
 }

@@ -24,12 +24,15 @@ import type {
 export interface DeviceFilter {
   q?: string;
   label?: string;
+  profile?: string;
   state?: string;
   compliance?: string;
   sort?: string;
 }
 
+/** The first page is small, to be seen soon; those after it are asked for by who scrolls far. */
 const PAGE = 100;
+const NEXT_PAGE = 500;
 const part = encodeURIComponent;
 
 export const sessionQuery = queryOptions({
@@ -47,7 +50,9 @@ export const devicesQuery = (filter: DeviceFilter) =>
   infiniteQueryOptions({
     queryKey: ['devices', filter],
     queryFn: ({ pageParam }) =>
-      api.get<Page<Device>>(withQuery('/devices', { ...filter, cursor: pageParam, limit: PAGE })),
+      api.get<Page<Device>>(
+        withQuery('/devices', { ...filter, cursor: pageParam, limit: pageParam ? NEXT_PAGE : PAGE }),
+      ),
     initialPageParam: '',
     getNextPageParam: (page) => page.next || undefined,
     placeholderData: keepPreviousData,
@@ -121,10 +126,22 @@ export const tokensQuery = queryOptions({
   queryFn: () => api.get<Token[]>('/tokens'),
 });
 
-export const auditQuery = infiniteQueryOptions({
-  queryKey: ['audit'],
-  queryFn: ({ pageParam }) =>
-    api.get<Page<AuditEntry>>(withQuery('/audit', { cursor: pageParam, limit: PAGE })),
-  initialPageParam: '',
-  getNextPageParam: (page) => page.next || undefined,
-});
+/** What the audit is narrowed to; the same words as in the page's address. */
+export interface AuditFilter {
+  actor?: string;
+  action?: string;
+  target?: string;
+  /** RFC 3339, in UTC. */
+  since?: string;
+  until?: string;
+}
+
+export const auditQuery = (filter: AuditFilter) =>
+  infiniteQueryOptions({
+    queryKey: ['audit', filter],
+    queryFn: ({ pageParam }) =>
+      api.get<Page<AuditEntry>>(withQuery('/audit', { ...filter, cursor: pageParam, limit: PAGE })),
+    initialPageParam: '',
+    getNextPageParam: (page) => page.next || undefined,
+    placeholderData: keepPreviousData,
+  });

@@ -1,4 +1,5 @@
 // From a failure to who asked for it: resource, profile and revision, assignment, person.
+import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { RevisionLink } from './parts';
 import { Time } from './Time';
@@ -14,7 +15,7 @@ interface Props {
 
 export function Chain({ subject, profile, assignment, by, at }: Props) {
   const links: [string, ReactNode][] = [];
-  if (subject) links.push(['subject', <code key="s">{visible(subject)}</code>]);
+  if (subject) links.push(['subject', <Subject key="s" subject={subject} />]);
   if (profile) links.push(['profile', <RevisionLink key="p" profile={profile} />]);
   if (assignment) links.push(['assignment', <span key="a">assigned {visible(assignment)}</span>]);
   if (by) {
@@ -39,6 +40,18 @@ export function Chain({ subject, profile, assignment, by, at }: Props) {
         </li>
       ))}
     </ol>
+  );
+}
+
+/** A check leads to its own page, where all devices are that are asked it. */
+function Subject({ subject }: { subject: string }) {
+  const [kind, id] = subject.split(/:(.*)/s);
+  const check = kind === 'check' ? id : undefined;
+  if (!check) return <code>{visible(subject)}</code>;
+  return (
+    <Link to="/checks/$id" params={{ id: check }}>
+      <code>{visible(check)}</code>
+    </Link>
   );
 }
 

@@ -1,5 +1,6 @@
 // The one table: 32 px rows, a sticky head, sorting, rows that open, one tab stop, and only the rows in view in the page.
 import './DataTable.css';
+import { useMediaQuery } from '@mantine/hooks';
 import {
   type ColumnDef,
   createSortedRowModel,
@@ -42,6 +43,8 @@ export interface Column<T> {
   /** A CSS width; the columns without one share what is left. */
   width?: string;
   align?: 'end';
+  /** What stands in the head in place of its name, such as a box that chooses all. */
+  head?: ReactNode;
   /** True when the head is for screen readers alone. */
   isQuiet?: boolean;
   /** From which width of the window on it is shown. */
@@ -78,7 +81,8 @@ export function DataTable<T>(props: Props<T>) {
 }
 
 function FullTable<T>(props: Props<T>) {
-  const { columns, keyOf, detail, onNearEnd } = props;
+  const { keyOf, detail, onNearEnd } = props;
+  const columns = useFitting(props.columns);
   const [sorting, setSorting] = useState<SortingState>([]);
   const tableRef = useRef<HTMLTableElement>(null);
   const sorted = useSorted(props.rows, columns, sorting, setSorting);
@@ -143,7 +147,7 @@ function FullTable<T>(props: Props<T>) {
             <tbody key={key} ref={measure} data-index={index}>
               <tr data-row={key} aria-rowindex={index + 2}>
                 {columns.map((column, i) => (
-                  <td key={column.id} data-align={column.align} data-from={column.from}>
+                  <td key={column.id} data-align={column.align}>
                     {detail && i === 0 ? (
                       <button
                         type="button"
@@ -173,6 +177,19 @@ function FullTable<T>(props: Props<T>) {
         <Spacer height={virtual.after} columns={columns.length} />
       </table>
     </div>
+  );
+}
+
+/**
+ * The columns that the window has room for. Those that it has not are not in the page at all: a row that spans all
+ * columns would keep the place of hidden ones.
+ */
+function useFitting<T>(columns: Column<T>[]): Column<T>[] {
+  const isNarrow = useMediaQuery('(max-width: 760px)', false, { getInitialValueInEffect: false });
+  const isMedium = useMediaQuery('(max-width: 1100px)', false, { getInitialValueInEffect: false });
+  return useMemo(
+    () => columns.filter(({ from }) => !(from === 'medium' && isNarrow) && !(from === 'wide' && isMedium)),
+    [columns, isNarrow, isMedium],
   );
 }
 
@@ -283,7 +300,7 @@ function Head<T>(props: {
     <th
       scope="col"
       data-align={column.align}
-      data-from={column.from}
+     
       style={{ width: column.width }}
       aria-sort={isOn ? direction : undefined}
     >
@@ -297,6 +314,8 @@ function Head<T>(props: {
           {column.header}
           <Icon name={direction === 'descending' ? 'down' : 'up'} size={11} />
         </button>
+      ) : column.head ? (
+        column.head
       ) : column.isQuiet ? (
         <span className="hidden-visually">{column.header}</span>
       ) : (
@@ -325,7 +344,7 @@ function Bones<T>({ columns }: { columns: Column<T>[] }) {
       {BONES.map((first, i) => (
         <tr key={first}>
           {columns.map((column, j) => (
-            <td key={column.id} data-from={column.from}>
+            <td key={column.id}>
               <span
                 className="bone"
                 style={{ '--bone': BONES[(i + j) % BONES.length] } as React.CSSProperties}

@@ -1,15 +1,22 @@
 // How the fleet stood over the last thirty days.
 import './StackedDays.css';
-import type { Day } from '../api/types';
-import { type Column, columns, STACK, scaleTop } from './days';
+import { type Column, columns, type DayOf, scaleTop, totalOf } from './days';
 import { useNow } from './Time';
 import { look } from './words';
 
-export function StackedDays({ days }: { days: Day[] }) {
+interface Props<W extends string> {
+  days: DayOf<W>[];
+  /** The words from the bottom up; the first is the good one. */
+  stack: readonly W[];
+  /** What the numbers are of, for who hears the page. */
+  caption: string;
+}
+
+export function StackedDays<W extends string>({ days, stack, caption }: Props<W>) {
   const shown = columns(days, useNow());
-  const top = scaleTop(days);
-  const known = days.filter((day) => day.counts.total > 0).length;
-  const words = STACK.filter((word) => days.some((day) => day.counts[word] > 0));
+  const top = scaleTop(days, stack);
+  const known = days.filter((day) => totalOf(day.counts, stack) > 0).length;
+  const words = stack.filter((word) => days.some((day) => day.counts[word] > 0));
   return (
     <figure style={{ margin: 0 }}>
       <div className="days" aria-hidden="true">
@@ -20,9 +27,9 @@ export function StackedDays({ days }: { days: Day[] }) {
         </div>
         <div className="plot">
           {shown.map((column) => (
-            <div key={column.date} className="day" data-gap={!column.counts} data-tip={tip(column)}>
+            <div key={column.date} className="day" data-gap={!column.counts} data-tip={tip(column, stack)}>
               {column.counts &&
-                STACK.map((word) => (
+                stack.map((word) => (
                   <div
                     key={word}
                     className="fill"
@@ -50,11 +57,11 @@ export function StackedDays({ days }: { days: Day[] }) {
         </ul>
         <div className="hidden-visually">
           <table>
-            <caption>Devices by compliance, a row a day</caption>
+            <caption>{caption}, a row a day</caption>
             <thead>
               <tr>
                 <th scope="col">Day</th>
-                {STACK.map((word) => (
+                {stack.map((word) => (
                   <th scope="col" key={word}>
                     {look(word).label}
                   </th>
@@ -65,7 +72,7 @@ export function StackedDays({ days }: { days: Day[] }) {
               {days.map((day) => (
                 <tr key={day.date}>
                   <th scope="row">{day.date}</th>
-                  {STACK.map((word) => (
+                  {stack.map((word) => (
                     <td key={word}>{day.counts[word]}</td>
                   ))}
                 </tr>
@@ -78,10 +85,13 @@ export function StackedDays({ days }: { days: Day[] }) {
   );
 }
 
-function tip({ date, counts }: Column): string {
-  if (!counts) return `${date}\nno data`;
-  const others = STACK.slice(1)
-    .filter((word) => counts[word] > 0)
-    .map((word) => `${counts[word]} ${word}`);
-  return [date, `${counts.compliant} of ${counts.total} compliant`, ...others].join('\n');
+function tip<W extends string>({ date, counts }: Column<W>, stack: readonly W[]): string {
+  const [good, ...rest] = stack;
+  if (!counts || !good) return `${date}\nno data`;
+  const others = rest.filter((word) => counts[word] > 0).map((word) => `${counts[word]} ${said(word)}`);
+  return [date, `${counts[good]} of ${totalOf(counts, stack)} ${said(good)}`, ...others].join('\n');
+}
+
+function said(word: string): string {
+  return look(word).label.toLowerCase();
 }

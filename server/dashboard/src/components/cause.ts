@@ -17,8 +17,13 @@ const BY_KIND: Record<string, Word> = {
   resource: 'failing',
   check: 'fail',
   stale: 'stale',
+  refused: 'failing',
   paused: 'paused',
   removal: 'removal',
+  lost: 'lost',
+  held: 'held',
+  old_certificate: 'held',
+  late_return: 'pending',
 };
 
 /** The word of the badge, and what is left to be said beside it. */

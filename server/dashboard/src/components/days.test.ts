@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ComplianceCounts, Day } from '../api/types';
-import { columns, scaleTop } from './days';
+import { columns, STACK, scaleTop } from './days';
 
 const counts = (total: number): ComplianceCounts => ({
   total,
@@ -18,13 +18,13 @@ test('a day without data is a gap in its place', () => {
   expect(shown).toHaveLength(30);
   expect(shown[29]).toEqual(day('2026-11-23'));
   expect(shown[28]).toEqual({ date: '2026-11-22', counts: undefined });
-  expect(shown[27]?.counts?.total).toBe(3);
+  expect(shown[27]?.counts?.compliant).toBe(3);
   expect(shown[0]?.date).toBe('2026-10-25');
 });
 
 test('the scale ends at a round number that holds all', () => {
-  expect(scaleTop([])).toBe(1);
-  expect(scaleTop([day('2026-11-23', 3)])).toBe(5);
-  expect(scaleTop([day('2026-11-23', 48)])).toBe(50);
-  expect(scaleTop([day('2026-11-23', 100)])).toBe(100);
+  expect(scaleTop([], STACK)).toBe(1);
+  expect(scaleTop([day('2026-11-23', 3)], STACK)).toBe(5);
+  expect(scaleTop([day('2026-11-23', 48)], STACK)).toBe(50);
+  expect(scaleTop([day('2026-11-23', 100)], STACK)).toBe(100);
 });

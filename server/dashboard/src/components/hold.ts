@@ -25,10 +25,17 @@ export function hold<T>(shown: T[], fresh: T[], keyOf: (row: T) => string): Held
 /** The length of the longest rising subsequence: what is not in it has to move. */
 function longestRising(numbers: number[]): number {
   const ends: number[] = [];
-  for (const number of numbers) {
-    const at = ends.findIndex((end) => end >= number);
-    if (at < 0) ends.push(number);
-    else ends[at] = number;
-  }
+  for (const number of numbers) ends[firstNotBelow(ends, number)] = number;
   return ends.length;
+}
+
+/** Where in rising numbers the first stands that is not below `number`; lists have ten thousand rows, so by halves. */
+function firstNotBelow(rising: number[], number: number): number {
+  let [low, high] = [0, rising.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((rising[middle] ?? 0) < number) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

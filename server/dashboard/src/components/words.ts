@@ -25,6 +25,8 @@ const LOOKS: Record<Word, Look> = {
   pending: { label: 'Pending', tone: 'act', icon: 'hand' },
   enrolled: { label: 'Enrolled', tone: 'none', icon: 'half' },
   ready: { label: 'Ready', tone: 'good', icon: 'check' },
+  held: { label: 'Held', tone: 'bad', icon: 'alert' },
+  lost: { label: 'Lost', tone: 'bad', icon: 'ban' },
   revoked: { label: 'Revoked', tone: 'none', icon: 'ban' },
   kept: { label: 'Kept', tone: 'good', icon: 'check' },
   repaired: { label: 'Repaired', tone: 'good', icon: 'repaired' },
@@ -43,6 +45,11 @@ const LOOKS: Record<Word, Look> = {
 /** The look of a word; one that this page does not know yet is shown as it is, in grey. */
 export function look(word: string): Look {
   return LOOKS[word as Word] ?? { label: word, tone: 'none', icon: 'question' };
+}
+
+/** Whether a device is nobody's to manage any more. */
+export function isOut(device: { state: DeviceState }): boolean {
+  return device.state === 'revoked' || device.state === 'lost';
 }
 
 /** The one word for where a device stands: its compliance once it is in, its state before that and after. */

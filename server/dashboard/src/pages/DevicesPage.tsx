@@ -7,15 +7,20 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { type DeviceFilter, devicesQuery } from '../api/queries';
 import type { Compliance, Device, DeviceState } from '../api/types';
 import { DeviceBadge } from '../components/Badge';
+import { Chip } from '../components/Chip';
 import { type Column, DataTable, type ServerSort } from '../components/DataTable';
 import { Icon } from '../components/Icon';
 import { Empty, Labels, ProblemNote } from '../components/parts';
 import { Time } from '../components/Time';
+import { useMayChange } from '../components/useMayChange';
 import { visible } from '../components/visible';
 import { look, standing } from '../components/words';
+import { BulkBar } from './devices/BulkBar';
+import { Export } from './devices/Export';
+import { useSelection } from './devices/useSelection';
 
 const COMPLIANCES: Compliance[] = ['compliant', 'failing', 'unknown', 'stale', 'unmanaged'];
-const STATES: DeviceState[] = ['registered', 'pending', 'enrolled', 'ready', 'revoked'];
+const STATES: DeviceState[] = ['registered', 'pending', 'enrolled', 'ready', 'held', 'lost', 'revoked'];
 const SORTS = ['name', 'compliance', '-last_seen', '-registered'];
 
 /** What the list is narrowed to, read from the address; words that the server would refuse are left out. */
@@ -25,6 +30,7 @@ export function readDeviceSearch(search: Record<string, unknown>): DeviceFilter 
   return {
     q: text(search.q),
     label: text(search.label),
+    profile: text(search.profile),
     state: among(STATES, search.state),
     compliance: among(COMPLIANCES, search.compliance),
     sort: among(SORTS, search.sort),
@@ -130,20 +136,30 @@ export function DevicesPage() {
     current: filter.sort ?? 'name',
     onChange: (word) => change({ sort: word === 'name' ? undefined : word }),
   };
-  const isNarrowed = Boolean(filter.q || filter.label || filter.state || filter.compliance);
+  const selection = useSelection(rows);
+  const mayChange = useMayChange();
+  const columns = useMemo(
+    () => (mayChange ? [selection.column, ...COLUMNS] : COLUMNS),
+    [mayChange, selection.column],
+  );
+  const isNarrowed = Boolean(filter.q || filter.label || filter.profile || filter.state || filter.compliance);
   return (
     <>
       <title>Devices · Muster</title>
       <div className="pagehead">
         <h1>Devices</h1>
+        <div className="actions">
+          <Export filter={filter} />
+        </div>
       </div>
       <Filters filter={filter} total={total} onChange={change} />
+      <BulkBar selection={selection} filter={filter} total={total} />
       {list.error && !rows ? (
         <ProblemNote error={list.error} />
       ) : (
         <DataTable
           label="Devices"
-          columns={COLUMNS}
+          columns={columns}
           rows={rows}
           total={total}
           keyOf={(device) => device.id}
@@ -202,13 +218,8 @@ function Filters(props: { filter: DeviceFilter; total?: number; onChange: (part:
         value={filter.state ?? null}
         onChange={(state) => onChange({ state: state ?? undefined })}
       />
-      {filter.label && (
-        <button type="button" className="iconbutton" onClick={() => onChange({ label: undefined })}>
-          label <span className="label">{visible(filter.label)}</span>
-          <Icon name="cross" size={11} />
-          <span className="hidden-visually">remove</span>
-        </button>
-      )}
+      <Chip what="label" name={filter.label} onRemove={() => onChange({ label: undefined })} />
+      <Chip what="profile" name={filter.profile} onRemove={() => onChange({ profile: undefined })} />
       <span className="count" role="status">
         {total === undefined ? '' : total === 1 ? '1 device' : `${total.toLocaleString('en')} devices`}
       </span>

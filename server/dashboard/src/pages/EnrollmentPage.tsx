@@ -6,7 +6,7 @@ import { type FormEvent, useState } from 'react';
 import { api } from '../api/client';
 import { devicesQuery, tokensQuery } from '../api/queries';
 import type { CreatedToken, Device, NewToken, Token } from '../api/types';
-import { Badge } from '../components/Badge';
+import { DeviceBadge } from '../components/Badge';
 import { type Column, DataTable } from '../components/DataTable';
 import { CopyButton, Empty, Labels, Note, ProblemNote } from '../components/parts';
 import { Time, useNow } from '../components/Time';
@@ -14,7 +14,7 @@ import { useMayChange } from '../components/useMayChange';
 import { visible, who } from '../components/visible';
 
 const PENDING: Column<Device>[] = [
-  { id: 'state', header: 'State', cell: (row) => <Badge word={row.state} />, width: '112px' },
+  { id: 'state', header: 'State', cell: (row) => <DeviceBadge word={row.state} device={row.id} />, width: '112px' },
   {
     id: 'name',
     header: 'Device',

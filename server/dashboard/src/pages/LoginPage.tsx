@@ -1,8 +1,9 @@
-// Logging in with a name and a password.
+// Logging in with a name, a password, and a code where the account asks for one.
 import { Button, PasswordInput, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, useNavigate } from '@tanstack/react-router';
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, useEffect, useState } from 'react';
+import { needsCode } from '../api/access';
 import { api, keepCsrf } from '../api/client';
 import { sessionQuery } from '../api/queries';
 import type { Login, Session } from '../api/types';
@@ -22,6 +23,7 @@ export function LoginPage() {
   const client = useQueryClient();
   const [name, setName] = useState('');
   const [password, setPassword] = useState('');
+  const [code, setCode] = useState('');
   const logIn = useMutation({
     mutationFn: (login: Login) => api.post<Session>('/session', login),
     onSuccess: async (session) => {
@@ -30,9 +32,15 @@ export function LoginPage() {
       await navigate({ href: safeNext(next), replace: true });
     },
   });
+  // Once asked for, it stays: a wrong code is told by another problem.
+  const [isAsked, setAsked] = useState(false);
+  const asksNow = needsCode(logIn.error);
+  useEffect(() => {
+    if (asksNow) setAsked(true);
+  }, [asksNow]);
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    logIn.mutate({ name, password });
+    logIn.mutate({ name, password, ...(code ? { code } : {}) });
   };
   return (
     <div className="outside">
@@ -64,7 +72,20 @@ export function LoginPage() {
             value={password}
             onChange={(e) => setPassword(e.currentTarget.value)}
           />
-          <ProblemNote error={logIn.error} />
+          {isAsked && (
+            <TextInput
+              label="Code"
+              name="code"
+              description="Of your authenticator, or a recovery code."
+              autoComplete="one-time-code"
+              autoFocus
+              required
+              withAsterisk={false}
+              value={code}
+              onChange={(e) => setCode(e.currentTarget.value)}
+            />
+          )}
+          <ProblemNote error={asksNow ? null : logIn.error} />
           <Button type="submit" loading={logIn.isPending}>
             Log in
           </Button>

@@ -4,14 +4,17 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { overviewQuery } from '../api/queries';
 import type { CauseGroup, Day, DeviceState, Overview, Stage } from '../api/types';
-import { Badge } from '../components/Badge';
+import { DeviceBadge } from '../components/Badge';
 import { type Column, DataTable } from '../components/DataTable';
+import { STACK, VERDICTS } from '../components/days';
+import { Icon } from '../components/Icon';
 import { Empty, ProblemNote, RevisionLink } from '../components/parts';
 import { StackedDays } from '../components/StackedDays';
 import { sentenceParts } from '../components/sentence';
 import { Time } from '../components/Time';
 import { visible } from '../components/visible';
 import { look } from '../components/words';
+import { FirstSteps } from './overview/FirstSteps';
 
 export function OverviewPage() {
   const { data, error } = useQuery(overviewQuery);
@@ -21,6 +24,7 @@ export function OverviewPage() {
     <>
       <title>Overview · Muster</title>
       <h1 className="sentence">{data ? <Opening overview={data} /> : <span className="bone" />}</h1>
+      {data && <FirstSteps overview={data} />}
       {isNew && data.needs_you.length === 0 ? (
         <Empty
           title="Register the first devices"
@@ -91,7 +95,7 @@ function Days({ days }: { days: Day[] }) {
   if (days.every((day) => day.counts.total === 0)) {
     return <p className="dim">No day has data yet: the first is recorded once a device has enrolled.</p>;
   }
-  return <StackedDays days={days} />;
+  return <StackedDays days={days} stack={STACK} caption="Devices by compliance" />;
 }
 
 const WAITS: Partial<Record<DeviceState, string>> = {
@@ -134,8 +138,10 @@ function Needs({ needs }: { needs: Overview['needs_you'] | undefined }) {
     <ul className="needs">
       {needs.map((need) => (
         <li key={`${need.kind} ${need.device ?? ''} ${need.text}`}>
-          <Badge word={need.kind} />
-          {need.device ? (
+          <NeedBadge need={need} />
+          {need.kind === 'removal' ? (
+            <Link to="/pauses">{visible(need.text)}</Link>
+          ) : need.device ? (
             <Link to="/devices/$id" params={{ id: need.device }}>
               {visible(need.text)}
             </Link>
@@ -145,6 +151,18 @@ function Needs({ needs }: { needs: Overview['needs_you'] | undefined }) {
         </li>
       ))}
     </ul>
+  );
+}
+
+/** Leads to what has to be decided. */
+function NeedBadge({ need }: { need: Overview['needs_you'][number] }) {
+  if (need.device) return <DeviceBadge word={need.kind} device={need.device} />;
+  const { label, tone, icon } = look(need.kind);
+  return (
+    <Link className="badge" data-tone={tone} to="/pauses">
+      <Icon name={icon} />
+      {label}
+    </Link>
   );
 }
 
@@ -175,10 +193,31 @@ const CAUSES: Column<CauseGroup>[] = [
   { id: 'devices', header: 'Devices', cell: (group) => <Examples group={group} />, width: '24%' },
 ];
 
+/** The number opens exactly the devices that have this trouble. */
+function CauseCount({ group }: { group: CauseGroup }) {
+  const count = group.devices.toLocaleString('en');
+  if (group.kind === 'check') {
+    const verdict = VERDICTS.find((word) => word === group.word);
+    return (
+      <Link to="/checks/$id" params={{ id: group.subject }} search={{ verdict, profile: group.profile ?? undefined }}>
+        <strong>{count}</strong>
+      </Link>
+    );
+  }
+  return (
+    <Link
+      to="/outcomes"
+      search={{ outcome: group.word ?? '', profile: group.profile ?? undefined, resource: group.subject }}
+    >
+      <strong>{count}</strong>
+    </Link>
+  );
+}
+
 function Examples({ group }: { group: CauseGroup }) {
   return (
     <>
-      <strong>{group.devices}</strong>
+      <CauseCount group={group} />
       {group.examples.map((name, i) => (
         <span key={name}>
           {i === 0 ? ': ' : ', '}

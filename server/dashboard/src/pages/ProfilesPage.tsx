@@ -43,9 +43,15 @@ const COLUMNS: Column<Profile>[] = [
       row.devices === 0 ? (
         <span className="dim">not assigned</span>
       ) : (
-        <Link to="/profiles/$name" params={{ name: row.name }} search={{ tab: 'assigned' }}>
-          {row.compliant} of {row.devices}
-        </Link>
+        <>
+          <Link to="/devices" search={{ profile: row.name, compliance: 'compliant' }}>
+            {row.compliant}
+          </Link>{' '}
+          of{' '}
+          <Link to="/devices" search={{ profile: row.name }}>
+            {row.devices}
+          </Link>
+        </>
       ),
     sort: (row) => row.compliant - row.devices,
     width: '116px',

@@ -1,4 +1,4 @@
-// The first admin, by the one-time link. The secret is after the #, so it never reaches a log of requests.
+// Choosing a password by a one-time link: the first admin, or one who was added, whom the link names. The secret is after the #, so it never reaches a log of requests.
 import { Button, PasswordInput, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
@@ -12,6 +12,7 @@ import { MIN_LENGTH, passwordProblem } from './passwords';
 
 export function SetupPage() {
   const [link] = useState(() => location.hash.slice(1));
+  const [given] = useState(() => new URLSearchParams(location.search).get('name') ?? '');
   return (
     <div className="outside">
       <main>
@@ -19,7 +20,7 @@ export function SetupPage() {
           <Mark />
           Muster
         </div>
-        {link ? <FirstAdmin link={link} /> : <NoLink />}
+        {link ? <Choose link={link} given={given} /> : <NoLink />}
       </main>
     </div>
   );
@@ -30,18 +31,18 @@ function NoLink() {
     <div className="form">
       <h1>The setup link is not whole</h1>
       <p className="dim">
-        Open it with everything after the #. On the server this prints where a new one is written, which works
-        for one hour:
+        Open it with everything after the #. Another admin makes a new one by muster admin reset; before there is an
+        admin, the server does, which works for one hour:
       </p>
       <Command line="sudo muster-server setup" />
     </div>
   );
 }
 
-function FirstAdmin({ link }: { link: string }) {
+function Choose({ link, given }: { link: string; given: string }) {
   const navigate = useNavigate();
   const client = useQueryClient();
-  const [name, setName] = useState('');
+  const [name, setName] = useState(given);
   const [password, setPassword] = useState('');
   const [again, setAgain] = useState('');
   const [tried, setTried] = useState(false);
@@ -61,8 +62,10 @@ function FirstAdmin({ link }: { link: string }) {
   };
   return (
     <>
-      <h1>Set up the first admin</h1>
-      <p className="lead">This link works once. Further admins are made by this one.</p>
+      <h1>{given ? 'Choose a password' : 'Set up the first admin'}</h1>
+      <p className="lead">
+        This link works once.{given ? '' : ' Further admins are made by this one.'}
+      </p>
       <form className="form" onSubmit={submit} noValidate>
         <TextInput
           label="Name"
@@ -71,6 +74,7 @@ function FirstAdmin({ link }: { link: string }) {
           autoCapitalize="none"
           required
           withAsterisk={false}
+          readOnly={given !== ''}
           value={name}
           onChange={(e) => setName(e.currentTarget.value)}
           error={tried && !name ? 'A name to log in with.' : undefined}
@@ -98,7 +102,7 @@ function FirstAdmin({ link }: { link: string }) {
         />
         <ProblemNote error={setUp.error} />
         <Button type="submit" loading={setUp.isPending}>
-          Create admin and log in
+          {given ? 'Keep it and log in' : 'Create admin and log in'}
         </Button>
       </form>
     </>

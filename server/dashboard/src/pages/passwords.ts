@@ -1,12 +1,14 @@
-// What a password has to be: long, and the same twice. No rules on its composition, after NIST SP 800-63B.
+// What a password has to be: long, and the same twice. No rules on its composition, after NIST SP 800-63B; whether it is one
+// that is tried first is the server's to say.
 
-export const MIN_LENGTH = 12;
+/** Characters of a password that is all that a login needs. */
+export const MIN_LENGTH = 15;
 
 /** What is wrong with a chosen password, if anything. */
-export function passwordProblem(name: string, password: string): string | undefined {
-  const missing = MIN_LENGTH - [...password].length;
+export function passwordProblem(name: string, password: string, least = MIN_LENGTH): string | undefined {
+  const missing = least - [...password].length;
   if (missing > 0)
-    return `${missing} more ${missing === 1 ? 'character' : 'characters'}: at least ${MIN_LENGTH}.`;
+    return `${missing} more ${missing === 1 ? 'character' : 'characters'}: at least ${least}.`;
   if (name && password.toLowerCase() === name.toLowerCase()) return 'The name is not a password.';
   return undefined;
 }

@@ -14,13 +14,18 @@ import { ProblemNote } from '../components/parts';
 import { useNow } from '../components/Time';
 import { local, span } from '../components/time';
 import { Brand } from './Brand';
+import { Palette } from './Palette';
 
 const PAGES = [
   { to: '/', label: 'Overview' },
   { to: '/devices', label: 'Devices' },
   { to: '/profiles', label: 'Profiles' },
+  { to: '/checks', label: 'Checks' },
+  { to: '/people', label: 'People' },
   { to: '/enrollment', label: 'Enrollment' },
+  { to: '/pauses', label: 'Pauses' },
   { to: '/audit', label: 'Audit' },
+  { to: '/settings', label: 'Settings' },
 ] as const;
 
 export function Shell() {
@@ -83,6 +88,7 @@ function Inside({ session, path }: { session: Session; path: string }) {
         </nav>
         <div className="end">
           <span className="server ellipsis">{session.server}</span>
+          <Palette pages={PAGES} />
           <ThemeButton />
           <Account session={session} />
         </div>

@@ -1,15 +1,22 @@
 // Every page with its address; the address alone brings back what a page showed.
 import { createRootRoute, createRoute, createRouter, Link, Outlet } from '@tanstack/react-router';
 import { Empty } from '../components/parts';
-import { AuditPage } from '../pages/AuditPage';
+import { AuditPage, readAuditSearch } from '../pages/AuditPage';
+import { CheckPage, readResultSearch } from '../pages/checks/CheckPage';
+import { ChecksPage, readChecksSearch } from '../pages/checks/ChecksPage';
+import { ControlPage } from '../pages/checks/ControlPage';
 import { DevicesPage, readDeviceSearch } from '../pages/DevicesPage';
 import { DevicePage, readDeviceTab } from '../pages/device/DevicePage';
 import { EnrollmentPage } from '../pages/EnrollmentPage';
+import { HoldsPage } from '../pages/holds/HoldsPage';
 import { LoginPage } from '../pages/LoginPage';
+import { OutcomesPage, readOutcomeSearch } from '../pages/OutcomesPage';
 import { OverviewPage } from '../pages/OverviewPage';
+import { PeoplePage } from '../pages/PeoplePage';
 import { ProfilesPage } from '../pages/ProfilesPage';
 import { ProfilePage, readProfileSearch } from '../pages/profile/ProfilePage';
 import { SetupPage } from '../pages/SetupPage';
+import { SettingsPage } from '../pages/settings/SettingsPage';
 import { Shell } from './Shell';
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
@@ -58,13 +65,61 @@ const enrollment = createRoute({
   component: EnrollmentPage,
 });
 
-const audit = createRoute({ getParentRoute: () => shell, path: '/audit', component: AuditPage });
+const checks = createRoute({
+  getParentRoute: () => shell,
+  path: '/checks',
+  validateSearch: readChecksSearch,
+  component: ChecksPage,
+});
+const check = createRoute({
+  getParentRoute: () => shell,
+  path: '/checks/$id',
+  validateSearch: readResultSearch,
+  component: CheckPage,
+});
+const control = createRoute({
+  getParentRoute: () => shell,
+  path: '/controls/$id',
+  validateSearch: readResultSearch,
+  component: ControlPage,
+});
+const outcomes = createRoute({
+  getParentRoute: () => shell,
+  path: '/outcomes',
+  validateSearch: readOutcomeSearch,
+  component: OutcomesPage,
+});
+const people = createRoute({ getParentRoute: () => shell, path: '/people', component: PeoplePage });
+const holds = createRoute({ getParentRoute: () => shell, path: '/pauses', component: HoldsPage });
+const audit = createRoute({
+  getParentRoute: () => shell,
+  path: '/audit',
+  validateSearch: readAuditSearch,
+  component: AuditPage,
+});
+
+const settings = createRoute({ getParentRoute: () => shell, path: '/settings', component: SettingsPage });
 
 export const router = createRouter({
   routeTree: root.addChildren([
     setup,
     login,
-    shell.addChildren([overview, devices, device, profiles, profile, enrollment, audit]),
+    shell.addChildren([
+      overview,
+      devices,
+      device,
+      profiles,
+      profile,
+      checks,
+      check,
+      control,
+      outcomes,
+      people,
+      enrollment,
+      holds,
+      audit,
+      settings,
+    ]),
   ]),
   scrollRestoration: true,
   trailingSlash: 'never',

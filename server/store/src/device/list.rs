@@ -21,6 +21,8 @@ pub struct Filter {
     pub text: Option<String>,
     /// A label it has.
     pub label: Option<String>,
+    /// A profile, any revision of which is in its state.
+    pub profile: Option<String>,
     /// Where it is in its life.
     pub state: Option<DeviceState>,
     /// How it complies, staleness counted in.
@@ -89,6 +91,13 @@ impl Where {
         if let Some(label) = &filter.label {
             let label = all.bind(Param::Made(label.clone()));
             all.sql.push_str(&format!(" AND id IN (SELECT device FROM device_label WHERE label = ${label})"));
+        }
+        if let Some(profile) = &filter.profile {
+            let profile = all.bind(Param::Made(profile.clone()));
+            all.sql.push_str(&format!(
+                " AND state <> 'revoked' AND EXISTS (SELECT 1 FROM state_document s JOIN revision r
+                     ON r.digest = s.digest WHERE s.device = device.id AND r.profile = ${profile})"
+            ));
         }
         if let Some(state) = filter.state {
             let state = all.bind(state.into());

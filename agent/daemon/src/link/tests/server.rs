@@ -34,6 +34,8 @@ pub(super) struct Script {
     pub(super) report: Answer<wire::ReportRequest, wire::ReportResponse>,
     pub(super) renew: Answer<wire::RenewRequest, wire::RenewResponse>,
     pub(super) answer: Answer<wire::AnswerRequest, wire::AnswerResponse>,
+    pub(super) receipt: Answer<wire::ReceiptRequest, wire::ReceiptResponse>,
+    pub(super) come_back: Answer<wire::ComeBackRequest, wire::ComeBackResponse>,
 }
 
 impl Default for Script {
@@ -48,6 +50,8 @@ impl Default for Script {
             report: no(),
             renew: no(),
             answer: no(),
+            receipt: no(),
+            come_back: no(),
         }
     }
 }
@@ -181,6 +185,13 @@ impl Enrollment for Fake {
     ) -> Result<Response<wire::EnrollResponse>, Status> {
         (self.script.enroll)(request.into_inner()).map(Response::new)
     }
+
+    async fn come_back(
+        &self,
+        request: Request<wire::ComeBackRequest>,
+    ) -> Result<Response<wire::ComeBackResponse>, Status> {
+        (self.script.come_back)(request.into_inner()).map(Response::new)
+    }
 }
 
 #[tonic::async_trait]
@@ -232,6 +243,13 @@ impl Device for Fake {
         request: Request<wire::AnswerRequest>,
     ) -> Result<Response<wire::AnswerResponse>, Status> {
         (self.script.answer)(request.into_inner()).map(Response::new)
+    }
+
+    async fn receipt(
+        &self,
+        request: Request<wire::ReceiptRequest>,
+    ) -> Result<Response<wire::ReceiptResponse>, Status> {
+        (self.script.receipt)(request.into_inner()).map(Response::new)
     }
 }
 

@@ -6,14 +6,16 @@ use muster_policy::assign;
 use muster_proto::DeviceId;
 use muster_proto::check::{CheckResult, Verdict};
 use muster_proto::report::{Outcome, OutcomeKind};
-use muster_proto::rest::{AssignmentView, Cause, Compliance, Device, DevicePause, DeviceState};
+use muster_proto::rest::{AssignmentView, Cause, Device, DevicePause, DeviceState};
 use muster_proto::when::Facts;
 use muster_store::Tx;
+use muster_store::assignment::AssignmentRow;
 use muster_store::device::DeviceRow;
 use muster_store::removal::RemovalRow;
 
+use super::away;
 use super::rules::Rules;
-use crate::app::compliance::{outcome_word, pinned, verdict_problem};
+use crate::app::compliance::{outcome_problem, pinned, verdict_problem};
 use crate::app::{AppError, recompile};
 
 /// Rows of evidence that a cause shows; the check's own page has all that were reported.
@@ -23,7 +25,13 @@ const ROWS: usize = 3;
 pub(super) fn assignments(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<AssignmentView>, AppError> {
     let labels = muster_store::label::of_device(tx, device)?;
     let holding = assign::holding(&recompile::assignments(tx)?, device, &labels);
-    crate::app::assign::views(tx, |row| holding.iter().any(|applied| applied.assignment == row.id))
+    let holds = |row: &AssignmentRow| holding.iter().any(|applied| applied.assignment == row.id);
+    let mut views = crate::app::assign::views(tx, holds)?;
+    // What a rollout brings is no assignment yet, and holds all the same.
+    for row in muster_store::rollout::open(tx)?.into_iter().filter(|row| holds(&row.assignment)) {
+        views.push(crate::app::assign::view(tx, row.assignment)?);
+    }
+    Ok(views)
 }
 
 /// Everything that keeps a device from being compliant, the heaviest first.
@@ -33,23 +41,9 @@ pub(super) fn of(
     view: &Device,
     assignments: &[AssignmentView],
 ) -> Result<Vec<Cause>, AppError> {
-    if row.state == DeviceState::Registered {
-        return Ok(vec![never_seen(row)]);
-    }
-    let mut causes = Vec::new();
-    let waits = !muster_store::enrollment::pending_of_device(tx, row.id)?.is_empty();
-    if row.state == DeviceState::Pending || waits {
-        let remedy = format!("muster device approve {} --code CODE", row.name);
-        causes.push(plain("pending", &row.name, "waits for an admin's approval", Some(remedy)));
-    }
-    if row.state == DeviceState::Revoked {
+    let mut causes = away::of(tx, row, view)?;
+    if row.state == DeviceState::Registered || row.state.is_out() || row.state == DeviceState::Held {
         return Ok(causes);
-    }
-    if view.compliance == Compliance::Stale {
-        let mut cause = plain("stale", &row.name, "has not been heard of in time", None);
-        cause.since = view.last_seen;
-        cause.remedy = Some("See whether the device is on, and `muster-agent status` on it.".to_owned());
-        causes.push(cause);
     }
     if let Some(pause) = super::paused_there(tx, row.id)? {
         let problem = format!("paused on the device until {}: {}", pause.until, pause.reason);
@@ -62,14 +56,7 @@ pub(super) fn of(
     let facts: Facts = serde_json::from_str(&row.facts).unwrap_or_default();
     causes.extend(of_resources(tx, row.id, &facts.denied_kinds, &chain)?);
     causes.extend(of_checks(tx, row.id, &chain)?);
-    let behind = row.generation_applied < row.generation_wanted;
-    if causes.is_empty() && view.compliance == Compliance::Unknown && behind {
-        let problem = format!(
-            "generation {} is wanted, {} was applied last",
-            row.generation_wanted, row.generation_applied
-        );
-        causes.push(plain("pending", &row.name, &problem, None));
-    }
+    causes.extend(away::behind(tx, row, view, causes.is_empty())?);
     Ok(causes)
 }
 
@@ -89,11 +76,6 @@ pub(super) fn of_holds(row: &DeviceRow, paused: Option<&DevicePause>, removals: 
         causes.push(Cause { since: Some(removal.at), ..cause });
     }
     causes
-}
-
-fn never_seen(row: &DeviceRow) -> Cause {
-    let remedy = format!("put its join file on it (muster token create --serial {} > join.toml)", row.serial);
-    plain("registered", &row.name, "registered, and never seen", Some(remedy))
 }
 
 struct Chain<'a>(BTreeMap<&'a str, &'a AssignmentView>);
@@ -133,14 +115,7 @@ fn of_resources(
     for row in rows {
         let outcome: Outcome = serde_json::from_str(&row.document)
             .map_err(|error| AppError::Defect(format!("outcome of {}: {error}", row.resource)))?;
-        let word = outcome_word(row.outcome);
-        let problem = match (&outcome.reason, outcome.differences.first()) {
-            (Some(reason), _) => format!("{word}: {reason}"),
-            (None, Some(first)) => {
-                format!("{word}: {} is {}, should be {}", first.attribute, first.from, first.to)
-            }
-            (None, None) => word.to_owned(),
-        };
+        let problem = outcome_problem(&outcome);
         let denied = row.outcome == OutcomeKind::Blocked
             && denied_kinds.iter().any(|kind| kind == outcome.resource.kind());
         let remedy = if denied { Some(denied_remedy(outcome.resource.kind())) } else { outcome.note.clone() };
@@ -186,7 +161,7 @@ fn of_checks(tx: &mut Tx<'_>, device: DeviceId, chain: &Chain<'_>) -> Result<Vec
     Ok(weighed.into_iter().map(|(_, cause)| cause).collect())
 }
 
-fn plain(kind: &str, subject: &str, problem: &str, remedy: Option<String>) -> Cause {
+pub(super) fn plain(kind: &str, subject: &str, problem: &str, remedy: Option<String>) -> Cause {
     Cause {
         kind: kind.to_owned(),
         subject: subject.to_owned(),

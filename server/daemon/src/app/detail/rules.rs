@@ -20,11 +20,21 @@ impl Rules {
         revision: u32,
         id: &str,
     ) -> Result<Option<Check>, StoreError> {
+        Ok(self.of(tx, profile, revision)?.iter().find(|check| check.id.as_str() == id).cloned())
+    }
+
+    /// All checks of this revision.
+    pub(in crate::app) fn of(
+        &mut self,
+        tx: &mut Tx<'_>,
+        profile: &str,
+        revision: u32,
+    ) -> Result<&[Check], StoreError> {
         let key = (profile.to_owned(), revision);
         if !self.0.contains_key(&key) {
             self.0.insert(key.clone(), read(tx, profile, revision)?);
         }
-        Ok(self.0[&key].iter().find(|check| check.id.as_str() == id).cloned())
+        Ok(&self.0[&key])
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use muster_policy::pace::{Bucket, Rate};
 use muster_proto::plan::PlanView;
 use muster_proto::{DeviceId, wire};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 
 use crate::app::secret;
 
@@ -17,14 +17,26 @@ use crate::app::secret;
 const RATE: Rate = Rate { at_once: 6.0, each_second: 0.1 };
 
 /// Dry runs of all devices at the same time: their answers are held in memory.
-const OPEN: usize = 32;
+const OPEN: usize = 64;
+
+/// Devices that are asked at the same time for plans of a fleet, by all admins: some room is left for who asks one device.
+const OF_FLEETS: usize = 50;
 
 /// What a device said: its plan, or why there is none.
 pub(crate) type Said = Result<PlanView, String>;
 
 /// Who listens and what is open; cheap to clone.
-#[derive(Clone, Default)]
-pub(crate) struct Desk(Arc<Mutex<Table>>);
+#[derive(Clone)]
+pub(crate) struct Desk {
+    table: Arc<Mutex<Table>>,
+    of_fleets: Arc<Semaphore>,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self { table: Arc::default(), of_fleets: Arc::new(Semaphore::new(OF_FLEETS)) }
+    }
+}
 
 #[derive(Default)]
 struct Table {
@@ -108,8 +120,13 @@ impl Desk {
         open.answer.send(said).map_err(|_| NotOpen)
     }
 
+    /// Waits for a place among the devices that are asked for plans of a fleet.
+    pub(super) async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        self.of_fleets.acquire().await.ok()
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -231,7 +231,7 @@ async fn a_setup_link_makes_one_admin_once() {
     assert_eq!(rig.app.session(&session.secret).await.unwrap().name, "kim");
     assert!(matches!(rig.app.set_up(setup(&link)).await, Err(AppError::Unauthenticated)));
     assert!(rig.app.create_setup_link(&admin()).await.is_err());
-    let login = |password: &str| Login { name: "kim".into(), password: password.into() };
+    let login = |password: &str| Login { name: "kim".into(), password: password.into(), code: None };
     assert!(rig.app.log_in(login("a long enough passwors"), "192.0.2.7".into()).await.is_err());
     let session = rig.app.log_in(login("a long enough password"), "192.0.2.7".into()).await.unwrap();
     rig.app.log_out(&session.secret).await.unwrap();

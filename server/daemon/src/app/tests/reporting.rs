@@ -29,7 +29,7 @@ fn section(name: &str, document: &impl serde::Serialize) -> wire::Section {
     wire::Section { name: name.into(), document: serde_json::to_vec(document).unwrap().into() }
 }
 
-fn outcome(path: &str, outcome: OutcomeKind) -> Outcome {
+pub(super) fn outcome(path: &str, outcome: OutcomeKind) -> Outcome {
     Outcome {
         resource: ResourceId::new("file", path),
         outcome,

@@ -56,7 +56,7 @@ async fn what_could_be_used_a_second_time_ends_unless_it_is_kept() {
     let rig = rig();
     rig.import("serial\nPF1\nPF2").await;
     let token = rig.token(2, None, Unknown::Refuse).await;
-    let wanted = NewApiToken { name: "ci".into(), role: Role::Auditor, days: None };
+    let wanted = NewApiToken { name: "ci".into(), role: Role::Auditor, days: None, scopes: Vec::new() };
     let api = rig.app.create_api_token(&admin(), wanted).await.unwrap();
     let link = rig.app.create_setup_link(&admin()).await.unwrap();
     let setup = Setup { link, name: "kim".into(), password: "walnut harbour eleven lamps".into() };
@@ -65,11 +65,11 @@ async fn what_could_be_used_a_second_time_ends_unless_it_is_kept() {
     assert_eq!((kept.tokens, kept.api_tokens, kept.sessions), (0, 0, 1));
     assert!(rig.app.session(&session.secret).await.is_err());
     rig.ask(&token, "key", "PF1").await.unwrap();
-    rig.app.token_identity(&api.secret).await.unwrap();
+    rig.app.token_holder(&api.secret).await.unwrap();
     let ended = rig.make_safe(END).await;
     assert_eq!((ended.tokens, ended.api_tokens), (1, 1));
     assert!(rig.ask(&token, "other", "PF2").await.is_err());
-    assert!(rig.app.token_identity(&api.secret).await.is_err());
+    assert!(rig.app.token_holder(&api.secret).await.is_err());
     let audited = rig.audited().await;
     let entry = audited.iter().find(|entry| entry.action == "server.restore").unwrap();
     assert_eq!((entry.actor.as_str(), entry.detail["api_tokens_ended"].as_u64()), ("root:server", Some(1)));

@@ -42,3 +42,32 @@ async fn a_site_that_returns_at_once_from_one_address_is_served_whole() {
     let all = futures_util::future::join_all((0..150).map(|_| rig.connect(&machine)));
     assert_eq!(timeout(SOON, all).await.expect("each gets its turn").len(), 150);
 }
+
+#[tokio::test]
+async fn who_fails_behind_an_address_shuts_nobody_out_who_has_a_token() {
+    let rig = Rig::start().await;
+    let (machine, token) = (Machine::new(), rig.token(1).await);
+    let wire = rig.connect(&Machine::new()).await;
+    let mut shut_out = false;
+    for n in 0..100 {
+        let refused = wire.enroll(&format!("guess {n}"), machine.csr()).await.unwrap_err();
+        shut_out |= refused.code() == Code::ResourceExhausted;
+    }
+    assert!(shut_out, "who has no token is told to come back");
+    wire.enroll(&token, machine.csr()).await.expect("a token lets in whoever else failed here");
+}
+
+#[tokio::test]
+async fn who_shows_a_token_that_lets_nobody_in_is_counted_by_that_token() {
+    let rig = Rig::start().await;
+    let (used_up, other) = (rig.token(1).await, rig.token(2).await);
+    let wire = rig.connect(&Machine::new()).await;
+    wire.enroll(&used_up, Machine::new().csr()).await.unwrap();
+    let mut last = Code::Ok;
+    for _ in 0..100 {
+        last = wire.enroll(&used_up, Machine::new().csr()).await.unwrap_err().code();
+    }
+    assert_eq!(last, Code::ResourceExhausted);
+    let refused = wire.enroll(&other, Machine::new().csr()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied, "S1 is somebody else, and this token is heard");
+}

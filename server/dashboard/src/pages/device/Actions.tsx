@@ -8,14 +8,19 @@ import type { Device, DeviceDetail, DevicePatch, RevealedPassword } from '../../
 import { CopyButton, Note, ProblemNote } from '../../components/parts';
 import { useMayChange } from '../../components/useMayChange';
 import { visible } from '../../components/visible';
+import { isOut } from '../../components/words';
+import { PauseForm } from '../holds/PauseForm';
+import { PlanOfProfile } from '../plan/PlanForm';
 import { ReenrollForm } from './ReenrollForm';
+import { ResumeButton } from './ResumeButton';
 
-type Dialog = 'edit' | 'reenroll' | 'reveal' | 'revoke';
+type Dialog = 'edit' | 'pause' | 'plan' | 'reenroll' | 'reveal' | 'revoke';
 
 export function Actions({ detail }: { detail: DeviceDetail }) {
   const [dialog, setDialog] = useState<Dialog | null>(null);
   const { device, passwords } = detail;
   const close = () => setDialog(null);
+  const isIn = device.state === 'enrolled' || device.state === 'ready';
   if (!useMayChange()) return null;
   return (
     <div className="actions">
@@ -23,6 +28,20 @@ export function Actions({ detail }: { detail: DeviceDetail }) {
         <Button variant="default" size="xs" onClick={() => setDialog('reveal')}>
           Reveal first-login password
         </Button>
+      )}
+      {isIn && (
+        <>
+          <Button variant="default" size="xs" onClick={() => setDialog('plan')}>
+            Plan
+          </Button>
+          {detail.paused ? (
+            <ResumeButton pause={detail.paused.pause} />
+          ) : (
+            <Button variant="default" size="xs" onClick={() => setDialog('pause')}>
+              Pause
+            </Button>
+          )}
+        </>
       )}
       <Button variant="default" size="xs" onClick={() => setDialog('edit')}>
         Edit
@@ -32,13 +51,19 @@ export function Actions({ detail }: { detail: DeviceDetail }) {
           Allow re-enrollment
         </Button>
       )}
-      {device.state !== 'revoked' && device.state !== 'registered' && (
+      {!isOut(device) && device.state !== 'registered' && (
         <Button variant="outline" color="red" size="xs" onClick={() => setDialog('revoke')}>
           Revoke
         </Button>
       )}
       <Modal opened={dialog === 'edit'} onClose={close} title={`Edit ${visible(device.name)}`}>
         <EditForm device={device} onDone={close} />
+      </Modal>
+      <Modal opened={dialog === 'plan'} onClose={close} title={`Plan on ${visible(device.name)}`} size="xl">
+        <PlanOfProfile device={device.name} />
+      </Modal>
+      <Modal opened={dialog === 'pause'} onClose={close} title={`Pause ${visible(device.name)}`} size="lg">
+        <PauseForm target={`device:${device.name}`} onDone={close} />
       </Modal>
       <Modal
         opened={dialog === 'reenroll'}

@@ -6,11 +6,12 @@ import type { Check, DeviceDetail } from '../../api/types';
 import { Badge } from '../../components/Badge';
 import { Chain } from '../../components/Chain';
 import { type Column, DataTable } from '../../components/DataTable';
+import { Evidence } from '../../components/Evidence';
 import { worstFirst } from '../../components/groups';
 import { Empty, ProblemNote, RevisionLink } from '../../components/parts';
 import { Time } from '../../components/Time';
-import { shown, visible } from '../../components/visible';
-import { weight } from '../../components/words';
+import { visible } from '../../components/visible';
+import { isOut, weight } from '../../components/words';
 import { LastReported, NeverReported } from './LastReported';
 import { Tally } from './Tally';
 
@@ -88,7 +89,7 @@ export function ChecksTab({ id, detail }: { id: string; detail: DeviceDetail }) 
         keyOf={(row) => `${row.profile} ${row.id}`}
         detail={(row) => <Opened row={row} detail={detail} />}
         empty={
-          detail.device.state === 'revoked' ? (
+          isOut(detail.device) ? (
             <NeverReported what="checks" />
           ) : (
             <Empty
@@ -124,38 +125,6 @@ function Opened({ row, detail }: { row: Check; detail: DeviceDetail }) {
         {row.controls.length > 0 && <>, evidence for {row.controls.map(visible).join(', ')}</>}. So since{' '}
         <Time at={row.since} side="start" />.
       </p>
-    </div>
-  );
-}
-
-function Evidence({ rows }: { rows: Check['evidence'] }) {
-  if (rows.length === 0) return <p className="dim">The question found no row, and needs one to pass.</p>;
-  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  return (
-    <div className="scroll-x">
-      <table className="pairs">
-        <caption className="hidden-visually">Rows that show the failure</caption>
-        <thead>
-          <tr>
-            {columns.map((column) => (
-              <th key={column} scope="col">
-                {visible(column)}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={JSON.stringify(row)}>
-              {columns.map((column) => (
-                <td key={column} className="mono">
-                  {shown(row[column])}
-                </td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
     </div>
   );
 }

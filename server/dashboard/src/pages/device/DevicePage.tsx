@@ -7,7 +7,7 @@ import type { ReactNode } from 'react';
 import { ApiError } from '../../api/client';
 import { deviceQuery } from '../../api/queries';
 import type { Device, DeviceDetail } from '../../api/types';
-import { Badge } from '../../components/Badge';
+import { DeviceBadge } from '../../components/Badge';
 import { Empty, Labels, ProblemNote } from '../../components/parts';
 import { Time } from '../../components/Time';
 import { visible } from '../../components/visible';
@@ -17,6 +17,7 @@ import { ChecksTab } from './ChecksTab';
 import { Claims } from './Claims';
 import { FactsTab } from './FactsTab';
 import { HistoryTab } from './HistoryTab';
+import { Lost } from './Lost';
 import { Paused } from './Paused';
 import { ResourcesTab } from './ResourcesTab';
 import { TableTab } from './TableTab';
@@ -68,12 +69,13 @@ function Loaded({ detail, id }: { detail: DeviceDetail; id: string }) {
     <>
       <div className="pagehead">
         <h1>{visible(device.name || device.id)}</h1>
-        <Badge word={standing(device)} />
+        <DeviceBadge word={standing(device)} device={device.name || device.id} />
         {device.labels.length > 0 && <Labels labels={device.labels} />}
         <Actions detail={detail} />
       </div>
       <Strip detail={detail} />
       {detail.paused && <Paused paused={detail.paused} />}
+      {detail.lost && <Lost lost={detail.lost} />}
       {detail.pending && <Claims device={device} pending={detail.pending} />}
       <Why detail={detail} />
       <DeviceTabs detail={detail} id={id} />

@@ -16,8 +16,13 @@ export function Paused({ paused }: { paused: DevicePause }) {
           until <Time at={pause.until} />
         </>
       )}
-      , {waiting.length === 1 ? '1 change waits' : `${waiting.length} changes wait`}
+      , {waitingWords(waiting.length)}
       {waiting.length > 0 && `: ${waiting.map(visible).join(', ')}`}.
     </Note>
   );
+}
+
+function waitingWords(count: number): string {
+  if (count === 0) return 'nothing waits';
+  return count === 1 ? '1 change waits' : `${count} changes wait`;
 }

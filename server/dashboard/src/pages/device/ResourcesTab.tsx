@@ -11,7 +11,7 @@ import { worstFirst } from '../../components/groups';
 import { Empty, ProblemNote, RevisionLink } from '../../components/parts';
 import { Time } from '../../components/Time';
 import { visible } from '../../components/visible';
-import { weight } from '../../components/words';
+import { isOut, weight } from '../../components/words';
 import { LastReported, NeverReported } from './LastReported';
 import { Tally } from './Tally';
 
@@ -94,7 +94,7 @@ export function ResourcesTab({ id, detail }: { id: string; detail: DeviceDetail 
 
 function NoResources({ detail }: { detail: DeviceDetail }) {
   const name = detail.device.name || detail.device.id;
-  if (detail.device.state === 'revoked') return <NeverReported what="resources" />;
+  if (isOut(detail.device)) return <NeverReported what="resources" />;
   if (detail.assignments.length > 0) {
     return (
       <Empty

@@ -11,11 +11,11 @@ export function Why({ detail }: { detail: DeviceDetail }) {
   const { device, causes } = detail;
   if (device.compliance === 'compliant' && causes.length === 0) return null;
   // What was never seen, or is no longer let in, has nothing else to be explained.
-  const isOut = device.state === 'registered' || device.state === 'revoked';
+  const isQuiet = device.state === 'registered' || device.state === 'revoked';
   return (
     <section className="why" id="why" aria-labelledby="why-title">
       <h2 id="why-title">Why not compliant</h2>
-      {causes.length > 0 && !isOut ? (
+      {causes.length > 0 && !isQuiet ? (
         <ul className="causes">
           {causes.map((cause) => (
             <CauseRow key={`${cause.kind} ${cause.subject} ${cause.profile ?? ''}`} cause={cause} />
@@ -47,7 +47,7 @@ function CauseRow({ cause }: { cause: Cause }) {
       <Time at={cause.since} none="" />
       <div className="rest">
         <Chain
-          subject={cause.subject}
+          subject={cause.kind === 'check' ? `check:${cause.subject}` : cause.subject}
           profile={cause.profile}
           assignment={assignmentWords(cause.assignment)}
           by={cause.assigned_by}

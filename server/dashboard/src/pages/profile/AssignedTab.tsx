@@ -69,7 +69,14 @@ function DeviceCount({ row }: { row: Assignment }) {
       </Link>
     );
   }
-  return <>{row.devices}</>;
+  if (kind === 'device') {
+    return (
+      <Link to="/devices/$id" params={{ id: name }}>
+        {row.devices}
+      </Link>
+    );
+  }
+  return <Link to="/devices">{row.devices}</Link>;
 }
 
 export function AssignedTab({ detail }: { detail: ProfileDetail }) {

@@ -1,12 +1,14 @@
 // Editing a profile's source: what is wrong leads to its line and column.
-import { Button, Textarea } from '@mantine/core';
+import { Button, Modal, Textarea } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useRef, useState } from 'react';
 import { ApiError, api, withQuery } from '../../api/client';
 import type { SavedRevision, SourcePlace } from '../../api/types';
 import { Note, ProblemNote } from '../../components/parts';
+import { useUnsaved } from '../../components/useUnsaved';
 import { visible } from '../../components/visible';
 import { offsetOf } from '../../components/yaml';
+import { PlanOnDevice } from '../plan/PlanForm';
 
 interface Props {
   name: string;
@@ -19,6 +21,7 @@ export function Editor({ name, source, onSaved, onCancel }: Props) {
   const client = useQueryClient();
   const area = useRef<HTMLTextAreaElement>(null);
   const [text, setText] = useState(source);
+  const [isPlanning, setPlanning] = useState(false);
   const put = useMutation({
     mutationFn: (dryRun: boolean) =>
       api.putText<SavedRevision>(
@@ -39,6 +42,7 @@ export function Editor({ name, source, onSaved, onCancel }: Props) {
     area.current?.scrollTo({ top: Math.max(0, (line - 6) * 20) });
   };
   const places = put.error instanceof ApiError ? (put.error.problem.errors ?? []) : [];
+  const unsaved = useUnsaved(text !== source, `The source of ${name}`);
   const isChecked = put.isSuccess && put.variables === true;
   return (
     <div className="form editor">
@@ -78,10 +82,22 @@ export function Editor({ name, source, onSaved, onCancel }: Props) {
         <Button variant="default" onClick={() => put.mutate(true)} disabled={put.isPending}>
           Check
         </Button>
+        <Button variant="default" onClick={() => setPlanning(true)}>
+          Plan on a device
+        </Button>
         <Button variant="default" onClick={onCancel}>
           Cancel
         </Button>
       </div>
+      {unsaved}
+      <Modal
+        opened={isPlanning}
+        onClose={() => setPlanning(false)}
+        title={`Plan this text of ${name} on a device`}
+        size="xl"
+      >
+        <PlanOnDevice tried={{ name, source: text }} />
+      </Modal>
     </div>
   );
 }

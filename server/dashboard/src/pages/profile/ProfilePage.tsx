@@ -12,6 +12,7 @@ import { Time } from '../../components/Time';
 import { visible, who } from '../../components/visible';
 import { weight } from '../../components/words';
 import { AssignedTab } from './AssignedTab';
+import { ProfileActions } from './ProfileActions';
 import { RevisionsTab } from './RevisionsTab';
 import { SourceTab } from './SourceTab';
 
@@ -64,6 +65,7 @@ export function ProfilePage() {
       <div className="pagehead">
         <h1>{visible(name)}</h1>
         {data && <span className="dim">{visible(data.profile.description)}</span>}
+        {data && <ProfileActions detail={data} />}
       </div>
       {data ? <Loaded detail={data} name={name} /> : <span className="bone" />}
     </>
@@ -102,14 +104,22 @@ function Loaded({ detail, name }: { detail: ProfileDetail; name: string }) {
             {profile.devices === 0 ? (
               <span className="dim">not assigned</span>
             ) : (
-              `${profile.compliant} of ${profile.devices}`
+              <>
+                <Link to="/devices" search={{ profile: name, compliance: 'compliant' }}>
+                  {profile.compliant}
+                </Link>{' '}
+                of{' '}
+                <Link to="/devices" search={{ profile: name }}>
+                  {profile.devices}
+                </Link>
+              </>
             )}
           </dd>
         </div>
         <div>
           <dt>Outcomes of its resources</dt>
           <dd>
-            <Outcomes outcomes={detail.outcomes} />
+            <Outcomes outcomes={detail.outcomes} profile={name} />
           </dd>
         </div>
       </dl>
@@ -137,7 +147,7 @@ function Loaded({ detail, name }: { detail: ProfileDetail; name: string }) {
   );
 }
 
-function Outcomes({ outcomes }: { outcomes: Record<string, number> }) {
+function Outcomes({ outcomes, profile }: { outcomes: Record<string, number>; profile: string }) {
   const known = Object.entries(outcomes)
     .filter(([, count]) => count > 0)
     .sort(([a], [b]) => weight(a) - weight(b));
@@ -146,7 +156,10 @@ function Outcomes({ outcomes }: { outcomes: Record<string, number> }) {
     <ul className="outcomes">
       {known.map(([word, count]) => (
         <li key={word}>
-          {count} <Badge word={word} />
+          <Link to="/outcomes" search={{ outcome: word, profile }}>
+            {count.toLocaleString('en')}
+            <Badge word={word} />
+          </Link>
         </li>
       ))}
     </ul>

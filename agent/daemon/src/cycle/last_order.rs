@@ -1,0 +1,130 @@
+//! The last order of a lost device: what it changes, and that nothing else is changed any more.
+//!
+//! The order is in the ledger before anything is done on it, and the receipt before anything is said. From then on no turn
+//! is made: it would unlock what the order locked. Leases still end.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, ensure};
+use muster_converge::plan::Record;
+use muster_proto::ResourceId;
+use muster_proto::compose::{Claimed, Composition};
+use muster_proto::condition::Condition;
+use muster_proto::last_order::{MAX_FAULT, MAX_NAMED, Order, Receipt};
+use muster_proto::state::Mode;
+
+use super::{Cycle, make};
+use crate::ledger::Ordered;
+use crate::resource::{Locked, lock};
+
+const ACCOUNT: &str = "account";
+
+/// No kind of resource: nothing else is busy with one.
+const NONE: &str = "";
+
+/// Whether a device may be used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The server has not taken the receipt: the device is powered off whenever it runs.
+    Due,
+    /// The server has taken it in this boot, which ends.
+    Done,
+    /// The server took it in an earlier boot. Whoever turned the device on found it; nothing is changed on it until it is
+    /// enrolled anew.
+    Over,
+}
+
+impl Cycle {
+    /// Keeps a last order that came; it is durable on return. One for another device is no order.
+    pub(crate) fn take_last_order(&mut self, bytes: &[u8]) -> Result<()> {
+        let Order { last_order } =
+            serde_json::from_slice(bytes).context("the last order can't be read: upgrade the agent")?;
+        ensure!(last_order.device == self.device, "the last order is for device {}", last_order.device);
+        if self.hands.ledger.last_order()?.is_some_and(|known| known.order.id == last_order.id) {
+            return Ok(());
+        }
+        let ordered = Ordered { order: last_order, receipt: None, taken_in: None };
+        self.hands.ledger.keep_last_order(&ordered)
+    }
+
+    /// How far the last order has come, if there is one.
+    pub(crate) fn stage(&self) -> Result<Option<Stage>> {
+        let boot = self.hands.clock.boot_id();
+        Ok(self.hands.ledger.last_order()?.map(|ordered| match ordered.taken_in {
+            None => Stage::Due,
+            Some(taken_in) if taken_in == boot => Stage::Done,
+            Some(_) => Stage::Over,
+        }))
+    }
+
+    /// Locks the accounts and ends what runs as them; gives the receipt, which is durable.
+    pub(crate) async fn carry_out(&mut self) -> Result<Receipt> {
+        let mut ordered = self.hands.ledger.last_order()?.context("there is no last order")?;
+        let (mut locked, mut faults) = (Vec::new(), Vec::new());
+        if self.hands.deny_kinds.contains(ACCOUNT) {
+            faults.push("its owner lets no account be changed (deny_kinds in agent.toml)".to_owned());
+        } else {
+            for name in self.accounts()? {
+                match lock(&mut self.hands.host, &name).await {
+                    Ok(Locked::Yes) => locked.push(name),
+                    Ok(Locked::NotThere) => {}
+                    Err(error) => faults.push(fault(&format!("{name}: {error:#}"))),
+                }
+            }
+        }
+        locked.truncate(MAX_NAMED);
+        faults.truncate(MAX_NAMED);
+        let done = self.hands.clock.now();
+        let receipt = Receipt { order: ordered.order.id.clone(), done, locked, faults };
+        ordered.receipt = Some(receipt.clone());
+        self.hands.ledger.keep_last_order(&ordered)?;
+        Ok(receipt)
+    }
+
+    /// The server has taken the receipt, or takes nothing from this device any more.
+    pub(crate) fn receipt_taken(&mut self) -> Result<()> {
+        let Some(mut ordered) = self.hands.ledger.last_order()? else { return Ok(()) };
+        ordered.taken_in = Some(self.hands.clock.boot_id());
+        self.hands.ledger.keep_last_order(&ordered)
+    }
+
+    /// The order was taken back: from the next turn on the device is kept as before.
+    pub(crate) fn order_taken_back(&mut self) -> Result<()> {
+        self.hands.ledger.forget_last_order()
+    }
+
+    /// Turns the device off.
+    pub(crate) async fn power_off(&mut self) -> Result<()> {
+        self.hands.host.systemd.power_off().await
+    }
+
+    /// Ends the leases that are over, and changes nothing else.
+    pub(crate) async fn end_leases(&mut self) -> Result<()> {
+        let composition = self.accepted()?.unwrap_or_default();
+        make::end_leases(&mut self.hands, &composition, NONE).await
+    }
+
+    fn accounts(&mut self) -> Result<BTreeSet<String>> {
+        let records = self.hands.ledger.records()?;
+        // A state that can't be composed must not keep the accounts that are on record from being locked.
+        let composition = self.accepted().unwrap_or_default().unwrap_or_default();
+        Ok(managed(&composition, records.iter()))
+    }
+}
+
+/// The accounts that Muster manages: those that a profile enforces, and those that it made or changed.
+fn managed<'a>(
+    composition: &Composition,
+    records: impl Iterator<Item = (&'a ResourceId, &'a Record)>,
+) -> BTreeSet<String> {
+    let claimed = composition.claims.iter().filter(|(_, claim)| {
+        claim.source.mode == Mode::Enforce && matches!(claim.claimed, Claimed::Apply(_))
+    });
+    let claimed = claimed.map(|(id, _)| id);
+    let written = records.filter(|(_, record)| record.wrote != Condition::Absent).map(|(id, _)| id);
+    claimed.chain(written).filter(|id| id.kind() == ACCOUNT).map(|id| id.key().to_owned()).collect()
+}
+
+fn fault(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_FAULT).collect()
+}

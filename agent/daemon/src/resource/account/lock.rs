@@ -1,0 +1,33 @@
+//! Locks an account outside any plan: for a last order, which asks no profile.
+
+use anyhow::{Result, ensure};
+
+use super::{EXPIRED, locked};
+use crate::host::Host;
+use crate::host::accounts::Accounts;
+use crate::host::processes;
+use crate::host::run::Work;
+
+/// Whether there was an account to lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Locked {
+    /// It is locked, and nothing of it runs.
+    Yes,
+    /// There is no such account.
+    NotThere,
+}
+
+/// Locks an account and ends its sessions and processes, as the end of a lease does. Nothing of it is erased. Again and
+/// again it comes to the same.
+pub(crate) async fn lock(host: &mut Host, name: &str) -> Result<Locked> {
+    let accounts = Accounts::load(&host.root)?;
+    let Some(user) = accounts.user(name).cloned() else { return Ok(Locked::NotThere) };
+    ensure!(user.uid != 0 && name != "root", "Muster does not lock root");
+    if locked(accounts.shadow(name)) != true {
+        let argv = ["/usr/sbin/usermod", "--lock", "--expiredate", EXPIRED, name];
+        host.run(Work::Short, &argv, None).await?.ok("usermod")?;
+    }
+    host.systemd.end_sessions(user.uid).await?;
+    processes::end_all(&accounts.uids(&user)).await?;
+    Ok(Locked::Yes)
+}

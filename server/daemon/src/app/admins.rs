@@ -1,0 +1,155 @@
+//! The list of admins: who is on it, what they may do, and how one who is locked out gets in again.
+
+use muster_policy::rights::{self, AdminRight, ViewRight};
+use muster_proto::Timestamp;
+use muster_proto::rest::{AdminLink, AdminView, Ended, NewAdmin, Role};
+use muster_store::admin::{self, AdminRow};
+use muster_store::{StoreError, Tx, api_token, session, totp};
+use serde_json::json;
+
+use super::admin::{LINK_SECONDS, check_name};
+use super::audit::{self, Act};
+use super::{App, AppError, secret};
+use crate::config::ADMIN_PORT;
+
+impl App {
+    /// All admins, by name.
+    pub(crate) async fn list_admins(&self, _right: &ViewRight) -> Result<Vec<AdminView>, AppError> {
+        let now = self.now();
+        Ok(self.store().read(move |tx| admin::list(tx, now)).await?)
+    }
+
+    /// Adds an admin, who chooses a password by the link in the answer.
+    pub(crate) async fn add_admin(&self, right: &AdminRight, new: NewAdmin) -> Result<AdminLink, AppError> {
+        check_name(&new.name)?;
+        let (app, at, actor) = (self.clone(), self.now(), right.actor().to_owned());
+        self.store()
+            .write(move |tx| {
+                if admin::get(tx, &new.name)?.is_some() {
+                    return Err(AppError::Taken(format!(
+                        "there is an admin called {0} already; for a new link: muster admin reset {0}",
+                        new.name
+                    )));
+                }
+                let row = AdminRow { name: new.name, role: new.role, password_hash: None };
+                admin::insert(tx, &row, at)?;
+                let act = Act { at, actor: &actor, action: "admin.create" };
+                audit::write(tx, act, &row.name, json!({"role": row.role}))?;
+                Ok(app.link(tx, row, Ended::default(), at)?)
+            })
+            .await
+    }
+
+    /// Changes what an admin may do. What they made as an admin does not outlive that: they know the secrets.
+    pub(crate) async fn set_admin_role(
+        &self,
+        right: &AdminRight,
+        name: String,
+        role: Role,
+    ) -> Result<AdminView, AppError> {
+        let (at, actor) = (self.now(), right.actor().to_owned());
+        self.store()
+            .write(move |tx| {
+                let admin = find(tx, &name)?;
+                if admin.role == Role::Admin && role == Role::Auditor {
+                    keep_one(tx, &name)?;
+                    api_token::remove_made_by(tx, &format!("admin:{name}"), Role::Admin)?;
+                }
+                if admin.role != role {
+                    admin::set_role(tx, &name, role)?;
+                    let act = Act { at, actor: &actor, action: "admin.role" };
+                    audit::write(tx, act, &name, json!({"from": admin.role, "to": role}))?;
+                }
+                let view = admin::list(tx, at)?.into_iter().find(|view| view.name == name);
+                view.ok_or_else(|| AppError::not_found("admin", name))
+            })
+            .await
+    }
+
+    /// Takes an admin away, with their logins and the API tokens that they made.
+    pub(crate) async fn remove_admin(&self, right: &AdminRight, name: String) -> Result<Ended, AppError> {
+        let (at, actor) = (self.now(), right.actor().to_owned());
+        self.store()
+            .write(move |tx| {
+                find(tx, &name)?;
+                keep_one(tx, &name)?;
+                let mut ended = end_logins(tx, &name)?;
+                for role in [Role::Admin, Role::Auditor] {
+                    let tokens = api_token::remove_made_by(tx, &format!("admin:{name}"), role)?;
+                    ended.api_tokens += count(tokens);
+                }
+                admin::remove(tx, &name)?;
+                let act = Act { at, actor: &actor, action: "admin.remove" };
+                audit::write(tx, act, &name, json!(ended))?;
+                Ok(ended)
+            })
+            .await
+    }
+
+    /// Takes an admin's password and codes away and logs them out; the link in the answer lets them choose anew.
+    pub(crate) async fn reset_admin(&self, right: &AdminRight, name: String) -> Result<AdminLink, AppError> {
+        let (app, at, actor) = (self.clone(), self.now(), right.actor().to_owned());
+        self.store()
+            .write(move |tx| {
+                let row = find(tx, &name)?;
+                let ended = end_logins(tx, &name)?;
+                admin::set_password(tx, &name, "")?;
+                totp::remove(tx, &name)?;
+                let act = Act { at, actor: &actor, action: "admin.reset" };
+                audit::write(tx, act, &name, json!({"logins": ended.logins}))?;
+                Ok(app.link(tx, row, ended, at)?)
+            })
+            .await
+    }
+
+    /// Logs an admin out everywhere.
+    pub(crate) async fn log_out_admin(&self, right: &AdminRight, name: String) -> Result<Ended, AppError> {
+        let (at, actor) = (self.now(), right.actor().to_owned());
+        self.store()
+            .write(move |tx| {
+                find(tx, &name)?;
+                let ended = end_logins(tx, &name)?;
+                let act = Act { at, actor: &actor, action: "admin.logout" };
+                audit::write(tx, act, &name, json!({"logins": ended.logins}))?;
+                Ok(ended)
+            })
+            .await
+    }
+
+    fn link(
+        &self,
+        tx: &mut Tx<'_>,
+        admin: AdminRow,
+        ended: Ended,
+        at: Timestamp,
+    ) -> Result<AdminLink, StoreError> {
+        let (secret, expires) = (secret::secret(""), at.plus_seconds(LINK_SECONDS));
+        admin::put_link(tx, &admin.name, secret::digest(&secret), at, expires)?;
+        // The secret is behind the #, which browsers send to nobody.
+        let link =
+            format!("https://{}:{ADMIN_PORT}/setup?name={}#{secret}", self.site().server_name, admin.name);
+        Ok(AdminLink { name: admin.name, role: admin.role, link, expires, ended })
+    }
+}
+
+fn find(tx: &mut Tx<'_>, name: &str) -> Result<AdminRow, AppError> {
+    admin::get(tx, name)?.ok_or_else(|| AppError::not_found("admin", name))
+}
+
+/// Refuses when this is the last one who can log in as an admin.
+fn keep_one(tx: &mut Tx<'_>, name: &str) -> Result<(), AppError> {
+    let all = admin::all(tx)?;
+    let able = all.iter().filter(|admin| admin.role == Role::Admin && admin.password_hash.is_some());
+    let able: Vec<&str> = able.map(|admin| admin.name.as_str()).collect();
+    Ok(rights::may_step_down(&able, name)?)
+}
+
+fn end_logins(tx: &mut Tx<'_>, name: &str) -> Result<Ended, StoreError> {
+    let browsers = session::remove_of(tx, name, None)?;
+    let command_lines = api_token::remove_logins(tx, name, "")?;
+    Ok(Ended { logins: count(browsers + command_lines), api_tokens: 0 })
+}
+
+fn count(rows: u64) -> u32 {
+    u32::try_from(rows).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,78 @@
+//! What stands above all else that is wrong with a device: it is lost, or somebody else has its identity.
+
+use muster_proto::rest::{Cause, DeviceState, MachineView};
+use muster_store::device::DeviceRow;
+use muster_store::{StoreError, Tx, boot, lost, stray};
+
+use super::cause::plain;
+
+/// The causes of bad days, the worst first.
+pub(super) fn causes(tx: &mut Tx<'_>, row: &DeviceRow) -> Result<Vec<Cause>, StoreError> {
+    let all = [of_loss(tx, row)?, of_twins(tx, row)?, of_old_certificate(tx, row)?, of_late_return(tx, row)?];
+    Ok(all.into_iter().flatten().collect())
+}
+
+fn of_loss(tx: &mut Tx<'_>, row: &DeviceRow) -> Result<Option<Cause>, StoreError> {
+    let Some(loss) = lost::get(tx, row.id)? else { return Ok(None) };
+    let reason = loss.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let (state, remedy) = match (loss.received, loss.given) {
+        (Some(at), _) => (
+            format!("it carried its last order out, receipt of {at}"),
+            format!("Once it is found: muster device allow-reenroll {}", row.name),
+        ),
+        (None, Some(at)) => (
+            format!("its last order was given at {at}, and no receipt has come"),
+            format!("Found again: muster device lost {} --cancel", row.name),
+        ),
+        (None, None) => (
+            "its last order waits for its next contact".to_owned(),
+            format!("Found again: muster device lost {} --cancel", row.name),
+        ),
+    };
+    let problem = format!("reported lost by {}{reason}: {state}", loss.reported_by);
+    let cause = plain("lost", &row.name, &problem, Some(remedy));
+    Ok(Some(Cause { since: Some(loss.since), ..cause }))
+}
+
+fn of_twins(tx: &mut Tx<'_>, row: &DeviceRow) -> Result<Option<Cause>, StoreError> {
+    let Some(twins) = boot::twins(tx, row.id)?.filter(|_| row.state == DeviceState::Held) else {
+        return Ok(None);
+    };
+    let [one, other] =
+        twins.machines.map(|MachineView { address, boot, .. }| format!("{address} (boot {boot})"));
+    let problem = format!("two machines use this identity, seen from {one} and {other}: both are held");
+    let remedy = format!(
+        "muster device allow-reenroll {} and enroll the right one anew; the other one, with a serial of its own, by a \
+         token of its own; or muster device revoke {0}",
+        row.name
+    );
+    let cause = plain("held", &row.name, &problem, Some(remedy));
+    Ok(Some(Cause { since: Some(twins.since), ..cause }))
+}
+
+fn of_old_certificate(tx: &mut Tx<'_>, row: &DeviceRow) -> Result<Option<Cause>, StoreError> {
+    let Some(old) = stray::old_certificate(tx, row.id)?.filter(|_| !row.state.is_out()) else {
+        return Ok(None);
+    };
+    let problem = format!(
+        "an old certificate of it was shown from {} after a newer one had been used, and was refused: a copy of its \
+         disk, or its disk put back from a backup",
+        old.address
+    );
+    let remedy =
+        format!("See who that is; if it is the device itself: muster device allow-reenroll {}", row.name);
+    let cause = plain("old_certificate", &row.name, &problem, Some(remedy));
+    Ok(Some(Cause { since: Some(old.at), ..cause }))
+}
+
+fn of_late_return(tx: &mut Tx<'_>, row: &DeviceRow) -> Result<Option<Cause>, StoreError> {
+    let Some(late) = stray::late_return(tx, row.id)?.filter(|_| !row.state.is_out()) else { return Ok(None) };
+    let problem = format!(
+        "asks from {} to come back, and its certificate ended at {}, longer ago than return_window",
+        late.address, late.ended
+    );
+    let remedy =
+        format!("If it is the device: muster device allow-reenroll {} lets it back by itself", row.name);
+    let cause = plain("late_return", &row.name, &problem, Some(remedy));
+    Ok(Some(Cause { since: Some(late.at), ..cause }))
+}

@@ -1,0 +1,189 @@
+//! Checks and outcomes over the whole fleet, and the audit by who and what.
+
+use muster_proto::check::Verdict;
+use muster_proto::report::OutcomeKind;
+use muster_proto::rest::VerdictCounts;
+use muster_store::audit::{Filter, Target};
+use muster_store::check::fleet;
+
+use super::reporting::{found, outcome, result};
+use super::*;
+
+const CHECKS: &str = "  - file: { path: /etc/motd, content: hello }
+checks:
+  - id: no-empty-passwords
+    title: No account has an empty password
+    violations: SELECT username FROM shadow WHERE password_status = 'empty'
+    severity: high
+    controls: [CIS-5.4.1, ISO27001-A.8.5]
+  - id: ssh-no-root
+    title: Root does not log in over SSH
+    violations: SELECT 1 FROM shadow
+    controls: [CIS-5.4.1]
+";
+
+impl Rig {
+    /// Three devices, one with each result of the first check; the second passes on all of them.
+    async fn checked(&self) -> Vec<DeviceId> {
+        let mut devices = Vec::new();
+        for serial in ["PF1", "PF2", "PF3"] {
+            devices.push(self.device(serial, "laptop").await);
+        }
+        self.save("base", CHECKS).await;
+        self.app.assign(&admin(), assignment("base", "everyone"), Trial::Real).await.unwrap();
+        for (device, verdict) in devices.iter().zip([Verdict::Pass, Verdict::Unknown, Verdict::Fail]) {
+            let results = [result("no-empty-passwords", verdict), result("ssh-no-root", Verdict::Pass)];
+            let drifted = outcome("/etc/motd", OutcomeKind::Drifted);
+            self.app.report(*device, found(&[drifted], &results, 1)).await.unwrap();
+        }
+        devices
+    }
+}
+
+#[tokio::test]
+async fn a_check_is_known_by_who_asks_it_and_by_what_each_device_finds_the_worst_first() {
+    let rig = rig();
+    rig.checked().await;
+    let checks = rig.app.list_checks(&viewer()).await.unwrap();
+    assert_eq!(checks.len(), 2);
+    assert_eq!(checks[0].profiles, ["base@1"]);
+    assert_eq!(checks[0].title, "No account has an empty password");
+    assert_eq!(checks[0].counts, VerdictCounts { pass: 1, fail: 1, unknown: 1, not_applicable: 0 });
+
+    let of =
+        |verdict, revision| fleet::Filter { checks: vec!["no-empty-passwords".into()], verdict, revision };
+    let (mut names, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = rig.app.check_devices(&viewer(), None, of(None, None), cursor, 2).await.unwrap();
+        assert_eq!(page.total, 3);
+        names.extend(page.items.into_iter().map(|row| (row.device, row.verdict)));
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let named = |name: &str, verdict| (name.to_owned(), verdict);
+    let expected = [
+        named("dev-pf3", Verdict::Fail),
+        named("dev-pf2", Verdict::Unknown),
+        named("dev-pf1", Verdict::Pass),
+    ];
+    assert_eq!(names, expected);
+    let found = async |verdict, revision: Option<(&str, u32)>| {
+        let filter = of(verdict, revision.map(|(profile, number)| (profile.to_owned(), number)));
+        rig.app.check_devices(&viewer(), None, filter, None, 100).await.unwrap().total
+    };
+    assert_eq!(found(Some(Verdict::Fail), None).await, 1);
+    assert_eq!(found(Some(Verdict::Fail), Some(("base", 1))).await, 1);
+    assert_eq!(found(Some(Verdict::Fail), Some(("base", 2))).await, 0);
+}
+
+#[tokio::test]
+async fn an_assigned_check_is_there_before_any_device_has_answered() {
+    let rig = rig();
+    rig.save("base", CHECKS).await;
+    assert!(rig.app.list_checks(&viewer()).await.unwrap().is_empty(), "saving never deploys");
+    rig.app.assign(&admin(), assignment("base", "everyone"), Trial::Real).await.unwrap();
+    let shown = rig.app.show_check(&viewer(), "ssh-no-root".into()).await.unwrap();
+    assert_eq!(shown.check.counts, VerdictCounts::default());
+    assert_eq!(shown.sql.as_deref(), Some("SELECT 1 FROM shadow"));
+    assert!(shown.days.is_empty());
+    assert!(rig.app.show_check(&viewer(), "no-such".into()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_control_counts_each_device_once_by_the_worst_of_its_checks() {
+    let rig = rig();
+    rig.checked().await;
+    let control = rig.app.show_control(&viewer(), "CIS-5.4.1".into()).await.unwrap();
+    assert_eq!(control.checks.len(), 2);
+    assert_eq!(control.devices, VerdictCounts { pass: 1, fail: 1, unknown: 1, not_applicable: 0 });
+    let rows = rig
+        .app
+        .check_devices(&viewer(), Some("CIS-5.4.1".into()), Default::default(), None, 100)
+        .await
+        .unwrap();
+    assert_eq!(rows.total, 6);
+    assert_eq!(rows.items[0].device, "dev-pf3");
+    assert!(rig.app.show_control(&viewer(), "CIS-9.9".into()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_day_says_what_held_at_its_end_and_a_device_its_intervals() {
+    let rig = rig();
+    let devices = rig.checked().await;
+    pass(3 * 86_400);
+    let results = [result("no-empty-passwords", Verdict::Pass)];
+    rig.app.report(devices[2], found(&[], &results, 1)).await.unwrap();
+    let days = rig.app.show_check(&viewer(), "no-empty-passwords".into()).await.unwrap().days;
+    let counts: Vec<_> = days.iter().map(|day| (day.counts.pass, day.counts.fail)).collect();
+    assert_eq!(counts, [(1, 1), (1, 1), (1, 1), (2, 0)]);
+    let device = devices[2].to_string();
+    let intervals = rig.app.check_intervals(&viewer(), device, "no-empty-passwords".into()).await.unwrap();
+    let verdicts: Vec<_> = intervals.iter().map(|interval| interval.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Pass, Verdict::Fail]);
+    assert_eq!(intervals[0].from, intervals[1].to.unwrap());
+    assert_eq!(intervals[0].to, None);
+}
+
+#[tokio::test]
+async fn outcomes_of_a_profile_are_listed_as_often_as_they_are_counted() {
+    let rig = rig();
+    let devices = rig.checked().await;
+    let filter = |resource: Option<&str>, revision| muster_store::outcome::Filter {
+        profile: "base".into(),
+        outcome: OutcomeKind::Drifted,
+        revision,
+        resource: resource.map(str::to_owned),
+    };
+    let list = async |filter| rig.app.list_outcomes(&viewer(), filter, None, 2).await.unwrap();
+    let page = list(filter(Some("file:/etc/motd"), Some(1))).await;
+    assert_eq!((page.total, page.items.len()), (3, 2));
+    let rest = rig.app.list_outcomes(&viewer(), filter(None, None), page.next, 2).await.unwrap();
+    assert_eq!((rest.items.len(), rest.next), (1, None));
+    assert_eq!(list(filter(None, Some(2))).await.total, 0);
+    let overview = rig.app.overview(&viewer()).await.unwrap();
+    let cause = overview.causes.iter().find(|cause| cause.subject == "file:/etc/motd").unwrap();
+    assert_eq!((cause.kind.as_str(), cause.word.as_str(), cause.devices), ("resource", "drifted", 3));
+    rig.app.revoke_device(&admin(), devices[0].to_string()).await.unwrap();
+    assert_eq!(list(filter(None, None)).await.total, 2, "a revoked device is no trouble of the fleet");
+}
+
+#[tokio::test]
+async fn the_audit_is_narrowed_by_who_what_on_what_and_when() {
+    let rig = rig();
+    let devices = rig.checked().await;
+    pass(3_600);
+    rig.app.revoke_device(&admin(), devices[0].to_string()).await.unwrap();
+    let list = async |filter| {
+        let page = rig.app.list_audit(&viewer(), filter, None, 1000).await.unwrap();
+        assert_eq!(page.total, page.items.len() as u64);
+        page.items
+    };
+    let action = |action: &str| Filter { action: Some(action.into()), ..Filter::default() };
+    assert_eq!(list(action("device.revoke")).await.len(), 1);
+    assert!(list(action("device")).await.len() > 3);
+    assert!(list(action("dev")).await.is_empty(), "a noun is whole");
+    assert!(list(action("%")).await.is_empty(), "no pattern but what is written");
+    let target = |part: &str| Some(Target { part: part.into(), alias: None });
+    let of_device = list(Filter { target: target("dev-pf1"), ..Filter::default() }).await;
+    assert!(of_device.iter().any(|entry| entry.action == "device.revoke"), "{of_device:?}");
+    let late = list(Filter { since: Some(clock().plus_seconds(-60)), ..Filter::default() }).await;
+    assert_eq!(late.len(), 1);
+    let nobody = list(Filter { actor: Some("kim".into()), ..Filter::default() }).await;
+    assert!(nobody.is_empty());
+    assert!(!list(Filter { actor: Some("ROOT".into()), ..Filter::default() }).await.is_empty());
+}
+
+#[tokio::test]
+async fn devices_of_a_profile_are_those_it_counts() {
+    let rig = rig();
+    rig.checked().await;
+    rig.save("other", &motd("x")).await;
+    for (profile, expected) in [("base", 3), ("other", 0)] {
+        let filter = muster_store::device::Filter { profile: Some(profile.into()), ..Default::default() };
+        let page = rig.app.list_devices(&viewer(), filter, Default::default(), None, 100).await.unwrap();
+        let shown = rig.app.show_profile(&viewer(), profile.into()).await.unwrap();
+        assert_eq!((page.total, shown.profile.devices), (expected, expected), "{profile}");
+    }
+}

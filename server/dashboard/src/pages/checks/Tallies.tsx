@@ -1,0 +1,46 @@
+// Devices by what they find for a check; each number opens exactly those.
+import { Link } from '@tanstack/react-router';
+import type { VerdictCounts } from '../../api/types';
+import { Icon } from '../../components/Icon';
+import { look } from '../../components/words';
+import { totalOf, VERDICTS } from '../../components/days';
+
+const WORST_FIRST = ['fail', 'unknown', 'pass', 'not_applicable'] as const;
+
+interface Props {
+  counts: VerdictCounts;
+  check?: string;
+}
+
+export function Tallies({ counts, check }: Props) {
+  if (totalOf(counts, VERDICTS) === 0) return <span className="dim">none has answered</span>;
+  return (
+    <span className="tallies">
+      {WORST_FIRST.filter((verdict) => counts[verdict] > 0).map((verdict) => {
+        const { label, tone, icon } = look(verdict);
+        const inside = (
+          <>
+            <Icon name={icon} />
+            {counts[verdict].toLocaleString('en')} {label.toLowerCase()}
+          </>
+        );
+        return check !== undefined ? (
+          <Link
+            key={verdict}
+            className="badge"
+            data-tone={tone}
+            to="/checks/$id"
+            params={{ id: check }}
+            search={{ verdict }}
+          >
+            {inside}
+          </Link>
+        ) : (
+          <span key={verdict} className="badge" data-tone={tone}>
+            {inside}
+          </span>
+        );
+      })}
+    </span>
+  );
+}

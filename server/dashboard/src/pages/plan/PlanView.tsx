@@ -1,0 +1,56 @@
+// A device's own plan, in the signs of the command line: + creates, ~ changes, - removes, ! is not as it should be.
+import './plan.css';
+import type { DevicePlan } from '../../api/types';
+import { Badge } from '../../components/Badge';
+import { Differences } from '../../components/Diff';
+import { Note } from '../../components/parts';
+import { visible } from '../../components/visible';
+import { planTotals } from './totals';
+
+const SIGNS = { create: '+', change: '~', remove: '-' } as const;
+
+export function PlanView({ answer }: { answer: DevicePlan }) {
+  const { plan, replaces, profile, device, warnings } = answer;
+  const totals = planTotals(plan);
+  return (
+    <div className="plan" role="status">
+      <p className="dim">
+        {replaces.length === 0
+          ? `On ${visible(device)}, with ${profile} as if newly assigned (enforced, precedence 0). Nothing was saved.`
+          : `On ${visible(device)}, in place of ${replaces.join(' and of ')}. Nothing was saved.`}
+      </p>
+      {warnings.length > 0 && (
+        <Note tone="act">
+          <ul>
+            {warnings.map((warning) => (
+              <li key={warning}>{visible(warning)}</li>
+            ))}
+          </ul>
+        </Note>
+      )}
+      <p className="totals">
+        +{totals.create} ~{totals.change} -{totals.remove}, {totals.fine} as they should be
+        {totals.other.length > 0 && `, ${totals.other.length} not`}
+      </p>
+      <ul className="steps">
+        {plan.steps.map((step) => (
+          <li key={`${step.action} ${step.resource}`} data-action={step.action}>
+            <details open={plan.steps.length <= 10}>
+              <summary>
+                <span aria-label={step.action}>{SIGNS[step.action]}</span> {visible(step.resource)}
+                {step.restart && <span className="dim"> restarts</span>}
+              </summary>
+              <Differences rows={step.differences} />
+            </details>
+          </li>
+        ))}
+        {totals.other.map((outcome) => (
+          <li key={outcome.resource} data-action="other">
+            <span aria-hidden="true">!</span> {visible(outcome.resource)} <Badge word={outcome.outcome} />{' '}
+            <span className="reason">{visible(outcome.reason ?? '')}</span>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}

@@ -1,0 +1,376 @@
+//! The bad days of a device, on real ones: lost, back after its certificate ended, and two machines under one identity.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use muster_proto::rest::{AuditEntry, DeviceDetail, DeviceState};
+use muster_proto::state::Mode;
+use muster_tests::{Admin, Device, Fleet, Network, wait_until};
+
+const SOON: Duration = Duration::from_secs(60);
+const IDENTITY: &str = "/var/lib/muster/identity/identity.pem";
+const PEOPLE: &str = "muster: 1\nprofile: people\nresources:\n  - account: { name: ada, full_name: Ada }\n";
+
+fn detail(fleet: &Fleet<'_>, device: &str) -> Result<DeviceDetail> {
+    fleet.admin.get(&format!("/devices/{device}"))
+}
+
+fn wait_for(fleet: &Fleet<'_>, device: &str, state: DeviceState) -> Result<DeviceDetail> {
+    let found = wait_until(&format!("{device} to be {state:?}"), SOON, || {
+        let detail = detail(fleet, device)?;
+        Ok((detail.device.state == state).then_some(detail))
+    });
+    found.with_context(|| format!("{:?}\nthe server said: {}", detail(fleet, device), fleet.server.log()))
+}
+
+fn wait_until_connected(fleet: &Fleet<'_>, device: &str) -> Result<()> {
+    wait_until(&format!("{device} to be connected"), SOON, || {
+        Ok(detail(fleet, device)?.device.connected.then_some(()))
+    })
+    .with_context(|| journal(fleet, device))
+}
+
+fn journal(fleet: &Fleet<'_>, device: &str) -> String {
+    fleet.device(device).map(|device| device.journal("muster-agent")).unwrap_or_default()
+}
+
+/// What the admin reads at the command line.
+fn says<const N: usize>(fleet: &Fleet<'_>, argv: [&str; N]) -> Result<String> {
+    Ok(fleet.server.muster(argv)?.ok()?.stdout)
+}
+
+fn audited(fleet: &Fleet<'_>, action: &str) -> Result<Vec<AuditEntry>> {
+    let said = says(fleet, ["audit", "-o", "json", "--limit", "1000"])?;
+    let entries: Vec<AuditEntry> = serde_json::from_str(&said).context("reading the audit")?;
+    Ok(entries.into_iter().filter(|entry| entry.action == action).collect())
+}
+
+/// Gives every device the account of ada.
+fn with_people(fleet: &Fleet<'_>, devices: &[&str]) -> Result<()> {
+    fleet.admin.save_profile("people", PEOPLE)?;
+    fleet.admin.assign("people", "everyone", Mode::Enforce)?;
+    for device in devices {
+        fleet.admin.wait_until_applied(device)?;
+    }
+    Ok(())
+}
+
+/// Whether neither password nor key lets ada in. Readable also while the device is off.
+fn ada_is_locked(device: &Device<'_>) -> Result<bool> {
+    let shadow = device.read_file("/etc/shadow")?;
+    let line = shadow.lines().find(|line| line.starts_with("ada:")).context("there is no ada")?;
+    let fields: Vec<&str> = line.split(':').collect();
+    Ok(fields[1].starts_with('!') && fields[7] == "1")
+}
+
+/// The agent forgets who the device is and enrolls it with a new key.
+fn enroll_anew(fleet: &Fleet<'_>, device: &Device<'_>, serial: &str) -> Result<()> {
+    device.exec(["systemctl", "stop", "muster-agent.path", "muster-agent.service"])?.ok()?;
+    device.exec(["rm", "-rf", "/var/lib/muster"])?.ok()?;
+    device.write_file("/etc/muster/agent.toml", format!("serial = \"{serial}\"\n"), 0o644)?;
+    device.write_file("/etc/muster/join.toml", fleet.admin.join_file(serial)?, 0o600)?;
+    device.exec(["systemctl", "start", "muster-agent"])?.ok()?;
+    Ok(())
+}
+
+fn device<'a, 'n>(fleet: &'a mut Fleet<'n>, name: &str) -> Result<&'a mut Device<'n>> {
+    fleet.devices.get_mut(name).with_context(|| format!("{name} is not one of the devices"))
+}
+
+#[test]
+fn a_lost_device_locks_its_accounts_says_so_and_powers_off_and_comes_back_only_by_an_admins_leave()
+-> Result<()> {
+    let network = Network::create()?;
+    let mut fleet = Fleet::enroll(&network, &["lap-1"])?;
+    fleet.log_in()?;
+    with_people(&fleet, &["lap-1"])?;
+    let lost = fleet.device("lap-1")?;
+    lost.write_file("/home/ada/letter", "hers", 0o600)?;
+    lost.exec(["systemd-run", "--uid=ada", "--unit=hers", "sleep", "1000"])?.ok()?;
+    let unconfirmed = fleet.server.muster(["device", "lost", "lap-1"])?;
+    assert!(!unconfirmed.success() && unconfirmed.stderr.contains("--yes"), "{}", unconfirmed.stderr);
+
+    let said = says(&fleet, ["device", "lost", "lap-1", "--reason", "left in a train", "--yes"])?;
+    assert!(said.contains("lap-1 is reported lost: it gets its last order now"), "{said}");
+    assert!(said.contains("it held accounts: ada"), "{said}");
+    device(&mut fleet, "lap-1")?.wait_until_off(SOON)?;
+    let shown = wait_for(&fleet, "lap-1", DeviceState::Lost)?.lost.context("it is lost")?;
+    assert_eq!(shown.receipt.context("its receipt is there")?.locked, ["ada"]);
+    let lost = fleet.device("lap-1")?;
+    assert!(ada_is_locked(lost)?, "{}", lost.read_file("/etc/shadow")?);
+    assert_eq!(lost.read_file("/home/ada/letter")?, "hers", "nothing is erased");
+
+    let shown = says(&fleet, ["device", "show", "lap-1"])?;
+    for part in [
+        "by admin:",
+        "left in a train",
+        "last order: carried out, receipt of",
+        "accounts it locked: ada",
+        "it held profiles: people@1",
+        "disk encryption as of",
+    ] {
+        assert!(shown.contains(part), "{part:?} is not in: {shown}");
+    }
+    let why = says(&fleet, ["why", "lap-1"])?;
+    assert!(why.contains("carried its last order out") && why.contains("allow-reenroll lap-1"), "{why}");
+    let listed = says(&fleet, ["device", "list", "--state", "lost"])?;
+    assert!(listed.contains("lap-1"), "{listed}");
+    let late = fleet.server.muster(["device", "lost", "lap-1", "--cancel"])?;
+    assert!(late.stderr.contains("can't be taken back"), "{}", late.stderr);
+
+    // Whoever found it turns it on.
+    device(&mut fleet, "lap-1")?.start()?;
+    let found = fleet.device("lap-1")?;
+    wait_until("the agent to say why it does nothing", SOON, || {
+        Ok(found.journal("muster-agent").contains("has carried its last order out").then_some(()))
+    })?;
+    assert!(ada_is_locked(found)?);
+    assert_eq!(detail(&fleet, "lap-1")?.device.state, DeviceState::Lost);
+    says(&fleet, ["device", "allow-reenroll", "lap-1"])?;
+    enroll_anew(&fleet, found, "S-lap-1")?;
+    wait_for(&fleet, "lap-1", DeviceState::Ready)?;
+    assert!(!ada_is_locked(found)?, "the new installation is kept as its state says");
+    Ok(())
+}
+
+#[test]
+fn an_order_waits_for_a_device_that_is_off_the_network_and_can_be_taken_back_meanwhile() -> Result<()> {
+    let network = Network::create()?;
+    let mut fleet = Fleet::enroll(&network, &["lap-1"])?;
+    fleet.log_in()?;
+    with_people(&fleet, &["lap-1"])?;
+    fleet.device("lap-1")?.cut_off()?;
+    says(&fleet, ["device", "lost", "lap-1", "--yes"])?;
+    let why = says(&fleet, ["why", "lap-1"])?;
+    assert!(why.contains("its last order") && why.contains("muster device lost lap-1 --cancel"), "{why}");
+    says(&fleet, ["device", "lost", "lap-1", "--cancel"])?;
+    assert_eq!(detail(&fleet, "lap-1")?.lost, None);
+    fleet.device("lap-1")?.reconnect()?;
+    wait_until_connected(&fleet, "lap-1")?;
+    assert!(!ada_is_locked(fleet.device("lap-1")?)?, "it was found in time");
+
+    device(&mut fleet, "lap-1")?.power_off()?;
+    says(&fleet, ["device", "lost", "lap-1", "--yes"])?;
+    let shown = says(&fleet, ["device", "show", "lap-1"])?;
+    assert!(shown.contains("last order: waits for its next contact"), "{shown}");
+    let device = device(&mut fleet, "lap-1")?;
+    // It may be off again before systemd has told that it is up.
+    device.start().ok();
+    device.wait_until_off(SOON)?;
+    wait_for(&fleet, "lap-1", DeviceState::Lost)?;
+    assert!(ada_is_locked(fleet.device("lap-1")?)?);
+    Ok(())
+}
+
+/// Places of the agent's way from the order to the receipt at which it is killed: its ledger's syncs, the calls over
+/// D-Bus that lock and end sessions, and the looks at the account's processes.
+const PLACES: [(&str, u32); 6] = [
+    ("fdatasync", 1),
+    ("fdatasync", 2),
+    ("fdatasync", 3),
+    ("sendmsg", 6),
+    ("sendmsg", 12),
+    ("pidfd_open", 5),
+];
+
+#[test]
+fn an_agent_killed_anywhere_between_order_and_receipt_carries_the_order_out_and_says_so() -> Result<()> {
+    let network = Network::create()?;
+    let mut fleet = Fleet::enroll(&network, &["lap-1"])?;
+    fleet.log_in()?;
+    with_people(&fleet, &["lap-1"])?;
+    fleet.device("lap-1")?.install_tracer()?;
+    let mut killed = 0;
+    for (call, nth) in PLACES {
+        let lost = fleet.device("lap-1")?;
+        lost.exec(["systemctl", "stop", "muster-agent.path", "muster-agent.service"])?.ok()?;
+        says(&fleet, ["device", "lost", "lap-1", "--yes"])?;
+        // Where the call comes too late, the device is off before.
+        let crash = lost.kill_agent_at(call, nth, Duration::from_secs(10));
+        let between = detail(&fleet, "lap-1")?;
+        killed += u32::from(crash.is_ok() && between.device.state != DeviceState::Lost);
+        if crash.is_ok() {
+            // It may be off before systemctl is answered.
+            lost.exec(["systemctl", "start", "muster-agent"]).ok();
+        }
+        device(&mut fleet, "lap-1")?.wait_until_off(SOON)?;
+        let shown = wait_for(&fleet, "lap-1", DeviceState::Lost).with_context(|| format!("{call} {nth}"))?;
+        let receipt = shown.lost.and_then(|lost| lost.receipt).context("its receipt is there")?;
+        assert_eq!((receipt.locked, receipt.faults), (vec!["ada".to_owned()], vec![]), "{call} {nth}");
+        assert!(ada_is_locked(fleet.device("lap-1")?)?, "{call} {nth}");
+
+        device(&mut fleet, "lap-1")?.start()?;
+        says(&fleet, ["device", "allow-reenroll", "lap-1"])?;
+        enroll_anew(&fleet, fleet.device("lap-1")?, "S-lap-1")?;
+        wait_for(&fleet, "lap-1", DeviceState::Ready)?;
+    }
+    assert_eq!(audited(&fleet, "device.lost.receipt")?.len(), PLACES.len(), "each receipt is recorded once");
+    ensure!(killed >= 3, "only {killed} crashes came before the receipt");
+    Ok(())
+}
+
+/// Where libfaketime is on a device.
+const FAKETIME: &str = "/opt/faketime/libfaketime.so.1";
+const HOSTS_FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+
+/// Lets so many days pass for server and agent, with the device off meanwhile.
+fn pass_days<'n>(fleet: &mut Fleet<'n>, network: &'n Network, days: u32) -> Result<()> {
+    let device = fleet.device("lap-1")?;
+    device.exec(["systemctl", "stop", "muster-agent.path", "muster-agent.service"])?.ok()?;
+    device.copy_in(HOSTS_FAKETIME.as_ref(), FAKETIME)?;
+    let drop_in = format!(
+        "[Service]\nEnvironment=LD_PRELOAD={FAKETIME} FAKETIME=+{days}d FAKETIME_DONT_FAKE_MONOTONIC=1\n"
+    );
+    device.write_file("/etc/systemd/system/muster-agent.service.d/time.conf", drop_in, 0o644)?;
+    device.exec(["systemctl", "daemon-reload"])?.ok()?;
+    fleet.server.stop()?;
+    let (preload, time) = (format!("LD_PRELOAD={HOSTS_FAKETIME}"), format!("FAKETIME=+{days}d"));
+    fleet.server.serve_under(["env", &preload, &time, "FAKETIME_DONT_FAKE_MONOTONIC=1"])?;
+    let password = fleet.admin.password.clone();
+    fleet.admin = Admin::log_in(network, &fleet.server, &password)?;
+    fleet.log_in()?;
+    fleet.device("lap-1")?.exec(["systemctl", "start", "muster-agent"])?.ok()?;
+    Ok(())
+}
+
+#[test]
+fn a_device_comes_back_within_the_window_by_itself_and_later_by_an_admins_word() -> Result<()> {
+    let network = Network::create()?;
+    let mut fleet = Fleet::enroll(&network, &["lap-1"])?;
+    fleet.log_in()?;
+    let before = detail(&fleet, "lap-1")?.certificate_not_after.context("it has a certificate")?;
+    pass_days(&mut fleet, &network, 100)?;
+    wait_until_connected(&fleet, "lap-1")?;
+    let back = detail(&fleet, "lap-1")?.certificate_not_after.context("it has a certificate")?;
+    ensure!(back > before.plus_seconds(90 * 86_400), "{back} is that of the return");
+    assert_eq!(audited(&fleet, "certificate.return")?.len(), 1);
+
+    pass_days(&mut fleet, &network, 400)?;
+    let device = fleet.device("lap-1")?;
+    wait_until("the agent to be refused", SOON, || {
+        Ok(device.journal("muster-agent").contains("does not take it back").then_some(()))
+    })
+    .with_context(|| journal(&fleet, "lap-1"))?;
+    let why = says(&fleet, ["why", "lap-1"])?;
+    assert!(why.contains("to come back") && why.contains("muster device allow-reenroll lap-1"), "{why}");
+    let refused = audited(&fleet, "return.refuse")?;
+    let reason = refused.first().and_then(|entry| entry.detail["reason"].as_str()).unwrap_or_default();
+    assert!(reason.contains("return_window"), "{reason}");
+
+    says(&fleet, ["device", "allow-reenroll", "lap-1"])?;
+    fleet.device("lap-1")?.exec(["systemctl", "restart", "muster-agent"])?.ok()?;
+    wait_until_connected(&fleet, "lap-1")?;
+    let detail = detail(&fleet, "lap-1")?;
+    assert_eq!((detail.reenroll_until, detail.late_return), (None, None), "the word is used up");
+    Ok(())
+}
+
+#[test]
+fn one_machine_is_never_taken_for_two() -> Result<()> {
+    let network = Network::create()?;
+    let mut fleet = Fleet::enroll(&network, &["srv-1"])?;
+    fleet.log_in()?;
+    with_people(&fleet, &["srv-1"])?;
+    let still_one = |fleet: &Fleet<'_>, after: &str| -> Result<()> {
+        wait_until_connected(fleet, "srv-1").with_context(|| format!("after {after}"))?;
+        let detail = detail(fleet, "srv-1")?;
+        ensure!(
+            detail.device.state == DeviceState::Ready && detail.twins.is_none(),
+            "after {after}: {detail:?}"
+        );
+        Ok(())
+    };
+    for _ in 0..2 {
+        device(&mut fleet, "srv-1")?.reboot()?;
+        still_one(&fleet, "a reboot")?;
+    }
+    // The server does not know that the link is dead when the next boot follows.
+    device(&mut fleet, "srv-1")?.kill()?;
+    device(&mut fleet, "srv-1")?.start()?;
+    still_one(&fleet, "a power cut")?;
+    let one = fleet.device("srv-1")?;
+    for _ in 0..3 {
+        one.cut_off()?;
+        std::thread::sleep(Duration::from_secs(2));
+        one.exec(["systemctl", "restart", "muster-agent"])?.ok()?;
+        one.reconnect()?;
+        still_one(&fleet, "a lost network")?;
+    }
+    one.exec(["systemctl", "kill", "-s", "KILL", "muster-agent"])?.ok()?;
+    still_one(&fleet, "a crash of the agent")?;
+    one.install_deb(&muster_tests::Artifacts::find()?.agent_deb)?;
+    still_one(&fleet, "the agent installed anew")?;
+    says(&fleet, ["device", "allow-reenroll", "srv-1"])?;
+    enroll_anew(&fleet, one, "S-srv-1")?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    still_one(&fleet, "an enrollment with a new key")?;
+    assert_eq!(audited(&fleet, "device.hold")?.len(), 0);
+    Ok(())
+}
+
+/// Makes a machine a copy of another, as an image of its disk would.
+fn copy_of<'n>(fleet: &Fleet<'n>, network: &'n Network, original: &str, name: &str) -> Result<Device<'n>> {
+    let copy = fleet.boot_stranger(network, name)?;
+    copy.exec(["systemctl", "stop", "muster-agent.path", "muster-agent.service"])?.ok()?;
+    copy.exec(["rm", "-rf", "/var/lib/muster"])?.ok()?;
+    let original = fleet.device(original)?;
+    original.exec(["systemctl", "stop", "muster-agent.service"])?.ok()?;
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg(original.path("/var/lib/muster"))
+        .arg(copy.path("/var/lib/muster"))
+        .status()
+        .context("copying the identity")?;
+    ensure!(copied.success(), "the identity was not copied");
+    original.exec(["systemctl", "start", "muster-agent.service"])?.ok()?;
+    Ok(copy)
+}
+
+#[test]
+fn two_machines_with_one_identity_are_held_and_both_enroll_anew() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    fleet.log_in()?;
+    with_people(&fleet, &["srv-1"])?;
+    let copy = copy_of(&fleet, &network, "srv-1", "copy-1")?;
+    wait_until_connected(&fleet, "srv-1")?;
+    copy.exec(["systemctl", "start", "muster-agent.service"])?.ok()?;
+    let held = wait_for(&fleet, "srv-1", DeviceState::Held)?;
+    let one = fleet.device("srv-1")?;
+    let addresses: Vec<_> = held.twins.context("they are shown")?.machines.map(|m| m.address).into();
+    assert_eq!(addresses, [one.address(), copy.address()]);
+    let said = format!("two machines use this identity, seen from {} ", one.address());
+    for why in [says(&fleet, ["why", "srv-1"])?, says(&fleet, ["device", "show", "srv-1"])?] {
+        assert!(why.contains(&said) && why.contains(copy.address()), "{why}");
+    }
+
+    fleet.admin.save_profile(
+        "later",
+        "muster: 1\nprofile: later\nresources:\n  - file: { path: /etc/later, content: x }\n",
+    )?;
+    fleet.admin.assign("later", "everyone", Mode::Enforce)?;
+    for machine in [one, &copy] {
+        machine.exec(["systemctl", "restart", "muster-agent"])?.ok()?;
+    }
+    wait_until("both to be refused", SOON, || {
+        let refused = |machine: &Device<'_>| machine.journal("muster-agent").contains("the server refused");
+        Ok((refused(one) && refused(&copy)).then_some(()))
+    })?;
+    assert!(
+        !one.path("/etc/later").exists() && !copy.path("/etc/later").exists(),
+        "neither is told anything"
+    );
+
+    says(&fleet, ["device", "allow-reenroll", "srv-1"])?;
+    enroll_anew(&fleet, one, "S-srv-1")?;
+    wait_for(&fleet, "srv-1", DeviceState::Ready)?;
+    assert!(one.path("/etc/later").exists());
+    assert!(!copy.path("/etc/later").exists(), "the copy's certificate is revoked");
+    fleet.admin.import("serial,name,owner,labels\nS-copy-1,copy-1,,\n")?;
+    enroll_anew(&fleet, &copy, "S-copy-1")?;
+    fleet.admin.wait_until_applied("copy-1")?;
+    assert_eq!(detail(&fleet, "srv-1")?.twins, None);
+    assert!(copy.path(IDENTITY).exists());
+    Ok(())
+}
