@@ -40,7 +40,10 @@
 //! | `POST /rollouts/{id}/resume`, `/cancel` | | [`RolloutView`] |
 //! | `GET, POST /pauses`, `DELETE /pauses/{target}` | [`NewPause`] | [`PauseView`], [`Resumed`] |
 //! | `GET /removals`, `POST /removals/{id}/confirm`, `/drop` | | [`Removal`], [`Resumed`] |
+//! | `GET /waivers?all=`, `POST /waivers`, `DELETE /waivers/{id}` | [`NewWaiver`] | [`WaiverView`] |
 //! | `GET /compliance?label=&cursor=&limit=` | | [`ComplianceReport`] |
+//! | `GET /compliance/standings?by=&label=&days=` | | [`StandingsBy`] |
+//! | `GET /compliance/report?format=&control=&label=&days=` | | [`ControlsReport`], or CSV or HTML of it |
 //! | `GET /checks`, `GET /checks/{id}`, `GET /controls/{id}` | | [`CheckSummary`], [`CheckDetail`], [`ControlDetail`] |
 //! | `GET /checks/{id}/devices`, `GET /controls/{id}/devices` `?verdict=&cursor=&limit=` | | [`Page`] of [`CheckedDevice`] |
 //! | `GET /devices/{id}/checks/{check}` | | a list of [`CheckInterval`] |
@@ -69,6 +72,7 @@ use crate::when::Facts;
 mod access;
 mod check;
 mod fleet_plan;
+mod controls;
 mod hold;
 mod lost;
 mod outcome;
@@ -86,6 +90,12 @@ pub use check::{
     CheckDetail, CheckInterval, CheckSummary, CheckedDevice, ControlDetail, VerdictCounts, VerdictDay,
 };
 pub use fleet_plan::{Changes, FleetPlan, NoPlan, PlanGroup};
+mod waiver;
+
+pub use controls::{
+    By, CheckReport, CheckReportRow, ControlReport, ControlsReport, DeviceStanding, Standing, StandingCounts,
+    StandingDay, StandingsBy, StandingsRow,
+};
 pub use hold::{AllowReenroll, DevicePause, NewPause, PauseView, Removal, Resumed};
 pub use lost::{DiskAtLastContact, HeldPassword, Holdings, LostView, ReportLost};
 pub use outcome::DeviceOutcome;
@@ -99,6 +109,7 @@ pub use rollout::{
 };
 pub use snippet::Snippets;
 pub use twin::{LateReturnView, MachineView, OldCertificateView, TwinView};
+pub use waiver::{NewWaiver, WaivedCheck, WaiverView};
 
 /// What went wrong, as RFC 9457 has it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -256,6 +267,9 @@ pub struct Device {
     pub compliance: Compliance,
     /// Resources and checks that are not.
     pub failing: u32,
+    /// Failing checks that are waived; not among `failing`.
+    #[serde(default)]
+    pub waived: u32,
     /// The system's name, empty before the first report.
     pub os: String,
     /// Newest desired state; 0 for none.
@@ -322,6 +336,9 @@ pub struct DeviceDetail {
     /// It asked to come back after its certificate had ended too long ago.
     #[serde(default)]
     pub late_return: Option<LateReturnView>,
+    /// Failures of it that are accepted for now.
+    #[serde(default)]
+    pub waived: Vec<WaivedCheck>,
 }
 
 /// What a waiting machine says of itself.
@@ -506,6 +523,9 @@ pub struct CheckView {
     pub reason: Option<String>,
     /// What to do when it fails.
     pub remediation: Option<String>,
+    /// What accepts its failure for now.
+    #[serde(default)]
+    pub waiver: Option<WaiverView>,
 }
 
 /// Something that happened on a device.
@@ -796,7 +816,7 @@ pub struct ComplianceReport {
 }
 
 /// Devices by compliance.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ComplianceCounts {
     /// All of them but those that are only registered.
@@ -811,6 +831,9 @@ pub struct ComplianceCounts {
     pub stale: u64,
     /// With nothing assigned.
     pub unmanaged: u64,
+    /// Of the compliant, those that are so because a failure is waived.
+    #[serde(default)]
+    pub waived: u64,
 }
 
 /// The first page.

@@ -33,6 +33,14 @@ pub fn is_misleading(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// A text as the cell of a table that a spreadsheet opens: no formula, and nothing that reads differently from what it is.
+pub fn csv_cell(text: &str) -> String {
+    let shown = escape(text);
+    // Spreadsheets pass over blanks before a formula, and take the full-width signs for the plain ones.
+    let begins = shown.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    if begins { format!("'{shown}") } else { shown }
+}
+
 /// A text with no more than so many characters, which says how many it had.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
@@ -58,4 +66,21 @@ pub(crate) fn printable(message: &str) -> String {
         }
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_gives_a_spreadsheet_no_orders_and_reads_as_what_it_is() {
+        assert_eq!(csv_cell("=cmd|' /C calc'!A0"), "'=cmd|' /C calc'!A0");
+        for formula in ["+1", "-1", "@SUM(A1)", " =1", "\u{3000}=1", "＝1"] {
+            assert!(csv_cell(formula).starts_with('\''), "{formula:?}");
+        }
+        assert_eq!(csv_cell("\t=1"), "\\t=1", "an escaped tab begins no formula");
+        assert_eq!(csv_cell("lap-ada"), "lap-ada");
+        assert_eq!(csv_cell("a\u{202e}fdp.exe\u{200b}\n"), "a\\u{202e}fdp.exe\\u{200b}\\n");
+        assert_eq!(csv_cell("Zoë 東京"), "Zoë 東京");
+    }
 }

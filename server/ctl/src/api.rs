@@ -45,6 +45,12 @@ impl Api {
         self.ask(Method::GET, path, None::<&()>).await
     }
 
+    /// Reads a text as it is.
+    pub(crate) async fn get_text(&self, path: &str) -> Result<String, Failure> {
+        let response = self.send(Method::GET, path, None, Vec::new()).await?;
+        response.text().await.map_err(|error| Failure::new("can't read the server's answer").because(error))
+    }
+
     /// Asks for a change with a JSON body.
     pub(crate) async fn post<T: DeserializeOwned>(
         &self,

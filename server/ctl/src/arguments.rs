@@ -4,8 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::api::Api;
 use crate::commands::{
-    admin, api_token, assign, assignments, audit, check, completions, compliance, context, device, group,
-    login, manuals, pause, person, profile, removal, rollback, rollout, setup, token, unassign, why,
+    admin, api_token, assign, assignments, audit, check, completions, compliance, context, device, group, login, manuals, pause, person, profile, removal, report, rollback, rollout, setup, token, unassign, waiver, why,
 };
 use crate::contexts::Contexts;
 use crate::failure::{Ending, Failure};
@@ -55,7 +54,10 @@ enum Command {
     Resume(pause::Resume),
     #[command(subcommand)]
     Removal(removal::Removal),
+    #[command(subcommand)]
+    Waiver(waiver::Waiver),
     Compliance(compliance::Compliance),
+    Report(report::Report),
     #[command(subcommand)]
     Check(check::Check),
     Why(why::Why),
@@ -91,7 +93,9 @@ impl Arguments {
             Command::Pause(command) => command.run(&global.api()?).await,
             Command::Resume(command) => command.run(&global.api()?).await,
             Command::Removal(command) => command.run(&global.api()?).await,
+            Command::Waiver(command) => command.run(&global.api()?).await,
             Command::Compliance(command) => command.run(&global.api()?).await,
+            Command::Report(command) => command.run(&global.api()?).await,
             Command::Check(command) => command.run(&global.api()?).await,
             Command::Why(command) => command.run(&global.api()?).await,
             Command::Audit(command) => command.run(&global.api()?).await,

@@ -194,7 +194,7 @@ async fn passes(app: &App) {
     }
 }
 
-/// Ends pauses whose time is over.
+/// Ends pauses and waivers whose time is over.
 async fn looks(app: &App) {
     let mut looks = tokio::time::interval(LOOK);
     loop {
@@ -203,6 +203,12 @@ async fn looks(app: &App) {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "a pause that is over could not be ended"
+            );
+        }
+        if let Err(error) = app.end_waivers().await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a waiver that is over could not be ended"
             );
         }
     }

@@ -1,6 +1,6 @@
 //! How a device stands, and how a fleet does.
 //!
-//! Compliant is: every resource Kept or Repaired (or not meant for the device), every check Pass or not applicable, the
+//! Compliant is: every resource Kept or Repaired (or not meant for the device), every check Pass, not applicable or waived, the
 //! newest state applied, and not stale. What can't be said counts as Unknown, never as compliant: an unsupported
 //! resource, an unknown check, a state not yet applied or not yet given out, a device that its owner paused. Of several,
 //! the one named first wins:
@@ -33,6 +33,8 @@ pub struct Evidence<'a> {
     pub outcomes: &'a [(OutcomeKind, u32)],
     /// How many check results of each kind.
     pub checks: &'a [(Verdict, u32)],
+    /// How many of those that fail are waived.
+    pub waived: u32,
 }
 
 /// How a device stands, staleness apart: that comes with time alone.
@@ -58,7 +60,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
     for (verdict, count) in evidence.checks {
         match verdict {
             Verdict::Pass | Verdict::NotApplicable => {}
-            Verdict::Fail => failing += count,
+            Verdict::Fail => failing += count.saturating_sub(evidence.waived),
             Verdict::Unknown => unknown += count,
         }
     }
@@ -93,11 +95,32 @@ pub fn promise(labels: &BTreeSet<String>) -> i64 {
     if labels.contains("server") { HOUR } else { 7 * DAY }
 }
 
+/// Devices by compliance, each with how many of its failures are waived.
+pub fn counts(devices: impl Iterator<Item = (Compliance, u32)>) -> ComplianceCounts {
+    let mut counts = ComplianceCounts::default();
+    for (compliance, waived) in devices {
+        counts.total += 1;
+        *match compliance {
+            Compliance::Compliant => &mut counts.compliant,
+            Compliance::Failing => &mut counts.failing,
+            Compliance::Unknown => &mut counts.unknown,
+            Compliance::Stale => &mut counts.stale,
+            Compliance::Unmanaged => &mut counts.unmanaged,
+        } += 1;
+        counts.waived += u64::from(compliance == Compliance::Compliant && waived > 0);
+    }
+    counts
+}
+
 /// The fleet in a sentence, such as "41 of 48 compliant; 3 failing, 2 unknown, 2 stale".
 pub fn sentence(counts: &ComplianceCounts) -> String {
     let managed = counts.total - counts.unmanaged;
+    let waived = match counts.waived {
+        0 => String::new(),
+        waived => format!(" ({waived} with waived failures)"),
+    };
     let mut sentence = format!(
-        "{} of {managed} compliant; {} failing, {} unknown, {} stale",
+        "{} of {managed} compliant{waived}; {} failing, {} unknown, {} stale",
         counts.compliant, counts.failing, counts.unknown, counts.stale
     );
     if counts.unmanaged > 0 {
@@ -113,8 +136,16 @@ mod tests {
     fn judged(outcomes: &[(OutcomeKind, u32)], checks: &[(Verdict, u32)]) -> (Compliance, u32) {
         let (wanted, applied) = (Generation(2), Generation(2));
         let (held, paused_there) = (false, false);
-        let judgement =
-            judge(&Evidence { managed: true, wanted, applied, held, paused_there, outcomes, checks });
+        let judgement = judge(&Evidence {
+            managed: true,
+            wanted,
+            applied,
+            held,
+            paused_there,
+            outcomes,
+            checks,
+            waived: 0,
+        });
         (judgement.compliance, judgement.failing)
     }
 
@@ -123,7 +154,8 @@ mod tests {
         let waiting = |managed, outcomes: &[_]| {
             let (wanted, applied) = (Generation(2), Generation(2));
             let (held, paused_there, checks) = (true, false, &[]);
-            judge(&Evidence { managed, wanted, applied, held, paused_there, outcomes, checks }).compliance
+            judge(&Evidence { managed, wanted, applied, held, paused_there, outcomes, checks, waived: 0 })
+                .compliance
         };
         assert_eq!(waiting(true, &[(OutcomeKind::Kept, 4)]), Compliance::Unknown);
         assert_eq!(waiting(true, &[(OutcomeKind::Failed, 1)]), Compliance::Failing);
@@ -148,6 +180,22 @@ mod tests {
     }
 
     #[test]
+    fn a_waived_failure_is_none_and_what_is_unknown_or_a_resource_is_never_waived() {
+        let stand = |outcomes: &[_], checks: &[_], waived| {
+            let (wanted, applied) = (Generation(2), Generation(2));
+            let (held, paused_there) = (false, false);
+            judge(&Evidence { managed: true, wanted, applied, held, paused_there, outcomes, checks, waived })
+        };
+        let kept = [(OutcomeKind::Kept, 1)];
+        let all = stand(&kept, &[(Verdict::Fail, 2)], 2);
+        assert_eq!(all, Judgement { compliance: Compliance::Compliant, failing: 0 });
+        let one = stand(&kept, &[(Verdict::Fail, 2)], 1);
+        assert_eq!(one, Judgement { compliance: Compliance::Failing, failing: 1 });
+        assert_eq!(stand(&kept, &[(Verdict::Unknown, 1)], 1).compliance, Compliance::Unknown);
+        assert_eq!(stand(&[(OutcomeKind::Failed, 1)], &[], 1).compliance, Compliance::Failing);
+    }
+
+    #[test]
     fn a_state_that_is_not_applied_yet_is_never_compliant() {
         let outcomes = [(OutcomeKind::Kept, 9)];
         let evidence = Evidence {
@@ -158,6 +206,7 @@ mod tests {
             paused_there: false,
             outcomes: &outcomes,
             checks: &[],
+            waived: 0,
         };
         assert_eq!(judge(&evidence).compliance, Compliance::Unknown);
     }
@@ -174,6 +223,7 @@ mod tests {
                 paused_there: true,
                 outcomes,
                 checks: &[],
+                waived: 0,
             })
         };
         assert_eq!(stand(OutcomeKind::Kept).compliance, Compliance::Unknown);
@@ -190,6 +240,7 @@ mod tests {
             paused_there: false,
             outcomes: &[],
             checks: &[],
+            waived: 0,
         };
         assert_eq!(judge(&evidence).compliance, Compliance::Unmanaged);
     }
@@ -215,8 +266,15 @@ mod tests {
 
     #[test]
     fn the_sentence_names_all_that_is_not_compliant() {
-        let counts =
-            ComplianceCounts { total: 50, compliant: 41, failing: 3, unknown: 2, stale: 2, unmanaged: 2 };
+        let counts = ComplianceCounts {
+            total: 50,
+            compliant: 41,
+            failing: 3,
+            unknown: 2,
+            stale: 2,
+            unmanaged: 2,
+            waived: 0,
+        };
         assert_eq!(
             sentence(&counts),
             "41 of 48 compliant; 3 failing, 2 unknown, 2 stale; 2 with nothing assigned"

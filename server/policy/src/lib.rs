@@ -5,7 +5,8 @@
 //! changes, [`people`] what people and groups may be, [`admit`] whether a machine gets in, [`profile`] whether a profile
 //! may be saved, [`assign`] which assignments hold for a device, [`rollback`] what they go back to, [`rollout`] whom a
 //! new one reaches first, [`compile`] what its desired state is, [`plans`] what many would do, [`pause`] and
-//! [`guard`] whether it gets that now, [`comply`] how it stands, [`history`] how checks stood day by day, [`keep`] how
+//! [`guard`] whether it gets that now, [`comply`] how it stands, [`waiver`] which failures are
+//! accepted, [`history`] how checks stood day by day, [`controls`] how controls did, [`keep`] how
 //! much of what it says is kept, [`pace`] how
 //! often it may say it, and [`restore`] what a record put back from a backup is good for.
 
@@ -13,6 +14,7 @@ pub mod admit;
 pub mod assign;
 pub mod compile;
 pub mod comply;
+pub mod controls;
 pub mod guard;
 pub mod guess;
 pub mod history;
@@ -33,3 +35,4 @@ pub mod rollback;
 pub mod rollout;
 pub mod scope;
 pub mod twins;
+pub mod waiver;

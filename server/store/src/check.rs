@@ -151,6 +151,15 @@ fn sum(lengths: &[u64]) -> Amount {
     Amount { entries: lengths.len() as u64, bytes: lengths.iter().sum() }
 }
 
+/// Whether any device ever had a result of this check.
+pub fn was_ever(tx: &mut Tx<'_>, check: &str) -> Result<bool, StoreError> {
+    let found: Option<i64> =
+        tx.query_one("SELECT 1 FROM check_result WHERE check_id = $1 LIMIT 1", &[check.into()], |row| {
+            row.get(0)
+        })?;
+    Ok(found.is_some())
+}
+
 /// How many present results of each kind a device has.
 pub fn tally(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<(Verdict, u32)>, StoreError> {
     tx.query(
@@ -161,11 +170,14 @@ pub fn tally(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<(Verdict, u32)>, S
     )
 }
 
-/// Troubles, those of most devices first.
+/// Troubles that nobody accepted, those of most devices first.
 pub fn troubles(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<Trouble>, StoreError> {
     tx.query(
         "SELECT check_id, verdict, profile, revision, COUNT(*) AS devices FROM check_result
-         WHERE to_at IS NULL AND verdict IN ('fail', 'unknown')
+         WHERE to_at IS NULL AND verdict IN ('fail', 'unknown') AND NOT EXISTS (
+             SELECT 1 FROM waived w
+             WHERE w.device = check_result.device AND w.check_id = check_result.check_id AND w.to_at IS NULL
+         )
          GROUP BY verdict, profile, revision, check_id ORDER BY devices DESC, check_id LIMIT $1",
         &[limit.into()],
         |row| {
@@ -186,7 +198,9 @@ pub fn examples(tx: &mut Tx<'_>, trouble: &Trouble, limit: u32) -> Result<Vec<(S
     tx.query(
         "SELECT d.name, c.document FROM check_result c JOIN device d ON d.id = c.device
          WHERE c.to_at IS NULL AND c.verdict IN ('fail', 'unknown') AND c.verdict = $1 AND c.profile = $2
-             AND c.revision = $3 AND c.check_id = $4 LIMIT $5",
+             AND c.revision = $3 AND c.check_id = $4 AND NOT EXISTS (
+                 SELECT 1 FROM waived w WHERE w.device = c.device AND w.check_id = c.check_id AND w.to_at IS NULL
+             ) LIMIT $5",
         &[verdict, (&trouble.profile).into(), trouble.revision.into(), (&trouble.check).into(), limit.into()],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )

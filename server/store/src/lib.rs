@@ -14,6 +14,7 @@ pub mod certificate;
 pub mod change;
 pub mod check;
 pub mod claimed;
+pub mod control;
 pub mod day;
 pub mod device;
 mod driver;
@@ -44,6 +45,7 @@ pub mod stray;
 pub mod token;
 pub mod totp;
 pub mod value;
+pub mod waiver;
 mod word;
 
 pub use change::Change;

@@ -1,7 +1,8 @@
 //! `muster compliance`: how the fleet stands.
 
 use clap::Args;
-use muster_proto::rest::ComplianceReport;
+use muster_proto::rest::{ComplianceReport, StandingCounts, StandingDay, StandingsBy};
+use serde::Serialize;
 
 use super::device;
 use crate::api::{Api, PAGE, part};
@@ -10,17 +11,28 @@ use crate::output::{self, Output};
 
 /// Say how many devices comply, then show them, the worst first
 #[derive(Args)]
-#[command(after_help = "Example:\n  muster compliance\n  muster compliance --label laptop -o csv")]
+#[command(
+    after_help = "Example:\n  muster compliance\n  muster compliance --label laptop -o csv\n  muster compliance --by control --days 30"
+)]
 pub(crate) struct Compliance {
     /// Only devices with this label
     #[arg(long)]
     label: Option<String>,
+    /// Count what checks found, a row for each of these
+    #[arg(long, value_parser = ["device", "profile", "check", "control", "label"])]
+    by: Option<String>,
+    /// Show the end of each of the last days, today included
+    #[arg(long, requires = "by", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=366))]
+    days: Option<u32>,
     #[command(flatten)]
     output: Output,
 }
 
 impl Compliance {
     pub(crate) async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        if let Some(by) = &self.by {
+            return self.by(api, by).await;
+        }
         let label = self.label.map(|label| format!("&label={}", part(&label))).unwrap_or_default();
         let path = format!("/compliance?limit={PAGE}{label}");
         let mut report: ComplianceReport = api.get(&path).await?;
@@ -37,4 +49,45 @@ impl Compliance {
         })?;
         Ok(Ending::Fine)
     }
+    async fn by(&self, api: &Api, by: &str) -> Result<Ending, Failure> {
+        let label = self.label.as_ref().map(|label| format!("&label={}", part(label))).unwrap_or_default();
+        let days = self.days.unwrap_or(1);
+        let standings: StandingsBy =
+            api.get(&format!("/compliance/standings?by={by}&days={days}{label}")).await?;
+        match self.days {
+            None => self.output.list(&standings.rows, &HEADER, |row| {
+                cells(&row.name, row.days.last().map_or("", |day| day.date.as_str()), &row.counts)
+            })?,
+            Some(_) => {
+                let days = standings
+                    .rows
+                    .iter()
+                    .flat_map(|row| row.days.iter().map(move |day| Dated { name: &row.name, day }));
+                let days: Vec<_> = days.collect();
+                self.output
+                    .list(&days, &HEADER, |dated| cells(dated.name, &dated.day.date, &dated.day.counts))?;
+            }
+        }
+        if standings.rows.is_empty() && self.output.is_table() {
+            output::note(
+                "No device was asked any check. Assign a profile with checks: muster assign PROFILE --to TARGET",
+            );
+        }
+        Ok(Ending::Fine)
+    }
+}
+
+const HEADER: [&str; 7] = ["name", "date", "passing", "failing", "unknown", "waived", "not applicable"];
+
+/// A row of a day.
+#[derive(Serialize)]
+struct Dated<'a> {
+    name: &'a str,
+    #[serde(flatten)]
+    day: &'a StandingDay,
+}
+
+fn cells(name: &str, date: &str, counts: &StandingCounts) -> Vec<String> {
+    let numbers = [counts.passing, counts.failing, counts.unknown, counts.waived, counts.not_applicable];
+    [name.to_owned(), date.to_owned()].into_iter().chain(numbers.map(|n| n.to_string())).collect()
 }

@@ -184,7 +184,8 @@ impl List {
 
 /// Prints devices, a row each.
 pub(crate) fn list(output: &Output, devices: &[View]) -> Result<(), Failure> {
-    let header = ["name", "serial", "owner", "labels", "state", "compliance", "failing", "os", "last seen"];
+    let header =
+        ["name", "serial", "owner", "labels", "state", "compliance", "failing", "waived", "os", "last seen"];
     output.list(devices, &header, |device| {
         let seen = match (output.is_table(), device.connected, device.last_seen) {
             (true, true, _) => "connected".to_owned(),
@@ -199,6 +200,7 @@ pub(crate) fn list(output: &Output, devices: &[View]) -> Result<(), Failure> {
             word(&device.state),
             compliance(device),
             device.failing.to_string(),
+            device.waived.to_string(),
             device.os.clone(),
             seen,
         ]

@@ -3,6 +3,7 @@
 use clap::Args;
 use muster_proto::rest::{Cause, Compliance, DeviceDetail, DevicePause, DeviceState};
 
+use super::waiver;
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
 use crate::output::{self, Output, word};
@@ -60,6 +61,11 @@ fn cells(cause: &Cause) -> Vec<String> {
 
 /// Prints the causes as sentences, one under the other, and whether it is paused.
 pub(crate) fn print(detail: &DeviceDetail) -> Result<(), Failure> {
+    causes(detail)?;
+    waiver::lines(&detail.waived)
+}
+
+fn causes(detail: &DeviceDetail) -> Result<(), Failure> {
     if let Some(paused) = &detail.paused {
         output::line(pause(&detail.device.name, paused))?;
     }

@@ -286,6 +286,16 @@ pub(super) fn read_target(tx: &mut Tx<'_>, text: &str) -> Result<(String, String
     Ok((stored.0.to_owned(), stored.1))
 }
 
+/// What [`read_target`] made of a target, as the policy takes it.
+pub(super) fn target(kind: &str, stored: &str) -> Option<Target> {
+    match kind {
+        "everyone" => Some(Target::Everyone),
+        "label" => Some(Target::Label(stored.to_owned())),
+        "device" => stored.parse().ok().map(Target::Device),
+        _ => None,
+    }
+}
+
 /// The devices that a target means.
 pub(super) fn reached(tx: &mut Tx<'_>, target: &Target) -> Result<Vec<DeviceId>, AppError> {
     Ok(match target {

@@ -12,14 +12,14 @@ use muster_store::report::EventRow;
 use muster_store::{StoreError, Tx};
 use serde_json::{Map, Value};
 
-use super::{App, AppError, device, hold, lost, page, removal};
+use super::{App, AppError, device, hold, lost, page, removal, waiver};
 
 mod away;
 mod bad_days;
 mod cause;
 pub(super) mod rules;
 
-use rules::Rules;
+pub(super) use rules::Rules;
 
 impl App {
     /// A device with what keeps it from being compliant.
@@ -50,6 +50,7 @@ impl App {
                     assignments,
                     paused_there: paused_there(tx, row.id)?,
                     passwords: muster_store::password::accounts(tx, row.id)?,
+                    waived: waiver::of_device(tx, row.id)?,
                     pending: pending(tx, &row)?,
                     lost: lost::view(tx, row.id)?,
                     twins: muster_store::boot::twins(tx, row.id)?,
@@ -187,6 +188,7 @@ fn check_views(tx: &mut Tx<'_>, device: &DeviceRow) -> Result<Vec<CheckView>, Ap
         DeviceState::Lost | DeviceState::Revoked => muster_store::check::last(tx, device.id)?,
         _ => muster_store::check::now(tx, device.id)?,
     };
+    let waived = waiver::of_device(tx, device.id)?;
     let mut rules = Rules::default();
     let mut views = Vec::new();
     for interval in results {
@@ -198,6 +200,10 @@ fn check_views(tx: &mut Tx<'_>, device: &DeviceRow) -> Result<Vec<CheckView>, Ap
             severity: check.as_ref().map(|check| check.severity).unwrap_or_default(),
             controls: check.as_ref().map(|check| check.controls.clone()).unwrap_or_default(),
             remediation: check.and_then(|check| check.remediation),
+            waiver: waived
+                .iter()
+                .find(|waived| waived.check == result.id)
+                .map(|waived| waived.waiver.clone()),
             id: result.id,
             verdict: result.verdict,
             since: interval.from,
@@ -208,6 +214,20 @@ fn check_views(tx: &mut Tx<'_>, device: &DeviceRow) -> Result<Vec<CheckView>, Ap
         });
     }
     Ok(views)
+}
+
+/// Whether there is a check of this id: in a newest revision, or as a device once reported it.
+pub(super) fn check_exists(tx: &mut Tx<'_>, id: &str) -> Result<bool, StoreError> {
+    if muster_store::check::was_ever(tx, id)? {
+        return Ok(true);
+    }
+    let mut rules = Rules::default();
+    for profile in muster_store::profile::list(tx)? {
+        if rules.check(tx, &profile.name, profile.newest.0, id)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Said of an event that stands for several.

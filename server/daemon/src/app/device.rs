@@ -137,7 +137,7 @@ pub(super) fn put_out(
     // Nothing more will be heard of it: what it last found stays as proof, and is no longer so.
     reenroll::end_checks(tx, device, at)?;
     muster_store::device::set_state(tx, device, state)?;
-    recompile::judge(tx, device)?;
+    recompile::judge(tx, device, at)?;
     Ok(certificates)
 }
 
@@ -230,6 +230,7 @@ pub(super) fn view(
         state: row.state,
         compliance: comply::standing(row.compliance, row.state, stale_at, now),
         failing: row.failing,
+        waived: muster_store::waiver::count(tx, row.id)?,
         os: row.os,
         generation_wanted: row.generation_wanted.0,
         generation_applied: row.generation_applied.0,

@@ -35,6 +35,7 @@ impl App {
     /// Lets go what is older than anything is kept. To be called every [`PASS`].
     pub(crate) async fn let_go(&self) -> Result<(), StoreError> {
         let before = keep::since(self.now());
+        self.store().write(move |tx| muster_store::waiver::remove_covers(tx, before)).await?;
         loop {
             let overdue = self.store().read(move |tx| kept::overdue(tx, before, DEVICES)).await?;
             if overdue.is_empty() {

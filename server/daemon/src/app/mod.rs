@@ -3,8 +3,8 @@
 //! Each is one store transaction that reads, asks the policy, writes and audits. For devices: [`enroll`], [`renew`],
 //! [`standing`], [`twins`], [`returning`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`admins`],
 //! [`account`] with [`code`] and [`hash`], [`api_token`], [`device`], [`import`], [`token`], [`person`], [`group`],
-//! [`profile`], [`assign`], [`dry_run`], [`rollout`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`lost`],
-//! [`compliance`], [`checks`], [`outcomes`], [`detail`],
+//! [`profile`], [`assign`], [`dry_run`], [`rollout`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`lost`], [`waiver`],
+//! [`compliance`], [`controls`], [`checks`], [`outcomes`], [`detail`],
 //! [`reveal`], [`audit`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
 //! wait, [`presence`] knows whose link is up, and [`keep`] lets the oldest go. For root on the server's machine:
 //! [`restore`].
@@ -18,6 +18,7 @@ pub(crate) mod audit;
 pub(crate) mod checks;
 mod code;
 pub(crate) mod compliance;
+pub(crate) mod controls;
 pub(crate) mod detail;
 pub(crate) mod device;
 pub(crate) mod dry_run;
@@ -52,6 +53,7 @@ pub(crate) mod secret;
 pub(crate) mod standing;
 pub(crate) mod token;
 pub(crate) mod twins;
+pub(crate) mod waiver;
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use muster_store::{Change, StoreError, Tx};
 
 use super::group::Roster;
 use super::hold::{Holds, Settled};
-use super::{AppError, rollout};
+use super::{AppError, rollout, waiver};
 
 /// All assignments and what rollouts bring, as the policy takes them.
 pub(super) fn assignments(tx: &mut Tx<'_>) -> Result<Vec<Assignment>, AppError> {
@@ -30,12 +30,8 @@ pub(super) fn assignments(tx: &mut Tx<'_>) -> Result<Vec<Assignment>, AppError> 
 /// A stored assignment, as the policy takes it.
 pub(super) fn assignment(row: &AssignmentRow) -> Result<Assignment, AppError> {
     let defect = |what: &str| AppError::Defect(format!("assignment {}: {what}", row.id));
-    let target = match row.target_kind.as_str() {
-        "everyone" => Target::Everyone,
-        "label" => Target::Label(row.target.clone()),
-        "device" => Target::Device(row.target.parse().map_err(|_| defect("target is no device id"))?),
-        _ => return Err(defect("unknown kind of target")),
-    };
+    let target =
+        super::assign::target(&row.target_kind, &row.target).ok_or_else(|| defect("not a target"))?;
     Ok(Assignment {
         id: row.id.clone(),
         profile: row.profile.parse().map_err(|_| defect("not a profile name"))?,
@@ -145,6 +141,7 @@ pub(super) fn devices(tx: &mut Tx<'_>, ids: &[DeviceId], now: Timestamp) -> Resu
     let assignments = assignments(tx)?;
     let holds = Holds::read(tx, now)?;
     let mut roster = Roster::default();
+    let by_label = muster_store::waiver::any_by_label(tx)?;
     let mut changed = Vec::new();
     for id in ids {
         let Some(device) = muster_store::device::get(tx, *id)? else { continue };
@@ -154,8 +151,9 @@ pub(super) fn devices(tx: &mut Tx<'_>, ids: &[DeviceId], now: Timestamp) -> Resu
             put(tx, *id, &state)?;
             changed.push(*id);
         }
-        if settled != Settled::Same {
-            judge(tx, *id)?;
+        // A label that came or went may bring or take a waiver.
+        if settled != Settled::Same || by_label {
+            judge(tx, *id, now)?;
         }
     }
     let count = changed.len();
@@ -197,7 +195,7 @@ pub(super) fn lift_all(tx: &mut Tx<'_>, floor: Generation, now: Timestamp) -> Re
             None => continue,
         };
         put(tx, id, &DesiredState { generation: floor, issued: now, ..state })?;
-        judge(tx, id)?;
+        judge(tx, id, now)?;
         lifted += 1;
     }
     Ok(lifted)
@@ -219,7 +217,7 @@ fn nothing(device: &DeviceRow) -> DesiredState {
 }
 
 /// Judges a device by what is recorded of it.
-pub(super) fn judge(tx: &mut Tx<'_>, id: DeviceId) -> Result<(), StoreError> {
+pub(super) fn judge(tx: &mut Tx<'_>, id: DeviceId, at: Timestamp) -> Result<(), StoreError> {
     let Some(device) = muster_store::device::get(tx, id)? else { return Ok(()) };
     let judgement = comply::judge(&comply::Evidence {
         managed: !device.state.is_out() && muster_store::state::asks_for_anything(tx, id)?,
@@ -229,6 +227,7 @@ pub(super) fn judge(tx: &mut Tx<'_>, id: DeviceId) -> Result<(), StoreError> {
         paused_there: super::detail::paused_there(tx, id)?.is_some(),
         outcomes: &muster_store::outcome::tally(tx, id)?,
         checks: &muster_store::check::tally(tx, id)?,
+        waived: waiver::cover(tx, id, at)?,
     });
     muster_store::device::set_compliance(tx, id, judgement.compliance, judgement.failing)
 }

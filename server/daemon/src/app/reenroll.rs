@@ -67,7 +67,7 @@ pub(super) fn make_room(tx: &mut Tx<'_>, device: DeviceId, at: Timestamp) -> Res
     muster_store::stray::forget(tx, device)?;
     say_no_more(tx, device, at)?;
     muster_store::device::begin_anew(tx, device)?;
-    recompile::judge(tx, device)?;
+    recompile::judge(tx, device, at)?;
     tx.tell(Change::Revoked(device));
     Ok(certificates)
 }

@@ -110,7 +110,7 @@ fn take_in(
         }
     }
     take_applied(tx, device, report.applied, now)?;
-    recompile::judge(tx, device)?;
+    recompile::judge(tx, device, now)?;
     tx.tell(Change::Device(device));
     Ok(acknowledged)
 }

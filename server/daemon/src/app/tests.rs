@@ -27,12 +27,14 @@ mod holding;
 mod keeping;
 mod losing;
 mod people;
+mod proving;
 mod reenrolling;
 mod reporting;
 mod restoring;
 mod returning;
 mod rolling;
 mod rollouts;
+mod waiving;
 
 /// A server's operations over a database of their own.
 struct Rig {

@@ -30,6 +30,7 @@ mod profiles;
 mod ready;
 mod removals;
 mod reported;
+mod reports;
 mod rollouts;
 mod scope;
 mod session;
@@ -38,6 +39,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod waivers;
 
 use std::time::{Duration, Instant};
 
@@ -129,7 +131,9 @@ fn closed() -> OpenApiRouter<Api> {
         .merge(rollouts::router())
         .merge(pauses::router())
         .merge(removals::router())
+        .merge(waivers::router())
         .merge(compliance::router())
+        .merge(reports::router())
         .merge(checks::router())
         .merge(outcomes::router())
         .merge(audit::router())

@@ -155,11 +155,20 @@ pub fn total(tx: &mut Tx<'_>, filter: &Filter, now: Timestamp) -> Result<u64, St
 pub fn counts(tx: &mut Tx<'_>, label: Option<&str>, now: Timestamp) -> Result<ComplianceCounts, StoreError> {
     let filter = Filter { label: label.map(str::to_owned), managed: true, ..Filter::default() };
     let all = Where::new(&filter, now);
-    let sql = format!("SELECT {COMPLIANCE} AS standing, COUNT(*) FROM device{} GROUP BY standing", all.sql);
-    let mut counts =
-        ComplianceCounts { total: 0, compliant: 0, failing: 0, unknown: 0, stale: 0, unmanaged: 0 };
-    for (compliance, devices) in tx.query(&sql, &all.params, |row| Ok((row.get(0)?, row.get::<u64>(1)?)))? {
+    let sql = format!(
+        "SELECT {COMPLIANCE} AS standing, COUNT(*),
+             SUM(CASE WHEN id IN (SELECT w.device FROM waived w WHERE w.to_at IS NULL) THEN 1 ELSE 0 END)
+         FROM device{} GROUP BY standing",
+        all.sql
+    );
+    let mut counts = ComplianceCounts::default();
+    let rows =
+        tx.query(&sql, &all.params, |row| Ok((row.get(0)?, row.get::<u64>(1)?, row.get::<u64>(2)?)))?;
+    for (compliance, devices, waived) in rows {
         counts.total += devices;
+        if compliance == Compliance::Compliant {
+            counts.waived = waived;
+        }
         *match compliance {
             Compliance::Compliant => &mut counts.compliant,
             Compliance::Failing => &mut counts.failing,

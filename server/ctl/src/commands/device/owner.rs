@@ -1,7 +1,7 @@
 //! `muster device owner`: whose a device is.
 
 use clap::Args;
-use muster_proto::rest::{Device, DevicePatch};
+use muster_proto::rest::{DeviceDetail, DevicePatch};
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
@@ -27,9 +27,9 @@ impl Owner {
     pub(crate) async fn run(self, api: &Api) -> Result<Ending, Failure> {
         let owner = Some(self.username.unwrap_or_default());
         let patch = DevicePatch { name: None, owner, labels: None };
-        let device: Device = api.patch(&format!("/devices/{}", part(&self.device)), &patch).await?;
-        let whose = device.owner.map_or_else(|| "nobody's".to_owned(), |owner| format!("{owner}'s"));
-        output::line(format!("{} is {whose}", device.name))?;
+        let detail: DeviceDetail = api.patch(&format!("/devices/{}", part(&self.device)), &patch).await?;
+        let whose = detail.device.owner.map_or_else(|| "nobody's".to_owned(), |owner| format!("{owner}'s"));
+        output::line(format!("{} is {whose}", detail.device.name))?;
         Ok(Ending::Fine)
     }
 }

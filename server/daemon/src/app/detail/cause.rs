@@ -1,6 +1,6 @@
 //! The chain from what is wrong on a device to who asked for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use muster_policy::assign;
 use muster_proto::DeviceId;
@@ -136,8 +136,11 @@ fn denied_remedy(kind: &str) -> String {
 fn of_checks(tx: &mut Tx<'_>, device: DeviceId, chain: &Chain<'_>) -> Result<Vec<Cause>, AppError> {
     let mut rules = Rules::default();
     let mut weighed = Vec::new();
+    let waived: BTreeSet<_> =
+        muster_store::waiver::covers(tx, device)?.into_iter().map(|cover| cover.check).collect();
     for interval in muster_store::check::now(tx, device)? {
-        if matches!(interval.verdict, Verdict::Pass | Verdict::NotApplicable) {
+        let accepted = interval.verdict == Verdict::Fail && waived.contains(&interval.check);
+        if accepted || matches!(interval.verdict, Verdict::Pass | Verdict::NotApplicable) {
             continue;
         }
         let result: CheckResult = serde_json::from_str(&interval.document)

@@ -28,7 +28,7 @@ enum May {
 
 use May::{Anybody, Change, Own, Person, Read};
 use Scope::{
-    AccessRead, AssignmentsRead, AssignmentsWrite, AuditRead, ComplianceRead, DevicesRead, DevicesWrite,
+    AccessRead, AssignmentsRead, AssignmentsWrite, AuditRead, ComplianceRead, ComplianceWrite, DevicesRead, DevicesWrite,
     EnrollmentRead, EnrollmentWrite, EventsRead, MetricsRead, PasswordsWrite, PeopleRead, PeopleWrite,
     ProfilesRead, ProfilesWrite,
 };
@@ -55,6 +55,8 @@ const TABLE: &[(&str, &str, May)] = &[
     ("DELETE", "/assignments/{id}", Change(AssignmentsWrite)),
     ("GET", "/audit", Read(AuditRead)),
     ("GET", "/compliance", Read(ComplianceRead)),
+    ("GET", "/compliance/report", Read(ComplianceRead)),
+    ("GET", "/compliance/standings", Read(ComplianceRead)),
     ("GET", "/devices", Read(DevicesRead)),
     ("POST", "/devices/import", Change(DevicesWrite)),
     ("GET", "/devices/{id}", Read(DevicesRead)),
@@ -69,12 +71,21 @@ const TABLE: &[(&str, &str, May)] = &[
     ("POST", "/devices/{id}/revoke", Change(DevicesWrite)),
     ("GET", "/devices/{id}/tables/{name}", Read(DevicesRead)),
     ("GET", "/events", Read(EventsRead)),
+    ("GET", "/groups", Read(PeopleRead)),
+    ("POST", "/groups", Change(PeopleWrite)),
+    ("DELETE", "/groups/{name}", Change(PeopleWrite)),
+    ("GET", "/groups/{name}", Read(PeopleRead)),
+    ("DELETE", "/groups/{name}/members/{username}", Change(PeopleWrite)),
+    ("PUT", "/groups/{name}/members/{username}", Change(PeopleWrite)),
     ("GET", "/overview", Read(ComplianceRead)),
     ("GET", "/pauses", Read(AssignmentsRead)),
     ("POST", "/pauses", Change(AssignmentsWrite)),
     ("DELETE", "/pauses/{target}", Change(AssignmentsWrite)),
     ("GET", "/people", Read(PeopleRead)),
     ("POST", "/people", Change(PeopleWrite)),
+    ("DELETE", "/people/{username}", Change(PeopleWrite)),
+    ("GET", "/people/{username}", Read(PeopleRead)),
+    ("PATCH", "/people/{username}", Change(PeopleWrite)),
     ("GET", "/profiles", Read(ProfilesRead)),
     ("GET", "/profiles/{name}", Read(ProfilesRead)),
     ("PUT", "/profiles/{name}", Change(ProfilesWrite)),
@@ -93,6 +104,9 @@ const TABLE: &[(&str, &str, May)] = &[
     ("GET", "/tokens", Read(EnrollmentRead)),
     ("POST", "/tokens", Change(EnrollmentWrite)),
     ("DELETE", "/tokens/{id}", Change(EnrollmentWrite)),
+    ("GET", "/waivers", Read(ComplianceRead)),
+    ("POST", "/waivers", Change(ComplianceWrite)),
+    ("DELETE", "/waivers/{id}", Change(ComplianceWrite)),
 ];
 
 /// Somebody who asks.
