@@ -35,7 +35,7 @@ pub(super) fn needs(route: &str) -> Option<Needs> {
         "people" => Noun::People,
         "profiles" if path.ends_with("/rollback") => Noun::Assignments,
         "profiles" | "schema" => Noun::Profiles,
-        "assignments" | "pauses" | "removals" => Noun::Assignments,
+        "assignments" | "rollouts" | "pauses" | "removals" => Noun::Assignments,
         "overview" | "compliance" => Noun::Compliance,
         "audit" => Noun::Audit,
         "events" => Noun::Events,
