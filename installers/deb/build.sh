@@ -12,9 +12,9 @@ profile=${MUSTER_PROFILE:-release}
 out=$cache/deb
 # The agent has a release profile of its own, for size.
 agent_profile=$([ "$profile" = release ] && echo agent || echo "$profile")
-# Packages from the same commit are the same bytes.
-SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct)
-export SOURCE_DATE_EPOCH
+# Packages from the same commit are the same bytes. Only dpkg-deb is told: C libraries would be compiled anew for every
+# commit.
+epoch=$(git -C "$root" log -1 --format=%ct)
 
 # Where cargo leaves what it built with a profile.
 built() { echo "$target/$([ "$1" = dev ] && echo debug || echo "$1")"; }
@@ -97,7 +97,7 @@ pack() {
     chmod 0644 "$stage/DEBIAN/md5sums"
     rm -f "$out/$package"_*.deb
     # Packages for a try-out are not worth the time that xz takes over unoptimised binaries.
-    dpkg-deb --root-owner-group "-Z$([ "$profile" = dev ] && echo none || echo xz)" --build "$stage" "$out" >/dev/null
+    SOURCE_DATE_EPOCH=$epoch dpkg-deb --root-owner-group "-Z$([ "$profile" = dev ] && echo none || echo xz)" --build "$stage" "$out" >/dev/null
     say "$(echo "$out/$package"_*.deb)"
 }
 

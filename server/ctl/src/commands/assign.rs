@@ -59,7 +59,7 @@ pub(crate) struct Assign {
     /// How long all is to be well before the next step
     #[arg(long, value_name = "TIME", default_value = "10m", requires = "rollout", value_parser = span)]
     soak: Duration,
-    /// Only say what the devices would do; exits with 2 when there are changes
+    /// Only say what the devices would do; exits with 2 when there are changes, or a device did not say
     #[arg(long, conflicts_with_all = ["rollout", "yes", "wait"])]
     dry_run: bool,
     /// Do not ask

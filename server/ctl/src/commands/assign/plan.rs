@@ -27,9 +27,9 @@ pub(super) async fn ask(api: &Api, asked: &NewAssignment) -> Result<FleetPlan, F
     plan
 }
 
-/// Whether anything would change.
+/// Whether anything would change, as far as that is known: what a device did not say is no promise that nothing will.
 pub(super) fn changes(plan: &FleetPlan) -> bool {
-    plan.groups.iter().any(|group| !group.plan.is_empty())
+    plan.answered < plan.devices - plan.untouched || plan.groups.iter().any(|group| !group.plan.is_empty())
 }
 
 /// Such as "3 devices: +41 ~6 -0, 0 conflicts".
