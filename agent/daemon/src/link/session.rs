@@ -95,6 +95,10 @@ pub(super) async fn run(
     let mut follower = device.clone();
     let following = in_time(async { Ok(follower.follow(follow).await?.into_inner()) });
     let Some(notices) = owner.dropping_orders(following).await else { return Ok(End::OwnerGone) };
+    if owner.receipt.is_some() {
+        // It came while the server was asked to be followed.
+        return Ok(End::ReceiptDue);
+    }
     let renew_at = Instant::now() + until_due(enrolled, time);
     let session = Session {
         device,

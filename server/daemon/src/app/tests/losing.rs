@@ -132,3 +132,18 @@ async fn who_hears_nothing_can_be_ordered_nothing() {
     let Err(AppError::Invalid(why)) = rig.report("PF1").await else { panic!() };
     assert!(why.contains("is revoked"), "{why}");
 }
+
+#[tokio::test]
+async fn after_a_restore_that_lost_the_report_the_devices_word_counts_unless_it_was_taken_back() {
+    let rig = open(tempfile::tempdir().unwrap(), Some(clock()));
+    let lost = rig.device("PF1", "laptop").await;
+    assert_eq!(rig.app.take_receipt(lost, receipt("lost-before")).await.unwrap(), Taken::Recorded);
+    let shown = rig.lost_record("PF1").await;
+    assert_eq!(shown.device.state, DeviceState::Lost);
+    assert!(shown.lost.unwrap().reason.unwrap().contains("put back from a backup"));
+    let found = rig.device("PF2", "laptop").await;
+    rig.report("PF2").await.unwrap();
+    let order = rig.order(found).await.unwrap();
+    rig.app.take_back_lost(&admin(), "PF2".into()).await.unwrap();
+    assert_eq!(rig.app.take_receipt(found, receipt(&order)).await.unwrap(), Taken::TakenBack);
+}
