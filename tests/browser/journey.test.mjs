@@ -133,7 +133,7 @@ test('a broken file is seen to fail, explained and seen to recover', { skip: !BR
 test('every page is clean', { skip: !BREAK_CMD }, async () => {
   const device = `/devices/${encodeURIComponent(BREAK_DEVICE)}`;
   const tabs = ['resources', 'checks', 'software', 'accounts', 'facts', 'history'].map((tab) => `${device}?tab=${tab}`);
-  for (const path of [...tabs, '/profiles', '/enrollment', '/audit']) {
+  for (const path of [...tabs, '/profiles', '/enrollment', '/audit', '/settings']) {
     await page.goto(`${BASE}${path}`);
     await page.getByRole('heading', { level: 1 }).waitFor();
     await page.locator('[aria-busy="true"], .bone').first().waitFor({ state: 'detached' });
