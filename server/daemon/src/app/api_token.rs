@@ -4,7 +4,7 @@ use muster_policy::rights::{AdminRight, Identity, ViewRight};
 use muster_policy::scope;
 use muster_proto::Timestamp;
 use muster_proto::rest::{ApiToken, CreatedApiToken, NewApiToken, Role, Scope};
-use muster_store::{Tx, api_token};
+use muster_store::{StoreError, Tx, api_token};
 use serde_json::json;
 
 use super::admin::SessionInfo;
@@ -36,14 +36,24 @@ impl App {
         let token = self.store().read(move |tx| api_token::get(tx, digest, now)).await?;
         let token = token.ok_or(AppError::Unauthenticated)?;
         if token.last_used.is_none_or(|last| now.seconds() - last.seconds() >= USED_EVERY) {
-            let id = token.id.clone();
-            self.store().write(move |tx| api_token::used(tx, &id, now)).await?;
+            self.note_use(token.id.clone(), now).await;
         }
         let identity = match &token.login {
             Some(admin) => Identity::admin(admin, token.role),
             None => Identity::token(&token.id, &token.name, token.role),
         };
         Ok(Holder { identity, account: token.login, scopes: token.scopes })
+    }
+
+    /// Writes down that a token is used. Where that fails, such as on a full disk, what can be read is still read.
+    async fn note_use(&self, id: String, now: Timestamp) {
+        let noted: Result<(), StoreError> = self.store().write(move |tx| api_token::used(tx, &id, now)).await;
+        if let Err(error) = noted {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "when an API token was used is not written down"
+            );
+        }
     }
 
     /// All API tokens, the newest first.

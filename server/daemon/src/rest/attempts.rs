@@ -13,6 +13,7 @@ use muster_proto::Digest;
 use tokio::sync::Semaphore;
 
 use super::problem::Refusal;
+use crate::app::admin::Refusals;
 
 /// Failures are forgotten when none came for this long.
 const MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -21,7 +22,9 @@ const WINDOW: Duration = Duration::from_secs(15 * 60);
 /// ... a name may be guessed at this often from everywhere. It is this many because whoever reaches it locks the name
 /// out for its owner too; of passwords of fifteen characters so few guesses find none.
 const BY_NAME: u32 = 1_000;
-/// Pairs and names remembered; those that failed the longest ago go first.
+/// ... and one place's failures are each audited up to this many. Nobody is to fill the record by failing.
+const AUDITED: u32 = 60;
+/// Pairs, names and places remembered; those that failed the longest ago go first.
 const REMEMBERED: usize = 10_000;
 /// Passwords hashed at the same time: each takes tens of milliseconds of a core and 19 MiB.
 const AT_ONCE: usize = 2;
@@ -40,11 +43,12 @@ pub(crate) struct Attempts {
 enum Key {
     Pair(Digest, IpAddr),
     Name(Digest),
+    Place(IpAddr),
 }
 
 struct Failures {
     count: u32,
-    /// The first, for a name, and the last, for a pair.
+    /// The last, for a pair, and the first, for others.
     at: Instant,
 }
 
@@ -75,6 +79,14 @@ impl Attempts {
         result
     }
 
+    /// Whether what fails from this place is still to be audited.
+    pub(super) fn refusals_from(&self, place: IpAddr) -> Refusals {
+        match self.table().get(&Key::Place(place)) {
+            Some(failures) if failures.count > AUDITED => Refusals::Many,
+            _ => Refusals::Few,
+        }
+    }
+
     /// Counts before the outcome is known, so that guesses at the same time count too.
     fn count(&self, name: Digest, place: IpAddr, now: Instant) -> Result<(), Refusal> {
         let mut failed = self.table();
@@ -87,14 +99,17 @@ impl Attempts {
             let detail = format!("Too many attempts failed. Try again in {}.", words(seconds));
             return Err(Refusal::too_many(detail, seconds));
         }
-        while failed.len() + 2 > REMEMBERED
+        while failed.len() + 3 > REMEMBERED
             && let Some(oldest) = failed.iter().min_by_key(|(_, f)| f.at).map(|(key, _)| *key)
         {
             failed.remove(&oldest);
         }
         let of_pair = failed.entry(pair).or_insert(Failures { count: 0, at: now });
         (of_pair.count, of_pair.at) = (of_pair.count.saturating_add(1), now);
-        failed.entry(name).or_insert(Failures { count: 0, at: now }).count += 1;
+        for key in [name, Key::Place(place)] {
+            let of_key = failed.entry(key).or_insert(Failures { count: 0, at: now });
+            of_key.count = of_key.count.saturating_add(1);
+        }
         Ok(())
     }
 
@@ -103,11 +118,12 @@ impl Attempts {
     fn forget(&self, name: Digest, place: IpAddr) {
         let mut failed = self.table();
         failed.remove(&Key::Pair(name, place));
-        let name = Key::Name(name);
-        if let Some(failures) = failed.get_mut(&name) {
-            failures.count = failures.count.saturating_sub(1);
-            if failures.count == 0 {
-                failed.remove(&name);
+        for key in [Key::Name(name), Key::Place(place)] {
+            if let Some(failures) = failed.get_mut(&key) {
+                failures.count = failures.count.saturating_sub(1);
+                if failures.count == 0 {
+                    failed.remove(&key);
+                }
             }
         }
     }
@@ -121,7 +137,7 @@ impl Key {
     fn memory(self) -> Duration {
         match self {
             Self::Pair(..) => MEMORY,
-            Self::Name(_) => WINDOW,
+            Self::Name(_) | Self::Place(_) => WINDOW,
         }
     }
 }
@@ -132,7 +148,7 @@ impl Failures {
         let wait = match key {
             Key::Pair(..) => guess::wait(self.count),
             Key::Name(_) if self.count >= BY_NAME => WINDOW,
-            Key::Name(_) => Duration::ZERO,
+            Key::Name(_) | Key::Place(_) => Duration::ZERO,
         };
         wait.saturating_sub(now.duration_since(self.at))
     }
@@ -182,6 +198,8 @@ mod tests {
             wrong(&attempts, "kim", HERE).await.unwrap_err();
             wrong(&attempts, &format!("guess-{n}"), HERE).await.unwrap_err();
         }
+        assert_eq!(attempts.refusals_from(HERE), Refusals::Many, "but not each of them is audited");
+        assert_eq!(attempts.refusals_from(THERE), Refusals::Few);
         assert!(right(&attempts, "ada", HERE).await.is_ok());
     }
 

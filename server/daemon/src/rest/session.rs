@@ -40,8 +40,12 @@ async fn log_in(
 ) -> Result<Response, Refusal> {
     refuse_foreign_origin(&uri, &headers)?;
     let name = asked.name.clone();
-    let login = async { Ok(api.app.log_in(asked, address.ip().to_string()).await?) };
-    let begun = api.attempts.run(&name, listen::site(address.ip()), login).await?;
+    let place = listen::site(address.ip());
+    let login = async {
+        let refusals = api.attempts.refusals_from(place);
+        Ok(api.app.log_in(asked, address.ip().to_string(), refusals).await?)
+    };
+    let begun = api.attempts.run(&name, place, login).await?;
     Ok(begin(&api, begun))
 }
 

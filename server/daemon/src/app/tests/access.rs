@@ -6,7 +6,7 @@ use muster_proto::rest::{
 };
 
 use super::super::account::Current;
-use super::super::admin::NewSession;
+use super::super::admin::{NewSession, Refusals};
 use super::super::code::tests::shown;
 use super::super::error::AppError;
 use super::*;
@@ -38,7 +38,7 @@ impl Rig {
 
     async fn log_in(&self, password: &str, code: Option<&str>) -> Result<NewSession, AppError> {
         let login = Login { name: "kim".into(), password: password.into(), code: code.map(str::to_owned) };
-        self.app.log_in(login, "192.0.2.7".into()).await
+        self.app.log_in(login, "192.0.2.7".into(), Refusals::Few).await
     }
 
     /// Turns codes on for kim.
@@ -81,7 +81,10 @@ async fn nobody_logs_in_before_a_password_was_chosen() {
     rig.kim().await;
     rig.add("ada", Role::Admin).await;
     let login = Login { name: "ada".into(), password: String::new(), code: None };
-    assert!(matches!(rig.app.log_in(login, "192.0.2.7".into()).await, Err(AppError::Unauthenticated)));
+    assert!(matches!(
+        rig.app.log_in(login, "192.0.2.7".into(), Refusals::Few).await,
+        Err(AppError::Unauthenticated)
+    ));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use muster_store::device::{Filter, Sort};
 
 use super::*;
 use crate::app::AppError;
+use crate::app::admin::Refusals;
 use crate::app::standing::Standing;
 
 fn chain(enrolled: Enrolled) -> Vec<Vec<u8>> {
@@ -232,8 +233,11 @@ async fn a_setup_link_makes_one_admin_once() {
     assert!(matches!(rig.app.set_up(setup(&link)).await, Err(AppError::Unauthenticated)));
     assert!(rig.app.create_setup_link(&admin()).await.is_err());
     let login = |password: &str| Login { name: "kim".into(), password: password.into(), code: None };
-    assert!(rig.app.log_in(login("a long enough passwors"), "192.0.2.7".into()).await.is_err());
-    let session = rig.app.log_in(login("a long enough password"), "192.0.2.7".into()).await.unwrap();
+    assert!(
+        rig.app.log_in(login("a long enough passwors"), "192.0.2.7".into(), Refusals::Few).await.is_err()
+    );
+    let session =
+        rig.app.log_in(login("a long enough password"), "192.0.2.7".into(), Refusals::Few).await.unwrap();
     rig.app.log_out(&session.secret).await.unwrap();
     assert!(matches!(rig.app.session(&session.secret).await, Err(AppError::Unauthenticated)));
 }

@@ -49,7 +49,7 @@ function Known({ account }: { account: Account }) {
           {account.totp ? 'Turn codes off' : 'Turn codes on'}
         </Button>
         <Button size="xs" variant="default" loading={logOut.isPending} onClick={() => logOut.mutate()}>
-          Log out everywhere else
+          End other logins
         </Button>
       </div>
       <ProblemNote error={logOut.error} />
