@@ -77,6 +77,8 @@ impl<'n> Site<'n> {
 
 /// The serial that a machine's firmware would have.
 fn give_serial(device: &Device<'_>) -> Result<()> {
+    // Firmware is no file of the package's, about which dpkg would ask.
+    device.write_file("/etc/dpkg/dpkg.cfg.d/rig", "force-confold\n", 0o644)?;
     device.write_file("/etc/muster/agent.toml", format!("serial = \"S-{}\"\n", device.name()), 0o644)
 }
 
@@ -129,6 +131,8 @@ fn a_fresh_machine_installs_the_agent_by_its_own_apt_and_refuses_what_was_change
         index.replace("SHA256: ", "SHA256: 0"),
         0o644,
     )?;
+    // An index that it has already is not read anew.
+    fresh.exec(["sh", "-c", "rm /var/lib/apt/lists/_srv_apt_*"])?.ok()?;
     let refused = fresh.exec(update)?;
     ensure!(!refused.success(), "{}", refused.stdout);
 
@@ -153,11 +157,11 @@ fn a_machine_that_cloud_init_sets_up_enrolls_at_its_first_boot() -> Result<()> {
     let seed = "/var/lib/cloud/seed/nocloud";
     cloud.write_file(format!("{seed}/meta-data"), "instance-id: i-1\n", 0o644)?;
     cloud.write_file(format!("{seed}/user-data"), site.token(1)?.snippets.cloud_init, 0o600)?;
-    // The rig has set the network up already, and the device's sources are not Debian's.
-    let settings =
-        "datasource_list: [NoCloud]\nnetwork: {config: disabled}\napt: {preserve_sources_list: true}\n";
+    // The rig has set the network up already, its sources are not Debian's, and its system has no locales.
+    let settings = "datasource_list: [NoCloud]\nnetwork: {config: disabled}\napt: {preserve_sources_list: true}\nlocale: false\n";
     cloud.write_file("/etc/cloud/cloud.cfg.d/99-rig.cfg", settings, 0o644)?;
-    cloud.start()?;
+    let started = cloud.start();
+    started.with_context(|| cloud.read_file("/var/log/cloud-init.log").unwrap_or_default())?;
     let said = cloud.exec_within(["cloud-init", "status", "--wait", "--long"], INSTALLING)?;
     ensure!(
         said.stdout.contains("status: done"),

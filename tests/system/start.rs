@@ -58,6 +58,8 @@ impl<'n> Reader<'n> {
             self.machines.values().map(|other| format!("{} {}\n", other.address(), other.name())).collect();
         machine.write_file("/etc/hosts", format!("{hosts}{server} muster.corp.example\n{others}"), 0o644)?;
         if let Some((_, serial)) = SERIALS.iter().find(|(known, _)| *known == name) {
+            // Firmware is no file of the package's, about which dpkg would ask.
+            machine.write_file("/etc/dpkg/dpkg.cfg.d/rig", "force-confold\n", 0o644)?;
             machine.write_file("/etc/muster/agent.toml", format!("serial = \"{serial}\"\n"), 0o644)?;
         }
         Ok(())
@@ -120,8 +122,8 @@ impl<'n> Reader<'n> {
             }
         }
         let ended = child.wait()?;
-        // A plan with something in it ends with 2.
-        let planned = line.contains(" plan ") && ended.code() == Some(2);
+        // A plan and a trial end with 2 when there are changes.
+        let planned = (line.contains(" plan ") || line.contains(" --dry-run")) && ended.code() == Some(2);
         ensure!(ended.success() || planned, "{host}: {line}\nended with {ended}:\n{said}");
         Ok(said.replace('\r', ""))
     }
@@ -165,10 +167,10 @@ impl<'n> Reader<'n> {
         let seed = "/var/lib/cloud/seed/nocloud";
         machine.write_file(format!("{seed}/meta-data"), "instance-id: i-1\n", 0o644)?;
         machine.write_file(format!("{seed}/user-data"), user_data, 0o600)?;
-        let settings =
-            "datasource_list: [NoCloud]\nnetwork: {config: disabled}\napt: {preserve_sources_list: true}\n";
+        let settings = "datasource_list: [NoCloud]\nnetwork: {config: disabled}\napt: {preserve_sources_list: true}\nlocale: false\n";
         machine.write_file("/etc/cloud/cloud.cfg.d/99-rig.cfg", settings, 0o644)?;
-        machine.start()?;
+        let started = machine.start();
+        started.with_context(|| machine.read_file("/var/log/cloud-init.log").unwrap_or_default())?;
         let said = machine.exec_within(["cloud-init", "status", "--wait", "--long"], INSTALLING)?;
         ensure!(said.stdout.contains("status: done"), "{}", said.stdout);
         Ok(())
