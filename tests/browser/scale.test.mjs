@@ -9,7 +9,7 @@ const { BASE_URL: BASE, ADMIN_NAME = 'kim', ADMIN_PASSWORD, DEVICES = '10000', I
 
 /** From asking for a page to its first rows on the screen. */
 const PAINT_MS = 1000;
-/** A frame that takes longer than this is felt. */
+/** A frame that takes longer than this is felt; one in twenty may, as other programs want the machine too. */
 const FRAME_MS = 100;
 
 let browser;
@@ -85,18 +85,20 @@ test('the whole list can be scrolled, and only the rows in view are in the page'
   assert.equal(at, Number(DEVICES));
   const rows = await page.locator('tr[data-row]').count();
   assert.ok(rows < 150, `${rows} rows are in the page`);
-  const longest = await page.evaluate(async () => {
-    let [worst, before] = [0, performance.now()];
-    for (let i = 0; i < 120; i += 1) {
+  const frames = await page.evaluate(async () => {
+    const took = [];
+    let before = performance.now();
+    for (let i = 0; i < 200; i += 1) {
       window.scrollBy(0, -160);
       await new Promise(requestAnimationFrame);
       const now = performance.now();
-      worst = Math.max(worst, now - before);
+      took.push(now - before);
       before = now;
     }
-    return worst;
+    return took.sort((a, b) => a - b);
   });
-  t.diagnostic(`longest frame while scrolling: ${Math.round(longest)} ms`);
-  assert.ok(longest <= FRAME_MS, `a frame took ${Math.round(longest)} ms`);
+  const [median, slow, slowest] = [0.5, 0.95, 1].map((part) => frames[Math.ceil(frames.length * part) - 1]);
+  t.diagnostic(`frames while scrolling: ${[median, slow, slowest].map(Math.round).join(', ')} ms`);
+  assert.ok(slow <= FRAME_MS, `one frame in twenty took ${Math.round(slow)} ms`);
   assert.deepEqual(errors, []);
 });

@@ -218,8 +218,10 @@ function useSorted<T>(
     state: { sorting },
     onSortingChange,
   });
+  const model = table.getRowModel();
+  const rows = useMemo(() => model.rows.map((row) => row.original as T), [model]);
   return {
-    rows: table.getRowModel().rows.map((row) => row.original as T),
+    rows,
     toggle: (id: string) => table.getColumn(id)?.toggleSorting(),
   };
 }

@@ -24,17 +24,19 @@ export function OverviewPage() {
     <>
       <title>Overview · Muster</title>
       <h1 className="sentence">{data ? <Opening overview={data} /> : <span className="bone" />}</h1>
-      {data && <FirstSteps overview={data} />}
-      {isNew && data.needs_you.length === 0 ? (
-        <Empty
-          title="Register the first devices"
-          why="Nothing is registered and nothing has enrolled. A list of serials, names and owners is enough to begin."
-          next="muster device import devices.csv --dry-run"
-        />
-      ) : (
-        <Standing overview={data} />
-      )}
+      {data && <FirstSteps overview={data} otherwise={isNew && <Nobody />} />}
+      {(!isNew || data.needs_you.length > 0) && <Standing overview={data} />}
     </>
+  );
+}
+
+function Nobody() {
+  return (
+    <Empty
+      title="Register the first devices"
+      why="Nothing is registered and nothing has enrolled. A list of serials, names and owners is enough to begin."
+      next="muster device import devices.csv --dry-run"
+    />
   );
 }
 

@@ -2,20 +2,27 @@
 import './steps.css';
 import { useLocalStorage } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
+import type { ReactNode } from 'react';
 import { profilesQuery, tokensQuery } from '../../api/queries';
 import type { Overview } from '../../api/types';
 import { Icon } from '../../components/Icon';
 import { Command } from '../../components/parts';
 import { firstSteps } from './steps';
 
-/** Nothing once a device complies, or when it was sent away. */
-export function FirstSteps({ overview }: { overview: Overview }) {
+interface Props {
+  overview: Overview;
+  /** What stands there once a device complies, or when the steps were sent away: a page gives one next command, not two. */
+  otherwise: ReactNode;
+}
+
+export function FirstSteps({ overview, otherwise }: Props) {
   const [isGone, setGone] = useLocalStorage({ key: 'muster-first-steps-dismissed', defaultValue: false });
   // Compliance needs every other step: nothing else has to be asked.
   const isOver = isGone || overview.counts.compliant > 0;
   const profiles = useQuery({ ...profilesQuery, enabled: !isOver });
   const tokens = useQuery({ ...tokensQuery, enabled: !isOver });
-  if (isOver || !profiles.data || !tokens.data) return null;
+  if (isOver) return otherwise;
+  if (!profiles.data || !tokens.data) return null;
   const steps = firstSteps({ counts: overview.counts, profiles: profiles.data, tokens: tokens.data });
   const next = steps.find((step) => !step.isDone);
   const done = steps.filter((step) => step.isDone).length;
