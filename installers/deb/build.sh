@@ -12,8 +12,8 @@ profile=${MUSTER_PROFILE:-release}
 out=$cache/deb
 # The agent has a release profile of its own, for size.
 agent_profile=$([ "$profile" = release ] && echo agent || echo "$profile")
-# Packages from the same commit are the same bytes. Only dpkg-deb is told: C libraries would be compiled anew for every
-# commit.
+# Packages from the same commit are the same bytes. As SOURCE_DATE_EPOCH it is for dpkg-deb alone: libraries in C watch that
+# and would be compiled anew for every commit.
 epoch=$(git -C "$root" log -1 --format=%ct)
 
 # Where cargo leaves what it built with a profile.
@@ -25,7 +25,7 @@ compile() {
     cd "$root"
     say "compiling (profile $profile)"
     # The agent on its own: built together with the server it would carry the server's choice of features.
-    cargo build --quiet --locked --profile "$agent_profile" -p muster-agent --message-format json-render-diagnostics \
+    MUSTER_BUILT=$epoch cargo build --quiet --locked --profile "$agent_profile" -p muster-agent --message-format json-render-diagnostics \
         >"$out/agent.json"
     cargo build --quiet --locked --profile "$profile" -p muster-server -p muster
 }

@@ -40,9 +40,9 @@ impl CertificateTime {
     }
 }
 
-/// When this agent was built, if the build said so.
+/// When this agent was built, if the build said so, in seconds since 1970.
 fn built() -> Timestamp {
-    let said = option_env!("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse().ok());
+    let said = option_env!("MUSTER_BUILT").and_then(|seconds| seconds.parse().ok());
     Timestamp::default().plus_seconds(said.unwrap_or(0).max(EARLIEST_BUILD))
 }
 
