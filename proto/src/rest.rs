@@ -71,8 +71,8 @@ use crate::when::Facts;
 
 mod access;
 mod check;
-mod fleet_plan;
 mod controls;
+mod fleet_plan;
 mod hold;
 mod lost;
 mod outcome;

@@ -4,7 +4,9 @@ use clap::{Parser, Subcommand};
 
 use crate::api::Api;
 use crate::commands::{
-    admin, api_token, assign, assignments, audit, check, completions, compliance, context, device, group, login, manuals, pause, person, profile, removal, report, rollback, rollout, setup, token, unassign, waiver, why,
+    admin, api_token, assign, assignments, audit, check, completions, compliance, context, device, group,
+    login, manuals, pause, person, profile, removal, report, rollback, rollout, setup, token, unassign,
+    waiver, why,
 };
 use crate::contexts::Contexts;
 use crate::failure::{Ending, Failure};

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use muster_policy::assign::{self, Assignment, Share, Target};
+use muster_policy::assign::{self, Assignment, Share};
 use muster_policy::{compile, comply};
 use muster_proto::resource::value::{AccountName, FullName, PeopleGroup, SshPublicKey};
 use muster_proto::rest::{DeviceState, PersonView};

@@ -21,11 +21,13 @@ enum May {
 
 const TABLE: &[(&str, May)] = &[
     ("muster.v1.Enrollment/Enroll", May::TokenHolder),
+    ("muster.v1.Enrollment/ComeBack", May::TokenHolder),
     ("muster.v1.Device/Follow", May::Device),
     ("muster.v1.Device/Fetch", May::Device),
     ("muster.v1.Device/Report", May::Device),
     ("muster.v1.Device/Renew", May::Device),
     ("muster.v1.Device/Answer", May::Device),
+    ("muster.v1.Device/Receipt", May::Device),
 ];
 
 fn methods() -> BTreeSet<String> {

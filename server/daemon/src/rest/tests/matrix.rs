@@ -28,9 +28,9 @@ enum May {
 
 use May::{Anybody, Change, Own, Person, Read};
 use Scope::{
-    AccessRead, AssignmentsRead, AssignmentsWrite, AuditRead, ComplianceRead, ComplianceWrite, DevicesRead, DevicesWrite,
-    EnrollmentRead, EnrollmentWrite, EventsRead, MetricsRead, PasswordsWrite, PeopleRead, PeopleWrite,
-    ProfilesRead, ProfilesWrite,
+    AccessRead, AssignmentsRead, AssignmentsWrite, AuditRead, ComplianceRead, ComplianceWrite, DevicesRead,
+    DevicesWrite, EnrollmentRead, EnrollmentWrite, EventsRead, MetricsRead, PasswordsWrite, PeopleRead,
+    PeopleWrite, ProfilesRead, ProfilesWrite,
 };
 
 /// In the order of the document.
@@ -55,9 +55,14 @@ const TABLE: &[(&str, &str, May)] = &[
     ("POST", "/assignments/plan", Change(AssignmentsWrite)),
     ("DELETE", "/assignments/{id}", Change(AssignmentsWrite)),
     ("GET", "/audit", Read(AuditRead)),
+    ("GET", "/checks", Read(ComplianceRead)),
+    ("GET", "/checks/{id}", Read(ComplianceRead)),
+    ("GET", "/checks/{id}/devices", Read(ComplianceRead)),
     ("GET", "/compliance", Read(ComplianceRead)),
     ("GET", "/compliance/report", Read(ComplianceRead)),
     ("GET", "/compliance/standings", Read(ComplianceRead)),
+    ("GET", "/controls/{id}", Read(ComplianceRead)),
+    ("GET", "/controls/{id}/devices", Read(ComplianceRead)),
     ("GET", "/devices", Read(DevicesRead)),
     ("POST", "/devices/import", Change(DevicesWrite)),
     ("GET", "/devices/{id}", Read(DevicesRead)),
@@ -65,8 +70,11 @@ const TABLE: &[(&str, &str, May)] = &[
     ("POST", "/devices/{id}/allow-reenroll", Change(DevicesWrite)),
     ("POST", "/devices/{id}/approve", Change(DevicesWrite)),
     ("GET", "/devices/{id}/checks", Read(DevicesRead)),
+    ("GET", "/devices/{id}/checks/{check}", Read(DevicesRead)),
     ("POST", "/devices/{id}/first-login-passwords/{account}/reveal", Change(PasswordsWrite)),
     ("GET", "/devices/{id}/history", Read(DevicesRead)),
+    ("DELETE", "/devices/{id}/lost", Change(DevicesWrite)),
+    ("POST", "/devices/{id}/lost", Change(DevicesWrite)),
     ("POST", "/devices/{id}/plan", Change(DevicesWrite)),
     ("GET", "/devices/{id}/resources", Read(DevicesRead)),
     ("POST", "/devices/{id}/revoke", Change(DevicesWrite)),
@@ -78,6 +86,7 @@ const TABLE: &[(&str, &str, May)] = &[
     ("GET", "/groups/{name}", Read(PeopleRead)),
     ("DELETE", "/groups/{name}/members/{username}", Change(PeopleWrite)),
     ("PUT", "/groups/{name}/members/{username}", Change(PeopleWrite)),
+    ("GET", "/outcomes", Read(ComplianceRead)),
     ("GET", "/overview", Read(ComplianceRead)),
     ("GET", "/pauses", Read(AssignmentsRead)),
     ("POST", "/pauses", Change(AssignmentsWrite)),
