@@ -33,7 +33,7 @@ impl Rig {
         self.app.waive(&admin(), new).await.unwrap()
     }
 
-    async fn stands(&self, device: DeviceId) -> DeviceDetail {
+    async fn complies(&self, device: DeviceId) -> DeviceDetail {
         self.app.show_device(&viewer(), device.to_string()).await.unwrap()
     }
 }
@@ -42,13 +42,13 @@ impl Rig {
 async fn a_waived_failure_is_no_failure_and_is_counted_and_shown_wherever_the_device_is() {
     let rig = rig();
     let device = rig.failing().await;
-    assert_eq!(rig.stands(device).await.device.compliance, Compliance::Failing);
+    assert_eq!(rig.complies(device).await.device.compliance, Compliance::Failing);
     let made = rig.waive(waiver("device:PF1", 3_600)).await;
     assert_eq!(
         (made.devices, made.owner.as_str(), made.target.as_str()),
         (1, "root:server", "device:dev-pf1")
     );
-    let detail = rig.stands(device).await;
+    let detail = rig.complies(device).await;
     assert_eq!(detail.device.compliance, Compliance::Compliant);
     assert_eq!((detail.device.failing, detail.device.waived), (0, 1));
     assert_eq!((detail.causes, &detail.waived[0].waiver), (vec![], &made));
@@ -70,10 +70,10 @@ async fn when_its_time_is_over_the_device_fails_again_without_a_report_and_the_r
     let made = rig.waive(waiver("everyone", 3_600)).await;
     pass(3_599);
     rig.app.end_waivers().await.unwrap();
-    assert_eq!(rig.stands(device).await.device.failing, 0);
+    assert_eq!(rig.complies(device).await.device.failing, 0);
     pass(2);
     rig.app.end_waivers().await.unwrap();
-    let detail = rig.stands(device).await;
+    let detail = rig.complies(device).await;
     assert_eq!((detail.device.compliance, detail.device.failing), (Compliance::Failing, 1));
     assert_eq!((detail.causes.len(), detail.waived), (1, vec![]));
     assert_eq!(rig.app.list_waivers(&viewer(), Which::InForce).await.unwrap(), []);
@@ -93,7 +93,7 @@ async fn one_that_an_admin_ends_is_over_at_once_and_not_ended_twice() {
     let made = rig.waive(waiver("everyone", 3_600)).await;
     let ended = rig.app.end_waiver(&admin(), made.id.clone()).await.unwrap();
     assert_eq!((ended.ended_by.as_deref(), ended.devices), (Some("root:server"), 0));
-    assert_eq!(rig.stands(device).await.device.compliance, Compliance::Failing);
+    assert_eq!(rig.complies(device).await.device.compliance, Compliance::Failing);
     assert!(rig.app.end_waiver(&admin(), made.id).await.is_err());
 }
 
@@ -103,12 +103,12 @@ async fn what_is_unknown_is_not_waived_and_a_failure_that_comes_later_is() {
     let device = rig.failing().await;
     let made = rig.waive(waiver("everyone", 3_600)).await;
     rig.finds(device, Verdict::Unknown).await;
-    let detail = rig.stands(device).await;
+    let detail = rig.complies(device).await;
     assert_eq!((detail.device.compliance, detail.device.waived), (Compliance::Unknown, 0));
     rig.finds(device, Verdict::Pass).await;
-    assert_eq!(rig.stands(device).await.waived, []);
+    assert_eq!(rig.complies(device).await.waived, []);
     rig.finds(device, Verdict::Fail).await;
-    assert_eq!(rig.stands(device).await.waived[0].waiver.id, made.id);
+    assert_eq!(rig.complies(device).await.waived[0].waiver.id, made.id);
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn a_waiver_for_a_label_comes_and_goes_with_it() {
     let rig = rig();
     let device = rig.failing().await;
     rig.waive(waiver("label:kiosk", 3_600)).await;
-    assert_eq!(rig.stands(device).await.device.failing, 1);
+    assert_eq!(rig.complies(device).await.device.failing, 1);
     let label = async |labels: &[&str]| {
         let labels = Some(labels.iter().map(|label| (*label).to_owned()).collect());
         let patch = DevicePatch { name: None, owner: None, labels };
