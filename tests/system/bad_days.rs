@@ -173,7 +173,7 @@ fn kill_between_order_and_receipt(fleet: &Fleet<'_>) -> Result<()> {
     wait_until("the order to be given", SOON, || {
         Ok(detail(fleet, "lap-1")?.lost.is_some_and(|lost| lost.given.is_some()).then_some(()))
     })?;
-    std::thread::sleep(Duration::from_secs(1));
+    std::thread::park_timeout(Duration::from_secs(1));
     fleet.device("lap-1")?.exec(["systemctl", "kill", "-s", "KILL", "muster-agent"])?.ok()?;
     let lost = detail(fleet, "lap-1")?.lost.context("it is lost")?;
     ensure!(lost.received.is_none(), "the receipt came before the crash");
@@ -303,7 +303,7 @@ fn one_machine_is_never_taken_for_two() -> Result<()> {
     let one = fleet.device("srv-1")?;
     for _ in 0..3 {
         one.cut_off()?;
-        std::thread::sleep(Duration::from_secs(2));
+        std::thread::park_timeout(Duration::from_secs(2));
         one.exec(["systemctl", "restart", "muster-agent"])?.ok()?;
         one.reconnect()?;
         still_one(&fleet, "a lost network")?;

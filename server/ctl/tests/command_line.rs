@@ -409,7 +409,6 @@ fn every_command_has_an_example_in_its_help() {
         "compliance",
         "why",
         "audit",
-        "completion",
         "admin",
         "api-token",
         "completions",

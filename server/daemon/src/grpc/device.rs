@@ -270,16 +270,21 @@ impl Device for DeviceDoor {
     async fn receipt(&self, request: Request<ReceiptRequest>) -> Result<Response<ReceiptResponse>, Status> {
         let (peer, device) = self.paying(&request, pace::CALL).await?;
         let standing = self.standing(&device).await?;
+        // One whose receipt was taken is lost, and may ask again for an answer that did not reach it.
+        if standing != Standing::Lost {
+            self.judge(&peer, &device, standing).await?;
+        }
         let receipt: Receipt = serde_json::from_slice(&request.into_inner().receipt)
             .map_err(|error| Status::invalid_argument(format!("receipt: {error}")))?;
         if !receipt.is_bounded() {
             return Err(Status::invalid_argument("receipt: it says more than a receipt may"));
         }
-        // An answer that was lost on the way is given again, and tells nothing new.
-        if standing == Standing::Lost && self.app.has_receipt(device.id, &receipt).await.map_err(failed)? {
-            return Ok(Response::new(ReceiptResponse { taken_back: false }));
+        if standing == Standing::Lost {
+            if self.app.has_receipt(device.id, &receipt).await.map_err(failed)? {
+                return Ok(Response::new(ReceiptResponse { taken_back: false }));
+            }
+            self.judge(&peer, &device, standing).await?;
         }
-        self.judge(&peer, &device, standing).await?;
         let taken = self.app.take_receipt(device.id, receipt).await.map_err(failed)?;
         Ok(Response::new(ReceiptResponse { taken_back: taken == Taken::TakenBack }))
     }
