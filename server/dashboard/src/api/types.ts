@@ -44,6 +44,7 @@ export type Overview = Schemas['Overview'];
 export type Pause = Schemas['PauseView'];
 export type Pending = Schemas['PendingClaims'];
 export type Person = Schemas['PersonView'];
+export type NewPerson = Schemas['NewPerson'];
 export type Problem = Schemas['Problem'];
 export type Profile = Schemas['ProfileView'];
 export type ProfileDetail = Schemas['ProfileDetail'];

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { ComplianceCounts, Day } from '../api/types';
+import type { Compliance, ComplianceCounts, Day } from '../api/types';
 import { columns, STACK, scaleTop } from './days';
 
 const counts = (total: number): ComplianceCounts => ({
@@ -14,7 +14,7 @@ const day = (date: string, total = 3): Day => ({ date, counts: counts(total) });
 const NOW = Date.parse('2026-11-23T08:00:00Z');
 
 test('a day without data is a gap in its place', () => {
-  const shown = columns([day('2026-11-21'), day('2026-11-23')], NOW);
+  const shown = columns<Compliance>([day('2026-11-21'), day('2026-11-23')], NOW);
   expect(shown).toHaveLength(30);
   expect(shown[29]).toEqual(day('2026-11-23'));
   expect(shown[28]).toEqual({ date: '2026-11-22', counts: undefined });

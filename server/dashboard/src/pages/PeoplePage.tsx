@@ -5,7 +5,7 @@ import { Link } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import { api } from '../api/client';
 import { peopleQuery } from '../api/fleet';
-import type { Person } from '../api/types';
+import type { NewPerson, Person } from '../api/types';
 import { type Column, DataTable } from '../components/DataTable';
 import { Empty, ProblemNote } from '../components/parts';
 import { useMayChange } from '../components/useMayChange';
@@ -123,7 +123,7 @@ function AddForm({ onDone }: { onDone: () => void }) {
   const [uid, setUid] = useState<number | string>('');
   const [keys, setKeys] = useState('');
   const add = useMutation({
-    mutationFn: (person: Person) => api.post<Person>('/people', person),
+    mutationFn: (person: NewPerson) => api.post<Person>('/people', person),
     onSuccess: async () => {
       await client.invalidateQueries({ queryKey: peopleQuery.queryKey });
       onDone();
