@@ -29,6 +29,9 @@ const TRUST: &str = "/etc/apt/apt.conf.d/80muster";
 const SOURCES: &str = "/etc/apt/sources.list.d/muster.sources";
 const JOIN_FILE: &str = "/etc/muster/join.toml";
 
+/// An `agent.toml` that was put there first stays, and nobody is asked: there is no terminal to ask at.
+const INSTALL: &str = "apt-get install --yes --option Dpkg::Options::=--force-confold muster-agent";
+
 /// The source entry, with the key in it.
 pub(crate) fn sources(origin: &Origin) -> String {
     let key: String =
@@ -51,7 +54,7 @@ pub(crate) fn shell(origin: &Origin, join_file: Option<&str>) -> String {
         }
         text.push_str(&heredoc("sudo tee", file.path, &file.content, " >/dev/null"));
     }
-    text.push_str("sudo apt-get update\nsudo apt-get install --yes muster-agent\n");
+    text.push_str(&format!("sudo apt-get update\nsudo {INSTALL}\n"));
     text
 }
 
@@ -63,9 +66,9 @@ pub(crate) fn image(origin: &Origin) -> String {
     for file in files(origin, None) {
         text.push_str(&heredoc("sudo tee", &format!("image{}", file.path), &file.content, " >/dev/null"));
     }
+    text.push_str(&format!("sudo chroot image apt-get update\nsudo chroot image {INSTALL}\n"));
     text.push_str(
-        "sudo chroot image apt-get update\nsudo chroot image apt-get install --yes muster-agent\n\
-         sudo install -m 0600 join.toml image/etc/muster/join.toml\nsudo chroot image muster-agent seal --yes\n\
+        "sudo install -m 0600 join.toml image/etc/muster/join.toml\nsudo chroot image muster-agent seal --yes\n\
          sudo truncate --size 0 image/etc/machine-id\n",
     );
     text
@@ -94,10 +97,9 @@ pub(crate) fn autoinstall(origin: &Origin, join_file: &str) -> String {
         let command = heredoc("cat", &format!(">/target{}", file.path), &file.content, "");
         text.push_str(&format!("    - |\n{}", indented(&command, 6)));
     }
-    text.push_str(
-        "    - curtin in-target --target=/target -- apt-get update\n    \
-         - curtin in-target --target=/target -- apt-get install --yes muster-agent\n",
-    );
+    for command in ["apt-get update", INSTALL] {
+        text.push_str(&format!("    - curtin in-target --target=/target -- {command}\n"));
+    }
     text
 }
 
@@ -109,7 +111,7 @@ pub(crate) fn preseed(origin: &Origin, join_file: &str) -> String {
         let lines: String = file.content.lines().map(|line| format!("    echo '{line}'; \\\n")).collect();
         text.push_str(&format!("  {{ \\\n{lines}  }} >/target{} && \\\n", file.path));
     }
-    text.push_str("  in-target apt-get update && in-target apt-get install --yes muster-agent\n");
+    text.push_str(&format!("  in-target apt-get update && in-target {INSTALL}\n"));
     text
 }
 
