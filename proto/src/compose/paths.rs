@@ -14,9 +14,13 @@ const ON_PATHS: [&str; 3] = ["directory", "file", "link"];
 pub(super) fn settle(claims: &mut BTreeMap<ResourceId, Claim>) {
     for rivals in contested(claims) {
         let highest = rivals.iter().map(|id| claims[id].weight()).max();
-        let (first, rest): (Vec<_>, Vec<_>) =
+        let (first, mut rest): (Vec<_>, Vec<_>) =
             rivals.into_iter().partition(|id| Some(claims[id].weight()) == highest);
-        if first.len() > 1 {
+        if first.iter().all(|id| wants_nothing(&claims[id])) {
+            // They agree, and with them whoever wants nothing there further down: a lesser claim that wants something takes
+            // none of them away.
+            rest.retain(|id| !wants_nothing(&claims[id]));
+        } else if first.len() > 1 {
             block_all(claims, &first);
         }
         yield_to(claims, &first[0], &rest);
@@ -32,12 +36,15 @@ fn contested(claims: &BTreeMap<ResourceId, Claim>) -> Vec<Vec<ResourceId>> {
             by_path.entry(id.key()).or_default().push((id, claim));
         }
     }
-    let wants_nothing = |claim: &Claim| matches!(&claim.claimed, Claimed::Apply(resource) if resource.desired() == Condition::Absent);
     by_path
         .into_values()
         .filter(|rivals| rivals.len() > 1 && !rivals.iter().all(|(_, claim)| wants_nothing(claim)))
         .map(|rivals| rivals.into_iter().map(|(id, _)| id.clone()).collect())
         .collect()
+}
+
+fn wants_nothing(claim: &Claim) -> bool {
+    matches!(&claim.claimed, Claimed::Apply(resource) if resource.desired() == Condition::Absent)
 }
 
 /// Claims of equal weight: each is left as it last was.
@@ -155,6 +162,23 @@ mod tests {
         assert!(matches!(composition.claims[&id("link")].claimed, Claimed::Unsupported { .. }));
         assert!(matches!(composition.claims[&id("file")].claimed, Claimed::Blocked { .. }));
         assert_eq!(conflicts(&composition), []);
+    }
+
+    #[test]
+    fn a_lesser_claim_that_wants_something_takes_nothing_from_those_that_agree_on_nothing() {
+        let gone = |kind: &str| json!([{kind: {"path": "/srv/x", "state": "absent"}}]);
+        let link = json!([{"link": {"path": "/srv/x", "target": "/y"}}]);
+        for (file, directory) in [(2, 2), (2, 1), (1, 2)] {
+            let composition = composed(&[
+                ("a", file, gone("file")),
+                ("b", directory, gone("directory")),
+                ("c", 0, link.clone()),
+            ]);
+            let ids: Vec<_> = composition.claims.keys().cloned().collect();
+            assert_eq!(ids, [id("directory"), id("file")]);
+            assert!(composition.claims.values().all(|claim| matches!(claim.claimed, Claimed::Apply(_))));
+            assert_eq!(conflicts(&composition), []);
+        }
     }
 
     #[test]
