@@ -18,6 +18,7 @@ export function heldLines({ held, receipt }: Pick<LostView, 'held' | 'receipt'>)
 
 function diskLine(disk: LostView['held']['disk']): string {
   if (!disk.reported) return 'Disk encryption at last contact: unknown, it never said';
-  if (disk.encrypted.length === 0) return 'Disk encryption at last contact: none';
-  return `Disk encryption at last contact: ${disk.encrypted.join(', ')}`;
+  const encrypted = disk.encrypted.join(', ') || 'none';
+  const plain = disk.plain.length > 0 ? `; not encrypted: ${disk.plain.join(', ')}` : '';
+  return `Disk encryption at last contact: ${encrypted}${plain}`;
 }

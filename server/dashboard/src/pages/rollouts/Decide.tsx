@@ -18,7 +18,6 @@ export function Decide({ detail }: { detail: RolloutDetail }) {
   const { rollout } = detail;
   const close = () => setWay(undefined);
   if (!useMayChange() || !isOpen(rollout)) return null;
-  const title = `${brings(rollout)} to ${visible(rollout.target)}`;
   return (
     <div className="actions">
       {rollout.state === 'stopped' && (
@@ -29,10 +28,10 @@ export function Decide({ detail }: { detail: RolloutDetail }) {
       <Button variant="outline" color="red" size="xs" onClick={() => setWay('cancel')}>
         Take back
       </Button>
-      <Modal opened={way === 'resume'} onClose={close} title={`Resume ${title}`}>
+      <Modal opened={way === 'resume'} onClose={close} title={`Resume ${brings(rollout)} to ${visible(rollout.target)}`}>
         <ResumeForm rollout={rollout} onDone={close} />
       </Modal>
-      <Modal opened={way === 'cancel'} onClose={close} title={`Take ${title} back`}>
+      <Modal opened={way === 'cancel'} onClose={close} title={`Take ${brings(rollout)} back from ${visible(rollout.target)}`}>
         <CancelForm detail={detail} onDone={close} />
       </Modal>
     </div>

@@ -72,7 +72,10 @@ function Passed({ row }: { row: Rollout }) {
       <Link to="/rollouts/$id" params={{ id: row.id }} search={{ standing: 'passed' }}>
         {passed}
       </Link>{' '}
-      of {devices}
+      of{' '}
+      <Link to="/rollouts/$id" params={{ id: row.id }}>
+        {devices}
+      </Link>
     </>
   );
 }

@@ -6,11 +6,11 @@ import { Time } from '../../components/Time';
 import type { Counted } from './course';
 
 export function Steps({ rollout }: { rollout: Rollout }) {
-  const number = (id: Counted, header: string, from?: 'medium'): Column<RolloutStep> => ({
+  const number = (id: Counted, header: string, width: string, from?: 'medium'): Column<RolloutStep> => ({
     id,
     header,
     cell: (row) => <Count rollout={rollout} step={row} as={id} />,
-    width: '110px',
+    width,
     align: 'end',
     from,
   });
@@ -30,10 +30,10 @@ export function Steps({ rollout }: { rollout: Rollout }) {
       width: '90px',
       align: 'end',
     },
-    number('passed', 'Passed'),
-    number('working', 'At work', 'medium'),
-    number('failed', 'Failed'),
-    number('not_answered', 'Not answered', 'medium'),
+    number('passed', 'Passed', '80px'),
+    number('working', 'At work', '90px', 'medium'),
+    number('failed', 'Failed', '80px'),
+    number('not_answered', 'Not answered', '130px', 'medium'),
     {
       id: 'began',
       header: 'Began',

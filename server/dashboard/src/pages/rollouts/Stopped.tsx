@@ -2,6 +2,7 @@
 import { Link } from '@tanstack/react-router';
 import type { Rollout, RolloutCause } from '../../api/types';
 import { Badge } from '../../components/Badge';
+import { causeWords } from '../../components/cause';
 import { Chain } from '../../components/Chain';
 import { Command } from '../../components/parts';
 import { Time } from '../../components/Time';
@@ -13,20 +14,22 @@ interface Props {
   cause: RolloutCause;
 }
 
-const WORDS = { failed: 'failed', blocked: 'blocked', check: 'fail' } as const;
-
 export function Stopped({ rollout, cause }: Props) {
   const subject = cause.kind === 'check' ? `check:${cause.subject}` : cause.subject;
+  const { word, text } = causeWords({
+    kind: cause.kind === 'check' ? 'check' : 'resource',
+    problem: cause.error,
+  });
   return (
     <section className="section" id="why" aria-labelledby="stopped">
       <h2 id="stopped">{isOpen(rollout) ? 'Why it stopped' : 'What had stopped it'}</h2>
-      <div className="form">
+      <div className="form opened">
         <p className="wrap">
-          <Badge word={WORDS[cause.kind]} />{' '}
+          <Badge word={word} />{' '}
           <Link to="/devices/$id" params={{ id: cause.device }} hash="why">
             {visible(cause.device)}
           </Link>
-          : {visible(cause.error)} <span className="dim">since</span> <Time at={cause.since} side="start" />
+          : {visible(text)} <span className="dim">since</span> <Time at={cause.since} side="start" />
         </p>
         <Chain
           subject={subject}
