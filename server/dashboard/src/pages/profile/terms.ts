@@ -38,9 +38,10 @@ function soakOf(seconds: number): string {
   return seconds % 60 === 0 && seconds > 0 ? `${seconds / 60}m` : `${seconds}s`;
 }
 
-/** Which devices have it first: `the first 3 of 48 devices`. */
+/** Which devices have it first: `the first 3 of 48 devices`; all of them when there are no more. */
 export function firstWords({ canary }: Terms, devices: number): string {
   const share = canary.endsWith('%') ? Math.ceil((devices * Number.parseInt(canary, 10)) / 100) : Number(canary);
   const first = Math.min(Math.max(share, 1), devices);
-  return first === devices ? counted(devices, 'device') : `the first ${first} of ${counted(devices, 'device')}`;
+  if (first === devices) return counted(devices, 'device');
+  return `the first ${first === 1 ? '' : `${first} `}of ${devices} devices`;
 }

@@ -88,14 +88,18 @@ function CancelForm({ detail, onDone }: { detail: RolloutDetail; onDone: () => v
     event.preventDefault();
     if (typed.isConfirmed) cancel.mutate();
   };
-  const one = count === 1;
   return (
     <form className="form" onSubmit={submit}>
       <p>
-        {counted(count, 'device')} {one ? 'goes' : 'go'} from {brings(rollout)} back to{' '}
-        {rollout.replaces ?? `nothing of ${rollout.profile}`}: <Names names={names} count={count} />.{' '}
-        {!rollout.replaces &&
-          `What ${brings(rollout)} made there is removed and what it changed is put back, as far as nobody else has changed it since. `}
+        {count === 0 ? (
+          <>No device has {brings(rollout)} by it. </>
+        ) : (
+          <>
+            {counted(count, 'device')} {count === 1 ? 'goes' : 'go'} from {brings(rollout)} back to{' '}
+            {rollout.replaces ?? `nothing of ${rollout.profile}`}: <Names names={names} count={count} />.{' '}
+            {!rollout.replaces && `What ${brings(rollout)} made there is removed and what it changed is put back. `}
+          </>
+        )}
         No other device gets it.
       </p>
       <Command line={`muster rollout cancel ${rollout.id}`} />

@@ -8,7 +8,7 @@ import { Icon } from '../../components/Icon';
 import { Time } from '../../components/Time';
 import { counted, visible } from '../../components/visible';
 import { look, weight } from '../../components/words';
-import { narrowed, standingWord } from './course';
+import { narrowed, standingWord, troubleWords } from './course';
 import type { RolloutSearch } from './RolloutPage';
 
 const route = getRouteApi('/shell/rollouts/$id');
@@ -28,7 +28,7 @@ const COLUMNS: Column<RolloutDevice>[] = [
   {
     id: 'trouble',
     header: 'Trouble',
-    cell: (row) => <span title={visible(row.trouble ?? '')}>{visible(row.trouble ?? '–')}</span>,
+    cell: (row) => <Trouble text={visible(troubleWords(row) ?? '')} />,
     width: '36%',
     from: 'medium',
   },
@@ -50,6 +50,10 @@ const COLUMNS: Column<RolloutDevice>[] = [
     from: 'wide',
   },
 ];
+
+function Trouble({ text }: { text: string }) {
+  return <span title={text}>{text || '–'}</span>;
+}
 
 function byNeed(row: RolloutDevice): number {
   return weight(standingWord(row.standing));

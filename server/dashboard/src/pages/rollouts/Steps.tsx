@@ -47,13 +47,17 @@ export function Steps({ rollout }: { rollout: Rollout }) {
 }
 
 function Name({ rollout, step }: { rollout: Rollout; step: RolloutStep }) {
-  const isLast = step.number === rollout.steps.length;
-  const role = step.number === 1 ? 'canary' : isLast ? 'all others' : '';
   return (
     <>
-      {step.number} <span className="dim">{role}</span>
+      {step.number} <span className="dim">{roleOf(step, rollout)}</span>
     </>
   );
+}
+
+/** The last step has all that are left; where it is the only one, that is all. */
+function roleOf({ number }: RolloutStep, { steps }: Rollout): string {
+  if (number === steps.length) return number === 1 ? 'all' : 'all others';
+  return number === 1 ? 'canary' : '';
 }
 
 function Count({ rollout, step, as }: { rollout: Rollout; step: RolloutStep; as: Counted }) {

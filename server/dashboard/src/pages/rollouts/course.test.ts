@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { RolloutDevice, RolloutStep } from '../../api/types';
-import { countedAs, narrowed, standingWord } from './course';
+import type { Rollout, RolloutDevice, RolloutStep } from '../../api/types';
+import { countedAs, narrowed, reached, standingWord } from './course';
 
 const device = (name: string, step: number, standing: RolloutDevice['standing']): RolloutDevice => ({
   device: name,
@@ -30,4 +30,20 @@ test('a device whose step has not begun is counted nowhere', () => {
 test('what a pause keeps is called paused, since held means two machines with one identity', () => {
   expect(standingWord('held')).toBe('paused');
   expect(standingWord('failed')).toBe('failed');
+});
+
+test('what goes back is on the devices that were given it and still hold it', () => {
+  const steps = [
+    { number: 1, devices: 3, passed: 1, working: 0, failed: 1, not_answered: 1, began: '2026-11-26T01:00:00Z' },
+    { number: 2, devices: 9, passed: 0, working: 0, failed: 0, not_answered: 0 },
+  ];
+  const given = '2026-11-26T01:00:00Z';
+  const devices = [
+    { ...device('a', 1, 'passed'), given },
+    { ...device('b', 1, 'failed'), given },
+    { ...device('c', 1, 'gone'), given },
+    device('d', 2, 'waiting'),
+  ];
+  const rollout = { steps } as unknown as Rollout;
+  expect(reached({ rollout, devices })).toEqual({ count: 2, names: ['a', 'b'] });
 });

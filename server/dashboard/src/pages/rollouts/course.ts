@@ -17,6 +17,14 @@ export function standingWord(standing: RolloutStanding): RolloutStanding | 'paus
   return standing === 'held' ? 'paused' : standing;
 }
 
+/** What is to be said of a device beside its standing: what is wrong with it, or why it does not hold its step. */
+export function troubleWords({ standing, trouble }: RolloutDevice): string | undefined {
+  if (trouble) return trouble;
+  if (standing === 'held') return 'a pause or a removal that waits keeps it as it is';
+  if (standing === 'gone') return 'not in the target any more, or a narrower assignment takes its place';
+  return undefined;
+}
+
 /** What it brings, as `base@4`. */
 export function brings({ profile, revision }: Rollout): string {
   return `${profile}@${revision}`;
@@ -38,9 +46,11 @@ export function isOpen({ state }: Rollout): boolean {
 /** The devices that have what it brings, and how many these are; not all of them need be named. */
 export function reached({ rollout, devices }: RolloutDetail): { count: number; names: string[] } {
   const begun = rollout.steps.filter((step) => step.began);
+  const given = devices.filter((device) => device.given);
+  const having = given.filter((device) => device.standing !== 'gone');
   return {
-    count: begun.reduce((sum, step) => sum + step.devices, 0),
-    names: devices.filter((device) => device.given).map((device) => device.device),
+    count: begun.reduce((sum, step) => sum + step.devices, 0) - (given.length - having.length),
+    names: having.map((device) => device.device),
   };
 }
 
