@@ -8,7 +8,7 @@ import { Icon } from '../../components/Icon';
 import { Time } from '../../components/Time';
 import { counted, visible } from '../../components/visible';
 import { look, weight } from '../../components/words';
-import { narrowed, standingWord, troubleWords } from './course';
+import { laidDown, narrowed, standingWord, troubleWords } from './course';
 import type { RolloutSearch } from './RolloutPage';
 
 const route = getRouteApi('/shell/rollouts/$id');
@@ -78,6 +78,7 @@ export function Members({ detail }: { detail: RolloutDetail }) {
   const navigate = useNavigate();
   const { rollout, devices } = detail;
   const rows = narrowed(devices, step, standing);
+  const laid = laidDown(rollout);
   const narrow = (search: RolloutSearch) =>
     navigate({ to: '/rollouts/$id', params: { id: rollout.id }, search, replace: true, resetScroll: false });
   return (
@@ -85,7 +86,10 @@ export function Members({ detail }: { detail: RolloutDetail }) {
       <div className="bar">
         <Chip what="Step" name={step ? String(step) : undefined} onRemove={() => narrow({ standing })} />
         <Chip what="Standing" name={standing && look(standing).label} onRemove={() => narrow({ step })} />
-        <span className="dim">{counted(rows.length, 'device')}</span>
+        <span className="dim">
+          {counted(rows.length, 'device')}
+          {laid > devices.length && `; of ${laid} those of the newest steps are listed`}
+        </span>
       </div>
       <DataTable
         label="Devices of the rollout"

@@ -94,7 +94,18 @@ function Strip({ rollout }: { rollout: Rollout }) {
     ['To', <TargetLink key="target" target={rollout.target} />],
     ['Mode', rollout.mode],
     ['Step', `${rollout.step} of ${rollout.steps.length}`],
-    ['Passed', `${passed} of ${devices}`],
+    [
+      'Passed',
+      <Link
+        key="passed"
+        to="/rollouts/$id"
+        params={{ id: rollout.id }}
+        search={{ standing: 'passed' }}
+        resetScroll={false}
+      >
+        {passed} of {devices}
+      </Link>,
+    ],
     ['Soak', soakWords(rollout.soak)],
     ...(rollout.next_at ? [next(rollout)] : []),
     [

@@ -68,15 +68,9 @@ const COLUMNS: Column<Rollout>[] = [
 function Passed({ row }: { row: Rollout }) {
   const { passed, devices } = progress(row);
   return (
-    <>
-      <Link to="/rollouts/$id" params={{ id: row.id }} search={{ standing: 'passed' }}>
-        {passed}
-      </Link>{' '}
-      of{' '}
-      <Link to="/rollouts/$id" params={{ id: row.id }}>
-        {devices}
-      </Link>
-    </>
+    <Link to="/rollouts/$id" params={{ id: row.id }} search={{ standing: 'passed' }}>
+      {passed} of {devices}
+    </Link>
   );
 }
 

@@ -3,7 +3,7 @@ import { Link } from '@tanstack/react-router';
 import type { Rollout, RolloutStep } from '../../api/types';
 import { type Column, DataTable } from '../../components/DataTable';
 import { Time } from '../../components/Time';
-import type { Counted } from './course';
+import { type Counted, isLaidDown } from './course';
 
 export function Steps({ rollout }: { rollout: Rollout }) {
   const number = (id: Counted, header: string, width: string, from?: 'medium'): Column<RolloutStep> => ({
@@ -20,7 +20,7 @@ export function Steps({ rollout }: { rollout: Rollout }) {
       id: 'devices',
       header: 'Devices',
       cell: (row) =>
-        row.began ? (
+        isLaidDown(row, rollout) ? (
           <Link to="/rollouts/$id" params={{ id: rollout.id }} search={{ step: row.number }} resetScroll={false}>
             {row.devices}
           </Link>

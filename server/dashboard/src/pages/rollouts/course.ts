@@ -1,5 +1,5 @@
 // What a rollout is made of, as its pages say it.
-import type { Rollout, RolloutDetail, RolloutDevice, RolloutStanding } from '../../api/types';
+import type { Rollout, RolloutDetail, RolloutDevice, RolloutStanding, RolloutStep } from '../../api/types';
 import { span } from '../../components/time';
 
 /** What a step counts its devices as. */
@@ -52,6 +52,16 @@ export function reached({ rollout, devices }: RolloutDetail): { count: number; n
     count: begun.reduce((sum, step) => sum + step.devices, 0) - (given.length - having.length),
     names: having.map((device) => device.device),
   };
+}
+
+/** Whether it is settled which devices a step has: as to the last, that is so when it begins. */
+export function isLaidDown(step: RolloutStep, { steps }: Rollout): boolean {
+  return Boolean(step.began) || step.number < steps.length;
+}
+
+/** Devices of all steps whose devices are settled. The server names at most a thousand of them, those of the newest steps. */
+export function laidDown(rollout: Rollout): number {
+  return rollout.steps.filter((step) => isLaidDown(step, rollout)).reduce((sum, step) => sum + step.devices, 0);
 }
 
 /** How long all has to be well between steps. */
