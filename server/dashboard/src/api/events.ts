@@ -15,9 +15,25 @@ const KEPT = 20;
 const REOPEN_MS = 3000;
 
 const SHOWN_BY: Record<string, string[]> = {
-  device: ['overview', 'devices', 'profiles', 'profile', 'checks', 'check', 'control', 'results', 'outcomes', 'pauses'],
+  device: [
+    'overview',
+    'devices',
+    'profiles',
+    'profile',
+    'checks',
+    'check',
+    'control',
+    'results',
+    'outcomes',
+    'pauses',
+    // What devices report is what passes or fails a step.
+    'rollouts',
+    'rollout',
+  ],
   profile: ['profiles', 'profile'],
   assignment: ['assignments', 'overview', 'devices', 'device', 'profiles', 'profile', 'checks', 'check'],
+  // A step that begins or is taken back gives its devices another revision.
+  rollout: ['rollouts', 'rollout', 'assignments', 'overview', 'devices', 'device', 'profiles', 'profile', 'checks', 'check'],
   token: ['tokens'],
   // Whatever has no notice of its own is audited all the same.
   audit: ['audit', 'pauses', 'removals', 'people'],

@@ -12,6 +12,8 @@ import type {
   Pause,
   Person,
   Removal,
+  Rollout,
+  RolloutDetail,
   Verdict,
 } from './types';
 
@@ -89,6 +91,17 @@ export const removalsQuery = queryOptions({
   queryKey: ['removals'],
   queryFn: () => api.get<Removal[]>('/removals'),
 });
+
+export const rolloutsQuery = queryOptions({
+  queryKey: ['rollouts'],
+  queryFn: () => api.get<Rollout[]>('/rollouts'),
+});
+
+export const rolloutQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['rollout', id],
+    queryFn: () => api.get<RolloutDetail>(`/rollouts/${part(id)}`),
+  });
 
 export const peopleQuery = queryOptions({
   queryKey: ['people'],

@@ -1,12 +1,22 @@
 // The words of the API with the tone and the drawing that each has on every page.
-import type { Compliance, DeviceState, OutcomeKind, Verdict } from '../api/types';
+import type { Compliance, DeviceState, OutcomeKind, RolloutStanding, RolloutState, Verdict } from '../api/types';
 import type { IconName } from './Icon';
 
 /** Green, red, amber, grey, hatched. */
 export type Tone = 'good' | 'bad' | 'act' | 'none' | 'stale';
 
 /** Every word that a badge can say. */
-export type Word = Compliance | DeviceState | OutcomeKind | Verdict | 'conflict' | 'paused' | 'removal';
+export type Word =
+  | Compliance
+  | DeviceState
+  | OutcomeKind
+  | Verdict
+  | RolloutState
+  | RolloutStanding
+  | 'conflict'
+  | 'paused'
+  | 'removal'
+  | 'rollout';
 
 /** How a word looks. */
 export interface Look {
@@ -40,6 +50,16 @@ const LOOKS: Record<Word, Look> = {
   conflict: { label: 'Conflict', tone: 'act', icon: 'alert' },
   paused: { label: 'Paused', tone: 'act', icon: 'blocked' },
   removal: { label: 'Removal', tone: 'act', icon: 'hand' },
+  rollout: { label: 'Rollout', tone: 'act', icon: 'alert' },
+  running: { label: 'Running', tone: 'none', icon: 'half' },
+  stopped: { label: 'Stopped', tone: 'act', icon: 'alert' },
+  done: { label: 'Done', tone: 'good', icon: 'check' },
+  cancelled: { label: 'Cancelled', tone: 'none', icon: 'ban' },
+  waiting: { label: 'Waiting', tone: 'none', icon: 'ring' },
+  passed: { label: 'Passed', tone: 'good', icon: 'check' },
+  working: { label: 'At work', tone: 'none', icon: 'half' },
+  not_answered: { label: 'Not answered', tone: 'none', icon: 'question' },
+  gone: { label: 'Gone', tone: 'none', icon: 'minus' },
 };
 
 /** The look of a word; one that this page does not know yet is shown as it is, in grey. */

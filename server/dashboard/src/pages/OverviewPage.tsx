@@ -143,6 +143,8 @@ function Needs({ needs }: { needs: Overview['needs_you'] | undefined }) {
           <NeedBadge need={need} />
           {need.kind === 'removal' ? (
             <Link to="/pauses">{visible(need.text)}</Link>
+          ) : need.kind === 'rollout' ? (
+            <RolloutNeed text={need.text} />
           ) : need.device ? (
             <Link to="/devices/$id" params={{ id: need.device }}>
               {visible(need.text)}
@@ -160,10 +162,39 @@ function Needs({ needs }: { needs: Overview['needs_you'] | undefined }) {
 function NeedBadge({ need }: { need: Overview['needs_you'][number] }) {
   if (need.device) return <DeviceBadge word={need.kind} device={need.device} />;
   const { label, tone, icon } = look(need.kind);
-  return (
-    <Link className="badge" data-tone={tone} to="/pauses">
+  const inside = (
+    <>
       <Icon name={icon} />
       {label}
+    </>
+  );
+  const { id } = rolloutOf(need.text);
+  if (id) {
+    return (
+      <Link className="badge" data-tone={tone} to="/rollouts/$id" params={{ id }} hash="why">
+        {inside}
+      </Link>
+    );
+  }
+  return (
+    <Link className="badge" data-tone={tone} to="/pauses">
+      {inside}
+    </Link>
+  );
+}
+
+/** The sentence ends with the command that shows the rollout; here the sentence itself does. */
+function rolloutOf(text: string): { said: string; id?: string } {
+  const [said = text, id] = text.split(': muster rollout show ');
+  return { said, id };
+}
+
+function RolloutNeed({ text }: { text: string }) {
+  const { said, id } = rolloutOf(text);
+  if (!id) return <Link to="/rollouts">{visible(said)}</Link>;
+  return (
+    <Link to="/rollouts/$id" params={{ id }}>
+      {visible(said)}
     </Link>
   );
 }

@@ -15,6 +15,8 @@ import { OverviewPage } from '../pages/OverviewPage';
 import { PeoplePage } from '../pages/PeoplePage';
 import { ProfilesPage } from '../pages/ProfilesPage';
 import { ProfilePage, readProfileSearch } from '../pages/profile/ProfilePage';
+import { readRolloutSearch, RolloutPage } from '../pages/rollouts/RolloutPage';
+import { RolloutsPage } from '../pages/rollouts/RolloutsPage';
 import { SetupPage } from '../pages/SetupPage';
 import { SettingsPage } from '../pages/settings/SettingsPage';
 import { Shell } from './Shell';
@@ -91,6 +93,13 @@ const outcomes = createRoute({
 });
 const people = createRoute({ getParentRoute: () => shell, path: '/people', component: PeoplePage });
 const holds = createRoute({ getParentRoute: () => shell, path: '/pauses', component: HoldsPage });
+const rollouts = createRoute({ getParentRoute: () => shell, path: '/rollouts', component: RolloutsPage });
+const rollout = createRoute({
+  getParentRoute: () => shell,
+  path: '/rollouts/$id',
+  validateSearch: readRolloutSearch,
+  component: RolloutPage,
+});
 const audit = createRoute({
   getParentRoute: () => shell,
   path: '/audit',
@@ -117,6 +126,8 @@ export const router = createRouter({
       people,
       enrollment,
       holds,
+      rollouts,
+      rollout,
       audit,
       settings,
     ]),

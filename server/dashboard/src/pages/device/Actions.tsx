@@ -11,10 +11,11 @@ import { visible } from '../../components/visible';
 import { isOut } from '../../components/words';
 import { PauseForm } from '../holds/PauseForm';
 import { PlanOfProfile } from '../plan/PlanForm';
+import { LostForm } from './LostForm';
 import { ReenrollForm } from './ReenrollForm';
 import { ResumeButton } from './ResumeButton';
 
-type Dialog = 'edit' | 'pause' | 'plan' | 'reenroll' | 'reveal' | 'revoke';
+type Dialog = 'edit' | 'lost' | 'pause' | 'plan' | 'reenroll' | 'reveal' | 'revoke';
 
 export function Actions({ detail }: { detail: DeviceDetail }) {
   const [dialog, setDialog] = useState<Dialog | null>(null);
@@ -51,6 +52,11 @@ export function Actions({ detail }: { detail: DeviceDetail }) {
           Allow re-enrollment
         </Button>
       )}
+      {isIn && !detail.lost && (
+        <Button variant="outline" color="red" size="xs" onClick={() => setDialog('lost')}>
+          Report lost
+        </Button>
+      )}
       {!isOut(device) && device.state !== 'registered' && (
         <Button variant="outline" color="red" size="xs" onClick={() => setDialog('revoke')}>
           Revoke
@@ -71,6 +77,9 @@ export function Actions({ detail }: { detail: DeviceDetail }) {
         title={`Let ${visible(device.name)} enroll again`}
       >
         <ReenrollForm device={device} onDone={close} />
+      </Modal>
+      <Modal opened={dialog === 'lost'} onClose={close} title={`Report ${visible(device.name)} lost`} size="lg">
+        <LostForm device={device} onDone={close} />
       </Modal>
       <Modal opened={dialog === 'reveal'} onClose={close} title="First-login password">
         <Reveal detail={detail} />

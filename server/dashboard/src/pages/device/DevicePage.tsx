@@ -75,7 +75,7 @@ function Loaded({ detail, id }: { detail: DeviceDetail; id: string }) {
       </div>
       <Strip detail={detail} />
       {detail.paused && <Paused paused={detail.paused} />}
-      {detail.lost && <Lost lost={detail.lost} />}
+      {detail.lost && <Lost device={device} lost={detail.lost} />}
       {detail.pending && <Claims device={device} pending={detail.pending} />}
       <Why detail={detail} />
       <DeviceTabs detail={detail} id={id} />

@@ -1,6 +1,6 @@
 // A device's own plan, in the signs of the command line: + creates, ~ changes, - removes, ! is not as it should be.
 import './plan.css';
-import type { DevicePlan } from '../../api/types';
+import type { DevicePlan, PlanSteps } from '../../api/types';
 import { Badge } from '../../components/Badge';
 import { Differences } from '../../components/Diff';
 import { Note } from '../../components/parts';
@@ -32,25 +32,32 @@ export function PlanView({ answer }: { answer: DevicePlan }) {
         +{totals.create} ~{totals.change} -{totals.remove}, {totals.fine} as they should be
         {totals.other.length > 0 && `, ${totals.other.length} not`}
       </p>
-      <ul className="steps">
-        {plan.steps.map((step) => (
-          <li key={`${step.action} ${step.resource}`} data-action={step.action}>
-            <details open={plan.steps.length <= 10}>
-              <summary>
-                <span aria-label={step.action}>{SIGNS[step.action]}</span> {visible(step.resource)}
-                {step.restart && <span className="dim"> restarts</span>}
-              </summary>
-              <Differences rows={step.differences} />
-            </details>
-          </li>
-        ))}
-        {totals.other.map((outcome) => (
-          <li key={outcome.resource} data-action="other">
-            <span aria-hidden="true">!</span> {visible(outcome.resource)} <Badge word={outcome.outcome} />{' '}
-            <span className="reason">{visible(outcome.reason ?? '')}</span>
-          </li>
-        ))}
-      </ul>
+      <PlanLines plan={plan} />
     </div>
+  );
+}
+
+/** What a plan would do, and what would not be as it should be; opened from the start when that is little. */
+export function PlanLines({ plan, isOpen = plan.steps.length <= 10 }: { plan: PlanSteps; isOpen?: boolean }) {
+  return (
+    <ul className="steps">
+      {plan.steps.map((step) => (
+        <li key={`${step.action} ${step.resource}`} data-action={step.action}>
+          <details open={isOpen}>
+            <summary>
+              <span aria-label={step.action}>{SIGNS[step.action]}</span> {visible(step.resource)}
+              {step.restart && <span className="dim"> restarts</span>}
+            </summary>
+            <Differences rows={step.differences} />
+          </details>
+        </li>
+      ))}
+      {planTotals(plan).other.map((outcome) => (
+        <li key={outcome.resource} data-action="other">
+          <span aria-hidden="true">!</span> {visible(outcome.resource)} <Badge word={outcome.outcome} />{' '}
+          <span className="reason">{visible(outcome.reason ?? '')}</span>
+        </li>
+      ))}
+    </ul>
   );
 }

@@ -1,16 +1,28 @@
-// Assigning a revision: the server says first what would happen, and the same as a command is beside it.
+// Assigning a revision: the devices say first what they would do, and the same as a command is beside it.
 import { Button, NativeSelect, NumberInput, TextInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useNavigate } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import { api } from '../../api/client';
 import { revisionQuery } from '../../api/queries';
-import type { AssignmentResult, NewAssignment, ProfileDetail } from '../../api/types';
-import { Command, Note, ProblemNote } from '../../components/parts';
+import type {
+  AssignmentResult,
+  FleetPlan,
+  NewAssignment,
+  NewRollout,
+  ProfileDetail,
+  Rollout,
+} from '../../api/types';
+import { Command, ProblemNote } from '../../components/parts';
 import { counted, visible } from '../../components/visible';
+import { FleetPlanView } from '../plan/FleetPlanView';
 import { commandOf, given, type Param, paramsOf, replacesWords } from './assign';
+import { StepByStep } from './StepByStep';
+import { firstWords, sizeProblem, sizesOf, type Terms } from './terms';
 
 export function AssignForm({ detail, onDone }: { detail: ProfileDetail; onDone: () => void }) {
   const client = useQueryClient();
+  const navigate = useNavigate();
   const { name, newest } = detail.profile;
   const [asked, setAsked] = useState<NewAssignment>({
     profile: name,
@@ -20,11 +32,13 @@ export function AssignForm({ detail, onDone }: { detail: ProfileDetail; onDone: 
     mode: 'enforce',
     params: {},
   });
+  const [terms, setTerms] = useState<Terms>();
   const revision = useQuery(revisionQuery(name, asked.revision ?? newest));
   const params = paramsOf(revision.data?.document);
   const body = { ...asked, params: given(params, asked.params ?? {}) };
-  const preview = useMutation({
-    mutationFn: (sent: NewAssignment) => api.post<AssignmentResult>('/assignments?dry_run=true', sent),
+  const plan = useMutation({
+    mutationFn: (sent: NewAssignment) => api.post<FleetPlan>('/assignments/plan', sent),
+    gcTime: 0,
   });
   const assign = useMutation({
     mutationFn: (sent: NewAssignment) => api.post<AssignmentResult>('/assignments', sent),
@@ -33,18 +47,28 @@ export function AssignForm({ detail, onDone }: { detail: ProfileDetail; onDone: 
       onDone();
     },
   });
+  const start = useMutation({
+    mutationFn: (sent: NewRollout) => api.post<Rollout>('/rollouts', sent),
+    onSuccess: async ({ id }) => {
+      await client.invalidateQueries();
+      onDone();
+      await navigate({ to: '/rollouts/$id', params: { id } });
+    },
+  });
   const change = (part: Partial<NewAssignment>) => {
     setAsked({ ...asked, ...part });
-    preview.reset();
+    plan.reset();
     assign.reset();
+    start.reset();
   };
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (preview.data) assign.mutate(body);
-    else preview.mutate(body);
+    if (!plan.data) plan.mutate(body);
+    else if (terms) start.mutate({ assignment: body, steps: sizesOf(terms), soak: terms.soak });
+    else assign.mutate(body);
   };
-  const isBlocked = (preview.data?.conflicts.length ?? 0) > 0;
-  const count = preview.data?.devices.length ?? 0;
+  const isWrong = terms !== undefined && sizesOf(terms).some(sizeProblem);
+  const isBlocked = isWrong || (plan.data?.conflicts.length ?? 0) > 0;
   return (
     <form className="form" onSubmit={submit}>
       <NativeSelect
@@ -85,13 +109,25 @@ export function AssignForm({ detail, onDone }: { detail: ProfileDetail; onDone: 
         values={asked.params ?? {}}
         onChange={(param, value) => change({ params: { ...asked.params, [param]: value } })}
       />
+      <StepByStep terms={terms} onChange={setTerms} />
       <ProblemNote error={revision.error} />
-      <Command line={commandOf(body)} />
-      {preview.data && <Preview result={preview.data} />}
-      <ProblemNote error={preview.error ?? assign.error} />
+      <Command line={commandOf(body, terms)} />
+      {plan.isPending && (
+        <p className="dim" role="status">
+          Asking the devices what they would do, for at most ten seconds.
+        </p>
+      )}
+      {plan.data && (
+        <FleetPlanView plan={plan.data} replaces={plan.data.replaces ? replacesWords(plan.data.replaces) : undefined} />
+      )}
+      <ProblemNote error={plan.error ?? assign.error ?? start.error} />
       <div className="actions">
-        <Button type="submit" loading={preview.isPending || assign.isPending} disabled={isBlocked}>
-          {preview.data ? `Assign to ${count === 1 ? '1 device' : `${count} devices`}` : 'Preview'}
+        <Button
+          type="submit"
+          loading={plan.isPending || assign.isPending || start.isPending}
+          disabled={isBlocked}
+        >
+          {plan.data ? confirmWords(plan.data, terms) : 'Preview'}
         </Button>
         <Button variant="default" onClick={onDone}>
           Cancel
@@ -99,6 +135,11 @@ export function AssignForm({ detail, onDone }: { detail: ProfileDetail; onDone: 
       </div>
     </form>
   );
+}
+
+/** What the button does, counted. */
+function confirmWords({ devices }: FleetPlan, terms: Terms | undefined): string {
+  return terms ? `Begin with ${firstWords(terms, devices)}` : `Assign to ${counted(devices, 'device')}`;
 }
 
 interface FieldsProps {
@@ -127,31 +168,4 @@ function ParamFields({ params, values, onChange }: FieldsProps) {
       onChange={(e) => onChange(param.name, e.currentTarget.value)}
     />
   ));
-}
-
-const NAMED = 8;
-
-function Preview({ result }: { result: AssignmentResult }) {
-  const { devices, conflicts, warnings, resources } = result;
-  const named = devices.slice(0, NAMED).map(visible).join(', ');
-  return (
-    <Note tone={conflicts.length > 0 || warnings.length > 0 ? 'act' : 'good'}>
-      {devices.length === 0
-        ? 'It reaches no device now; it will when one fits.'
-        : `It reaches ${devices.length}: ${named}${devices.length > NAMED ? ', …' : ''}.`}{' '}
-      {counted(resources, 'resource')}, {counted(conflicts.length, 'conflict')}.
-      {result.replaces && ` ${replacesWords(result.replaces)}`}
-      <ul>
-        {conflicts.map((conflict) => (
-          <li key={conflict.resource}>
-            <code>{visible(conflict.resource)}</code>: {conflict.profiles.join(' and ')} want different things
-            on {conflict.devices.map(visible).join(', ')}. Give one a higher precedence.
-          </li>
-        ))}
-        {warnings.map((warning) => (
-          <li key={warning}>{visible(warning)}</li>
-        ))}
-      </ul>
-    </Note>
-  );
 }

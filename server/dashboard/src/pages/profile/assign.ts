@@ -1,5 +1,6 @@
 // What the form of an assignment is made of: the parameters of a revision, and the same as a command.
 import type { NewAssignment, Replaced } from '../../api/types';
+import { type Terms, termWords } from './terms';
 
 export interface Param {
   name: string;
@@ -20,14 +21,15 @@ export function given(params: Param[], values: Record<string, string>): Record<s
   return Object.fromEntries(filled.map((param) => [param.name, values[param.name] ?? '']));
 }
 
-/** The same assignment as a command line. */
-export function commandOf(asked: NewAssignment): string {
+/** The same assignment as a command line; with terms, step by step. */
+export function commandOf(asked: NewAssignment, terms?: Terms): string {
   const words = ['muster assign', `${asked.profile}@${asked.revision}`, '--to', asked.target || 'label:…'];
   if (asked.mode === 'audit') words.push('--mode audit');
   if (asked.precedence) words.push(`--precedence ${asked.precedence}`);
   for (const [name, value] of Object.entries(asked.params ?? {})) {
     words.push(`--param ${name}=${quoted(value)}`);
   }
+  if (terms) words.push(termWords(terms));
   return words.join(' ');
 }
 
