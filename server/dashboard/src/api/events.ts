@@ -15,12 +15,12 @@ const KEPT = 20;
 const REOPEN_MS = 3000;
 
 const SHOWN_BY: Record<string, string[]> = {
-  device: ['overview', 'devices', 'profiles', 'profile', 'checks', 'check', 'control', 'results', 'outcomes', 'pauses'],
+  device: ['overview', 'devices', 'profiles', 'profile', 'checks', 'check', 'control', 'results', 'outcomes', 'pauses', 'waivers', 'covered'],
   profile: ['profiles', 'profile'],
   assignment: ['assignments', 'overview', 'devices', 'device', 'profiles', 'profile', 'checks', 'check'],
   token: ['tokens'],
   // Whatever has no notice of its own is audited all the same.
-  audit: ['audit', 'pauses', 'removals', 'people'],
+  audit: ['audit', 'pauses', 'removals', 'people', 'person', 'groups', 'waivers', 'covered'],
 };
 
 /** Whether the answer kept under `key` may have changed by any of these notices. */

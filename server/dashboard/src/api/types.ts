@@ -31,19 +31,27 @@ export type DevicePlan = Schemas['DevicePlan'];
 export type DeviceState = Schemas['DeviceState'];
 export type Difference = Schemas['Difference'];
 export type Facts = Schemas['Facts'];
+export type ControlsReport = Schemas['ControlsReport'];
+export type Group = Schemas['GroupView'];
+export type GroupChange = Schemas['GroupChange'];
 export type HistoryEntry = Schemas['HistoryEntry'];
 export type Login = Schemas['Login'];
 export type LostView = Schemas['LostView'];
 export type Mode = Schemas['Mode'];
 export type NewAssignment = Schemas['NewAssignment'];
 export type NewDevicePlan = Schemas['NewDevicePlan'];
+export type NewGroup = Schemas['NewGroup'];
 export type NewPause = Schemas['NewPause'];
 export type NewToken = Schemas['NewToken'];
+export type NewWaiver = Schemas['NewWaiver'];
 export type OutcomeKind = Schemas['OutcomeKind'];
 export type Overview = Schemas['Overview'];
 export type Pause = Schemas['PauseView'];
 export type Pending = Schemas['PendingClaims'];
 export type Person = Schemas['PersonView'];
+export type PersonChange = Schemas['PersonChange'];
+export type PersonDetail = Schemas['PersonDetail'];
+export type PersonPatch = Schemas['PersonPatch'];
 export type NewPerson = Schemas['NewPerson'];
 export type Problem = Schemas['Problem'];
 export type Profile = Schemas['ProfileView'];
@@ -68,6 +76,8 @@ export type Token = Schemas['Token'];
 export type Verdict = Schemas['Verdict'];
 export type VerdictCounts = Schemas['VerdictCounts'];
 export type VerdictDay = Schemas['VerdictDay'];
+export type WaivedCheck = Schemas['WaivedCheck'];
+export type Waiver = Schemas['WaiverView'];
 
 /** One page of a list. */
 export interface Page<T> {

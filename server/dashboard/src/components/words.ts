@@ -6,7 +6,7 @@ import type { IconName } from './Icon';
 export type Tone = 'good' | 'bad' | 'act' | 'none' | 'stale';
 
 /** Every word that a badge can say. */
-export type Word = Compliance | DeviceState | OutcomeKind | Verdict | 'conflict' | 'paused' | 'removal';
+export type Word = Compliance | DeviceState | OutcomeKind | Verdict | 'conflict' | 'paused' | 'removal' | 'waived';
 
 /** How a word looks. */
 export interface Look {
@@ -40,6 +40,7 @@ const LOOKS: Record<Word, Look> = {
   conflict: { label: 'Conflict', tone: 'act', icon: 'alert' },
   paused: { label: 'Paused', tone: 'act', icon: 'blocked' },
   removal: { label: 'Removal', tone: 'act', icon: 'hand' },
+  waived: { label: 'Waived', tone: 'none', icon: 'flag' },
 };
 
 /** The look of a word; one that this page does not know yet is shown as it is, in grey. */

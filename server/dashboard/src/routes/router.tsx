@@ -17,6 +17,7 @@ import { ProfilesPage } from '../pages/ProfilesPage';
 import { ProfilePage, readProfileSearch } from '../pages/profile/ProfilePage';
 import { SetupPage } from '../pages/SetupPage';
 import { SettingsPage } from '../pages/settings/SettingsPage';
+import { readWaiverSearch, WaiversPage } from '../pages/waivers/WaiversPage';
 import { Shell } from './Shell';
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
@@ -83,6 +84,12 @@ const control = createRoute({
   validateSearch: readResultSearch,
   component: ControlPage,
 });
+const waivers = createRoute({
+  getParentRoute: () => shell,
+  path: '/waivers',
+  validateSearch: readWaiverSearch,
+  component: WaiversPage,
+});
 const outcomes = createRoute({
   getParentRoute: () => shell,
   path: '/outcomes',
@@ -113,6 +120,7 @@ export const router = createRouter({
       checks,
       check,
       control,
+      waivers,
       outcomes,
       people,
       enrollment,

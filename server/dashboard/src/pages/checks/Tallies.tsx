@@ -10,9 +10,11 @@ const WORST_FIRST = ['fail', 'unknown', 'pass', 'not_applicable'] as const;
 interface Props {
   counts: VerdictCounts;
   check?: string;
+  /** How many of the failures are waived. */
+  waived?: number;
 }
 
-export function Tallies({ counts, check }: Props) {
+export function Tallies({ counts, check, waived = 0 }: Props) {
   if (totalOf(counts, VERDICTS) === 0) return <span className="dim">none has answered</span>;
   return (
     <span className="tallies">
@@ -41,6 +43,12 @@ export function Tallies({ counts, check }: Props) {
           </span>
         );
       })}
+      {check !== undefined && waived > 0 && (
+        <Link className="badge" data-tone={look('waived').tone} to="/waivers" search={{ check }}>
+          <Icon name={look('waived').icon} />
+          of which {waived.toLocaleString('en')} waived
+        </Link>
+      )}
     </span>
   );
 }
