@@ -12,7 +12,7 @@ import { HoldsPage } from '../pages/holds/HoldsPage';
 import { LoginPage } from '../pages/LoginPage';
 import { OutcomesPage, readOutcomeSearch } from '../pages/OutcomesPage';
 import { OverviewPage } from '../pages/OverviewPage';
-import { PeoplePage } from '../pages/PeoplePage';
+import { PeoplePage, readPeopleSearch } from '../pages/people/PeoplePage';
 import { ProfilesPage } from '../pages/ProfilesPage';
 import { ProfilePage, readProfileSearch } from '../pages/profile/ProfilePage';
 import { SetupPage } from '../pages/SetupPage';
@@ -96,7 +96,12 @@ const outcomes = createRoute({
   validateSearch: readOutcomeSearch,
   component: OutcomesPage,
 });
-const people = createRoute({ getParentRoute: () => shell, path: '/people', component: PeoplePage });
+const people = createRoute({
+  getParentRoute: () => shell,
+  path: '/people',
+  validateSearch: readPeopleSearch,
+  component: PeoplePage,
+});
 const holds = createRoute({ getParentRoute: () => shell, path: '/pauses', component: HoldsPage });
 const audit = createRoute({
   getParentRoute: () => shell,
