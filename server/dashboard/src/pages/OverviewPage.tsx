@@ -33,7 +33,7 @@ export function OverviewPage() {
 
 function Waived({ count }: { count: number }) {
   return (
-    <p className="dim">
+    <p className="dim running">
       Of the compliant, {counted(count, 'device')} {count === 1 ? 'is' : 'are'} so because a failure is{' '}
       <Link to="/waivers">waived</Link>.
     </p>

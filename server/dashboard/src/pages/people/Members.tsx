@@ -42,7 +42,7 @@ export function Members({ group, onSaid }: Props) {
                 <button
                   type="button"
                   className="iconbutton"
-                  aria-label={`Take ${visible(username)} out of ${name}`}
+                  aria-label={`Take out ${visible(username)}, of ${name}`}
                   onClick={() => setOut(username)}
                 >
                   Take out

@@ -7,13 +7,13 @@ import { visible, who } from '../../components/visible';
 
 export function Accepted({ waiver }: { waiver: Waiver }) {
   return (
-    <>
+    <span className="running">
       Accepted by {who(waiver.owner)} for <TargetLink target={waiver.target} />, ends{' '}
       <Time at={waiver.until} side="start" />: “{visible(waiver.reason)}”{' '}
       <Link to="/waivers" search={{ check: waiver.check }}>
         Waivers
         <span className="hidden-visually"> of {visible(waiver.check)}</span>
       </Link>
-    </>
+    </span>
   );
 }
