@@ -35,7 +35,7 @@ const COLUMNS: Column<Group>[] = [
       </button>
     ),
     sort: (row) => -row.members.length,
-    width: '96px',
+    width: '112px',
     align: 'end',
   },
   {

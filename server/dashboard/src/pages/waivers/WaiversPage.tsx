@@ -42,7 +42,7 @@ const COLUMNS: Column<Waiver>[] = [
     header: 'Where',
     cell: (row) => <TargetLink target={visible(row.target)} />,
     sort: (row) => row.target,
-    width: '18%',
+    width: '24%',
   },
   {
     id: 'owner',
@@ -56,7 +56,7 @@ const COLUMNS: Column<Waiver>[] = [
     id: 'reason',
     header: 'Reason',
     cell: (row) => <span title={visible(row.reason)}>{visible(row.reason)}</span>,
-    width: '26%',
+    width: '24%',
     from: 'medium',
   },
   {
@@ -69,7 +69,7 @@ const COLUMNS: Column<Waiver>[] = [
       </button>
     ),
     sort: (row) => -row.devices,
-    width: '76px',
+    width: '94px',
     align: 'end',
   },
   {
