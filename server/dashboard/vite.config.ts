@@ -35,7 +35,13 @@ export default defineConfig({
     chunkSizeWarningLimit: 900,
   },
   server: {
-    proxy: { '/api': { target: process.env.MUSTER_SERVER ?? 'https://127.0.0.1:8443', secure: false } },
+    // What the server serves by itself, beside these pages.
+    proxy: Object.fromEntries(
+      ['/api', '/docs', '/install'].map((path) => [
+        path,
+        { target: process.env.MUSTER_SERVER ?? 'https://127.0.0.1:8443', secure: false },
+      ]),
+    ),
   },
   test: { include: ['src/**/*.test.ts'] },
 });

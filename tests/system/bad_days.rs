@@ -151,6 +151,10 @@ fn an_order_waits_for_a_device_that_is_off_the_network_and_can_be_taken_back_mea
     assert!(!ada_is_locked(fleet.device("lap-1")?)?, "it was found in time");
 
     device(&mut fleet, "lap-1")?.power_off()?;
+    // An order that is given over a link that is down without anybody knowing yet counts as given.
+    wait_until("the link to be gone", Duration::from_secs(180), || {
+        Ok((!detail(&fleet, "lap-1")?.device.connected).then_some(()))
+    })?;
     says(&fleet, ["device", "lost", "lap-1", "--yes"])?;
     let shown = says(&fleet, ["device", "show", "lap-1"])?;
     assert!(shown.contains("last order: waits for its next contact"), "{shown}");

@@ -87,6 +87,7 @@ export const api = {
       : request<T>('POST', path, JSON.stringify(body), 'application/json'),
   patch: <T>(path: string, body: unknown) =>
     request<T>('PATCH', path, JSON.stringify(body), 'application/json'),
+  put: <T>(path: string) => request<T>('PUT', path),
   putText: <T>(path: string, text: string, type: string) => request<T>('PUT', path, text, type),
   delete: <T>(path: string) => request<T>('DELETE', path),
 };

@@ -26,6 +26,8 @@ const SHOWN_BY: Record<string, string[]> = {
     'results',
     'outcomes',
     'pauses',
+    'waivers',
+    'covered',
     // What devices report is what passes or fails a step.
     'rollouts',
     'rollout',
@@ -36,7 +38,7 @@ const SHOWN_BY: Record<string, string[]> = {
   rollout: ['rollouts', 'rollout', 'assignments', 'overview', 'devices', 'device', 'profiles', 'profile', 'checks', 'check'],
   token: ['tokens'],
   // Whatever has no notice of its own is audited all the same.
-  audit: ['audit', 'pauses', 'removals', 'people'],
+  audit: ['audit', 'pauses', 'removals', 'people', 'person', 'groups', 'waivers', 'covered'],
 };
 
 /** Whether the answer kept under `key` may have changed by any of these notices. */

@@ -7,14 +7,18 @@ import type {
   CheckInterval,
   CheckSummary,
   ControlDetail,
+  ControlsReport,
   DeviceOutcome,
+  Group,
   Page,
   Pause,
   Person,
+  PersonDetail,
   Removal,
   Rollout,
   RolloutDetail,
   Verdict,
+  Waiver,
 } from './types';
 
 const part = encodeURIComponent;
@@ -107,3 +111,38 @@ export const peopleQuery = queryOptions({
   queryKey: ['people'],
   queryFn: () => api.get<Person[]>('/people'),
 });
+
+export const personQuery = (username: string) =>
+  queryOptions({
+    queryKey: ['person', username],
+    queryFn: () => api.get<PersonDetail>(`/people/${part(username)}`),
+  });
+
+export const groupsQuery = queryOptions({
+  queryKey: ['groups'],
+  queryFn: () => api.get<Group[]>('/groups'),
+});
+
+/** Waivers in force, or all that ever were. */
+export const waiversQuery = (all = false) =>
+  queryOptions({
+    queryKey: ['waivers', all],
+    queryFn: () => api.get<Waiver[]>(withQuery('/waivers', { all })),
+  });
+
+/** Which waiver covers the failure of each device, as the report has it: only the server knows whose labels count. */
+export const coveredQuery = (check: string, control: string | undefined) =>
+  queryOptions({
+    queryKey: ['covered', check],
+    queryFn: async () => {
+      const report = await api.get<ControlsReport>(withQuery('/compliance/report', { control, days: 1 }));
+      return coveredBy(report, check);
+    },
+  });
+
+/** Names of devices with the id of the waiver that covers their failure of a check. */
+export function coveredBy({ controls }: Pick<ControlsReport, 'controls'>, check: string): Record<string, string> {
+  const rows = controls.flatMap((control) => control.checks).filter((each) => each.check === check);
+  const covered = rows.flatMap((each) => each.rows).filter((row) => row.standing === 'waived' && row.waiver);
+  return Object.fromEntries(covered.map((row) => [row.device, row.waiver as string]));
+}

@@ -16,7 +16,8 @@ export type Word =
   | 'conflict'
   | 'paused'
   | 'removal'
-  | 'rollout';
+  | 'rollout'
+  | 'waived';
 
 /** How a word looks. */
 export interface Look {
@@ -60,6 +61,7 @@ const LOOKS: Record<Word, Look> = {
   working: { label: 'At work', tone: 'none', icon: 'half' },
   not_answered: { label: 'Not answered', tone: 'none', icon: 'question' },
   gone: { label: 'Gone', tone: 'none', icon: 'minus' },
+  waived: { label: 'Waived', tone: 'none', icon: 'flag' },
 };
 
 /** The look of a word; one that this page does not know yet is shown as it is, in grey. */

@@ -93,7 +93,7 @@ const COLUMNS: Column<Device>[] = [
           <span className="hidden-visually"> failing on {device.name}</span>
         </Link>
       ) : (
-        <span className="dim">0</span>
+        <span className="dim">{device.waived ? `${device.waived} waived` : 0}</span>
       ),
     width: '92px',
     align: 'end',

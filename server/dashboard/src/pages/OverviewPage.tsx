@@ -12,7 +12,7 @@ import { Empty, ProblemNote, RevisionLink } from '../components/parts';
 import { StackedDays } from '../components/StackedDays';
 import { sentenceParts } from '../components/sentence';
 import { Time } from '../components/Time';
-import { visible } from '../components/visible';
+import { counted, visible } from '../components/visible';
 import { look } from '../components/words';
 import { FirstSteps } from './overview/FirstSteps';
 
@@ -24,9 +24,19 @@ export function OverviewPage() {
     <>
       <title>Overview · Muster</title>
       <h1 className="sentence">{data ? <Opening overview={data} /> : <span className="bone" />}</h1>
+      {data?.counts.waived ? <Waived count={data.counts.waived} /> : null}
       {data && <FirstSteps overview={data} otherwise={isNew && <Nobody />} />}
       {(!isNew || data.needs_you.length > 0) && <Standing overview={data} />}
     </>
+  );
+}
+
+function Waived({ count }: { count: number }) {
+  return (
+    <p className="dim running">
+      Of the compliant, {counted(count, 'device')} {count === 1 ? 'is' : 'are'} so because a failure is{' '}
+      <Link to="/waivers">waived</Link>.
+    </p>
   );
 }
 

@@ -22,6 +22,7 @@ const PAGES = [
   { to: '/profiles', label: 'Profiles' },
   { to: '/rollouts', label: 'Rollouts' },
   { to: '/checks', label: 'Checks' },
+  { to: '/waivers', label: 'Waivers' },
   { to: '/people', label: 'People' },
   { to: '/enrollment', label: 'Enrollment' },
   { to: '/pauses', label: 'Pauses' },
@@ -98,7 +99,18 @@ function Inside({ session, path }: { session: Session; path: string }) {
       <main className="page" id="content" tabIndex={-1}>
         <Outlet />
       </main>
+      <Foot />
     </>
+  );
+}
+
+/** What the server serves beside these pages: without a login, and as pages of their own. */
+function Foot() {
+  return (
+    <footer className="foot">
+      <a href="/docs">Documentation</a>
+      <a href="/install">Install the agent</a>
+    </footer>
   );
 }
 

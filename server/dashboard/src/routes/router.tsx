@@ -12,13 +12,14 @@ import { HoldsPage } from '../pages/holds/HoldsPage';
 import { LoginPage } from '../pages/LoginPage';
 import { OutcomesPage, readOutcomeSearch } from '../pages/OutcomesPage';
 import { OverviewPage } from '../pages/OverviewPage';
-import { PeoplePage } from '../pages/PeoplePage';
+import { PeoplePage, readPeopleSearch } from '../pages/people/PeoplePage';
 import { ProfilesPage } from '../pages/ProfilesPage';
 import { ProfilePage, readProfileSearch } from '../pages/profile/ProfilePage';
 import { readRolloutSearch, RolloutPage } from '../pages/rollouts/RolloutPage';
 import { RolloutsPage } from '../pages/rollouts/RolloutsPage';
 import { SetupPage } from '../pages/SetupPage';
 import { SettingsPage } from '../pages/settings/SettingsPage';
+import { readWaiverSearch, WaiversPage } from '../pages/waivers/WaiversPage';
 import { Shell } from './Shell';
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
@@ -85,13 +86,24 @@ const control = createRoute({
   validateSearch: readResultSearch,
   component: ControlPage,
 });
+const waivers = createRoute({
+  getParentRoute: () => shell,
+  path: '/waivers',
+  validateSearch: readWaiverSearch,
+  component: WaiversPage,
+});
 const outcomes = createRoute({
   getParentRoute: () => shell,
   path: '/outcomes',
   validateSearch: readOutcomeSearch,
   component: OutcomesPage,
 });
-const people = createRoute({ getParentRoute: () => shell, path: '/people', component: PeoplePage });
+const people = createRoute({
+  getParentRoute: () => shell,
+  path: '/people',
+  validateSearch: readPeopleSearch,
+  component: PeoplePage,
+});
 const holds = createRoute({ getParentRoute: () => shell, path: '/pauses', component: HoldsPage });
 const rollouts = createRoute({ getParentRoute: () => shell, path: '/rollouts', component: RolloutsPage });
 const rollout = createRoute({
@@ -122,6 +134,7 @@ export const router = createRouter({
       checks,
       check,
       control,
+      waivers,
       outcomes,
       people,
       enrollment,

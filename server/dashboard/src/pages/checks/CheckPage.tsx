@@ -1,13 +1,18 @@
 // One check: what it asks, how it stood over thirty days, and what each device finds.
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
+import { useMemo } from 'react';
 import { ApiError } from '../../api/client';
-import { checkQuery, type ResultFilter } from '../../api/fleet';
-import type { CheckDetail } from '../../api/types';
+import { checkQuery, type ResultFilter, waiversQuery } from '../../api/fleet';
+import type { CheckDetail, Waiver } from '../../api/types';
+import { Badge } from '../../components/Badge';
 import { VERDICTS } from '../../components/days';
 import { Empty, ProblemNote, RevisionLink } from '../../components/parts';
 import { StackedDays } from '../../components/StackedDays';
-import { visible } from '../../components/visible';
+import { counted, visible } from '../../components/visible';
+import { Accepted } from '../waivers/Accepted';
+import { WaiveButton } from '../waivers/WaiveForm';
+import { waivedByCheck } from '../waivers/waive';
 import { Controls } from './ChecksPage';
 import { Results } from './Results';
 import { Tallies } from './Tallies';
@@ -28,6 +33,8 @@ export function CheckPage() {
   const filter = route.useSearch();
   const navigate = useNavigate();
   const { data, error } = useQuery(checkQuery(id));
+  const inForce = useQuery(waiversQuery()).data;
+  const waivers = useMemo(() => (inForce ?? []).filter((waiver) => waiver.check === id), [inForce, id]);
   if (!data && error instanceof ApiError && error.status === 404) {
     return (
       <Empty
@@ -48,14 +55,48 @@ export function CheckPage() {
       <title>{`${id} · Muster`}</title>
       <div className="pagehead">
         <h1>{data ? visible(data.check.title) : visible(id)}</h1>
-        {data && <Tallies counts={data.check.counts} check={id} />}
+        {data && <Tallies counts={data.check.counts} check={id} waived={waivedByCheck(waivers).get(id)} />}
+        {data && data.check.counts.fail > 0 && (
+          <div className="actions">
+            <WaiveButton check={id} />
+          </div>
+        )}
       </div>
       {data ? <About detail={data} /> : <span className="bone" />}
+      {waivers.length > 0 && <Waived waivers={waivers} />}
       <section className="section" aria-labelledby="results">
         <h2 id="results">Devices</h2>
-        <Results subject={{ kind: 'check', id }} filter={filter} onChange={change} />
+        <Results
+          subject={{ kind: 'check', id }}
+          control={data?.check.controls[0]}
+          waivers={waivers}
+          filter={filter}
+          onChange={change}
+        />
       </section>
     </>
+  );
+}
+
+/** The waivers in force of this check. */
+function Waived({ waivers }: { waivers: Waiver[] }) {
+  return (
+    <section className="section" aria-labelledby="waived">
+      <h2 id="waived">Waived</h2>
+      <ul className="causes">
+        {waivers.map((waiver) => (
+          <li key={waiver.id}>
+            <span>
+              <Badge word="waived" />
+            </span>
+            <span className="what">
+              <Accepted waiver={waiver} />
+            </span>
+            <span>{counted(waiver.devices, 'failure')}</span>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 

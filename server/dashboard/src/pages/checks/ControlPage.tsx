@@ -8,6 +8,7 @@ import { type Column, DataTable } from '../../components/DataTable';
 import { totalOf, VERDICTS } from '../../components/days';
 import { Empty, ProblemNote } from '../../components/parts';
 import { visible } from '../../components/visible';
+import { ReportButton } from './ReportButton';
 import { Results } from './Results';
 import { Tallies } from './Tallies';
 
@@ -60,6 +61,9 @@ export function ControlPage() {
       <div className="pagehead">
         <h1>{visible(id)}</h1>
         {data && <Standing detail={data} />}
+        <div className="actions">
+          <ReportButton control={id} />
+        </div>
       </div>
       <DataTable label="Checks" columns={CHECKS} rows={data?.checks} keyOf={(row) => row.id} />
       <section className="section" aria-labelledby="results">

@@ -2,8 +2,8 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useCallback, useMemo } from 'react';
-import { intervalsQuery, type ResultFilter, resultsQuery, type Subject } from '../../api/fleet';
-import type { CheckedDevice, CheckInterval } from '../../api/types';
+import { coveredQuery, intervalsQuery, type ResultFilter, resultsQuery, type Subject } from '../../api/fleet';
+import type { CheckedDevice, CheckInterval, Waiver } from '../../api/types';
 import { Badge } from '../../components/Badge';
 import { Chain } from '../../components/Chain';
 import { type Column, DataTable } from '../../components/DataTable';
@@ -12,14 +12,20 @@ import { Empty, ProblemNote, RevisionLink } from '../../components/parts';
 import { Time } from '../../components/Time';
 import { span } from '../../components/time';
 import { visible } from '../../components/visible';
+import { Accepted } from '../waivers/Accepted';
+import { WaiveButton } from '../waivers/WaiveForm';
+import { resultWord } from '../waivers/waive';
 import { Filters } from './Filters';
 
-const DEVICE: Column<CheckedDevice> = {
+/** A result, with the waiver that covers it if it is a failure that is accepted. */
+type Result = CheckedDevice & { waiver?: Waiver };
+
+const DEVICE: Column<Result> = {
   id: 'device',
   header: 'Device',
   cell: (row) => <span className="name">{visible(row.device)}</span>,
 };
-const CHECK: Column<CheckedDevice> = {
+const CHECK: Column<Result> = {
   id: 'check',
   header: 'Check',
   cell: (row) => (
@@ -29,11 +35,11 @@ const CHECK: Column<CheckedDevice> = {
   ),
   width: '26%',
 };
-const REST: Column<CheckedDevice>[] = [
+const REST: Column<Result>[] = [
   {
     id: 'verdict',
     header: 'Result',
-    cell: (row, opening) => <Badge word={row.verdict} opening={opening} />,
+    cell: (row, opening) => <Badge word={resultWord(row)} opening={opening} />,
     width: '140px',
   },
   {
@@ -68,13 +74,26 @@ function evidenceWords({ evidence, reason, verdict }: CheckedDevice): string {
 
 interface Props {
   subject: Subject;
+  /** The waivers in force of the check, and a control of it by which the report is narrowed. */
+  waivers?: Waiver[];
+  control?: string;
   filter: ResultFilter;
   onChange: (filter: ResultFilter) => void;
 }
 
-export function Results({ subject, filter, onChange }: Props) {
+const NO_WAIVER: Waiver[] = [];
+
+export function Results({ subject, waivers = NO_WAIVER, control, filter, onChange }: Props) {
   const list = useInfiniteQuery(resultsQuery(subject, filter));
-  const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items), [list.data]);
+  const covers = waivers.some((waiver) => waiver.devices > 0);
+  const { data: covered } = useQuery({ ...coveredQuery(subject.id, control), enabled: covers });
+  const rows = useMemo(
+    () =>
+      list.data?.pages
+        .flatMap((page) => page.items)
+        .map((row): Result => ({ ...row, waiver: waivers.find((waiver) => waiver.id === covered?.[row.device]) })),
+    [list.data, waivers, covered],
+  );
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
   const onNearEnd = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage) fetchNextPage();
@@ -112,12 +131,22 @@ function NoResults({ subject, isNarrowed }: { subject: Subject; isNarrowed: bool
   );
 }
 
-function Opened({ row }: { row: CheckedDevice }) {
+function Opened({ row }: { row: Result }) {
   return (
     <div className="opened">
       {row.reason && <p>{visible(row.reason)}</p>}
       {row.verdict === 'fail' && <Evidence rows={row.evidence} />}
+      {row.waiver && (
+        <p>
+          <Accepted waiver={row.waiver} />
+        </p>
+      )}
       <Chain subject={`check:${row.check}`} profile={row.profile} />
+      {row.verdict === 'fail' && !row.waiver && (
+        <div>
+          <WaiveButton check={row.check} targets={[`device:${row.device}`, 'everyone']} />
+        </div>
+      )}
       <Intervals device={row.device} check={row.check} />
       <p>
         <Link to="/devices/$id" params={{ id: row.device }} search={{ tab: 'checks' }}>

@@ -1,5 +1,6 @@
 // Devices by what they find for a check; each number opens exactly those.
 import { Link } from '@tanstack/react-router';
+import { Fragment } from 'react';
 import type { VerdictCounts } from '../../api/types';
 import { Icon } from '../../components/Icon';
 import { look } from '../../components/words';
@@ -10,9 +11,11 @@ const WORST_FIRST = ['fail', 'unknown', 'pass', 'not_applicable'] as const;
 interface Props {
   counts: VerdictCounts;
   check?: string;
+  /** How many of the failures are waived. */
+  waived?: number;
 }
 
-export function Tallies({ counts, check }: Props) {
+export function Tallies({ counts, check, waived = 0 }: Props) {
   if (totalOf(counts, VERDICTS) === 0) return <span className="dim">none has answered</span>;
   return (
     <span className="tallies">
@@ -25,16 +28,12 @@ export function Tallies({ counts, check }: Props) {
           </>
         );
         return check !== undefined ? (
-          <Link
-            key={verdict}
-            className="badge"
-            data-tone={tone}
-            to="/checks/$id"
-            params={{ id: check }}
-            search={{ verdict }}
-          >
-            {inside}
-          </Link>
+          <Fragment key={verdict}>
+            <Link className="badge" data-tone={tone} to="/checks/$id" params={{ id: check }} search={{ verdict }}>
+              {inside}
+            </Link>
+            {verdict === 'fail' && waived > 0 && <OfWhich check={check} waived={waived} />}
+          </Fragment>
         ) : (
           <span key={verdict} className="badge" data-tone={tone}>
             {inside}
@@ -42,5 +41,16 @@ export function Tallies({ counts, check }: Props) {
         );
       })}
     </span>
+  );
+}
+
+/** How many of the failures are waived; it opens by whom. */
+function OfWhich({ check, waived }: { check: string; waived: number }) {
+  const { tone, icon } = look('waived');
+  return (
+    <Link className="badge" data-tone={tone} to="/waivers" search={{ check }}>
+      <Icon name={icon} />
+      of which {waived.toLocaleString('en')} waived
+    </Link>
   );
 }

@@ -2,7 +2,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { checksQuery } from '../../api/queries';
-import type { Check, DeviceDetail } from '../../api/types';
+import type { Check, Device, DeviceDetail } from '../../api/types';
 import { Badge } from '../../components/Badge';
 import { Chain } from '../../components/Chain';
 import { type Column, DataTable } from '../../components/DataTable';
@@ -12,6 +12,9 @@ import { Empty, ProblemNote, RevisionLink } from '../../components/parts';
 import { Time } from '../../components/Time';
 import { visible } from '../../components/visible';
 import { isOut, weight } from '../../components/words';
+import { Accepted } from '../waivers/Accepted';
+import { WaiveButton } from '../waivers/WaiveForm';
+import { resultWord } from '../waivers/waive';
 import { LastReported, NeverReported } from './LastReported';
 import { Tally } from './Tally';
 
@@ -27,8 +30,8 @@ const COLUMNS: Column<Check>[] = [
   {
     id: 'verdict',
     header: 'Result',
-    cell: (row, opening) => <Badge word={row.verdict} opening={opening} />,
-    sort: (row) => weight(row.verdict),
+    cell: (row, opening) => <Badge word={resultWord(row)} opening={opening} />,
+    sort: (row) => weight(resultWord(row)),
     width: '132px',
   },
   {
@@ -72,7 +75,7 @@ export function ChecksTab({ id, detail }: { id: string; detail: DeviceDetail }) 
       data &&
       worstFirst(
         data,
-        (r) => r.verdict,
+        resultWord,
         (r) => r.title,
       ),
     [data],
@@ -81,7 +84,7 @@ export function ChecksTab({ id, detail }: { id: string; detail: DeviceDetail }) 
   return (
     <>
       <LastReported device={detail.device} />
-      {rows && rows.length > 0 && <Tally words={rows.map((row) => row.verdict)} what="check" />}
+      {rows && rows.length > 0 && <Tally words={rows.map(resultWord)} what="check" />}
       <DataTable
         label="Checks"
         columns={COLUMNS}
@@ -104,6 +107,11 @@ export function ChecksTab({ id, detail }: { id: string; detail: DeviceDetail }) 
   );
 }
 
+/** For what a failure on this device may be accepted, the narrowest first. */
+function targetsOf({ name, id, labels }: Device): string[] {
+  return [`device:${name || id}`, ...labels.map((label) => `label:${label}`), 'everyone'];
+}
+
 function Opened({ row, detail }: { row: Check; detail: DeviceDetail }) {
   const assignment = detail.assignments.find(
     (each) => each.profile === row.profile && each.revision === row.revision,
@@ -112,6 +120,11 @@ function Opened({ row, detail }: { row: Check; detail: DeviceDetail }) {
     <div className="opened">
       {row.reason && <p>{visible(row.reason)}</p>}
       {row.verdict === 'fail' && <Evidence rows={row.evidence} />}
+      {row.verdict === 'fail' && row.waiver && (
+        <p>
+          <Accepted waiver={row.waiver} />
+        </p>
+      )}
       {row.verdict !== 'pass' && row.remediation && <p>{visible(row.remediation)}</p>}
       <Chain
         subject={`check:${row.id}`}
@@ -120,6 +133,11 @@ function Opened({ row, detail }: { row: Check; detail: DeviceDetail }) {
         by={assignment?.created_by}
         at={assignment?.created}
       />
+      {row.verdict === 'fail' && !row.waiver && !isOut(detail.device) && (
+        <div>
+          <WaiveButton check={row.id} targets={targetsOf(detail.device)} />
+        </div>
+      )}
       <p className="dim">
         Severity {row.severity}
         {row.controls.length > 0 && <>, evidence for {row.controls.map(visible).join(', ')}</>}. So since{' '}

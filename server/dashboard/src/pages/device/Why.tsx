@@ -1,24 +1,30 @@
 // Why a device is not compliant: for each cause the chain to who asked for it, and what to do.
-import type { Cause, DeviceDetail } from '../../api/types';
+import { Link } from '@tanstack/react-router';
+import type { Cause, DeviceDetail, WaivedCheck } from '../../api/types';
 import { Badge } from '../../components/Badge';
 import { assignmentWords, Chain } from '../../components/Chain';
 import { causeWords, rowWords } from '../../components/cause';
 import { Command } from '../../components/parts';
 import { Time } from '../../components/Time';
 import { visible } from '../../components/visible';
+import { Accepted } from '../waivers/Accepted';
 
 export function Why({ detail }: { detail: DeviceDetail }) {
-  const { device, causes } = detail;
-  if (device.compliance === 'compliant' && causes.length === 0) return null;
+  const { device, causes, waived = [] } = detail;
+  const isCompliant = device.compliance === 'compliant' && causes.length === 0;
+  if (isCompliant && waived.length === 0) return null;
   // What was never seen, or is no longer let in, has nothing else to be explained.
   const isQuiet = device.state === 'registered' || device.state === 'revoked';
   return (
     <section className="why" id="why" aria-labelledby="why-title">
-      <h2 id="why-title">Why not compliant</h2>
-      {causes.length > 0 && !isQuiet ? (
+      <h2 id="why-title">{isCompliant ? 'Compliant, with failures that are waived' : 'Why not compliant'}</h2>
+      {(causes.length > 0 || waived.length > 0) && !isQuiet ? (
         <ul className="causes">
           {causes.map((cause) => (
             <CauseRow key={`${cause.kind} ${cause.subject} ${cause.profile ?? ''}`} cause={cause} />
+          ))}
+          {waived.map((each) => (
+            <WaivedRow key={`waived ${each.check}`} waived={each} />
           ))}
         </ul>
       ) : (
@@ -56,6 +62,27 @@ function CauseRow({ cause }: { cause: Cause }) {
       </div>
       <Rows cause={cause} />
       {cause.remedy && <div className="rest">{visible(cause.remedy)}</div>}
+    </li>
+  );
+}
+
+/** A failure that is accepted for now is no cause, and is not hidden either. */
+function WaivedRow({ waived }: { waived: WaivedCheck }) {
+  return (
+    <li>
+      <span>
+        <Badge word="waived" />
+      </span>
+      <span className="what">
+        <Link to="/checks/$id" params={{ id: waived.check }}>
+          <code>{visible(waived.check)}</code>
+        </Link>{' '}
+        fails
+      </span>
+      <Time at={waived.since} none="" />
+      <div className="rest">
+        <Accepted waiver={waived.waiver} />
+      </div>
     </li>
   );
 }

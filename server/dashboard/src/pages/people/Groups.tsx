@@ -1,0 +1,85 @@
+// Groups of people: a profile gives an account to each member.
+import { Button, Modal } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { groupsQuery } from '../../api/fleet';
+import type { Group } from '../../api/types';
+import { type Column, DataTable } from '../../components/DataTable';
+import { Empty, ProblemNote } from '../../components/parts';
+import { useMayChange } from '../../components/useMayChange';
+import { visible } from '../../components/visible';
+import { AddGroup } from './AddGroup';
+import { Members } from './Members';
+
+const COLUMNS: Column<Group>[] = [
+  {
+    id: 'name',
+    header: 'Group',
+    cell: (row) => <span className="name">{visible(row.name)}</span>,
+    sort: (row) => row.name,
+    width: '30%',
+  },
+  {
+    id: 'description',
+    header: 'What it is',
+    cell: (row) => visible(row.description) || <span className="dim">–</span>,
+    from: 'medium',
+  },
+  {
+    id: 'members',
+    header: 'Members',
+    cell: (row, { toggle, isOpen }) => (
+      <button type="button" className="linkbutton" aria-expanded={isOpen} onClick={toggle}>
+        {row.members.length}
+        <span className="hidden-visually"> members of {visible(row.name)}: show them</span>
+      </button>
+    ),
+    sort: (row) => -row.members.length,
+    width: '112px',
+    align: 'end',
+  },
+  {
+    id: 'devices',
+    header: 'Devices',
+    cell: (row) => row.devices.toLocaleString('en'),
+    sort: (row) => -row.devices,
+    width: '90px',
+    align: 'end',
+  },
+];
+
+export function Groups({ onSaid }: { onSaid: (said: string) => void }) {
+  const { data, error } = useQuery(groupsQuery);
+  const mayChange = useMayChange();
+  const [isAdding, setAdding] = useState(false);
+  const close = () => setAdding(false);
+  if (error && !data) return <ProblemNote error={error} />;
+  return (
+    <>
+      {mayChange && (
+        <div className="bar">
+          <Button size="xs" onClick={() => setAdding(true)}>
+            Add group
+          </Button>
+        </div>
+      )}
+      <DataTable
+        label="Groups"
+        columns={COLUMNS}
+        rows={data}
+        keyOf={(row) => row.name}
+        detail={(row) => <Members group={row} onSaid={onSaid} />}
+        empty={
+          <Empty
+            title="No groups yet"
+            why={'A profile gives an account to each member of a group: account: { from: "group:engineers" }.'}
+            next="muster group add engineers --member ada"
+          />
+        }
+      />
+      <Modal opened={isAdding} onClose={close} title="Add group" size="lg">
+        <AddGroup onDone={close} onSaid={onSaid} />
+      </Modal>
+    </>
+  );
+}

@@ -1,0 +1,56 @@
+// People, and the groups that they are in.
+import { Tabs } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { getRouteApi, useNavigate } from '@tanstack/react-router';
+import { useState } from 'react';
+import { groupsQuery, peopleQuery } from '../../api/fleet';
+import { Note } from '../../components/parts';
+import { Groups } from './Groups';
+import { People } from './People';
+
+/** Which list is shown. */
+export interface PeopleSearch {
+  tab?: 'groups';
+}
+
+/** Reads the address. */
+export function readPeopleSearch(search: Record<string, unknown>): PeopleSearch {
+  return { tab: search.tab === 'groups' ? 'groups' : undefined };
+}
+
+const route = getRouteApi('/shell/people');
+
+export function PeoplePage() {
+  const { tab } = route.useSearch();
+  const navigate = useNavigate();
+  const people = useQuery(peopleQuery).data;
+  const groups = useQuery(groupsQuery).data;
+  const [said, setSaid] = useState<string>();
+  const change = (next: string | null) =>
+    navigate({ to: '/people', search: readPeopleSearch({ tab: next }), replace: true });
+  return (
+    <>
+      <title>People · Muster</title>
+      <div className="pagehead">
+        <h1>People</h1>
+      </div>
+      {said && <Note tone="good">{said}</Note>}
+      <Tabs className="tabs" value={tab ?? 'people'} onChange={change} keepMounted={false}>
+        <Tabs.List>
+          <Tabs.Tab value="people">
+            People<span className="tabcount">{people?.length}</span>
+          </Tabs.Tab>
+          <Tabs.Tab value="groups">
+            Groups<span className="tabcount">{groups?.length}</span>
+          </Tabs.Tab>
+        </Tabs.List>
+        <Tabs.Panel value="people">
+          <People onSaid={setSaid} />
+        </Tabs.Panel>
+        <Tabs.Panel value="groups">
+          <Groups onSaid={setSaid} />
+        </Tabs.Panel>
+      </Tabs>
+    </>
+  );
+}
