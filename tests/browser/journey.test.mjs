@@ -53,6 +53,19 @@ async function keepImages(name) {
   }
 }
 
+/** Chromium gives a page up when a device is plugged into its network meanwhile. */
+async function go(url) {
+  for (let turn = 0; ; turn += 1) {
+    try {
+      await page.goto(url);
+      return;
+    } catch (error) {
+      if (turn === 20 || !error.message.includes('ERR_NETWORK_CHANGED')) throw error;
+      await page.waitForTimeout(500);
+    }
+  }
+}
+
 async function look(name) {
   const size = page.viewportSize();
   for (const colorScheme of ['dark', 'light']) {
@@ -67,7 +80,7 @@ async function look(name) {
 }
 
 test('the setup link makes the first admin', { skip: !SETUP_LINK }, async () => {
-  await page.goto(SETUP_LINK);
+  await go(SETUP_LINK);
   await page.getByLabel('Name').fill(ADMIN_NAME);
   await page.getByLabel('Password', { exact: true }).fill(ADMIN_PASSWORD);
   await page.getByLabel('Password again').fill(ADMIN_PASSWORD);
@@ -84,7 +97,7 @@ test('the setup link makes the first admin', { skip: !SETUP_LINK }, async () => 
 });
 
 test('the admin logs in with name and password', async () => {
-  await page.goto(`${BASE}/login`);
+  await go(`${BASE}/login`);
   await page.getByLabel('Name').fill(ADMIN_NAME);
   await page.getByLabel('Password', { exact: true }).fill(ADMIN_PASSWORD);
   await look('the login page');
@@ -146,7 +159,7 @@ test('a broken file is seen to fail, explained and seen to recover', { skip: !BR
 
 /** Opens a page and waits until everything on it is loaded. */
 async function visit(path) {
-  await page.goto(`${BASE}${path}`);
+  await go(`${BASE}${path}`);
   await page.getByRole('heading', { level: 1 }).waitFor();
   await page.locator('[aria-busy="true"], .bone').first().waitFor({ state: 'detached' });
 }
