@@ -53,55 +53,56 @@
 //!
 //! Errors are RFC 9457 `application/problem+json` as [`Problem`].
 
-mod plan;
-
-pub use plan::{DevicePlan, NewDevicePlan};
-
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::check::{Severity, Verdict};
-use crate::condition::Difference;
-use crate::report::{OutcomeKind, Pause};
-use crate::state::Mode;
 use crate::timestamp::Timestamp;
-use crate::when::Facts;
 
 mod access;
+mod assignment;
 mod check;
+mod compliance;
 mod controls;
+mod device;
 mod fleet_plan;
 mod hold;
 mod lost;
 mod outcome;
 mod person;
+mod plan;
+mod profile;
 mod rollback;
 mod rollout;
 mod snippet;
 mod twin;
+mod waiver;
 
 pub use access::{
     Account, AdminLink, AdminPatch, AdminView, CODE_NEEDED, Ended, NewAdmin, NewLogin, NewPassword, NewTotp,
     Scope, TotpCode, TotpEnd, TotpSecret,
 };
+pub use assignment::{AssignmentResult, AssignmentView, ConflictView, NewAssignment, Replaced};
 pub use check::{
     CheckDetail, CheckInterval, CheckSummary, CheckedDevice, ControlDetail, VerdictCounts, VerdictDay,
 };
-pub use fleet_plan::{Changes, FleetPlan, NoPlan, PlanGroup};
-mod waiver;
-
+pub use compliance::{CauseGroup, ComplianceCounts, ComplianceReport, Day, Need, Overview, Stage};
 pub use controls::{
     By, CheckReport, CheckReportRow, ControlReport, ControlsReport, DeviceStanding, Standing, StandingCounts,
     StandingDay, StandingsBy, StandingsRow,
 };
+pub use device::{
+    Approve, Cause, CheckView, Device, DeviceDetail, DevicePatch, HistoryEntry, Import, ImportChange,
+    PendingClaims, ResourceView, RevealedPassword, TableView,
+};
+pub use fleet_plan::{Changes, FleetPlan, NoPlan, PlanGroup};
 pub use hold::{AllowReenroll, DevicePause, NewPause, PauseView, Removal, Resumed};
 pub use lost::{DiskAtLastContact, HeldPassword, Holdings, LostView, ReportLost};
 pub use outcome::DeviceOutcome;
 pub use person::{
     GroupChange, GroupView, NewGroup, NewPerson, PersonChange, PersonDetail, PersonPatch, PersonView,
 };
+pub use plan::{DevicePlan, NewDevicePlan};
+pub use profile::{ProfileDetail, ProfileView, RevisionDiff, RevisionSummary, RevisionView, SavedRevision};
 pub use rollback::{RevisionMove, Rollback, RollbackResult, RolledBack};
 pub use rollout::{
     InvalidStepSize, NewRollout, RolloutCause, RolloutDetail, RolloutDevice, RolloutStanding, RolloutState,
@@ -247,319 +248,6 @@ pub struct CreatedApiToken {
     pub secret: String,
 }
 
-/// A device in a list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Device {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Its registered serial.
-    pub serial: String,
-    /// Username of its owner.
-    pub owner: Option<String>,
-    /// Its labels.
-    pub labels: Vec<String>,
-    /// Where it is in its life.
-    pub state: DeviceState,
-    /// Whether it is as it should be.
-    pub compliance: Compliance,
-    /// Resources and checks that are not.
-    pub failing: u32,
-    /// Failing checks that are waived; not among `failing`.
-    #[serde(default)]
-    pub waived: u32,
-    /// The system's name, empty before the first report.
-    pub os: String,
-    /// Newest desired state; 0 for none.
-    pub generation_wanted: u64,
-    /// Newest state that converged whole; 0 for none.
-    pub generation_applied: u64,
-    /// Whether a newer state waits for a pause to end or a removal to be confirmed.
-    #[serde(default)]
-    pub held: bool,
-    /// Whether its link is up now.
-    pub connected: bool,
-    /// Last contact.
-    pub last_seen: Option<Timestamp>,
-    /// When it was registered.
-    pub registered: Timestamp,
-    /// Since when a machine waits for an admin to let it in as this device.
-    #[serde(default)]
-    pub waiting_since: Option<Timestamp>,
-    /// When it enrolled.
-    pub enrolled: Option<Timestamp>,
-    /// When it first converged whole.
-    pub ready: Option<Timestamp>,
-}
-
-/// A device on its own page.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct DeviceDetail {
-    /// As in the list.
-    pub device: Device,
-    /// What it says of itself.
-    pub facts: Facts,
-    /// End of its certificate.
-    pub certificate_not_after: Option<Timestamp>,
-    /// What keeps it from being compliant, the heaviest first.
-    pub causes: Vec<Cause>,
-    /// What is assigned to it.
-    pub assignments: Vec<AssignmentView>,
-    /// The pause that its owner began on the device itself.
-    #[serde(default)]
-    pub paused_there: Option<Pause>,
-    /// Accounts whose first-login password waits to be revealed.
-    pub passwords: Vec<String>,
-    /// What it claimed when it asked to enroll, and the code it shows, while it waits for approval.
-    pub pending: Option<PendingClaims>,
-    /// The pause that keeps it as it is.
-    #[serde(default)]
-    pub paused: Option<DevicePause>,
-    /// Ids of removals for whose confirmation it waits.
-    #[serde(default)]
-    pub removals: Vec<String>,
-    /// Until when one new key may become it.
-    #[serde(default)]
-    pub reenroll_until: Option<Timestamp>,
-    /// What is known of its loss.
-    #[serde(default)]
-    pub lost: Option<LostView>,
-    /// The two machines that use its identity.
-    #[serde(default)]
-    pub twins: Option<TwinView>,
-    /// A certificate of it that was shown after a newer one had been used.
-    #[serde(default)]
-    pub old_certificate: Option<OldCertificateView>,
-    /// It asked to come back after its certificate had ended too long ago.
-    #[serde(default)]
-    pub late_return: Option<LateReturnView>,
-    /// Failures of it that are accepted for now.
-    #[serde(default)]
-    pub waived: Vec<WaivedCheck>,
-}
-
-/// What a waiting machine says of itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct PendingClaims {
-    /// The code on its console.
-    pub code: String,
-    /// The serial it claims.
-    pub serial: String,
-    /// The host name it claims.
-    pub hostname: String,
-    /// Maker and model it claims.
-    pub model: String,
-    /// Where it called from.
-    pub address: String,
-    /// When it first asked.
-    pub since: Timestamp,
-}
-
-/// One link of the chain from a failure to who asked for it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Cause {
-    /// `resource`, `check`, `registered`, `pending`, `refused`, `stale`, `behind`, `paused`, `paused_there`, `removal`,
-    /// `lost`, `held`, `old_certificate` or `late_return`.
-    pub kind: String,
-    /// Which, such as `file:/etc/motd`.
-    pub subject: String,
-    /// What is true when the check passes, as its author put it; absent for other kinds.
-    #[serde(default)]
-    pub title: Option<String>,
-    /// How bad it is that the check does not pass; absent for other kinds.
-    #[serde(default)]
-    pub severity: Option<Severity>,
-    /// What is wrong with it.
-    pub problem: String,
-    /// How many rows show it; at most twenty are reported.
-    #[serde(default)]
-    pub rows: u64,
-    /// The first few of those rows.
-    #[serde(default)]
-    pub evidence: Vec<Map<String, Value>>,
-    /// The profile and revision that ask for it, as `base@3`.
-    pub profile: Option<String>,
-    /// The assignment that brought it, as `base@3 to label:laptop`.
-    pub assignment: Option<String>,
-    /// Who assigned it.
-    pub assigned_by: Option<String>,
-    /// When they did.
-    pub assigned_at: Option<Timestamp>,
-    /// Since when it is so.
-    pub since: Option<Timestamp>,
-    /// What to do.
-    pub remedy: Option<String>,
-}
-
-/// Changes to a device's record; what is left out stays.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct DevicePatch {
-    /// A new name.
-    #[serde(default)]
-    pub name: Option<String>,
-    /// A new owner; empty for none.
-    #[serde(default)]
-    pub owner: Option<String>,
-    /// All its labels.
-    #[serde(default)]
-    pub labels: Option<Vec<String>>,
-}
-
-/// What an import did or would do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Import {
-    /// Devices that are new.
-    pub new: u32,
-    /// Devices whose record differs.
-    pub changed: u32,
-    /// Devices that are as the file says.
-    pub unchanged: u32,
-    /// People that were made for owners not known before.
-    pub new_people: u32,
-    /// What it takes from so many devices that they keep their state until an admin confirms it.
-    #[serde(default)]
-    pub removal: Option<Removal>,
-    /// The devices that are new or differ, at most a thousand.
-    #[serde(default)]
-    pub changes: Vec<ImportChange>,
-    /// What is wrong; then nothing was imported.
-    #[serde(default)]
-    pub errors: Vec<SourcePlace>,
-}
-
-/// What an import makes of one device.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ImportChange {
-    /// Its serial.
-    pub serial: String,
-    /// Its name afterwards.
-    pub name: String,
-    /// Whether it is registered by this import.
-    pub new: bool,
-    /// What it has when it is new, what differs otherwise, such as `owner: ada -> none`.
-    pub fields: Vec<String>,
-}
-
-/// The code that the device shows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Approve {
-    /// Such as `7KQ-M2D`.
-    pub code: String,
-    /// A name for the device, when it is not registered.
-    #[serde(default)]
-    pub name: Option<String>,
-}
-
-/// A password, shown once.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct RevealedPassword {
-    /// Whose.
-    pub account: String,
-    /// The password.
-    pub password: String,
-}
-
-/// One resource of a device.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ResourceView {
-    /// Such as `file:/etc/motd`.
-    pub resource: String,
-    /// What became of it.
-    pub outcome: OutcomeKind,
-    /// Since when.
-    pub since: Timestamp,
-    /// The profile.
-    pub profile: String,
-    /// Its revision.
-    pub revision: u32,
-    /// The assignment's id.
-    pub assignment: String,
-    /// Enforce or audit.
-    pub mode: Mode,
-    /// What differs or was changed.
-    pub differences: Vec<Difference>,
-    /// Why.
-    pub reason: Option<String>,
-    /// The author's note.
-    pub note: Option<String>,
-    /// Profiles whose claim it overrides.
-    pub overrides: Vec<String>,
-}
-
-/// One check of a device.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct CheckView {
-    /// The check.
-    pub id: String,
-    /// What is true when it passes.
-    pub title: String,
-    /// Its result.
-    pub verdict: Verdict,
-    /// Since when.
-    pub since: Timestamp,
-    /// How bad a failure is.
-    pub severity: Severity,
-    /// The profile.
-    pub profile: String,
-    /// Its revision.
-    pub revision: u32,
-    /// Controls of outside catalogues.
-    pub controls: Vec<String>,
-    /// Rows that show the failure.
-    pub evidence: Vec<Map<String, Value>>,
-    /// Why it is Unknown.
-    pub reason: Option<String>,
-    /// What to do when it fails.
-    pub remediation: Option<String>,
-    /// What accepts its failure for now.
-    #[serde(default)]
-    pub waiver: Option<WaiverView>,
-}
-
-/// Something that happened on a device.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct HistoryEntry {
-    /// When, by the device's clock.
-    pub at: Timestamp,
-    /// When the server recorded it.
-    pub recorded: Timestamp,
-    /// `accepted`, `changed`, `failed`, ...
-    pub event: String,
-    /// It in a sentence.
-    pub text: String,
-    /// Which resource, if one.
-    pub resource: Option<String>,
-    /// What differs.
-    pub differences: Vec<Difference>,
-}
-
-/// A table as a device last reported it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct TableView {
-    /// Its name.
-    pub name: String,
-    /// When it was reported.
-    pub reported: Option<Timestamp>,
-    /// Its columns.
-    pub columns: Vec<String>,
-    /// Its rows.
-    pub rows: Vec<Vec<Value>>,
-}
-
 /// A token to be made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -617,299 +305,6 @@ pub struct CreatedToken {
     pub join_file: String,
     /// The same in what installs machines.
     pub snippets: Snippets,
-}
-
-/// A profile in a list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ProfileView {
-    /// Its name.
-    pub name: String,
-    /// What it is for.
-    pub description: String,
-    /// Its newest revision.
-    pub newest: u32,
-    /// When that was saved.
-    pub saved: Timestamp,
-    /// Who saved it.
-    pub saved_by: String,
-    /// Devices it is assigned to.
-    pub devices: u64,
-    /// Of those, compliant ones.
-    pub compliant: u64,
-}
-
-/// A profile on its own page.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ProfileDetail {
-    /// As in the list.
-    pub profile: ProfileView,
-    /// Its revisions, the newest first and at most a hundred.
-    pub revisions: Vec<RevisionSummary>,
-    /// Where each is pinned.
-    pub assignments: Vec<AssignmentView>,
-    /// Outcomes over its devices, by kind.
-    pub outcomes: BTreeMap<String, u64>,
-}
-
-/// A revision in a list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct RevisionSummary {
-    /// Its number.
-    pub number: u32,
-    /// `sha256:` of its document.
-    pub digest: String,
-    /// When it was saved.
-    pub saved: Timestamp,
-    /// Who saved it.
-    pub saved_by: String,
-    /// Assignments that pin it.
-    pub pinned: u64,
-}
-
-/// A revision whole.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct RevisionView {
-    /// As in the list.
-    pub revision: RevisionSummary,
-    /// The text as its author wrote it.
-    pub source: String,
-    /// The document that devices get.
-    pub document: Value,
-}
-
-/// A revision just saved (or, on a dry run, one that could be).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct SavedRevision {
-    /// The profile.
-    pub profile: String,
-    /// Its number; that of the newest one when nothing changed.
-    pub number: u32,
-    /// `sha256:` of its document.
-    pub digest: String,
-    /// False when the newest revision already says exactly this.
-    pub new: bool,
-    /// What its author should know.
-    pub warnings: Vec<SourcePlace>,
-}
-
-/// Two revisions of a profile side by side.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct RevisionDiff {
-    /// The older.
-    pub from: u32,
-    /// The newer.
-    pub to: u32,
-    /// A unified diff of the sources.
-    pub unified: String,
-}
-
-/// An assignment to be made.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct NewAssignment {
-    /// The profile.
-    pub profile: String,
-    /// The revision it pins; the newest when left out.
-    #[serde(default)]
-    pub revision: Option<u32>,
-    /// `label:laptop`, `device:lap-ada` or `everyone`.
-    pub target: String,
-    /// Higher wins; 0 when left out.
-    #[serde(default)]
-    pub precedence: i32,
-    /// Enforce or audit.
-    #[serde(default)]
-    pub mode: Mode,
-    /// The profile's parameters.
-    #[serde(default)]
-    pub params: BTreeMap<String, String>,
-}
-
-/// An assignment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct AssignmentView {
-    /// Its id.
-    pub id: String,
-    /// The profile.
-    pub profile: String,
-    /// The revision it pins.
-    pub revision: u32,
-    /// `label:laptop`, `device:lap-ada` or `everyone`.
-    pub target: String,
-    /// Higher wins.
-    pub precedence: i32,
-    /// Enforce or audit.
-    pub mode: Mode,
-    /// The profile's parameters.
-    pub params: BTreeMap<String, String>,
-    /// Who made it.
-    pub created_by: String,
-    /// When.
-    pub created: Timestamp,
-    /// Devices it reaches.
-    pub devices: u64,
-}
-
-/// What an assignment did or would do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct AssignmentResult {
-    /// The assignment; absent on a dry run.
-    pub assignment: Option<AssignmentView>,
-    /// Devices it reaches, by name.
-    pub devices: Vec<String>,
-    /// Resources it brings or changes.
-    pub resources: u64,
-    /// The assignment of the same profile to the same target that it takes the place of.
-    #[serde(default)]
-    pub replaces: Option<Replaced>,
-    /// What contradicts it; then nothing was assigned.
-    pub conflicts: Vec<ConflictView>,
-    /// What the admin should know, such as agents that do not know a kind.
-    pub warnings: Vec<String>,
-}
-
-/// An assignment that another takes the place of.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Replaced {
-    /// What it pinned, as `base@3`.
-    pub revision: String,
-    /// Parameters that are carried over from it, by name.
-    pub kept: Vec<String>,
-    /// Parameters that it gave and the new revision has no more, by name.
-    pub gone: Vec<String>,
-}
-
-/// Two profiles that want different things of equal weight.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ConflictView {
-    /// Of which resource.
-    pub resource: String,
-    /// The profiles.
-    pub profiles: Vec<String>,
-    /// On which devices, by name.
-    pub devices: Vec<String>,
-}
-
-/// How the fleet stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ComplianceReport {
-    /// "4 of 5 compliant; 1 failing, 0 unknown, 0 stale".
-    pub sentence: String,
-    /// Devices by compliance.
-    pub counts: ComplianceCounts,
-    /// A row a device, the worst first.
-    pub devices: Vec<Device>,
-    /// Where the next page begins; none on the last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-}
-
-/// Devices by compliance.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ComplianceCounts {
-    /// All of them but those that are only registered.
-    pub total: u64,
-    /// Compliant.
-    pub compliant: u64,
-    /// Failing.
-    pub failing: u64,
-    /// Unknown.
-    pub unknown: u64,
-    /// Stale.
-    pub stale: u64,
-    /// With nothing assigned.
-    pub unmanaged: u64,
-    /// Of the compliant, those that are so because a failure is waived.
-    #[serde(default)]
-    pub waived: u64,
-}
-
-/// The first page.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Overview {
-    /// "41 of 48 compliant; 3 failing, 2 unknown, 2 stale".
-    pub sentence: String,
-    /// Devices by compliance.
-    pub counts: ComplianceCounts,
-    /// The stages of a device's life.
-    pub funnel: Vec<Stage>,
-    /// What waits for an admin.
-    pub needs_you: Vec<Need>,
-    /// Failures with the same cause, the most frequent first.
-    pub causes: Vec<CauseGroup>,
-    /// One entry a day, the oldest first, at most 30; days without data are left out.
-    pub days: Vec<Day>,
-}
-
-/// One stage of the funnel.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Stage {
-    /// `registered`, `enrolled`, `ready`.
-    pub stage: DeviceState,
-    /// Devices in it now.
-    pub devices: u64,
-    /// The device that is in it the longest.
-    pub longest: Option<String>,
-    /// Since when that is in it.
-    pub since: Option<Timestamp>,
-}
-
-/// Something that waits for an admin.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Need {
-    /// `pending`, `conflict` or `removal`.
-    pub kind: String,
-    /// What to do, as a sentence.
-    pub text: String,
-    /// Which device.
-    pub device: Option<String>,
-}
-
-/// Failures with the same cause.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct CauseGroup {
-    /// The resource or check.
-    pub subject: String,
-    /// `resource` or `check`.
-    #[serde(default)]
-    pub kind: String,
-    /// What became of the resource or the check, as one word: `drifted`, `fail`.
-    #[serde(default)]
-    pub word: String,
-    /// What is wrong.
-    pub problem: String,
-    /// The profile, as `base@3`.
-    pub profile: Option<String>,
-    /// How many devices.
-    pub devices: u64,
-    /// Some of them, by name.
-    pub examples: Vec<String>,
-}
-
-/// How the fleet stood on one day (UTC), at its end or now.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Day {
-    /// Such as `2026-11-23`.
-    pub date: String,
-    /// The numbers.
-    pub counts: ComplianceCounts,
 }
 
 /// One audited change or refusal.
