@@ -8,8 +8,8 @@ use std::{env, fs, io};
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
 /// The pages, in the order of the list beside them. A file that is not named here fails the build.
-const ORDER: [&str; 7] =
-    ["start", "concepts", "profiles", "administering", "operations", "security", "comparison"];
+const ORDER: [&str; 8] =
+    ["start", "concepts", "profiles", "day", "administering", "operations", "security", "comparison"];
 
 pub(super) fn render() -> io::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
