@@ -63,6 +63,27 @@ fn the_units_keep_the_confinement_they_promise() -> Result<()> {
 }
 
 #[test]
+fn the_backup_timer_is_off_until_enabled_and_writes_what_can_be_restored() -> Result<()> {
+    const BACKUP: &str = "/var/backups/muster-server.tar";
+    let network = Network::create()?;
+    let device = Device::boot(&network, "srv-muster")?;
+    device.install_deb(&Artifacts::find()?.server_deb)?;
+    let timer = "muster-server-backup.timer";
+    assert_eq!(device.exec(["systemctl", "is-enabled", timer])?.line(), "disabled");
+    let setup =
+        ["muster-server", "setup", "--name", "muster.test", "--trust-domain", "corp.example", "--yes"];
+    device.exec(setup)?.ok()?;
+    device.exec(["systemctl", "enable", "--now", timer])?.ok()?;
+    device.exec(["systemctl", "start", "muster-server-backup.service"])?.ok()?;
+    assert_eq!(device.exec(["stat", "-c", "%U %a", BACKUP])?.line(), "root 600");
+    device.exec(["muster-server", "restore", BACKUP, "--data", "/var/lib/restored"])?.ok()?;
+    device.exec(["apt-get", "-q", "-y", "purge", "muster-server"])?.ok()?;
+    assert!(!device.path(format!("/etc/systemd/system/timers.target.wants/{timer}")).is_symlink());
+    assert!(device.path(BACKUP).exists(), "what was backed up is the admin's");
+    Ok(())
+}
+
+#[test]
 fn an_upgrade_inside_a_package_transaction_keeps_the_identity_and_the_transaction() -> Result<()> {
     let network = Network::create()?;
     let artifacts = Artifacts::find()?;

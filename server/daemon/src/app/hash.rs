@@ -1,11 +1,21 @@
 //! Passwords as they are stored: Argon2id over their normal form, on threads that may block.
 
+use std::time::Duration;
+
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use muster_policy::password::{self, Factor};
 
+use tokio::sync::Semaphore;
+
 use super::AppError;
+
+/// Hashes at the same time: each takes tens of milliseconds of a core and 19 MiB.
+static AT_ONCE: Semaphore = Semaphore::const_new(2);
+
+/// How long a login may wait for its turn.
+const TURN: Duration = Duration::from_secs(10);
 
 /// Checks that it may be a password, and hashes it. `about` are words that belong to its owner.
 pub(super) async fn check_and_hash(
@@ -41,5 +51,38 @@ pub(super) async fn verify(password: String, hash: Option<String>) -> Result<boo
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, AppError> {
+    let busy = || AppError::Busy("many logins are under way: try again in a minute".to_owned());
+    let turn = tokio::time::timeout(TURN, AT_ONCE.acquire()).await;
+    let turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
+    // A hash goes on when whoever asked for it is gone, and its turn lasts as long: else a stranger who asks and hangs up
+    // takes as much memory as there is.
+    let work = move || {
+        let _turn = turn;
+        work()
+    };
     tokio::task::spawn_blocking(work).await.map_err(|error| AppError::Defect(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_hash_that_nobody_waits_for_any_more_keeps_its_turn_until_it_is_done() {
+        let (done, begun) = (std::sync::Barrier::new(2), tokio::sync::Notify::new());
+        let (done, begun) = (std::sync::Arc::new(done), std::sync::Arc::new(begun));
+        let work = {
+            let (done, begun) = (done.clone(), begun.clone());
+            move || {
+                begun.notify_one();
+                done.wait();
+            }
+        };
+        let asked = tokio::spawn(blocking(work));
+        begun.notified().await;
+        asked.abort();
+        assert!(asked.await.unwrap_err().is_cancelled());
+        assert_eq!(AT_ONCE.available_permits(), 1);
+        done.wait();
+    }
 }

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use muster_policy::guess;
 use muster_proto::Digest;
-use tokio::sync::Semaphore;
 
 use super::problem::Refusal;
 use crate::app::admin::Refusals;
@@ -26,16 +25,11 @@ const BY_NAME: u32 = 1_000;
 const AUDITED: u32 = 60;
 /// Pairs, names and places remembered; those that failed the longest ago go first.
 const REMEMBERED: usize = 10_000;
-/// Passwords hashed at the same time: each takes tens of milliseconds of a core and 19 MiB.
-const AT_ONCE: usize = 2;
-/// How long a login may wait for its turn.
-const TURN: Duration = Duration::from_secs(10);
 
 /// Failed attempts so far; cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Attempts {
     failed: Arc<Mutex<HashMap<Key, Failures>>>,
-    turns: Arc<Semaphore>,
 }
 
 /// Names are a stranger's words of any length, so their digests stand for them.
@@ -52,14 +46,8 @@ struct Failures {
     at: Instant,
 }
 
-impl Default for Attempts {
-    fn default() -> Self {
-        Self { failed: Arc::default(), turns: Arc::new(Semaphore::new(AT_ONCE)) }
-    }
-}
-
 impl Attempts {
-    /// Runs a login when it is its turn, and counts it when it fails; after too many failures it is not run at all.
+    /// Runs a login, and counts it when it fails; after too many failures it is not run at all.
     pub(super) async fn run<T>(
         &self,
         name: &str,
@@ -68,10 +56,6 @@ impl Attempts {
     ) -> Result<T, Refusal> {
         let name = Digest::of(name.as_bytes());
         self.count(name, place, Instant::now())?;
-        let turn = tokio::time::timeout(TURN, self.turns.acquire()).await;
-        let Ok(Ok(_turn)) = turn else {
-            return Err(Refusal::too_many("Many logins are under way. Try again in a minute.", 60));
-        };
         let result = login.await;
         if result.as_ref().err().is_none_or(Refusal::is_no_guess) {
             self.forget(name, place);
