@@ -90,6 +90,10 @@ pub const MAX_PEOPLE: usize = 200;
 /// kernel or to systemd.
 pub const PERSON_UIDS: RangeInclusive<u32> = 1_000..=60_000;
 
+/// The first number that a server gives to a person: above what distributions give to accounts that are made on a device by
+/// hand, so that an account with such a number is a person's.
+pub const FIRST_PERSON_UID: u32 = 20_000;
+
 impl Bindings {
     /// The version of the rules that are needed to compose a state with these bindings.
     pub fn composition(&self) -> u32 {

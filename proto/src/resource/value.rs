@@ -108,11 +108,12 @@ checked_string!(
 );
 
 checked_string!(
-    /// A person's full name, as it stands in the GECOS field: no colon, comma or equals sign.
+    /// A person's full name, as it stands in the GECOS field: no colon, comma or equals sign; and nothing by which a shell
+    /// would run what stands in double quotes, as templates may put a name there.
     FullName,
-    "a name of at most 128 characters in one line, without ':', ',' and '='",
-    "^[^:,=\\x00-\\x1f]{0,128}$",
-    |text| text.chars().count() <= 128 && one_line(text) && !text.contains([':', ',', '='])
+    "a name of at most 128 characters in one line, without ':', ',', '=', '\"', '$', '`' and '\\'",
+    "^[^:,=\"$`\\\\\\x00-\\x1f]{0,128}$",
+    |text| text.chars().count() <= 128 && one_line(text) && !text.contains([':', ',', '=', '"', '$', '`', '\\'])
 );
 
 checked_string!(

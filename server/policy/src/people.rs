@@ -7,11 +7,111 @@ use std::ops::RangeInclusive;
 
 use muster_proto::resource::value::{AccountName, FullName, InvalidValue, PeopleGroup, SshPublicKey};
 use muster_proto::rest::{NewPerson, PersonPatch};
-use muster_proto::state::{MAX_PEOPLE, PERSON_UIDS};
+use muster_proto::state::{FIRST_PERSON_UID, MAX_PEOPLE, PERSON_UIDS};
 
-/// The uids that people get: above what distributions give to accounts that are made on a device by hand, and below what
-/// means something else to the kernel or to systemd.
-pub const UIDS: RangeInclusive<u32> = 20_000..=*PERSON_UIDS.end();
+/// The uids that people get.
+pub const UIDS: RangeInclusive<u32> = FIRST_PERSON_UID..=*PERSON_UIDS.end();
+
+/// What accounts and groups of systems are called. A person of that name would own what belongs to the group, wherever it is
+/// made later than their account: raw disks, containers, and with them the machine. Debian's base-passwd, and what widely
+/// used packages add.
+const OF_SYSTEMS: &[&str] = &[
+    "_apt",
+    "_chrony",
+    "_flatpak",
+    "_ssh",
+    "adm",
+    "admin",
+    "audio",
+    "avahi",
+    "backup",
+    "bin",
+    "bluetooth",
+    "cdrom",
+    "colord",
+    "crontab",
+    "daemon",
+    "dialout",
+    "dip",
+    "disk",
+    "dnsmasq",
+    "docker",
+    "fax",
+    "floppy",
+    "ftp",
+    "games",
+    "gdm",
+    "gnats",
+    "haproxy",
+    "http",
+    "incus",
+    "incus-admin",
+    "input",
+    "irc",
+    "kmem",
+    "kvm",
+    "libvirt",
+    "libvirt-qemu",
+    "lightdm",
+    "list",
+    "lp",
+    "lpadmin",
+    "lxd",
+    "mail",
+    "man",
+    "mem",
+    "messagebus",
+    "microk8s",
+    "mysql",
+    "netdev",
+    "news",
+    "nobody",
+    "nogroup",
+    "operator",
+    "plugdev",
+    "podman",
+    "polkitd",
+    "postfix",
+    "postgres",
+    "proxy",
+    "pulse",
+    "redis",
+    "render",
+    "root",
+    "rtkit",
+    "sambashare",
+    "saned",
+    "sasl",
+    "scanner",
+    "sgx",
+    "shadow",
+    "src",
+    "ssh",
+    "sshd",
+    "ssl-cert",
+    "staff",
+    "sudo",
+    "sync",
+    "sys",
+    "systemd-journal",
+    "systemd-network",
+    "systemd-resolve",
+    "tape",
+    "tcpdump",
+    "tss",
+    "tty",
+    "users",
+    "utmp",
+    "uucp",
+    "uuidd",
+    "vboxusers",
+    "video",
+    "voice",
+    "wheel",
+    "wireshark",
+    "www-data",
+    "xrdp",
+];
 
 /// The most keys of a person: each stands in the state of every device that knows them.
 const MAX_KEYS: usize = 16;
@@ -33,8 +133,9 @@ fn wrong(field: &'static str) -> impl Fn(InvalidValue) -> InvalidField {
 /// Checks a person to be added.
 pub fn person(new: &NewPerson) -> Result<(), InvalidField> {
     AccountName::parse(&new.username).map_err(wrong("username"))?;
-    if new.username == "root" {
-        return Err(InvalidField { field: "username", problem: "root is not a person".to_owned() });
+    if OF_SYSTEMS.contains(&new.username.as_str()) {
+        let problem = format!("{} is an account or group of the system, and not a person", new.username);
+        return Err(InvalidField { field: "username", problem });
     }
     if let Some(name) = &new.full_name {
         full_name(name)?;
@@ -133,6 +234,13 @@ mod tests {
                 person(&named(hostile)).unwrap_err().to_string().starts_with("username: "),
                 "{hostile:?}"
             );
+        }
+        for system in ["disk", "docker", "sudo", "www-data", "shadow"] {
+            assert!(person(&named(system)).is_err(), "{system}");
+        }
+        for code in ["x\"; $(touch /tmp/x) \"", "`id`", "a\\b"] {
+            let full_name = Some(code.to_owned());
+            assert!(person(&NewPerson { full_name, ..named("ada") }).is_err(), "{code}");
         }
         let full_name = Some("Ada:0:0".to_owned());
         let problem = person(&NewPerson { full_name, ..named("ada") }).unwrap_err().to_string();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use muster_proto::condition::Condition;
 use muster_proto::report::Secret;
+use muster_proto::state::FIRST_PERSON_UID;
 use serde_json::{Value, json};
 
 use super::{
@@ -13,7 +14,7 @@ use super::{
     text, written_by,
 };
 use crate::host::Host;
-use crate::host::accounts::{Accounts, Password, Shadow, User};
+use crate::host::accounts::{Accounts, Group, Password, Shadow, User};
 use crate::host::processes;
 use crate::host::run::Work;
 
@@ -179,7 +180,8 @@ async fn create(host: &mut Host, accounts: &Accounts, name: &str, to: &Condition
     let mut argv = vec!["/usr/sbin/useradd", "--create-home", "--no-log-init"];
     argv.extend(["--shell", text(to, "shell").unwrap_or("/bin/bash")]);
     // useradd refuses to make a group that is there.
-    if accounts.group(name).is_some() {
+    if let Some(group) = accounts.group(name) {
+        refuse_foreign(group, number(to, "uid"))?;
         argv.extend(["--gid", name]);
     } else {
         argv.push("--user-group");
@@ -191,6 +193,22 @@ async fn create(host: &mut Host, accounts: &Accounts, name: &str, to: &Condition
     }
     argv.push(name);
     host.run(Work::Short, &argv, None).await?.ok("useradd")?;
+    Ok(())
+}
+
+/// Whoever is called like a group would be in it. What groups of the system give, such as raw disks, is not given by a
+/// name; and a person, whose name comes from people and not from who writes profiles, is given no group that is there.
+pub(super) fn refuse_foreign(group: &Group, uid: Option<u32>) -> Result<()> {
+    /// Below it are groups of the system.
+    const FIRST: u32 = 1_000;
+    let is_person = uid.is_some_and(|uid| uid >= FIRST_PERSON_UID && uid != group.gid);
+    ensure!(
+        group.gid >= FIRST && !is_person,
+        "there is a group {} (gid {}), which an account of that name would be in: rename the account, or remove the group \
+         with groupdel if nothing needs it",
+        group.name,
+        group.gid
+    );
     Ok(())
 }
 

@@ -2,16 +2,24 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use muster_proto::condition::Condition;
+use muster_proto::state::FIRST_PERSON_UID;
 
 use super::{Job, Prepared, Wanted, is_removal, number, ready};
 use crate::host::Host;
-use crate::host::accounts::Accounts;
+use crate::host::accounts::{Accounts, User};
 use crate::host::run::Work;
 
-pub(super) fn read(accounts: &Accounts, wanted: &Wanted<'_>) -> Condition {
-    accounts
-        .group(wanted.id.key())
-        .map_or(Condition::Absent, |group| Condition::present([("gid", group.gid.into())]))
+pub(super) fn read(accounts: &Accounts, wanted: &Wanted<'_>) -> Result<Condition> {
+    let Some(group) = accounts.group(wanted.id.key()) else { return Ok(Condition::Absent) };
+    // What a profile gives to a group is not for a person who happens to be called like it.
+    let is_ours = wanted.record.is_some_and(|record| record.before == Condition::Absent);
+    let is_persons = |user: &User| user.name == group.name && user.uid >= FIRST_PERSON_UID;
+    ensure!(
+        is_ours || !accounts.with_primary_group(group.gid).any(is_persons),
+        "it is the own group of the person's account {}: give the group another name",
+        group.name
+    );
+    Ok(Condition::present([("gid", group.gid.into())]))
 }
 
 pub(super) fn prepare(accounts: &Accounts, job: &Job<'_>) -> Prepared {

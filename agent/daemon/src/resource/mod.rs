@@ -145,7 +145,7 @@ pub(crate) async fn read(
 fn read_one(host: &mut Host, kind: Kind, accounts: &Accounts, wanted: &Wanted<'_>) -> Result<Condition> {
     match kind {
         Kind::Repository => repository::read(host, wanted),
-        Kind::Group => Ok(group::read(accounts, wanted)),
+        Kind::Group => group::read(accounts, wanted),
         Kind::Account => account::read(host, accounts, wanted),
         Kind::Directory => directory::read(host, accounts, wanted),
         Kind::File => file::read(host, accounts, wanted, wanted.id.key()),

@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::host::accounts::Group;
 
 /// A machine in a folder, and what the ledger would keep of it.
 struct Machine {
@@ -356,6 +357,39 @@ fn an_account_is_read_with_those_of_its_wanted_groups_and_keys_that_are_there() 
     assert_eq!(attributes["ssh_keys"], json!([key]));
     assert_eq!(attributes["password"], "none");
     assert_eq!(attributes["locked"], false);
+}
+
+#[test]
+fn an_account_is_given_no_group_because_it_is_called_like_one() {
+    let mut machine = Machine::new();
+    fs::write(machine.path("/etc/group"), "root:x:0:\ndisk:x:6:\nengineers:x:4000:\n").unwrap();
+    let mut refusal = |name: &str, uid: u32| {
+        let wanted = composition(&[json!({"account": {"name": name, "uid": uid}})]);
+        let plan = block_on(machine.plan(&wanted));
+        let steps: Vec<&Step> = plan.steps.iter().collect();
+        let mut written = block_on(write(&mut machine.host, &steps, &machine.records, &|_| None));
+        written.remove(&ResourceId::new("account", name)).unwrap().result.unwrap_err()
+    };
+    for (name, uid) in [("disk", 4_000), ("engineers", 20_001)] {
+        assert!(refusal(name, uid).contains(&format!("there is a group {name}")), "{name}");
+    }
+    let deploy = Group { name: "deploy".into(), gid: 4_001, members: BTreeSet::new() };
+    assert!(account::refuse_foreign(&deploy, Some(4_001)).is_ok(), "who wrote both in a profile meant both");
+}
+
+#[test]
+fn a_group_is_not_the_own_group_of_a_person_who_is_called_like_it() {
+    let mut machine = Machine::new();
+    fs::write(
+        machine.path("/etc/passwd"),
+        "root:x:0:0::/root:/bin/sh\nengineers:x:20001:20001::/home/e:/bin/sh\n",
+    )
+    .unwrap();
+    fs::write(machine.path("/etc/group"), "root:x:0:\nengineers:x:20001:\n").unwrap();
+    let id = ResourceId::new("group", "engineers");
+    let one = Wanted { id: &id, resource: None, record: None };
+    let read = block_on(read(&mut machine.host, &[one])).remove(&id).unwrap();
+    assert!(read.unwrap_err().contains("own group of the person"));
 }
 
 #[test]

@@ -29,6 +29,15 @@ pub(crate) enum Trial {
     Dry,
 }
 
+/// What becomes of owners whom nobody has added yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NewOwners {
+    /// They are added as people.
+    Add,
+    /// The import is refused: whoever imports may not add people, and must not do so in this way either.
+    Refuse,
+}
+
 impl App {
     /// Registers or changes devices by serial. What is wrong stands in the answer's `errors`, and then nothing was
     /// imported.
@@ -36,6 +45,7 @@ impl App {
         &self,
         right: &AdminRight,
         csv: String,
+        newcomers: NewOwners,
         trial: Trial,
     ) -> Result<Import, AppError> {
         let (rows, unread) = match read(&csv) {
@@ -49,6 +59,15 @@ impl App {
                 Ok(plan) => plan,
                 Err(errors) => return Ok(refused(errors)),
             };
+            if newcomers == NewOwners::Refuse
+                && let Some(first) = plan.new_people.iter().next()
+            {
+                return Err(AppError::Invalid(format!(
+                    "{} owners are no people yet, {first} for one, and whoever imports may not add people (people:write): add \
+                     them first with muster person add",
+                    plan.new_people.len()
+                )));
+            }
             let touched = removal::by_import(tx, &plan)?;
             if trial == Trial::Dry {
                 return Ok(summary(&plan, &present, removal::foreseen(tx, &touched, &actor, at)?));

@@ -154,3 +154,15 @@ async fn nobody_gives_a_device_to_who_left() {
     assert!(rig.app.create_group(&admin(), new).await.is_err());
     assert!(rig.app.list_groups(&viewer()).await.unwrap().is_empty(), "and the group is not half made");
 }
+
+#[tokio::test]
+async fn who_may_not_add_people_does_not_add_them_by_an_import() {
+    let rig = rig();
+    let csv = "serial,owner\nPF1,ada".to_owned();
+    let refused = rig.app.import_devices(&admin(), csv.clone(), NewOwners::Refuse, Trial::Real).await;
+    assert!(matches!(refused, Err(AppError::Invalid(why)) if why.contains("people:write")));
+    assert!(rig.app.list_people(&viewer()).await.unwrap().is_empty());
+    rig.import(&csv).await;
+    let again = "serial,owner\nPF1,ada\nPF2,ada".to_owned();
+    rig.app.import_devices(&admin(), again, NewOwners::Refuse, Trial::Real).await.unwrap();
+}
