@@ -18,6 +18,9 @@ use crate::listen::{Peer, site};
 /// an address may fail once in two seconds.
 const RATE: Rate = Rate { at_once: 60.0, each_second: 0.5 };
 
+/// All strangers together, wherever they are: each refusal is a row of the audit for good, and a /48 has 65,536 sites.
+const OF_STRANGERS: Rate = Rate { at_once: 1_000.0, each_second: 1.0 };
+
 /// Callers remembered. More of them fail only under attack, and then all are forgotten.
 const MAX_CALLERS: usize = 10_000;
 
@@ -25,7 +28,14 @@ const MAX_CALLERS: usize = 10_000;
 #[derive(Clone)]
 pub(super) struct Refusals {
     app: App,
-    table: Arc<Mutex<HashMap<Caller, Bucket>>>,
+    table: Arc<Mutex<Table>>,
+}
+
+#[derive(Default)]
+struct Table {
+    callers: HashMap<Caller, Bucket>,
+    /// Of who shows nothing that is known; full when there is none yet.
+    strangers: Option<Bucket>,
 }
 
 /// Whose refusals are counted together: strangers behind an address, and beside them each token that is known there, and
@@ -57,12 +67,14 @@ impl Refusals {
     pub(super) fn check(&self, caller: Caller) -> Result<(), Status> {
         let now = Instant::now();
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        match table.get(&caller) {
-            Some(bucket) if bucket.left(RATE, now) < 1.0 => {
-                Err(Status::resource_exhausted("too many refusals from this address; try again later"))
-            }
-            _ => Ok(()),
+        if table.callers.get(&caller).is_some_and(|bucket| bucket.left(RATE, now) < 1.0) {
+            return Err(Status::resource_exhausted("too many refusals from this address; try again later"));
         }
+        let spent = |bucket: &Bucket| bucket.left(OF_STRANGERS, now) < 1.0;
+        if caller.shown.is_none() && table.strangers.as_ref().is_some_and(spent) {
+            return Err(Status::resource_exhausted("too many refusals of strangers; try again later"));
+        }
+        Ok(())
     }
 
     /// Audits a refusal decided here, and gives what the caller is told.
@@ -98,6 +110,10 @@ impl Refusals {
     fn count(&self, caller: Caller) {
         let now = Instant::now();
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if caller.shown.is_none() {
+            table.strangers.get_or_insert_with(|| OF_STRANGERS.full(now)).spend(OF_STRANGERS, 1.0, now);
+        }
+        let table = &mut table.callers;
         if table.len() >= MAX_CALLERS {
             table.retain(|_, bucket| !bucket.is_full(RATE, now));
             if table.len() >= MAX_CALLERS {

@@ -11,6 +11,7 @@ use axum::extract::ConnectInfo;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use rustix::net::sockopt;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -28,6 +29,15 @@ const HEAD: Duration = Duration::from_secs(15);
 const MAX_HEADERS: u32 = 32 * 1024;
 
 const MAX_STREAMS: u32 = 64;
+
+/// The most that is held of an answer which its reader does not take, for each stream.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// The most of a request's head that is read on HTTP/1.1.
+const HEAD_BUFFER: usize = 64 * 1024;
+
+/// Sent bytes that are not confirmed for this many seconds end the connection: who reads nothing keeps nothing.
+const UNCONFIRMED: u32 = 60;
 
 /// Connections of one address: a browser or a command has one or two.
 const PER_ADDRESS: Limit = Limit { at_once: 64, waiting: 256, patience: Duration::from_secs(10) };
@@ -74,6 +84,7 @@ pub(crate) async fn serve_admins(
             let (gate, acceptor) = (gate.clone(), acceptor.clone());
             let (router, stopping) = (router.clone(), stopping.clone());
             tokio::spawn(async move {
+                sockopt::set_tcp_user_timeout(&tcp, UNCONFIRMED * 1_000).ok()?;
                 let handshake = gate.begin(&tcp, address.ip()).await?;
                 let tls = timeout(HANDSHAKE_TIME, acceptor.accept(tcp)).await;
                 drop(handshake);
@@ -108,12 +119,13 @@ async fn serve(
         router.clone().oneshot(request)
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BUFFER);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADERS)
+        .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(PING);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
