@@ -132,6 +132,9 @@ pub struct Ended {
     pub logins: u32,
     /// API tokens for programs.
     pub api_tokens: u32,
+    /// Enrollment tokens that could still be used.
+    #[serde(default)]
+    pub tokens: u32,
 }
 
 /// A command line that is to stay logged in.

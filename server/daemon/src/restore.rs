@@ -138,7 +138,10 @@ impl Restore {
                 "  Tokens    {tokens} enrollment and {api_tokens} API tokens ended; log in again, make new ones"
             )?;
         }
-        writeln!(out, "  Sessions  {sessions} ended, and any setup link\n")?;
+        writeln!(
+            out,
+            "  Sessions  {sessions} ended, and all links to choose a password and recovery codes\n"
+        )?;
         writeln!(
             out,
             "What was done since the backup is not in this record, above all:\n{}\n",
@@ -167,6 +170,7 @@ fn forgotten(made: &muster_proto::Timestamp) -> String {
     format!(
         "  - devices revoked after {made} are let in again: revoke them again, first of all\n\
          \x20 - devices that enrolled after it are refused: on each muster-agent unenroll, then enroll with a new token\n\
+         \x20 - admins who were removed or changed after it are as they were, passwords and codes too: muster admin list\n\
          \x20 - profiles, assignments and labels are as they were, and devices follow them\n\
          \x20 - first-login passwords that arrived after it are lost"
     )

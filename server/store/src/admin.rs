@@ -125,6 +125,12 @@ pub fn use_setup_link(tx: &mut Tx<'_>, secret: Digest, now: Timestamp) -> Result
     Ok(used == 1)
 }
 
+/// Takes the links of all admins away.
+pub fn clear_links(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM admin_link", &[])?;
+    Ok(())
+}
+
 /// Takes all links of the first admin away.
 pub fn clear_setup_links(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     tx.execute("DELETE FROM setup_link", &[])?;

@@ -72,6 +72,12 @@ pub fn put_recovery_codes(tx: &mut Tx<'_>, admin: &str, codes: &[Digest]) -> Res
     Ok(())
 }
 
+/// Takes the recovery codes of all admins away.
+pub fn clear_recovery_codes(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM recovery_code", &[])?;
+    Ok(())
+}
+
 /// Takes a recovery code away; true when the admin had it.
 pub fn use_recovery_code(tx: &mut Tx<'_>, admin: &str, code: Digest) -> Result<bool, StoreError> {
     let used = tx.execute(

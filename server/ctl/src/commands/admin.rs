@@ -89,11 +89,16 @@ pub(crate) struct Reset {
 
 /// Log this command line out, or everything that is logged in as you or as another admin
 #[derive(Args)]
-#[command(after_help = "Example:\n  muster admin logout\n  muster admin logout --all ada")]
+#[command(
+    after_help = "Example:\n  muster admin logout\n  muster admin logout --all ada\n  muster admin logout --all --tokens"
+)]
 pub(crate) struct Logout {
     /// Every browser and command line
     #[arg(long)]
     all: bool,
+    /// API and enrollment tokens that you, or the other admin, made, too: somebody else may have made them
+    #[arg(long, requires = "all")]
+    tokens: bool,
     /// Another admin's
     #[arg(requires = "all")]
     name: Option<String>,
@@ -193,13 +198,20 @@ impl Reset {
 
 impl Logout {
     async fn run(self, api: &Api) -> Result<(), Failure> {
+        let goes_on = "API and enrollment tokens go on: muster api-token list, muster token list; --tokens ends them too";
+        if self.all && !self.tokens {
+            output::note(goes_on);
+        }
+        let tokens = self.tokens;
         match (self.all, self.name) {
             (_, Some(name)) => {
-                let ended: Ended = api.act(&format!("/admins/{}/logout", part(&name))).await?;
+                let ended: Ended =
+                    api.act(&format!("/admins/{}/logout?tokens={tokens}", part(&name))).await?;
                 output::line(words(ended))
             }
             (all, None) => {
-                let others = if all { api.act("/account/logout").await? } else { Ended::default() };
+                let path = format!("/account/logout?tokens={tokens}");
+                let others = if all { api.act(&path).await? } else { Ended::default() };
                 api.delete("/session").await?;
                 output::line(words(Ended { logins: others.logins.saturating_add(1), ..others }))?;
                 output::note("Here too: log in again with muster login.");
@@ -212,8 +224,9 @@ impl Logout {
 /// What ended, as a sentence.
 fn words(ended: Ended) -> String {
     let logins = count(ended.logins, "login");
-    match ended.api_tokens {
-        0 => format!("{logins} ended."),
-        tokens => format!("{logins} and {} ended.", count(tokens, "API token")),
-    }
+    let tokens = [(ended.api_tokens, "API token"), (ended.tokens, "enrollment token")];
+    let tokens =
+        tokens.into_iter().filter(|(number, _)| *number > 0).map(|(number, what)| count(number, what));
+    let all: Vec<_> = [logins].into_iter().chain(tokens).collect();
+    format!("{} ended.", all.join(", "))
 }

@@ -7,6 +7,7 @@ use muster_store::admin::{self, AdminRow};
 use muster_store::{Tx, api_token, session, totp};
 use serde_json::json;
 
+use super::admins::{self, Made};
 use super::audit::{self, Act};
 use super::code::{self, Judged};
 use super::{App, AppError, hash, secret};
@@ -65,14 +66,20 @@ impl App {
     }
 
     /// Ends every login of oneself but this one.
-    pub(crate) async fn log_out_others(&self, name: String, current: Current) -> Result<Ended, AppError> {
+    pub(crate) async fn log_out_others(
+        &self,
+        name: String,
+        current: Current,
+        made: Made,
+    ) -> Result<Ended, AppError> {
         let now = self.now();
         self.store()
             .write(move |tx| {
-                let ended = end_others(tx, &name, &current, now)?;
+                let mut ended = end_others(tx, &name, &current, now)?;
+                admins::end_made(tx, &name, made, &mut ended, now)?;
                 let actor = format!("admin:{name}");
                 let act = Act { at: now, actor: &actor, action: "admin.logout" };
-                audit::write(tx, act, &name, json!({"logins": ended.logins}))?;
+                audit::write(tx, act, &name, json!(ended))?;
                 Ok(ended)
             })
             .await
@@ -182,5 +189,5 @@ fn end_others(
     let but = token.map(|token| token.id).unwrap_or_default();
     let command_lines = api_token::remove_logins(tx, name, &but)?;
     let logins = u32::try_from(browsers + command_lines).unwrap_or(u32::MAX);
-    Ok(Ended { logins, api_tokens: 0 })
+    Ok(Ended { logins, api_tokens: 0, tokens: 0 })
 }

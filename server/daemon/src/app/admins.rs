@@ -54,6 +54,7 @@ impl App {
                 if admin.role == Role::Admin && role == Role::Auditor {
                     keep_one(tx, &name)?;
                     api_token::remove_made_by(tx, &format!("admin:{name}"), Role::Admin)?;
+                    end_tokens(tx, &name, at)?;
                 }
                 if admin.role != role {
                     admin::set_role(tx, &name, role)?;
@@ -66,7 +67,7 @@ impl App {
             .await
     }
 
-    /// Takes an admin away, with their logins and the API tokens that they made.
+    /// Takes an admin away, with their logins and the API and enrollment tokens that they made.
     pub(crate) async fn remove_admin(&self, right: &AdminRight, name: String) -> Result<Ended, AppError> {
         let (at, actor) = (self.now(), right.actor().to_owned());
         self.store()
@@ -74,10 +75,7 @@ impl App {
                 find(tx, &name)?;
                 keep_one(tx, &name)?;
                 let mut ended = end_logins(tx, &name)?;
-                for role in [Role::Admin, Role::Auditor] {
-                    let tokens = api_token::remove_made_by(tx, &format!("admin:{name}"), role)?;
-                    ended.api_tokens += count(tokens);
-                }
+                end_made(tx, &name, Made::Ends, &mut ended, at)?;
                 admin::remove(tx, &name)?;
                 let act = Act { at, actor: &actor, action: "admin.remove" };
                 audit::write(tx, act, &name, json!(ended))?;
@@ -103,14 +101,20 @@ impl App {
     }
 
     /// Logs an admin out everywhere.
-    pub(crate) async fn log_out_admin(&self, right: &AdminRight, name: String) -> Result<Ended, AppError> {
+    pub(crate) async fn log_out_admin(
+        &self,
+        right: &AdminRight,
+        name: String,
+        made: Made,
+    ) -> Result<Ended, AppError> {
         let (at, actor) = (self.now(), right.actor().to_owned());
         self.store()
             .write(move |tx| {
                 find(tx, &name)?;
-                let ended = end_logins(tx, &name)?;
+                let mut ended = end_logins(tx, &name)?;
+                end_made(tx, &name, made, &mut ended, at)?;
                 let act = Act { at, actor: &actor, action: "admin.logout" };
-                audit::write(tx, act, &name, json!({"logins": ended.logins}))?;
+                audit::write(tx, act, &name, json!(ended))?;
                 Ok(ended)
             })
             .await
@@ -147,7 +151,38 @@ fn keep_one(tx: &mut Tx<'_>, name: &str) -> Result<(), AppError> {
 fn end_logins(tx: &mut Tx<'_>, name: &str) -> Result<Ended, StoreError> {
     let browsers = session::remove_of(tx, name, None)?;
     let command_lines = api_token::remove_logins(tx, name, "")?;
-    Ok(Ended { logins: count(browsers + command_lines), api_tokens: 0 })
+    Ok(Ended { logins: count(browsers + command_lines), api_tokens: 0, tokens: 0 })
+}
+
+/// What becomes of the tokens that an admin made when their logins end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// They go on: programs and installations use them.
+    GoesOn,
+    /// They end too, as somebody else may have made them in the admin's name.
+    Ends,
+}
+
+/// Ends API and enrollment tokens that an admin made, if they are to.
+pub(super) fn end_made(
+    tx: &mut Tx<'_>,
+    name: &str,
+    made: Made,
+    ended: &mut Ended,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    if made == Made::Ends {
+        for role in [Role::Admin, Role::Auditor] {
+            ended.api_tokens += count(api_token::remove_made_by(tx, &format!("admin:{name}"), role)?);
+        }
+        ended.tokens = end_tokens(tx, name, at)?;
+    }
+    Ok(())
+}
+
+/// Ends the enrollment tokens that an admin made: with one, they would enroll machines of their own for as long as it lasts.
+fn end_tokens(tx: &mut Tx<'_>, name: &str, at: Timestamp) -> Result<u32, StoreError> {
+    Ok(count(muster_store::token::revoke_made_by(tx, &format!("admin:{name}"), at)?))
 }
 
 fn count(rows: u64) -> u32 {

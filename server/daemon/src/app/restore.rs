@@ -128,7 +128,9 @@ impl App {
                 let (tokens, api_tokens) = end_tokens(tx, choices.tokens, now)?;
                 let sessions = muster_store::session::clear(tx)?;
                 muster_store::admin::clear_setup_links(tx)?;
-                // One that was used since the backup would be open again.
+                // What was used since the backup would be open again.
+                muster_store::admin::clear_links(tx)?;
+                muster_store::totp::clear_recovery_codes(tx)?;
                 muster_store::reenrollment::end_all(tx)?;
                 muster_store::person::skip_uids(tx, &muster_policy::people::UIDS, SKIPPED_UIDS)?;
                 let awaited = wait_for_devices(tx, choices.newcomers, gap)?;

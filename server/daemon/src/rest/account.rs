@@ -6,13 +6,15 @@ use axum::Json;
 use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
 use muster_proto::rest::{Account, Ended, NewPassword, NewTotp, TotpCode, TotpEnd, TotpSecret};
+use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
 use super::caller::Person;
-use super::extract::Body;
+use super::extract::{Body, Query};
 use super::problem::Refusal;
+use crate::app::admins::Made;
 use crate::listen;
 
 pub(super) fn router() -> OpenApiRouter<Api> {
@@ -46,11 +48,31 @@ async fn change_password(
     Ok(Json(api.attempts.run(&name, listen::site(address.ip()), change).await?))
 }
 
+/// What ends beside logins.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct LogoutQuery {
+    /// Whether API and enrollment tokens that the admin made end too; false when left out.
+    #[serde(default)]
+    tokens: bool,
+}
+
+impl LogoutQuery {
+    pub(super) fn made(&self) -> Made {
+        if self.tokens { Made::Ends } else { Made::GoesOn }
+    }
+}
+
 /// Ends every other login of oneself.
-#[utoipa::path(post, path = "/account/logout", tag = "account",
+#[utoipa::path(post, path = "/account/logout", tag = "account", params(LogoutQuery),
     responses((status = 200, description = "What ended.", body = Ended)))]
-async fn log_out_others(State(api): State<Api>, person: Person) -> Result<Json<Ended>, Refusal> {
-    Ok(Json(api.app.log_out_others(person.name, person.current).await?))
+async fn log_out_others(
+    State(api): State<Api>,
+    person: Person,
+    Query(query): Query<LogoutQuery>,
+) -> Result<Json<Ended>, Refusal> {
+    Ok(Json(api.app.log_out_others(person.name, person.current, query.made()).await?))
 }
 
 /// Makes a secret for codes; it counts once it is confirmed, and is shown in this answer only.

@@ -8,8 +8,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::account::LogoutQuery;
 use super::caller::{Administrator, Viewer};
-use super::extract::{Body, Path};
+use super::extract::{Body, Path, Query};
 use super::problem::Refusal;
 
 pub(super) fn router() -> OpenApiRouter<Api> {
@@ -77,12 +78,13 @@ async fn reset_admin(
 
 /// Logs an admin out everywhere.
 #[utoipa::path(post, path = "/admins/{name}/logout", tag = "admins",
-    params(("name" = String, Path, description = "The login name.")),
+    params(("name" = String, Path, description = "The login name."), LogoutQuery),
     responses((status = 200, description = "What ended.", body = Ended)))]
 async fn log_out_admin(
     State(api): State<Api>,
     Administrator(right): Administrator,
     Path(name): Path<String>,
+    Query(query): Query<LogoutQuery>,
 ) -> Result<Json<Ended>, Refusal> {
-    Ok(Json(api.app.log_out_admin(&right, name).await?))
+    Ok(Json(api.app.log_out_admin(&right, name, query.made()).await?))
 }

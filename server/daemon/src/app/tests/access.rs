@@ -7,8 +7,10 @@ use muster_proto::rest::{
 
 use super::super::account::Current;
 use super::super::admin::{NewSession, Refusals};
+use super::super::admins::Made;
 use super::super::code::tests::shown;
 use super::super::error::AppError;
+use super::super::restore::{Choices, Newcomers, Tokens};
 use super::*;
 
 const PASSWORD: &str = "walnut harbour eleven lamps";
@@ -116,6 +118,43 @@ async fn whoever_goes_takes_logins_and_tokens_along() {
     assert!(rig.app.session(&kim.secret).await.is_err());
     assert!(rig.app.token_holder(&command_line).await.is_err());
     assert!(rig.app.token_holder(&token).await.is_err());
+}
+
+#[tokio::test]
+async fn enrollment_tokens_end_with_who_made_them_and_on_request_with_their_logins() {
+    let rig = rig();
+    rig.kim().await;
+    rig.active("ada", Role::Admin).await;
+    let token_of = async |name: &str| {
+        let right = Identity::admin(name, Role::Admin).administer().unwrap();
+        let request =
+            NewToken { labels: vec![], uses: Some(5), hours: None, serial: None, unknown: Unknown::Admit };
+        let made = rig.app.create_token(&right, request).await.unwrap();
+        toml::from_str::<JoinFile>(&made.join_file).unwrap().token
+    };
+    let (ada, kim) = (token_of("ada").await, token_of("kim").await);
+    let ended = rig.app.log_out_admin(&admin(), "ada".into(), Made::GoesOn).await.unwrap();
+    assert_eq!(ended.tokens, 0);
+    rig.ask(&ada, "key 1", "PF1").await.unwrap();
+    let ended = rig.app.log_out_admin(&admin(), "ada".into(), Made::Ends).await.unwrap();
+    assert_eq!(ended.tokens, 1);
+    assert!(rig.ask(&ada, "key 2", "PF2").await.is_err());
+    rig.ask(&kim, "key 3", "PF3").await.unwrap();
+    let ended = rig.app.remove_admin(&admin(), "kim".into()).await.unwrap();
+    assert_eq!(ended.tokens, 1);
+    assert!(rig.ask(&kim, "key 4", "PF4").await.is_err());
+}
+
+#[tokio::test]
+async fn a_restore_ends_links_and_recovery_codes_that_may_have_been_used_since() {
+    let rig = rig();
+    rig.kim().await;
+    let codes = rig.with_codes().await.recovery_codes;
+    let link = rig.add("carl", Role::Admin).await;
+    let choices = Choices { tokens: Tokens::Keep, newcomers: Newcomers::TakeUp };
+    rig.app.make_safe(&admin(), clock().plus_seconds(-3_600), choices).await.unwrap();
+    assert!(rig.choose(secret_of(&link), "carl", PASSWORD).await.is_err());
+    assert!(rig.log_in(PASSWORD, Some(&codes[0])).await.is_err());
 }
 
 #[tokio::test]
