@@ -102,7 +102,9 @@ pub use person::{
     GroupChange, GroupView, NewGroup, NewPerson, PersonChange, PersonDetail, PersonPatch, PersonView,
 };
 pub use plan::{DevicePlan, NewDevicePlan};
-pub use profile::{ProfileDetail, ProfileView, RevisionDiff, RevisionSummary, RevisionView, SavedRevision};
+pub use profile::{
+    Follower, ProfileDetail, ProfileView, RevisionDiff, RevisionSummary, RevisionView, SavedRevision,
+};
 pub use rollback::{RevisionMove, Rollback, RollbackResult, RolledBack};
 pub use rollout::{
     InvalidStepSize, NewRollout, RolloutCause, RolloutDetail, RolloutDevice, RolloutStanding, RolloutState,

@@ -165,6 +165,7 @@ impl<'n> Admin<'n> {
             precedence: 0,
             mode,
             params: BTreeMap::new(),
+            follow: false,
         };
         let result: AssignmentResult = self.post("/assignments", &wanted)?;
         result.assignment.with_context(|| format!("nothing was assigned: {:?}", result.conflicts))

@@ -194,3 +194,57 @@ fn a_sealed_machine_forgets_who_it_was_and_its_clone_enrolls_as_a_new_device() -
     assert_ne!(clone.id, detail(&fleet, "srv-1")?.device.id);
     Ok(())
 }
+
+#[test]
+fn a_followed_profile_reaches_the_device_with_the_save_and_a_device_looks_when_it_is_told() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    fleet.log_in()?;
+    let device = fleet.device("srv-1")?;
+    let profile = |text: &str| {
+        format!(
+            "{}checks:\n  - id: no-forbidden\n    title: Nothing forbidden is there\n    violations: SELECT path FROM file WHERE \
+             path = '/srv/forbidden'\n    severity: low\n",
+            motd(text)
+        )
+    };
+    fleet.admin.save_profile("motd", &profile("one"))?;
+    let muster =
+        |argv: &[&str]| -> Result<String> { Ok(fleet.server.muster(argv.iter().copied())?.ok()?.stdout) };
+    let said = muster(&["assign", "motd", "--to", "everyone", "--follow", "--yes", "--wait"])?;
+    assert!(
+        said.contains("motd@1 is assigned to everyone") && said.contains("takes each revision"),
+        "{said}"
+    );
+
+    let file = network.folder().join("motd.yaml");
+    std::fs::write(&file, profile("two")).context("writing the profile")?;
+    let file = file.to_str().context("the run folder's name is text")?;
+    let said = muster(&["profile", "apply", file])?;
+    assert!(said.contains("everyone (1 device) follows the profile and has motd@2 now"), "{said}");
+    fleet.admin.wait_until_applied("srv-1")?;
+    assert_eq!(device.read_file("/etc/motd")?, "two\n");
+
+    let compliance = || Ok::<_, anyhow::Error>(detail(&fleet, "srv-1")?.device.compliance);
+    wait_until("the device to be compliant", SOON, || {
+        Ok((compliance()? == Compliance::Compliant).then_some(()))
+    })?;
+    device.write_file("/srv/forbidden", "x", 0o644)?;
+    std::thread::park_timeout(Duration::from_secs(3));
+    assert_eq!(
+        compliance()?,
+        Compliance::Compliant,
+        "no file of its own: found by the next look, within 15 minutes"
+    );
+    let said = muster(&["device", "apply-now", "srv-1"])?;
+    assert!(said.contains("srv-1 was told"), "{said}");
+    wait_until("the check to fail", SOON, || Ok((compliance()? == Compliance::Failing).then_some(())))?;
+
+    device.exec(["systemctl", "stop", "muster-agent"])?.ok()?;
+    let refused = wait_until("the server to see that the device is gone", SOON, || {
+        let said = fleet.server.muster(["device", "apply-now", "srv-1"])?;
+        Ok((said.code == Some(1)).then_some(said.stderr))
+    })?;
+    assert!(refused.contains("srv-1 is not connected"), "{refused}");
+    Ok(())
+}

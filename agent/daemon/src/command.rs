@@ -27,7 +27,14 @@ const EXIT_CHANGES: u8 = 2;
 
 /// Runs the program and gives its exit code: 0 fine, 1 failed, 2 there are changes.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let told = error.print();
+            // A mistake is a failure like any other: 2 is for changes.
+            return if error.use_stderr() || told.is_err() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
     match execute(&cli) {
         Ok(code) => code,
         Err(error) => {

@@ -322,6 +322,7 @@ impl Converging {
         match news {
             FromServer::Up => self.report(cycle).await.map(|()| false),
             FromServer::Quiet { server_time } => cycle.vouched(server_time).map(|()| false),
+            FromServer::ApplyNow { server_time } => cycle.vouched(server_time).map(|()| true),
             FromServer::State { bytes, server_time } => {
                 cycle.vouched(server_time)?;
                 let newer = cycle.offer(&bytes)?;

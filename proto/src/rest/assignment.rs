@@ -27,6 +27,9 @@ pub struct NewAssignment {
     /// The profile's parameters.
     #[serde(default)]
     pub params: BTreeMap<String, String>,
+    /// Whether it takes each revision that is saved after it, without being asked. Not for a rollout.
+    #[serde(default)]
+    pub follow: bool,
 }
 
 /// An assignment.
@@ -47,6 +50,9 @@ pub struct AssignmentView {
     pub mode: Mode,
     /// The profile's parameters.
     pub params: BTreeMap<String, String>,
+    /// Whether it takes each revision that is saved after it.
+    #[serde(default)]
+    pub follow: bool,
     /// Who made it.
     pub created_by: String,
     /// When.

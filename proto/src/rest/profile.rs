@@ -84,6 +84,21 @@ pub struct SavedRevision {
     pub new: bool,
     /// What its author should know.
     pub warnings: Vec<SourcePlace>,
+    /// Assignments that follow the profile, and whether they took (or, on a dry run, are to take) this revision.
+    #[serde(default)]
+    pub followers: Vec<Follower>,
+}
+
+/// An assignment that takes each revision that is saved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Follower {
+    /// `label:laptop`, `device:lap-ada` or `everyone`.
+    pub target: String,
+    /// Devices it reaches.
+    pub devices: u64,
+    /// Why it stays at the revision that it has.
+    pub stays: Option<String>,
 }
 
 /// Two revisions of a profile side by side.

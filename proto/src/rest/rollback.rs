@@ -12,6 +12,9 @@ pub struct Rollback {
     /// A revision; what each pinned before when left out.
     #[serde(default)]
     pub to: Option<u32>,
+    /// Only the assignment to this target, such as `label:laptop`; all of the profile when left out.
+    #[serde(default)]
+    pub on: Option<String>,
     /// `plan` of the dry run that an admin agreed to; when it would be another by now, nothing is done.
     #[serde(default)]
     pub plan: Option<String>,

@@ -19,8 +19,17 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// Says what is wrong with the words, or the help that was asked for. A mistake is a failure like any other: 2 is for changes.
+fn usage(error: &clap::Error) -> ExitCode {
+    let told = error.print();
+    if error.use_stderr() || told.is_err() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
 fn main() -> ExitCode {
-    let arguments = arguments::Arguments::parse();
+    let arguments = match arguments::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

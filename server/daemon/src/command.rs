@@ -59,9 +59,16 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Runs the command that these arguments name, the first being the program; with `--help` and mistakes the process ends.
+/// Runs the command that these arguments name, the first being the program; of `--help` and mistakes it says what there is to say.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
-    let command = Arguments::parse_from(arguments).command;
+    let command = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments.command,
+        Err(error) => {
+            error.print()?;
+            // A mistake is a failure like any other: 2 is for warnings.
+            return Ok(if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+        }
+    };
     // What setup and the server write, down to the database's own files, is nobody else's to read.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let mut out = std::io::stdout().lock();

@@ -91,8 +91,15 @@ pub fn reason(text: &str) -> Result<String, InvalidWaiver> {
 }
 
 /// Checks who accepts it.
-pub fn owner(text: &str) -> Result<String, InvalidWaiver> {
-    line("owner", text, OWNER)
+pub fn owner(text: &str, actor: &str) -> Result<String, InvalidWaiver> {
+    let owner = line("owner", text, OWNER)?;
+    let as_login = ["admin:", "token:", "root:", "device:"].iter().any(|kind| owner.starts_with(kind));
+    if as_login && owner != actor {
+        return Err(InvalidWaiver(format!(
+            "owner: {owner} is somebody who logs in, and only they can accept it under that name: write a name or an address"
+        )));
+    }
+    Ok(owner)
 }
 
 fn line(field: &str, text: &str, most: usize) -> Result<String, InvalidWaiver> {
@@ -152,5 +159,12 @@ mod tests {
             assert!(reason(empty).is_err(), "{empty:?}");
         }
         assert_eq!(reason(" until the new disks come "), Ok("until the new disks come".to_owned()));
+    }
+
+    #[test]
+    fn nobody_accepts_a_failure_in_the_name_of_another_login() {
+        assert_eq!(owner("admin:kim", "admin:kim").unwrap(), "admin:kim");
+        assert_eq!(owner("Ada, CISO", "token:ci").unwrap(), "Ada, CISO");
+        assert!(owner("admin:ciso", "token:ci").unwrap_err().to_string().starts_with("owner: admin:ciso"));
     }
 }

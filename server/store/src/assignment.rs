@@ -29,6 +29,8 @@ pub struct AssignmentRow {
     pub mode: Mode,
     /// Parameters it gives.
     pub params: BTreeMap<String, String>,
+    /// Whether it takes each revision that is saved after it.
+    pub follows: bool,
     /// Who made it.
     pub created_by: String,
     /// When.
@@ -37,7 +39,7 @@ pub struct AssignmentRow {
 
 const SELECT: &str =
     "SELECT a.id, a.profile, a.revision, r.digest, a.target_kind, a.target, a.precedence, a.mode,
-    a.params, a.created_by, a.created
+    a.params, a.follows, a.created_by, a.created
     FROM assignment a JOIN revision r ON r.profile = a.profile AND r.number = a.revision";
 
 fn read(row: &Row<'_>) -> Result<AssignmentRow, StoreError> {
@@ -53,8 +55,9 @@ fn read(row: &Row<'_>) -> Result<AssignmentRow, StoreError> {
         mode: row.get(7)?,
         params: serde_json::from_str(&params)
             .map_err(|_| StoreError::Column { column: 8, expected: "a JSON object" })?,
-        created_by: row.get(9)?,
-        created: row.get(10)?,
+        follows: row.get(9)?,
+        created_by: row.get(10)?,
+        created: row.get(11)?,
     })
 }
 
@@ -73,8 +76,8 @@ pub fn insert(tx: &mut Tx<'_>, assignment: &AssignmentRow) -> Result<(), StoreEr
     let params: Param<'_> = Param::Made(serde_json::json!(assignment.params).to_string());
     tx.execute(
         "INSERT INTO assignment
-             (id, profile, revision, target_kind, target, precedence, mode, params, created_by, created)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             (id, profile, revision, target_kind, target, precedence, mode, params, follows, created_by, created)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         &[
             (&assignment.id).into(),
             (&assignment.profile).into(),
@@ -84,6 +87,7 @@ pub fn insert(tx: &mut Tx<'_>, assignment: &AssignmentRow) -> Result<(), StoreEr
             assignment.precedence.into(),
             assignment.mode.into(),
             params,
+            assignment.follows.into(),
             (&assignment.created_by).into(),
             assignment.created.into(),
         ],

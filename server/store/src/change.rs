@@ -11,6 +11,8 @@ pub enum Change {
     Device(DeviceId),
     /// The desired states of these devices.
     States(Arc<[DeviceId]>),
+    /// A device is to look and converge now.
+    ApplyNow(DeviceId),
     /// A device's certificates are no longer accepted: its link must go.
     Revoked(DeviceId),
     /// A profile has a new revision.

@@ -66,6 +66,8 @@ fn read(row: &Row<'_>) -> Result<RolloutRow, StoreError> {
         mode: row.get(8)?,
         params: serde_json::from_str(&params)
             .map_err(|_| StoreError::Column { column: 9, expected: "a JSON object" })?,
+        // One revision is brought step by step; whoever takes each one at once can't ask for that too.
+        follows: false,
         created_by: row.get(10)?,
         created: row.get(11)?,
     };

@@ -46,6 +46,11 @@ pub(crate) enum FromServer {
         /// The server's time.
         server_time: Timestamp,
     },
+    /// An admin wants a turn now.
+    ApplyNow {
+        /// The server's time.
+        server_time: Timestamp,
+    },
     /// What would this device do? It is planned and answered, and nothing else.
     DryRun(DryRun),
     /// The server has taken the receipt for the last order, or takes nothing any more.

@@ -243,6 +243,10 @@ impl Session<'_> {
                 // One that waits there is the same one.
                 self.owner.channels.last_orders.try_send(last.order.into()).ok();
             }
+            Some(notice::Notice::ApplyNow(_)) => {
+                self.news.retain(|news| !matches!(news, FromServer::ApplyNow { .. }));
+                self.news.push_back(FromServer::ApplyNow { server_time });
+            }
             // A notice of a kind that this agent does not know still vouches for the time.
             Some(notice::Notice::Quiet(_)) | None => {
                 self.news.retain(|news| !matches!(news, FromServer::Quiet { .. }));

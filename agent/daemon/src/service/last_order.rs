@@ -78,9 +78,9 @@ impl Converging {
 
     fn only_the_time(cycle: &mut Cycle, news: &FromServer) -> Result<()> {
         match news {
-            FromServer::Quiet { server_time } | FromServer::State { server_time, .. } => {
-                cycle.vouched(*server_time)
-            }
+            FromServer::Quiet { server_time }
+            | FromServer::ApplyNow { server_time }
+            | FromServer::State { server_time, .. } => cycle.vouched(*server_time),
             _ => Ok(()),
         }
     }

@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// the devices are asked what they would do, and nothing is done before you agreed.
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  muster assign base@3 --to label:laptop --param ntp=ntp.corp.example\n  muster assign base --to everyone --mode audit --yes --wait 5m\n  muster assign base@4 --to label:laptop --rollout --canary 2 --then 10% --then 50% --soak 30m"
+    after_help = "Example:\n  muster assign base@3 --to label:laptop --param ntp=ntp.corp.example\n  muster assign base --to everyone --mode audit --yes --wait 5m\n  muster assign base --to label:test --follow\n  muster assign base@4 --to label:laptop --rollout --canary 2 --then 10% --then 50% --soak 30m"
 )]
 pub(crate) struct Assign {
     /// The profile and its revision as base@3; base alone pins the newest
@@ -62,6 +62,9 @@ pub(crate) struct Assign {
     /// Only say what the devices would do; exits with 2 when there are changes, or a device did not say
     #[arg(long, conflicts_with_all = ["rollout", "yes", "wait"])]
     dry_run: bool,
+    /// Take each revision of the profile that is saved from now on, without being asked
+    #[arg(long, conflicts_with_all = ["rollout", "dry_run"])]
+    follow: bool,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -91,6 +94,7 @@ impl Assign {
                 How::Audit => Mode::Audit,
             },
             params: self.params.iter().cloned().collect::<BTreeMap<_, _>>(),
+            follow: self.follow,
         };
         if self.dry_run {
             return self.say(&plan::ask(api, &asked).await?);
@@ -111,8 +115,11 @@ impl Assign {
         refuse_conflicts(&done.conflicts)?;
         self.output.one(&done, |done| match &done.assignment {
             Some(assignment) => output::line(format!(
-                "{}@{} is assigned to {} ({summary})",
-                assignment.profile, assignment.revision, assignment.target
+                "{}@{} is assigned to {} ({summary}){}",
+                assignment.profile,
+                assignment.revision,
+                assignment.target,
+                if assignment.follow { "; it takes each revision that is saved" } else { "" }
             )),
             None => Ok(()),
         })?;

@@ -18,11 +18,13 @@ pub(crate) struct Assignments {
 impl Assignments {
     pub(crate) async fn run(self, api: &Api) -> Result<Ending, Failure> {
         let assignments: Vec<AssignmentView> = api.get("/assignments").await?;
-        let header = ["profile", "to", "mode", "precedence", "devices", "params", "made by", "made", "id"];
+        let header =
+            ["profile", "follows", "to", "mode", "precedence", "devices", "params", "made by", "made", "id"];
         self.output.list(&assignments, &header, |assignment| {
             let params: Vec<_> = assignment.params.iter().map(|(n, v)| format!("{n}={v}")).collect();
             vec![
                 format!("{}@{}", assignment.profile, assignment.revision),
+                if assignment.follow { "yes" } else { "no" }.to_owned(),
                 assignment.target.clone(),
                 word(&assignment.mode),
                 assignment.precedence.to_string(),

@@ -32,6 +32,7 @@ pub(crate) enum Device {
     Revoke(Revoke),
     Lost(Lost),
     AllowReenroll(AllowReenrollArgs),
+    ApplyNow(ApplyNow),
     Label(Label),
     Owner(owner::Owner),
     Password(Password),
@@ -122,6 +123,16 @@ pub(crate) struct AllowReenrollArgs {
     time: Duration,
 }
 
+/// Have a connected device look at all that it should have, and converge, now
+///
+/// Devices do so by themselves when something changes and every 15 minutes.
+#[derive(Args)]
+#[command(after_help = "Example:\n  muster device apply-now lap-ada")]
+pub(crate) struct ApplyNow {
+    /// Its name, serial or id
+    device: String,
+}
+
 /// Add labels to a device, or take them off
 #[derive(Args)]
 #[command(after_help = "Example:\n  muster device label lap-ada --add laptop --remove spare")]
@@ -156,6 +167,7 @@ impl Device {
             Self::Revoke(command) => command.run(api).await,
             Self::Lost(command) => command.run(api).await,
             Self::AllowReenroll(command) => command.run(api).await,
+            Self::ApplyNow(command) => command.run(api).await,
             Self::Label(command) => command.run(api).await,
             Self::Owner(command) => command.run(api).await,
             Self::Password(command) => command.run(api).await,
@@ -397,6 +409,14 @@ impl AllowReenrollArgs {
             ),
             None => "Any token that is good for its serial lets it in: muster token create".to_owned(),
         });
+        Ok(Ending::Fine)
+    }
+}
+
+impl ApplyNow {
+    async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        let device: View = api.act(&format!("{}/apply-now", path(&self.device))).await?;
+        output::line(format!("{} was told. What comes of it: muster why {0}", device.name))?;
         Ok(Ending::Fine)
     }
 }

@@ -1,10 +1,11 @@
 //! `muster profile`: write, check, save, list, show and compare profiles.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use muster_proto::profile::Profile as Document;
-use muster_proto::rest::{ProfileDetail, ProfileView, RevisionDiff, RevisionView, SavedRevision};
+use muster_proto::rest::{Follower, ProfileDetail, ProfileView, RevisionDiff, RevisionView, SavedRevision};
 use muster_proto::yaml::{SourceError, parse_profile};
 use reqwest::Method;
 
@@ -51,7 +52,7 @@ pub(crate) struct Check {
     files: Vec<PathBuf>,
 }
 
-/// Save a revision of a profile; saving never deploys
+/// Save a revision of a profile; it goes to no device but where it was assigned with --follow
 #[derive(Args)]
 #[command(after_help = "Example:\n  muster profile apply base.yaml --dry-run")]
 pub(crate) struct Apply {
@@ -153,6 +154,17 @@ impl Check {
     }
 }
 
+/// What a revision does where the profile is followed.
+fn followed(follower: &Follower, name: &str, dry_run: bool) -> String {
+    let devices = output::count(follower.devices, "device");
+    let target = output::escape(&follower.target);
+    match &follower.stays {
+        Some(why) => format!("{target} ({devices}) stays as it is: {}", output::escape(why)),
+        None if dry_run => format!("{target} ({devices}) follows the profile and would take {name} at once"),
+        None => format!("{target} ({devices}) follows the profile and has {name} now"),
+    }
+}
+
 impl Apply {
     async fn run(self, api: &Api) -> Result<Ending, Failure> {
         let (text, profile) = read_or_say(&self.file)?;
@@ -172,8 +184,15 @@ impl Apply {
             output::line(match (saved.new, self.dry_run) {
                 (false, _) => format!("{name} says exactly this already"),
                 (true, true) => format!("{name} would be saved"),
-                (true, false) => format!("{name} is saved. Assign it: muster assign {name} --to label:..."),
-            })
+                (true, false) if saved.followers.is_empty() => {
+                    format!("{name} is saved. Assign it: muster assign {name} --to label:...")
+                }
+                (true, false) => format!("{name} is saved"),
+            })?;
+            saved
+                .followers
+                .iter()
+                .try_for_each(|follower| output::line(followed(follower, &name, self.dry_run)))
         })?;
         Ok(if self.dry_run && saved.new { Ending::Changes } else { Ending::Fine })
     }
@@ -198,13 +217,22 @@ impl List {
     }
 }
 
+/// A source text as it is shown. In a terminal nothing in it, such as marks that turn the direction of writing, makes it
+/// look like another; into a file it goes as it is.
+fn shown(source: &str) -> String {
+    if !std::io::stdout().is_terminal() {
+        return source.to_owned();
+    }
+    source.lines().map(|line| format!("{}\n", output::escape(line))).collect()
+}
+
 impl Show {
     async fn run(self, api: &Api) -> Result<Ending, Failure> {
         let (name, revision) = reference(&self.profile)?;
         if let Some(number) = revision {
             let path = format!("/profiles/{}/revisions/{number}", part(name));
             let revision: RevisionView = api.get(&path).await?;
-            self.output.one(&revision, |revision| output::raw(&revision.source))?;
+            self.output.one(&revision, |revision| output::raw(&shown(&revision.source)))?;
             return Ok(Ending::Fine);
         }
         let detail: ProfileDetail = api.get(&format!("/profiles/{}", part(name))).await?;

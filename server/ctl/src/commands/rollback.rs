@@ -9,15 +9,20 @@ use crate::{output, terminal};
 
 /// Take every assignment of a profile back to the revision that it pinned before
 ///
-/// Precedence, mode and parameters go back with the revision. A second rollback goes further back, not forth.
+/// With --on only the one to that target. Precedence, mode and parameters go back with the revision. A second rollback goes further back, not forth.
 #[derive(Args)]
-#[command(after_help = "Example:\n  muster rollback base\n  muster rollback base --to 3 --yes")]
+#[command(
+    after_help = "Example:\n  muster rollback base\n  muster rollback base --on label:test\n  muster rollback base --to 3 --yes"
+)]
 pub(crate) struct Rollback {
     /// The profile
     profile: String,
     /// The revision for all of its assignments
     #[arg(long, value_name = "N")]
     to: Option<u32>,
+    /// Only the assignment to this target: label:NAME, device:NAME or everyone
+    #[arg(long, value_name = "TARGET")]
+    on: Option<String>,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -26,7 +31,7 @@ pub(crate) struct Rollback {
 impl Rollback {
     pub(crate) async fn run(self, api: &Api) -> Result<Ending, Failure> {
         let path = format!("/profiles/{}/rollback", part(&self.profile));
-        let mut asked = Asked { to: self.to, plan: None };
+        let mut asked = Asked { to: self.to, on: self.on, plan: None };
         let preview: RollbackResult = api.post(&format!("{path}?dry_run=true"), &asked).await?;
         refuse_conflicts(&preview)?;
         for warning in &preview.warnings {

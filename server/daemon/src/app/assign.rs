@@ -55,7 +55,7 @@ impl App {
             if !preview.conflicts.is_empty() {
                 return Err(AppError::Conflicts(preview.conflicts));
             }
-            preview.carry_out(tx, &actor, now)?;
+            preview.carry_out(tx, Act { at: now, actor: &actor, action: "assignment.create" })?;
             let id = preview.row.id.clone();
             let view = views(tx, |row| row.id == id)?.pop();
             Ok(preview.result(view))
@@ -121,6 +121,7 @@ pub(super) fn preview(
         precedence: request.precedence,
         mode: request.mode,
         params,
+        follows: request.follow,
         created_by: actor.to_owned(),
         created: now,
     };
@@ -136,6 +137,7 @@ pub(super) fn preview(
     Ok(Preview {
         conflicts: conflicts(tx, &devices, &all, &row.profile, now)?,
         warnings: [
+            nobody(&row, &devices),
             warnings(&devices, &profile),
             group::warnings(tx, &profile)?,
             hold::warnings(tx, &devices, now)?,
@@ -169,11 +171,10 @@ pub(super) fn put_in_place(
 }
 
 impl Preview {
-    fn carry_out(&self, tx: &mut Tx<'_>, actor: &str, at: Timestamp) -> Result<(), AppError> {
-        put_in_place(tx, &self.row, &self.replaced, actor, at)?;
+    pub(super) fn carry_out(&self, tx: &mut Tx<'_>, act: Act<'_>) -> Result<(), AppError> {
+        put_in_place(tx, &self.row, &self.replaced, act.actor, act.at)?;
         let reached: Vec<_> = self.devices.iter().map(|device| device.id).collect();
-        recompile::devices(tx, &reached, at)?;
-        let act = Act { at, actor, action: "assignment.create" };
+        recompile::devices(tx, &reached, act.at)?;
         audit::write(tx, act, &self.row.id, describe(&self.row))?;
         Ok(())
     }
@@ -236,6 +237,14 @@ pub(super) fn conflicts(
         .collect())
 }
 
+/// Says that a target has no devices: it may be meant for those to come, or be mistyped.
+fn nobody(row: &AssignmentRow, devices: &[DeviceRow]) -> Vec<String> {
+    if !devices.is_empty() || row.target_kind != "label" {
+        return Vec::new();
+    }
+    vec![format!("no device has the label {} yet: devices that get it later get the profile too", row.target)]
+}
+
 /// Kinds of resource that agents of these devices do not know.
 pub(super) fn warnings(devices: &[DeviceRow], profile: &Profile) -> Vec<String> {
     let wanted: BTreeSet<&str> = profile.resources.iter().map(|declared| declared.id.kind()).collect();
@@ -280,7 +289,9 @@ pub(super) fn read_target(tx: &mut Tx<'_>, text: &str) -> Result<(String, String
         }
         Some(("device", called)) => ("device", device::find(tx, called)?.id.to_string()),
         _ => {
-            return Err(AppError::Invalid("target: expected everyone, label:NAME or device:NAME".to_owned()));
+            return Err(AppError::Invalid(format!(
+                "target: {text:?} is neither everyone nor of the form label:{text} or device:{text}: say which"
+            )));
         }
     };
     Ok((stored.0.to_owned(), stored.1))
@@ -310,6 +321,7 @@ pub(super) fn describe(row: &AssignmentRow) -> serde_json::Value {
     json!({
         "profile": row.profile, "revision": row.revision, "target_kind": row.target_kind, "target": row.target,
         "precedence": row.precedence, "mode": row.mode, "params": row.params,
+        "follow": row.follows,
     })
 }
 
@@ -333,6 +345,7 @@ pub(super) fn view(tx: &mut Tx<'_>, row: AssignmentRow) -> Result<AssignmentView
         precedence: row.precedence,
         mode: row.mode,
         params: row.params,
+        follow: row.follows,
         created_by: row.created_by,
         created: row.created,
         devices,

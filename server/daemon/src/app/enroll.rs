@@ -20,6 +20,8 @@ use crate::ca::Issued;
 
 /// Seconds that a waiting machine waits between questions.
 const RETRY_AFTER: u32 = 10;
+/// The longest reason of a refusal that is kept, in characters: it may quote what a stranger sent.
+const REASON: usize = 200;
 /// The longest text of a claim that is kept.
 const CLAIM: usize = 200;
 
@@ -118,6 +120,7 @@ impl App {
         reason: String,
     ) -> Result<String, StoreError> {
         let at = self.now();
+        let reason: String = reason.chars().take(REASON).collect();
         self.store()
             .write(move |tx| {
                 let reference = secret::id("ref-");
@@ -215,6 +218,8 @@ impl Asks {
         labels.extend(token.labels.iter().cloned());
         recompile::relabel(tx, device, &labels)?;
         recompile::devices(tx, &[device], self.now)?;
+        // A device that was out has the state that it had, and is judged by it again.
+        recompile::judge(tx, device, self.now)?;
         let act = Act { at: self.now, actor: &format!("device:{device}"), action: "device.enroll" };
         let detail = json!({
             "token": token.id, "serial": request.claims.serial, "address": request.address,

@@ -11,8 +11,9 @@
 
 pub(crate) mod account;
 pub(crate) mod admin;
-mod admins;
+pub(crate) mod admins;
 pub(crate) mod api_token;
+mod apply_now;
 pub(crate) mod assign;
 pub(crate) mod audit;
 pub(crate) mod checks;
@@ -26,6 +27,7 @@ pub(crate) mod enroll;
 pub(crate) mod error;
 pub(crate) mod fetch;
 pub(crate) mod follow;
+pub(crate) mod follower;
 pub(crate) mod group;
 mod hash;
 mod hold;

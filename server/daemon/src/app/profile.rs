@@ -13,6 +13,7 @@ use muster_store::profile::{ProfileRow, RevisionRow};
 use serde_json::json;
 
 use super::audit::{self, Act};
+use super::follower::{self, Followers};
 use super::import::Trial;
 use super::{App, AppError, assign};
 
@@ -30,12 +31,14 @@ pub(super) struct Checked {
 }
 
 impl App {
-    /// Saves a source text as a new revision, if it says something new. Saving never deploys.
+    /// Saves a source text as a new revision, if it says something new. Saving deploys to nothing but the assignments that
+    /// were made to follow the profile.
     pub(crate) async fn save_profile(
         &self,
         right: &AdminRight,
         name: String,
         source: String,
+        followers: Followers,
         trial: Trial,
     ) -> Result<SavedRevision, AppError> {
         let checked = check(&source)?;
@@ -47,31 +50,33 @@ impl App {
         }
         let (saved, saved_by) = (self.now(), right.actor().to_owned());
         let digest = Digest::of(&checked.document);
-        let answer = move |number: RevisionNumber, new| SavedRevision {
+        let answer = move |number: RevisionNumber, new, followers| SavedRevision {
             profile: name.clone(),
             number: number.0,
             digest: digest.to_string(),
             new,
             warnings: checked.warnings.clone(),
+            followers,
         };
         let groups = checked.profile.groups();
         let (description, document) = (checked.profile.description, checked.document);
-        let profile = answer(RevisionNumber(0), false).profile;
+        let profile = checked.profile.name.to_string();
         let save = move |tx: &mut Tx<'_>| -> Result<SavedRevision, AppError> {
             let newest = newest(tx, &profile)?;
             if let Some(newest) = newest.as_ref().filter(|newest| newest.digest == digest) {
-                return Ok(answer(newest.number, false));
+                return Ok(answer(newest.number, false, Vec::new()));
             }
             let number = RevisionNumber(newest.map_or(0, |newest| newest.number.0) + 1);
             if trial == Trial::Dry {
-                return Ok(answer(number, true));
+                return Ok(answer(number, true, follower::list(tx, &profile)?));
             }
             let revision = RevisionRow { profile: profile.clone(), number, digest, source, saved_by, saved };
             muster_store::profile::insert_revision(tx, &revision, &description, &document)?;
             muster_store::people_group::put_uses(tx, digest, &groups)?;
             let act = Act { at: saved, actor: &revision.saved_by, action: "profile.save" };
             audit::write(tx, act, &profile, json!({"revision": number, "digest": digest}))?;
-            Ok(answer(number, true))
+            let told_of = follower::bring(tx, &profile, number, followers, act)?;
+            Ok(answer(number, true, told_of))
         };
         match trial {
             Trial::Dry => self.store().read(save).await,

@@ -13,7 +13,7 @@ use muster_store::device::DeviceRow;
 use muster_store::pin::PinRow;
 use serde_json::json;
 
-use super::assign::{NAMES, conflicts, reached, read_profile, target_name};
+use super::assign::{NAMES, conflicts, reached, read_profile, read_target, target_name};
 use super::audit::{self, Act};
 use super::import::Trial;
 use super::{App, AppError, hold, profile, recompile, rollout, secret};
@@ -37,7 +37,7 @@ struct Preview {
 }
 
 impl App {
-    /// Takes every assignment of a profile back, and compiles the states of the devices it reaches anew; all or nothing.
+    /// Takes every assignment of a profile back, or the one to the target that is asked for, and compiles the states of the devices it reaches anew; all or nothing.
     /// While rollouts of the profile are open, it is these that are taken back, and nothing else.
     pub(crate) async fn roll_back(
         &self,
@@ -90,7 +90,13 @@ fn preview(
     muster_store::profile::get(tx, name)?.ok_or_else(|| AppError::not_found("profile", name))?;
     let goal = request.to.map_or(Goal::Before, |number| Goal::Revision(RevisionNumber(number)));
     let all = muster_store::assignment::list(tx)?;
-    let turns = turns(tx, &all, name, goal, actor, now)?;
+    let on = request.on.as_deref().map(|target| read_target(tx, target)).transpose()?;
+    let is_meant = |row: &AssignmentRow| {
+        row.profile == name
+            && on.as_ref().is_none_or(|(kind, target)| (&row.target_kind, &row.target) == (kind, target))
+    };
+    let meant: Vec<_> = all.into_iter().filter(is_meant).collect();
+    let turns = turns(tx, &meant, name, goal, actor, now)?;
     let before = recompile::assignments(tx)?;
     let after = after(&before, &turns)?;
     let mut ids = BTreeSet::new();
@@ -110,23 +116,22 @@ fn preview(
     })
 }
 
-/// What becomes of each assignment of the profile; refused when there is nothing to go back to.
+/// What becomes of each of these assignments of the profile; refused when there is nothing to go back to.
 fn turns(
     tx: &mut Tx<'_>,
-    all: &[AssignmentRow],
+    meant: &[AssignmentRow],
     name: &str,
     goal: Goal,
     actor: &str,
     now: Timestamp,
 ) -> Result<Vec<Turn>, AppError> {
-    let of_profile: Vec<_> = all.iter().filter(|row| row.profile == name).collect();
-    if of_profile.is_empty() {
+    if meant.is_empty() {
         return Err(AppError::Invalid(format!(
-            "{name} is assigned to nothing, so there is nothing to roll back: muster assignments lists what is"
+            "{name} is assigned to nothing, or not there, so there is nothing to roll back: muster assignments lists what is"
         )));
     }
     let (mut turns, mut nowhere) = (Vec::new(), Vec::new());
-    for old in of_profile {
+    for old in meant {
         let target = target_name(tx, old)?;
         let history = muster_store::pin::standing(tx, old)?;
         let pins: Vec<_> = history.iter().map(|p| Pin { number: p.number, revision: p.revision }).collect();
@@ -144,16 +149,26 @@ fn turns(
         check(tx, &new, &target)?;
         turns.push(Turn { old: old.clone(), new, target, back_to: terms.map(|row| row.number) });
     }
-    match (nowhere.first(), turns.is_empty()) {
-        (Some((row, target)), _) => Err(AppError::Invalid(format!(
-            "{name}@{} to {target} pinned no other revision before: name one with --to N, or end this one first with muster unassign {name} --from {target}",
-            row.revision
+    // The newest assignment is the one that an admin who rolls back has in mind, and the safer one to end.
+    match (nowhere.last(), turns.is_empty()) {
+        (Some((row, target)), only) => Err(AppError::Invalid(format!(
+            "{name}@{} to {target} pinned no other revision before: name one with --to N, or end this one first with \
+             muster unassign {name} --from {target}{}",
+            row.revision,
+            others_back(name, &turns, only)
         ))),
         (None, true) => Err(AppError::Invalid(format!(
             "every assignment of {name} pins that revision already: muster assignments lists them"
         ))),
         (None, false) => Ok(turns),
     }
+}
+
+/// What can be rolled back all the same, where not all of a profile can.
+fn others_back(name: &str, turns: &[Turn], none: bool) -> String {
+    let Some(first) = turns.first().filter(|_| !none) else { return String::new() };
+    let more = if turns.len() > 1 { format!(" (of {})", turns.len()) } else { String::new() };
+    format!("; what can go back goes alone with muster rollback {name} --on {}{more}", first.target)
 }
 
 /// The assignment with another revision, on the terms that revision was pinned on or else on its present ones.

@@ -50,6 +50,13 @@ impl App {
         let (sizes, soak) = terms(&request)?;
         self.store()
             .write(move |tx| {
+                if request.assignment.follow {
+                    return Err(AppError::Invalid(
+                        "follow: a rollout brings one revision step by step; to take each one at once, assign with follow and \
+                         without a rollout"
+                            .to_owned(),
+                    ));
+                }
                 let preview = preview(tx, &request.assignment, &actor, at)?;
                 if !preview.conflicts.is_empty() {
                     return Err(AppError::Conflicts(preview.conflicts));

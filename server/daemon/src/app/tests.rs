@@ -11,7 +11,8 @@ use muster_store::Store;
 
 use super::dry_run::Desk;
 use super::enroll::{EnrollError, Enrolled, Request};
-use super::import::Trial;
+use super::follower::Followers;
+use super::import::{NewOwners, Trial};
 use super::presence::Presence;
 use super::seal::SealingKey;
 use super::{App, Parts, Site};
@@ -23,6 +24,7 @@ mod assigning;
 mod checking;
 mod doubling;
 mod enrolling;
+mod following;
 mod holding;
 mod keeping;
 mod losing;
@@ -111,7 +113,7 @@ impl Rig {
     }
 
     async fn import(&self, csv: &str) -> Import {
-        self.app.import_devices(&admin(), csv.to_owned(), Trial::Real).await.unwrap()
+        self.app.import_devices(&admin(), csv.to_owned(), NewOwners::Add, Trial::Real).await.unwrap()
     }
 
     /// Makes a token; gives its secret.
@@ -159,7 +161,11 @@ impl Rig {
 
     async fn save(&self, name: &str, resources: &str) -> u32 {
         let source = format!("muster: 1\nprofile: {name}\nresources:\n{resources}");
-        self.app.save_profile(&admin(), name.into(), source, Trial::Real).await.unwrap().number
+        self.app
+            .save_profile(&admin(), name.into(), source, Followers::Bring, Trial::Real)
+            .await
+            .unwrap()
+            .number
     }
 
     async fn audited(&self) -> Vec<muster_proto::rest::AuditEntry> {
@@ -181,6 +187,7 @@ fn assignment(profile: &str, target: &str) -> NewAssignment {
         precedence: 0,
         mode: Mode::Enforce,
         params: Default::default(),
+        follow: false,
     }
 }
 

@@ -42,6 +42,11 @@ impl App {
             .await
     }
 
+    /// Whether the device has ever said which kernel it runs.
+    pub(crate) async fn has_told_boots(&self, device: DeviceId) -> Result<bool, StoreError> {
+        Ok(self.store().read(move |tx| boot::newest(tx, device)).await?.is_some())
+    }
+
     /// Whether this boot is the one that was seen first last: a link of an earlier one is over, or another machine's.
     pub(crate) async fn is_newest(&self, device: DeviceId, booted: Uuid) -> Result<bool, StoreError> {
         let newest = self.store().read(move |tx| boot::newest(tx, device)).await?;

@@ -53,7 +53,7 @@ impl App {
         policy::check(&new.check)?;
         let until = policy::end(new.until, new.seconds, at)?;
         let reason = policy::reason(&new.reason)?;
-        let owner = policy::owner(new.owner.as_deref().unwrap_or(&actor))?;
+        let owner = policy::owner(new.owner.as_deref().unwrap_or(&actor), &actor)?;
         self.store()
             .write(move |tx| {
                 if !detail::check_exists(tx, &new.check)? {

@@ -67,7 +67,9 @@ pub(crate) enum Error {
     #[error("the system gives no random numbers")]
     Random,
     /// The issuing certificate ended.
-    #[error("the issuing certificate ended at {0}; run muster-server ca renew with the root key")]
+    #[error(
+        "the issuing certificate ended at {0}: put the root key into ca/root.key of the data folder for a restart of the server"
+    )]
     Ended(Timestamp),
 }
 

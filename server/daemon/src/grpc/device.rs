@@ -10,8 +10,8 @@ use muster_proto::last_order::Receipt;
 use muster_proto::wire::LastOrder;
 use muster_proto::wire::device_server::Device;
 use muster_proto::wire::{
-    AnswerRequest, AnswerResponse, FetchRequest, FetchResponse, FollowRequest, Notice, Quiet, ReceiptRequest,
-    ReceiptResponse, RenewRequest, RenewResponse, ReportRequest, ReportResponse, notice,
+    AnswerRequest, AnswerResponse, ApplyNow, FetchRequest, FetchResponse, FollowRequest, Notice, Quiet,
+    ReceiptRequest, ReceiptResponse, RenewRequest, RenewResponse, ReportRequest, ReportResponse, notice,
 };
 use muster_proto::{Generation, Timestamp, wire};
 use tokio::sync::Semaphore;
@@ -146,7 +146,13 @@ impl DeviceDoor {
         device: &DeviceCertificate,
         booted: Option<Uuid>,
     ) -> Result<(), Status> {
-        let Some(booted) = booted else { return Ok(()) };
+        let Some(booted) = booted else {
+            // A copy that keeps silent about its boot would pass as the device.
+            let told =
+                self.app.has_told_boots(device.id).await.map_err(|error| super::unavailable(&error))?;
+            let missing = "boot: this device has said which kernel it runs, and has to go on to";
+            return if told { Err(Status::failed_precondition(missing)) } else { Ok(()) };
+        };
         let met = self.app.meet(device.id, booted, peer.address.ip().to_string()).await;
         met.map(drop).map_err(|error| super::unavailable(&error))
     }
@@ -368,6 +374,7 @@ impl Following {
                     self.generation = state.generation;
                     notice::Notice::State(state.bytes.into())
                 }
+                None if self.follower.takes_apply_now() => notice::Notice::ApplyNow(ApplyNow {}),
                 None if quiet => notice::Notice::Quiet(Quiet {}),
                 None => continue,
             };

@@ -4,6 +4,7 @@
 //! A mutex over a table rather than a task: it is taken for less than a microsecond.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use muster_proto::DeviceId;
@@ -15,20 +16,28 @@ use tokio::sync::broadcast::error::RecvError;
 /// The links that follow; cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Followers {
-    links: Arc<Mutex<HashMap<DeviceId, Vec<Arc<Notify>>>>>,
+    links: Arc<Mutex<HashMap<DeviceId, Vec<Arc<Woken>>>>>,
+}
+
+/// What a link waits for.
+#[derive(Default)]
+struct Woken {
+    notify: Notify,
+    /// Whether the device is to be told to converge now; several requests before it is told are one.
+    apply_now: AtomicBool,
 }
 
 /// One link's place, until it is dropped.
 pub(super) struct Follower {
     followers: Followers,
     device: DeviceId,
-    woken: Arc<Notify>,
+    woken: Arc<Woken>,
 }
 
 impl Followers {
     /// Takes up a link. It is woken by every change from now on, so what it reads next is not missed.
     pub(super) fn follow(&self, device: DeviceId) -> Follower {
-        let woken = Arc::new(Notify::new());
+        let woken = Arc::new(Woken::default());
         self.links().entry(device).or_default().push(Arc::clone(&woken));
         Follower { followers: self.clone(), device, woken }
     }
@@ -44,10 +53,11 @@ impl Followers {
             match changes.recv().await {
                 Ok(Change::States(devices)) => devices.iter().for_each(|device| self.wake_device(*device)),
                 Ok(Change::Revoked(device)) => self.wake_device(device),
+                Ok(Change::ApplyNow(device)) => self.apply_now(device),
                 Ok(_) => {}
                 // Changes were missed, so everyone looks for themselves.
                 Err(RecvError::Lagged(_)) => {
-                    self.links().values().flatten().for_each(|woken| woken.notify_one());
+                    self.links().values().flatten().for_each(|woken| woken.notify.notify_one());
                 }
                 Err(RecvError::Closed) => return,
             }
@@ -56,11 +66,18 @@ impl Followers {
 
     fn wake_device(&self, device: DeviceId) {
         for woken in self.links().get(&device).into_iter().flatten() {
-            woken.notify_one();
+            woken.notify.notify_one();
         }
     }
 
-    fn links(&self) -> MutexGuard<'_, HashMap<DeviceId, Vec<Arc<Notify>>>> {
+    fn apply_now(&self, device: DeviceId) {
+        for woken in self.links().get(&device).into_iter().flatten() {
+            woken.apply_now.store(true, Ordering::Relaxed);
+            woken.notify.notify_one();
+        }
+    }
+
+    fn links(&self) -> MutexGuard<'_, HashMap<DeviceId, Vec<Arc<Woken>>>> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,7 +85,12 @@ impl Followers {
 impl Follower {
     /// Waits until something changed that concerns this link.
     pub(super) async fn woken(&self) {
-        self.woken.notified().await;
+        self.woken.notify.notified().await;
+    }
+
+    /// Whether the device is to be told to converge now, since this was asked last.
+    pub(super) fn takes_apply_now(&self) -> bool {
+        self.woken.apply_now.swap(false, Ordering::Relaxed)
     }
 }
 

@@ -29,7 +29,7 @@ use tonic::{Code, Response};
 use super::*;
 use crate::app::AppError;
 use crate::app::dry_run::Desk;
-use crate::app::import::Trial;
+use crate::app::import::{NewOwners, Trial};
 use crate::app::presence::Presence;
 use crate::app::restore::{Choices, Newcomers, Tokens};
 use crate::app::seal::SealingKey;
@@ -132,8 +132,10 @@ impl Rig {
             desk: Desk::default(),
             return_window: 180 * 86_400,
         });
-        let import =
-            app.import_devices(&admin(), "serial,name\nS1,lap-ada".to_owned(), Trial::Real).await.unwrap();
+        let import = app
+            .import_devices(&admin(), "serial,name\nS1,lap-ada".to_owned(), NewOwners::Add, Trial::Real)
+            .await
+            .unwrap();
         assert!(import.errors.is_empty());
         let file = folder.path().join("listener.pem");
         ServedCertificate::make(&authority, &file, &["localhost".parse().unwrap()], now).unwrap();

@@ -32,6 +32,10 @@ const JOIN_FILE: &str = "/etc/muster/join.toml";
 /// An `agent.toml` that was put there first stays, and nobody is asked: there is no terminal to ask at.
 const INSTALL: &str = "apt-get install --yes --option Dpkg::Options::=--force-confold muster-agent";
 
+/// Stops at the first mistake, in a shell of its own, as it may be pasted into one that is to go on; for root, who may have
+/// no sudo, and for who has it.
+const SHELL_HEAD: &str = "(\nset -eu\nsudo=$([ \"$(id -u)\" = 0 ] || echo sudo)\n";
+
 /// The source entry, with the key in it.
 pub(crate) fn sources(origin: &Origin) -> String {
     let key: String =
@@ -45,16 +49,16 @@ pub(crate) fn sources(origin: &Origin) -> String {
 
 /// What is typed on a machine that is there already; with a join file it enrolls at once.
 pub(crate) fn shell(origin: &Origin, join_file: Option<&str>) -> String {
-    let mut text = String::new();
+    let mut text = SHELL_HEAD.to_owned();
     for file in files(origin, join_file) {
         if file.secret {
             text.push_str(
-                "sudo install -d -m 0700 /etc/muster\nsudo install -m 0600 /dev/null /etc/muster/join.toml\n",
+                "$sudo install -d -m 0700 /etc/muster\n$sudo install -m 0600 /dev/null /etc/muster/join.toml\n",
             );
         }
-        text.push_str(&heredoc("sudo tee", file.path, &file.content, " >/dev/null"));
+        text.push_str(&heredoc("$sudo tee", file.path, &file.content, " >/dev/null"));
     }
-    text.push_str(&format!("sudo apt-get update\nsudo {INSTALL}\n"));
+    text.push_str(&format!("$sudo apt-get update\n$sudo {INSTALL}\n)\n"));
     text
 }
 

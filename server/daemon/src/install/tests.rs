@@ -93,7 +93,7 @@ async fn the_page_shows_every_way_and_no_secret() {
     let place = place();
     let page = place.text("/install").await;
     for way in
-        ["sudo apt-get install", "debootstrap", "#cloud-config", "preseed/late_command", "late-commands"]
+        ["$sudo apt-get install", "debootstrap", "#cloud-config", "preseed/late_command", "late-commands"]
     {
         assert!(page.contains(way), "{way}");
     }

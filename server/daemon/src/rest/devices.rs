@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
+use muster_policy::scope::{self, Access, Noun};
 use muster_proto::rest::{
     AllowReenroll, Approve, Compliance, Device, DeviceDetail, DevicePatch, DeviceState, Import, Page,
     RevealedPassword,
@@ -16,7 +17,7 @@ use super::caller::{Administrator, Caller, Viewer};
 use super::extract::{Body, Path, Query, Text};
 use super::problem::Refusal;
 use super::reported::page_limit;
-use crate::app::import::Trial;
+use crate::app::import::{NewOwners, Trial};
 
 /// A file of 100,000 devices.
 const MAX_IMPORT: usize = 16 * 1024 * 1024;
@@ -31,6 +32,7 @@ pub(super) fn router() -> OpenApiRouter<Api> {
         .routes(routes!(approve_device))
         .routes(routes!(revoke_device))
         .routes(routes!(allow_reenroll))
+        .routes(routes!(apply_now))
         .routes(routes!(reveal_password))
 }
 
@@ -159,10 +161,13 @@ async fn change_device(
 async fn import_devices(
     State(api): State<Api>,
     Administrator(right): Administrator,
+    caller: Caller,
     Query(query): Query<DryRun>,
     Text(csv): Text,
 ) -> Result<Json<Import>, Refusal> {
-    Ok(Json(api.app.import_devices(&right, csv, query.trial()).await?))
+    let may_add = scope::reach(&caller.scopes, Noun::People, Access::Write);
+    let newcomers = if may_add { NewOwners::Add } else { NewOwners::Refuse };
+    Ok(Json(api.app.import_devices(&right, csv, newcomers, query.trial()).await?))
 }
 
 /// Lets a waiting device in, by the code on its console.
@@ -200,6 +205,18 @@ async fn allow_reenroll(
     Body(asked): Body<AllowReenroll>,
 ) -> Result<Json<Device>, Refusal> {
     Ok(Json(api.app.allow_reenroll(&right, id, asked).await?))
+}
+
+/// Has a connected device look at all that it should have, and converge, now.
+#[utoipa::path(post, path = "/devices/{id}/apply-now", tag = "devices",
+    params(("id" = String, Path, description = "The device's id, name or serial.")),
+    responses((status = 200, description = "The device, which was asked.", body = Device)))]
+async fn apply_now(
+    State(api): State<Api>,
+    Administrator(right): Administrator,
+    Path(id): Path<String>,
+) -> Result<Json<Device>, Refusal> {
+    Ok(Json(api.app.apply_now(&right, id).await?))
 }
 
 /// Shows an account's first-login password, once; the reveal is audited.

@@ -107,6 +107,8 @@ fn notices(change: Change) -> VecDeque<ChangeNotice> {
             ids.iter().map(|id| notice("device", Some(id.to_string()))).collect()
         }
         Change::States(_) => one("device", None),
+        // What comes of it is told when the device reports.
+        Change::ApplyNow(_) => VecDeque::new(),
         Change::Profile(name) => one("profile", Some(name)),
         Change::Assignment(id) => one("assignment", Some(id)),
         Change::Rollout(id) => one("rollout", Some(id)),

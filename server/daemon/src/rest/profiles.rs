@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use muster_policy::scope::{self, Access, Noun};
 use muster_proto::profile::Profile;
 use muster_proto::rest::{
     ProfileDetail, ProfileView, RevisionDiff, RevisionView, Rollback, RollbackResult, SavedRevision,
@@ -14,10 +15,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::caller::{Administrator, Viewer};
+use super::caller::{Administrator, Caller, Viewer};
 use super::devices::DryRun;
 use super::extract::{Body, Path, Query, Text};
 use super::problem::Refusal;
+use crate::app::follower::Followers;
 
 pub(super) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -51,7 +53,7 @@ async fn get_profile(
     Ok(Json(api.app.show_profile(&right, name).await?))
 }
 
-/// Saves a revision; saving never deploys.
+/// Saves a revision. It reaches devices only where the profile was assigned to be followed, and only by who may assign.
 #[utoipa::path(put, path = "/profiles/{name}", tag = "profiles", params(("name" = String, Path, description = "The profile's name."), DryRun),
     request_body(content = String, content_type = "application/yaml"),
     responses((status = 200, description = "The revision saved, or the newest when nothing differs.",
@@ -59,11 +61,14 @@ async fn get_profile(
 async fn save_profile(
     State(api): State<Api>,
     Administrator(right): Administrator,
+    caller: Caller,
     Path(name): Path<String>,
     Query(query): Query<DryRun>,
     Text(source): Text,
 ) -> Result<Json<SavedRevision>, Refusal> {
-    Ok(Json(api.app.save_profile(&right, name, source, query.trial()).await?))
+    let may_assign = scope::reach(&caller.scopes, Noun::Assignments, Access::Write);
+    let followers = if may_assign { Followers::Bring } else { Followers::Leave };
+    Ok(Json(api.app.save_profile(&right, name, source, followers, query.trial()).await?))
 }
 
 /// One revision whole.

@@ -1,7 +1,7 @@
 //! Sudo commands that give away more than they seem to.
 
 /// Programs that start a shell or write any file whatever their arguments are: editors, pagers, interpreters.
-const ALWAYS: [(&str, &str); 27] = [
+const ALWAYS: [(&str, &str); 35] = [
     ("bash", "it is a shell"),
     ("dash", "it is a shell"),
     ("sh", "it is a shell"),
@@ -28,11 +28,19 @@ const ALWAYS: [(&str, &str); 27] = [
     ("htop", "it sends signals to any process"),
     ("visudo", "it grants any right"),
     ("crontab", "it runs commands as root later"),
+    ("tmux", "it starts a shell"),
+    ("screen", "it starts a shell"),
+    ("busybox", "it is a shell"),
+    ("vipw", "an editor starts a shell with :!sh"),
+    ("vigr", "an editor starts a shell with :!sh"),
+    ("podman", "a container with the host's files in it is root"),
+    ("lxc", "a container with the host's files in it is root"),
+    ("machinectl", "it starts a shell"),
     ("docker", "a container with the host's files in it is root"),
 ];
 
 /// Programs that run a command, or write any file, when the caller chooses the arguments.
-const WITH_FREE_ARGUMENTS: [(&str, &str); 41] = [
+const WITH_FREE_ARGUMENTS: [(&str, &str); 56] = [
     ("apt", "-o options run any command"),
     ("apt-get", "-o options run any command"),
     ("aptitude", "-o options run any command"),
@@ -74,6 +82,21 @@ const WITH_FREE_ARGUMENTS: [(&str, &str); 41] = [
     ("dd", "it writes any file or disk"),
     ("chmod", "it opens any file"),
     ("chown", "it takes any file"),
+    ("install", "it writes any file"),
+    ("ln", "it puts a link in the place of any file"),
+    ("curl", "-o writes any file"),
+    ("wget", "-O writes any file"),
+    ("mount", "it puts a folder in the place of any other"),
+    ("watch", "it runs any command"),
+    ("flock", "it runs any command"),
+    ("setpriv", "it runs any command"),
+    ("unshare", "it runs any command"),
+    ("tcpdump", "-z runs any command"),
+    ("nmap", "its scripts run any command"),
+    ("openssl", "its engines run any code, and it writes any file"),
+    ("usermod", "it puts any account into any group"),
+    ("gpasswd", "it puts any account into any group"),
+    ("passwd", "it sets the password of root"),
 ];
 
 /// Why whoever may run this command may do anything, if so. The rule's own type has checked its form.
@@ -82,7 +105,11 @@ pub(super) fn amounts_to_root(command: &str) -> Option<String> {
         return Some("it is everything".to_owned());
     }
     let mut words = command.split(' ');
-    let program = words.next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+    let path = words.next().unwrap_or_default();
+    if ["/home/", "/tmp/", "/var/tmp/", "/dev/shm/"].iter().any(|open| path.starts_with(open)) {
+        return Some("others than root can put another program in its place".to_owned());
+    }
+    let program = path.rsplit('/').next().unwrap_or_default();
     let arguments: Vec<_> = words.collect();
     if let Some((_, why)) = ALWAYS.iter().find(|(name, _)| is(program, name)) {
         let quiet = program == "journalctl" && arguments.contains(&"--no-pager");
@@ -97,6 +124,9 @@ pub(super) fn amounts_to_root(command: &str) -> Option<String> {
 
 fn systemctl(arguments: &[&str]) -> Option<String> {
     let shows = arguments.iter().any(|a| matches!(*a, "status" | "show" | "cat" | "list-units"));
+    if arguments.contains(&"link") {
+        return Some("a unit from any folder runs any command".to_owned());
+    }
     if arguments.is_empty() {
         Some("its arguments are free, and `edit` and `link` run any command; name the arguments".to_owned())
     } else if arguments.contains(&"edit") {

@@ -100,8 +100,9 @@ impl Where {
             ));
         }
         if let Some(state) = filter.state {
+            let waits = if state == DeviceState::Pending { WAITS } else { "" };
             let state = all.bind(state.into());
-            all.sql.push_str(&format!(" AND state = ${state}"));
+            all.sql.push_str(&format!(" AND (state = ${state}{waits})"));
         }
         if let Some(compliance) = filter.compliance {
             let compliance = all.bind(compliance.into());
@@ -183,6 +184,10 @@ pub fn counts(tx: &mut Tx<'_>, label: Option<&str>, now: Timestamp) -> Result<Co
 /// Since when a device waits for an admin, which may be long after it was registered.
 const WAITS_SINCE: &str = "COALESCE((SELECT MIN(since) FROM pending WHERE pending.device = device.id AND approved = 0), registered)";
 
+/// A device that was let enroll again and waits for an admin still is what it was, for whoever has its old key.
+const WAITS: &str =
+    " OR EXISTS (SELECT 1 FROM pending WHERE pending.device = device.id AND pending.approved = 0)";
+
 /// The stages of a device's life, each with the device that is in it the longest.
 pub fn stages(tx: &mut Tx<'_>) -> Result<Vec<Stage>, StoreError> {
     let mut stages = Vec::new();
@@ -192,10 +197,16 @@ pub fn stages(tx: &mut Tx<'_>) -> Result<Vec<Stage>, StoreError> {
         (DeviceState::Enrolled, "COALESCE(enrolled, registered)"),
         (DeviceState::Ready, "COALESCE(ready, registered)"),
     ] {
-        let devices =
-            tx.query_one("SELECT COUNT(*) FROM device WHERE state = $1", &[stage.into()], |row| row.get(0))?;
+        let waits = if stage == DeviceState::Pending { WAITS } else { "" };
+        let devices = tx.query_one(
+            &format!("SELECT COUNT(*) FROM device WHERE state = $1{waits}"),
+            &[stage.into()],
+            |row| row.get(0),
+        )?;
         let longest: Option<(String, Timestamp)> = tx.query_one(
-            &format!("SELECT name, {since} FROM device WHERE state = $1 ORDER BY {since}, name LIMIT 1"),
+            &format!(
+                "SELECT name, {since} FROM device WHERE state = $1{waits} ORDER BY {since}, name LIMIT 1"
+            ),
             &[stage.into()],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;

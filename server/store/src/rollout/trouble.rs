@@ -29,13 +29,14 @@ pub struct WrongCheck {
     pub document: String,
 }
 
-/// All resources that failed or were not tried, of whichever profile, the oldest first.
+/// All resources that failed or were not tried, of whichever profile, the oldest first. Of devices that are heard: what a
+/// lost, held or revoked one last said holds nobody up.
 pub fn wrong_outcomes(tx: &mut Tx<'_>, rollout: &RolloutRow) -> Result<Vec<WrongOutcome>, StoreError> {
     tx.query(
         "SELECT d.name, m.given, o.since, o.document
          FROM outcome o JOIN rollout_device m ON m.device = o.device JOIN device d ON d.id = m.device
          WHERE o.outcome IN ('drifted', 'failed', 'blocked', 'unsupported') AND o.outcome IN ('failed', 'blocked')
-             AND m.rollout = $1 AND m.given IS NOT NULL AND d.state <> 'revoked'
+             AND m.rollout = $1 AND m.given IS NOT NULL AND d.state IN ('enrolled', 'ready')
          ORDER BY o.since, d.name, o.resource",
         &[(&rollout.id).into()],
         |row| {
@@ -56,7 +57,7 @@ pub fn wrong_checks(tx: &mut Tx<'_>, rollout: &RolloutRow) -> Result<Vec<WrongCh
          FROM check_result c JOIN rollout_device m ON m.device = c.device JOIN device d ON d.id = m.device
          WHERE c.to_at IS NULL AND c.verdict IN ('fail', 'unknown') AND c.verdict = 'fail'
              AND c.profile = $1 AND c.revision = $2 AND m.rollout = $3 AND m.given IS NOT NULL
-             AND d.state <> 'revoked'
+             AND d.state IN ('enrolled', 'ready')
          ORDER BY c.from_at, d.name, c.check_id",
         &[(&rollout.assignment.profile).into(), rollout.assignment.revision.into(), (&rollout.id).into()],
         |row| {

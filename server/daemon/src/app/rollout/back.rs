@@ -10,7 +10,7 @@ use muster_store::rollout::RolloutRow;
 use serde_json::json;
 
 use super::{named, share_out};
-use crate::app::assign::{conflicts, reached, target_name};
+use crate::app::assign::{conflicts, reached, read_target, target_name};
 use crate::app::audit::{self, Act};
 use crate::app::import::Trial;
 use crate::app::rollback::{moves, refuse_another};
@@ -45,7 +45,13 @@ pub(in crate::app) fn roll_back(
     now: Timestamp,
 ) -> Result<Option<RollbackResult>, AppError> {
     let mut open = muster_store::rollout::open(tx)?;
-    open.retain(|row| row.assignment.profile == profile);
+    let on = request.on.as_deref().map(|target| read_target(tx, target)).transpose()?;
+    open.retain(|RolloutRow { assignment, .. }| {
+        assignment.profile == profile
+            && on
+                .as_ref()
+                .is_none_or(|(kind, at)| (&assignment.target_kind, &assignment.target) == (kind, at))
+    });
     let Some(first) = open.first() else { return Ok(None) };
     if request.to.is_some() {
         return Err(AppError::Taken(format!(

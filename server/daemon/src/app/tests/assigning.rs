@@ -29,7 +29,8 @@ async fn saving_the_same_text_again_makes_no_revision_and_what_is_wrong_has_its_
     let diff = rig.app.diff_revisions(&viewer(), "base".into(), 1, 2).await.unwrap();
     assert!(diff.unified.contains("-  - file: { path: /etc/motd, content: \"one\" }"), "{}", diff.unified);
     let key = "muster: 1\nprofile: base\nresources:\n  - file:\n      path: /etc/k\n      content: \"password=Tr0ub4dor3\"\n";
-    let refused = rig.app.save_profile(&admin(), "base".into(), key.into(), Trial::Real).await;
+    let refused =
+        rig.app.save_profile(&admin(), "base".into(), key.into(), Followers::Bring, Trial::Real).await;
     let Err(AppError::Source(places)) = refused else { panic!("saved") };
     assert_eq!(places[0].line, 6, "{places:?}");
 }
@@ -139,7 +140,7 @@ async fn an_assignment_without_a_needed_parameter_says_which() {
     let rig = rig();
     rig.device("PF1", "laptop").await;
     let source = "muster: 1\nprofile: ntp\nparams:\n  server: { type: host }\nresources:\n  - file: { path: /etc/ntp, template: \"{{ param.server }}\" }\n";
-    rig.app.save_profile(&admin(), "ntp".into(), source.into(), Trial::Real).await.unwrap();
+    rig.app.save_profile(&admin(), "ntp".into(), source.into(), Followers::Bring, Trial::Real).await.unwrap();
     let refused = rig.app.assign(&admin(), assignment("ntp", "everyone"), Trial::Real).await;
     assert!(matches!(refused, Err(AppError::Invalid(message)) if message.contains("--param server=")));
 }

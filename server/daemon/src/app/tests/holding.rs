@@ -189,7 +189,7 @@ async fn an_assignment_to_paused_devices_warns_that_they_wait() {
 async fn an_import_that_takes_a_profile_from_more_than_ten_devices_waits_for_a_word() {
     let rig = rig();
     let ids = rig.laptops(11).await;
-    let dry = rig.app.import_devices(&admin(), csv("", 11), Trial::Dry).await.unwrap();
+    let dry = rig.app.import_devices(&admin(), csv("", 11), NewOwners::Add, Trial::Dry).await.unwrap();
     assert_eq!(dry.removal.map(|removal| (removal.id, removal.devices)), Some((String::new(), 11)));
     let removal = rig.import(&csv("", 11)).await.removal.unwrap();
     assert_eq!(

@@ -20,7 +20,10 @@ checks:
 impl Rig {
     /// Four devices: one that passes all, one that fails, one whose failure is waived, one that said nothing yet.
     async fn proven(&self) -> Vec<DeviceId> {
-        self.app.save_profile(&admin(), "base".into(), CHECKS.into(), Trial::Real).await.unwrap();
+        self.app
+            .save_profile(&admin(), "base".into(), CHECKS.into(), Followers::Bring, Trial::Real)
+            .await
+            .unwrap();
         let mut devices = Vec::new();
         for (serial, labels) in [("D1", "laptop"), ("D2", "laptop;kiosk"), ("D3", "kiosk"), ("D4", "")] {
             devices.push(self.device(serial, labels).await);

@@ -402,7 +402,7 @@ async fn a_failing_check_is_explained_by_its_title_its_severity_and_its_first_ro
     let device = rig.managed().await;
     let checks = "resources: []\nchecks:\n  - { id: a, title: Nobody is called bob, violations: SELECT 1, severity: high }\n";
     let source = format!("muster: 1\nprofile: base\n{checks}");
-    rig.app.save_profile(&admin(), "base".into(), source, Trial::Real).await.unwrap();
+    rig.app.save_profile(&admin(), "base".into(), source, Followers::Bring, Trial::Real).await.unwrap();
     let row = |n: u8| json!({"username": format!("bob{n}")}).as_object().unwrap().clone();
     let fails =
         CheckResult { revision: 2, evidence: (0..5).map(row).collect(), ..result("a", Verdict::Fail) };

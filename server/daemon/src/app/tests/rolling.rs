@@ -10,7 +10,7 @@ fn before() -> Rollback {
 }
 
 fn to(revision: u32) -> Rollback {
-    Rollback { to: Some(revision), plan: None }
+    Rollback { to: Some(revision), on: None, plan: None }
 }
 
 fn moves(result: &RollbackResult) -> Vec<(String, String, u64)> {
@@ -56,7 +56,7 @@ async fn a_rollback_names_its_effect_and_does_it_all_the_way_back() {
     let dry = rig.app.roll_back(&admin(), "base".into(), before(), Trial::Dry).await.unwrap();
     assert_eq!(moves(&dry), [("base@3".into(), "base@2".into(), 2)]);
     assert_eq!(rig.revision(one).await, 3, "a dry run changes nothing");
-    let agreed = Rollback { to: None, plan: Some(dry.plan) };
+    let agreed = Rollback { to: None, on: None, plan: Some(dry.plan) };
     rig.back(agreed).await.unwrap();
     let state = rig.state(one).await.unwrap();
     assert_eq!((state.revisions[0].revision.0, state.generation.0), (2, 4), "back is a newer state");
@@ -122,7 +122,7 @@ async fn what_has_changed_since_an_admin_agreed_is_not_rolled_back() {
     rig.deploy("label:laptop", &["one", "two"]).await;
     let dry = rig.app.roll_back(&admin(), "base".into(), before(), Trial::Dry).await.unwrap();
     rig.device("PF2", "laptop").await;
-    let refused = refusal(rig.back(Rollback { to: None, plan: Some(dry.plan) }).await);
+    let refused = refusal(rig.back(Rollback { to: None, on: None, plan: Some(dry.plan) }).await);
     assert!(refused.contains("look again"), "{refused}");
 }
 
@@ -153,4 +153,22 @@ async fn a_rollback_into_a_conflict_is_refused_whole() {
     let Err(AppError::Conflicts(conflicts)) = rig.back(before()).await else { panic!("rolled back") };
     assert_eq!(conflicts[0].resource, "file:/etc/motd");
     assert_eq!(rig.revision(device).await, 2);
+}
+
+#[tokio::test]
+async fn a_rollback_of_one_target_leaves_the_others_as_they_are() {
+    let rig = rig();
+    let (ada, web) = (rig.device("PF1", "laptop").await, rig.device("PF2", "server").await);
+    for target in ["label:laptop", "label:server"] {
+        rig.deploy(target, &["one", "two"]).await;
+    }
+    let newest = rig.revision(web).await;
+    let only = Rollback { on: Some("label:laptop".into()), ..before() };
+    let done = rig.back(only).await.unwrap();
+    let targets: Vec<_> = done.assignments.iter().map(|a| a.target.as_str()).collect();
+    assert_eq!(targets, ["label:laptop"]);
+    assert_eq!(rig.revision(ada).await, 1);
+    assert_eq!(rig.revision(web).await, newest);
+    let nowhere = Rollback { on: Some("label:none".into()), ..before() };
+    assert!(refusal(rig.back(nowhere).await).contains("muster assignments"));
 }

@@ -342,7 +342,7 @@ async fn while_it_is_under_way_nobody_else_changes_what_it_replaces() {
     let rollout = fleet.start().await;
     let base = || assignment("base", "label:laptop");
     let id = app.list_assignments(&viewer()).await.unwrap().remove(0).id;
-    let to = Rollback { to: Some(1), plan: None };
+    let to = Rollback { to: Some(1), on: None, plan: None };
     for refused in [
         refusal(app.assign(&admin(), base(), Trial::Real).await),
         refusal(app.start_rollout(&admin(), new("label:laptop")).await),

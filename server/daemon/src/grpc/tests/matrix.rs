@@ -73,7 +73,8 @@ async fn only_a_device_whose_certificate_holds_gets_anything_done() {
     for role in [Role::Admin, Role::Auditor] {
         bearers.push(rig.app.create_api_token(&admin(), wanted(role)).await.unwrap().secret);
     }
-    let devices = rig.app.import_devices(&admin(), "serial\nS2".to_owned(), Trial::Real).await.unwrap();
+    let devices =
+        rig.app.import_devices(&admin(), "serial\nS2".to_owned(), NewOwners::Add, Trial::Real).await.unwrap();
     assert!(devices.errors.is_empty());
     let stranger = Machine::new();
     for (method, _) in TABLE {

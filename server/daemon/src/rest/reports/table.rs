@@ -6,7 +6,7 @@ use muster_proto::rest::{CheckReport, CheckReportRow, ControlReport, ControlsRep
 use muster_proto::text::csv_cell;
 use serde::Serialize;
 
-const HEADER: [&str; 16] = [
+const HEADER: [&str; 17] = [
     "control",
     "check",
     "title",
@@ -19,6 +19,7 @@ const HEADER: [&str; 16] = [
     "waiver",
     "waiver_target",
     "accepted_by",
+    "recorded_by",
     "reason",
     "waived_until",
     "made",
@@ -64,6 +65,7 @@ fn cells(
         row.waiver.clone().unwrap_or_default(),
         of_waiver(|waiver| waiver.target.clone()),
         of_waiver(|waiver| waiver.owner.clone()),
+        of_waiver(|waiver| waiver.created_by.clone()),
         of_waiver(|waiver| waiver.reason.clone()),
         of_waiver(|waiver| waiver.until.to_string()),
         report.made.to_string(),

@@ -68,6 +68,7 @@ const TABLE: &[(&str, &str, May)] = &[
     ("GET", "/devices/{id}", Read(DevicesRead)),
     ("PATCH", "/devices/{id}", Change(DevicesWrite)),
     ("POST", "/devices/{id}/allow-reenroll", Change(DevicesWrite)),
+    ("POST", "/devices/{id}/apply-now", Change(DevicesWrite)),
     ("POST", "/devices/{id}/approve", Change(DevicesWrite)),
     ("GET", "/devices/{id}/checks", Read(DevicesRead)),
     ("GET", "/devices/{id}/checks/{check}", Read(DevicesRead)),
