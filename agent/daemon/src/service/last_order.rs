@@ -79,7 +79,7 @@ impl Converging {
     fn only_the_time(cycle: &mut Cycle, news: &FromServer) -> Result<()> {
         match news {
             FromServer::Quiet { server_time } | FromServer::State { server_time, .. } => {
-                cycle.vouched(*server_time)
+                cycle.vouched(*server_time).map(drop)
             }
             _ => Ok(()),
         }
