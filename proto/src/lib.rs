@@ -7,6 +7,7 @@
 //! says how one comes back whose certificate ended. [`wire`] is the envelope between the two, [`rest`] what the admin's side speaks.
 
 pub mod check;
+pub mod clock;
 pub mod compose;
 pub mod condition;
 pub mod dry_run;

@@ -41,6 +41,12 @@ impl Artifacts {
         }
         Ok(found)
     }
+
+    /// The version of both packages, as the name of the server's says it.
+    pub fn version(&self) -> Result<String> {
+        let name = self.server_deb.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        name.split('_').nth(1).map(str::to_owned).with_context(|| format!("{name} says no version"))
+    }
 }
 
 fn only_package(folder: &Path, prefix: &str) -> Result<PathBuf> {

@@ -1,12 +1,12 @@
 //! The packages as they ship: what they install runs confined, and purge leaves nothing behind.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use muster_proto::rest;
-use muster_tests::{Admin, Artifacts, Device, Network, Server, wait_until};
+use muster_tests::{Admin, Artifacts, Device, Network, Server, repack, wait_until};
 
 /// What an upgrade goes to.
 const NEWER: &str = "99.0";
@@ -99,7 +99,7 @@ fn an_upgrade_inside_a_package_transaction_keeps_the_identity_and_the_transactio
     let identity = digests(&device, "/var/lib/muster/identity")?;
     let first_pid = property(&device, "muster-agent.service", "MainPID")?;
 
-    device.copy_in(&newer(&network, &artifacts.agent_deb)?, "/var/tmp/newer.deb")?;
+    device.copy_in(&repack(&network, &artifacts.agent_deb, NEWER)?, "/var/tmp/newer.deb")?;
     // As the agent itself runs apt: in a transient unit, which the upgrade of the agent must not end.
     let transaction =
         ["systemd-run", "--wait", "--unit=upgrade", "apt-get", "-q", "-y", "install", "/var/tmp/newer.deb"];
@@ -123,23 +123,6 @@ fn wait_until_connected(admin: &Admin<'_>, device: &str) -> Result<()> {
         let detail: rest::DeviceDetail = admin.get(&format!("/devices/{device}"))?;
         Ok(detail.device.connected.then_some(()))
     })
-}
-
-/// The same package under a newer version.
-fn newer(network: &Network, deb: &Path) -> Result<PathBuf> {
-    let (tree, package) = (network.folder().join("newer"), network.folder().join("newer.deb"));
-    let seconds = Duration::from_secs(60);
-    network.run(["dpkg-deb".as_ref(), "-R".as_ref(), deb.as_os_str(), tree.as_os_str()], seconds)?.ok()?;
-    let control = tree.join("DEBIAN/control");
-    let text = std::fs::read_to_string(&control).context("reading the package's control file")?;
-    let renumbered = text.lines().map(|line| {
-        if line.starts_with("Version:") { format!("Version: {NEWER}\n") } else { format!("{line}\n") }
-    });
-    std::fs::write(&control, renumbered.collect::<String>()).context("writing the package's control file")?;
-    network
-        .run(["dpkg-deb".as_ref(), "-b".as_ref(), tree.as_os_str(), package.as_os_str()], seconds)?
-        .ok()?;
-    Ok(package)
 }
 
 fn digests(device: &Device<'_>, folder: &str) -> Result<Vec<String>> {

@@ -38,23 +38,58 @@ impl Clock {
         now(self.mark, self.boot_id, boottime(), system)
     }
 
-    /// Takes the server's word for the time; gives the mark to keep.
-    pub(crate) fn vouched(&mut self, time: Timestamp) -> Mark {
+    /// Takes the server's word for the time; gives the mark to keep, or nothing where it is not believed.
+    pub(crate) fn vouched(&mut self, time: Timestamp) -> Option<Mark> {
+        let system = Timestamp::from_system(SystemTime::now());
+        let known = self.mark.map(|mark| since(mark, self.boot_id, boottime()).unwrap_or(mark.time));
+        if known.is_some_and(|known| !believable(known, time, system)) {
+            return None;
+        }
         let mark = Mark { time, boottime: boottime(), boot_id: self.boot_id };
         self.mark = Some(mark);
-        mark
+        Some(mark)
+    }
+
+    /// By how many seconds the system clock is ahead of what the server told in this boot, and the time since; negative
+    /// when it is behind. `None` when this boot has not heard of the server.
+    pub(crate) fn ahead(&self) -> Option<i64> {
+        let known = since(self.mark?, self.boot_id, boottime())?;
+        Some(Timestamp::from_system(SystemTime::now()).seconds() - known.seconds())
     }
 }
 
+/// The server's time may be this much behind what it was known to be: messages take a while, and clocks are slewed.
+pub(crate) const SLACK: i64 = 60 * 60;
+
+/// A leap of the server's time by less than this is believed without a witness.
+const LEAP: i64 = 30 * 24 * 60 * 60;
+
+/// Two clocks that differ by less than this agree about a leap.
+pub(crate) const AGREE: i64 = 24 * 60 * 60;
+
+/// Whether the server's word is to be believed, given what it told before (and the time since, where that is known), and
+/// this machine's clock.
+///
+/// A server whose clock is wrong by years must neither bring ended leases back nor end all of them, nor make devices take
+/// its certificates for ended ones once its clock is right again. So a leap that is large, or goes back, needs a witness: the
+/// machine's own clock. One that is behind what is known already is proven wrong, and is no witness.
+pub(crate) fn believable(known: Timestamp, told: Timestamp, system: Timestamp) -> bool {
+    let leap = told.seconds() - known.seconds();
+    let agrees = (told.seconds() - system.seconds()).abs() <= AGREE;
+    let proven_wrong = system.seconds() < known.seconds() - SLACK;
+    (-SLACK..=LEAP).contains(&leap) || agrees || (leap > 0 && proven_wrong)
+}
+
+/// The mark and the time since, if it is of this boot.
+fn since(mark: Mark, boot_id: Uuid, boottime: i64) -> Option<Timestamp> {
+    let same = mark.boot_id == boot_id && boottime >= mark.boottime;
+    let now = mark.time.micros().saturating_add(boottime - mark.boottime);
+    same.then(|| Timestamp::from_micros(now).unwrap_or(Timestamp::MAX))
+}
+
 fn now(mark: Option<Mark>, boot_id: Uuid, boottime: i64, system: Timestamp) -> Timestamp {
-    match mark {
-        Some(mark) if mark.boot_id == boot_id && boottime >= mark.boottime => {
-            Timestamp::from_micros(mark.time.micros().saturating_add(boottime - mark.boottime))
-                .unwrap_or(Timestamp::MAX)
-        }
-        Some(mark) => mark.time.max(system),
-        None => system,
-    }
+    let Some(mark) = mark else { return system };
+    since(mark, boot_id, boottime).unwrap_or_else(|| mark.time.max(system))
 }
 
 /// Microseconds since boot, sleep included; nobody can set it.
@@ -84,5 +119,18 @@ mod tests {
         let mark = Mark { time: at(1_000), boottime: 5_000_000, boot_id: Uuid::from_u128(1) };
         assert_eq!(now(Some(mark), Uuid::from_u128(2), 1, at(10)), at(1_000));
         assert_eq!(now(Some(mark), Uuid::from_u128(2), 1, at(2_000)), at(2_000));
+    }
+
+    #[test]
+    fn a_leap_of_the_server_needs_the_machines_clock_as_a_witness() {
+        const YEAR: i64 = 365 * 24 * 60 * 60;
+        let now = at(10 * YEAR);
+        let (early, late) = (at(9 * YEAR), at(11 * YEAR));
+        assert!(believable(now, now.plus_seconds(60), late), "what goes on as it was needs none");
+        assert!(!believable(now, late, now) && !believable(now, early, now), "the server is wrong");
+        assert!(believable(early, now, now), "the device was off for a year");
+        assert!(believable(late, now, now), "what was known was wrong, and both clocks say so");
+        assert!(believable(early, now, at(YEAR)), "the device was off for a year and its battery is dead");
+        assert!(!believable(late, now, at(YEAR)), "a clock set back is no witness for going back");
     }
 }

@@ -15,7 +15,7 @@ use muster_proto::text::escape;
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::cycle::Cycle;
+use crate::cycle::{Cycle, Note};
 use crate::host::Host;
 use crate::identity::{self, Identity};
 use crate::ledger::Ledger;
@@ -90,7 +90,11 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
     let current = ledger.current()?;
     let applied = ledger.applied()?;
     let pause = ledger.pause()?;
-    let outcomes: Vec<Outcome> = match ledger.section_document("outcomes")? {
+    let unwritten = Note::read(service::SCRATCH.as_ref())?;
+    let newest = unwritten.as_ref().and_then(|note| note.outcomes.clone()).map(String::into_bytes);
+    let outcomes: Vec<Outcome> = match newest
+        .map_or_else(|| ledger.section_document("outcomes"), |o| Ok(Some(o)))?
+    {
         Some(document) => serde_json::from_slice(&document).context("the ledger's outcomes can't be read")?,
         None => vec![],
     };
@@ -99,7 +103,11 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
     };
     let bad: Vec<&Outcome> = outcomes.iter().filter(|o| !fine(o)).collect();
     let findings = status::Findings::read(&ledger)?;
-    let code = if bad.is_empty() && findings.fine() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    let code = if bad.is_empty() && findings.fine() && unwritten.is_none() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    };
     let mut out = io::stdout().lock();
     if let Output::Json = output {
         let value = json!({
@@ -115,6 +123,8 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
             "checks_not_passed": findings.checks_as_json(),
             "link": findings.link_as_json(),
             "lost": findings.lost,
+            "clock_ahead_seconds": findings.clock.map(|skew| skew.ahead),
+            "ledger_unwritten": unwritten.as_ref().map(|note| json!({"since": note.since, "reason": note.reason})),
         });
         writeln!(out, "{value}")?;
         return Ok(code);
@@ -123,6 +133,9 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
     writeln!(out, "Device       {name}{}", enrolled.device)?;
     writeln!(out, "Server       {}", enrolled.server)?;
     writeln!(out, "Link         {}", findings.link())?;
+    if let Some(skew) = findings.clock {
+        writeln!(out, "Clock        {skew} the server's: set it, for example with timedatectl set-ntp true")?;
+    }
     if let Some(lost) = findings.lost {
         writeln!(
             out,
@@ -131,6 +144,16 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
     }
     writeln!(out, "Certificate  until {}", enrolled.not_after)?;
     writeln!(out, "State        generation {} accepted, {applied} applied", current.generation)?;
+    if let Some(note) = unwritten {
+        let folder = config.state_dir.display();
+        writeln!(
+            out,
+            "Ledger       can't be written since {}: {}. Make room on the disk of {folder}: nothing is changed meanwhile but \
+             what ends",
+            note.since,
+            escape(&note.reason)
+        )?;
+    }
     if let Some(pause) = pause {
         writeln!(out, "Paused       until {}: {}", pause.until, escape(&pause.reason))?;
     }

@@ -7,6 +7,7 @@
 mod last_order;
 mod mark;
 mod pause;
+mod room;
 mod section;
 mod series;
 #[cfg(test)]
@@ -22,12 +23,14 @@ use muster_proto::condition::Condition;
 use muster_proto::report::Event;
 use muster_proto::state::DesiredState;
 use muster_proto::{Digest, Generation, ResourceId, Timestamp, wire};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use uuid::Uuid;
 
 pub(crate) use last_order::Ordered;
 pub(crate) use mark::Mark;
 pub(crate) use pause::Resumption;
+pub(crate) use room::cant_be_written;
 
 /// Unsent events are dropped, oldest first and as a range that is said, beyond this many bytes.
 const MAX_QUEUE: i64 = 64 * 1024 * 1024;
@@ -103,6 +106,9 @@ impl Ledger {
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -256; PRAGMA foreign_keys = ON;
              PRAGMA secure_delete = ON;",
         )?;
+        // The log and what SQLite keeps beside it stay when the agent ends: on a full disk they could not be made again, and
+        // without them the ledger can't even be read.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         db.execute_batch(SCHEMA)?;
         db.execute_batch(series::SCHEMA)?;
         let epoch = match meta(&db, "epoch")? {
@@ -261,7 +267,7 @@ impl Ledger {
 
     /// Keeps what a batch of writes came to: records that are now so, records with nothing left to take back, services
     /// that were restarted, and the events that say it.
-    pub(crate) fn settle(&mut self, settlement: Settlement, now: Timestamp) -> Result<()> {
+    pub(crate) fn settle(&mut self, settlement: &Settlement, now: Timestamp) -> Result<()> {
         if settlement.is_empty() {
             return Ok(());
         }
@@ -319,13 +325,18 @@ impl Ledger {
         Ok(())
     }
 
-    /// What the server has not acknowledged, as one report; `None` when there is nothing.
-    pub(crate) fn report(&self, applied: Generation) -> Result<Option<wire::ReportRequest>> {
-        let mut report = wire::ReportRequest {
+    /// A report of this ledger that says nothing yet.
+    pub(crate) fn empty_report(&self, applied: Generation) -> wire::ReportRequest {
+        wire::ReportRequest {
             epoch: self.epoch.to_string(),
             applied_generation: applied.0,
             ..wire::ReportRequest::default()
-        };
+        }
+    }
+
+    /// What the server has not acknowledged, as one report; `None` when there is nothing.
+    pub(crate) fn report(&self, applied: Generation) -> Result<Option<wire::ReportRequest>> {
+        let mut report = self.empty_report(applied);
         let mut size = 0;
         let mut rows = self.db.prepare("SELECT sequence, at, document FROM event ORDER BY sequence")?;
         let mut rows = rows.query([])?;
@@ -430,7 +441,7 @@ pub(crate) struct Settlement {
 }
 
 impl Settlement {
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.written.is_empty()
             && self.forgotten.is_empty()
             && self.restarted.is_empty()

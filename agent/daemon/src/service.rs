@@ -321,8 +321,13 @@ impl Converging {
     async fn take(&self, cycle: &mut Cycle, news: FromServer) -> Result<bool> {
         match news {
             FromServer::Up => self.report(cycle).await.map(|()| false),
-            FromServer::Quiet { server_time } => cycle.vouched(server_time).map(|()| false),
-            FromServer::ApplyNow { server_time } => cycle.vouched(server_time).map(|()| true),
+            FromServer::Quiet { server_time } => {
+                if cycle.vouched(server_time)? {
+                    self.report(cycle).await?;
+                }
+                Ok(false)
+            }
+            FromServer::ApplyNow { server_time } => cycle.vouched(server_time).map(|_| true),
             FromServer::State { bytes, server_time } => {
                 cycle.vouched(server_time)?;
                 let newer = cycle.offer(&bytes)?;
@@ -337,10 +342,12 @@ impl Converging {
             }
             // Of an order that is not there any more.
             FromServer::ReceiptTaken { .. } => Ok(false),
-            FromServer::Documents(documents) => cycle.keep(&documents).map(|()| true),
+            FromServer::Documents(documents) => cycle.keep(&documents),
             FromServer::Acknowledged { report, sequence, restored } => {
-                cycle.acknowledged(&report, sequence, restored)?;
-                self.report(cycle).await.map(|()| false)
+                if cycle.acknowledged(&report, sequence, restored)? {
+                    self.report(cycle).await?;
+                }
+                Ok(false)
             }
         }
     }

@@ -188,6 +188,9 @@ async fn passes(app: &App) {
     let mut passes = tokio::time::interval(PASS);
     loop {
         passes.tick().await;
+        if !certain(app).await {
+            continue;
+        }
         if let Err(error) = app.let_go().await {
             tracing::error!(error = &error as &dyn std::error::Error, "what is too old could not be removed");
         }
@@ -199,6 +202,9 @@ async fn looks(app: &App) {
     let mut looks = tokio::time::interval(LOOK);
     loop {
         looks.tick().await;
+        if !matches!(app.time_is_certain().await, Ok(true)) {
+            continue;
+        }
         if let Err(error) = app.end_pauses().await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
@@ -210,6 +216,24 @@ async fn looks(app: &App) {
                 error = &error as &dyn std::error::Error,
                 "a waiver that is over could not be ended"
             );
+        }
+    }
+}
+
+/// Whether what time ends may be ended.
+async fn certain(app: &App) -> bool {
+    match app.time_is_certain().await {
+        Ok(true) => true,
+        Ok(false) => {
+            tracing::warn!(
+                "nothing was recorded for two months by this clock: nothing is let go or ended until something is; if the \
+                 clock is wrong, set it"
+            );
+            false
+        }
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the record can't be read");
+            false
         }
     }
 }

@@ -7,10 +7,13 @@ use std::path::PathBuf;
 pub enum StoreError {
     /// The database refused a statement.
     #[error("the database refused a statement")]
-    Sql(#[from] rusqlite::Error),
+    Sql(#[source] rusqlite::Error),
     /// The change could not be made durable; nothing of it is kept.
-    #[error("the database could not make the change durable: {0}; look at disk space and the disk's health")]
+    #[error("the database could not make the change durable: {0}; look at the disk's health")]
     Commit(String),
+    /// There is no room on the disk of the database; nothing of the change is kept.
+    #[error("there is no room on the disk of the database: {0}")]
+    Full(String),
     /// The writer has ended.
     #[error("the store is shutting down")]
     Closed,
@@ -27,6 +30,21 @@ pub enum StoreError {
     },
 }
 
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        if is_full(&error) { Self::Full(error.to_string()) } else { Self::Sql(error) }
+    }
+}
+
+/// Whether SQLite found no room for a page. Enlarging the shared memory beside the log fails as an input or output error.
+pub(crate) fn is_full(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode;
+    use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+    error
+        .sqlite_error()
+        .is_some_and(|error| error.code == ErrorCode::DiskFull || error.extended_code == SQLITE_IOERR_SHMSIZE)
+}
+
 /// The store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -38,15 +56,26 @@ pub enum OpenError {
         /// Why.
         source: rusqlite::Error,
     },
-    /// It was written by a newer server.
+    /// There is no room beside it, and without some it can't even be read.
     #[error(
-        "the database {path} has version {found}, this server knows {known}: install the newer muster-server again, or restore a backup"
+        "there is no room on the disk of the database {path}: make some; nothing is lost, and the server goes on by itself"
+    )]
+    Full {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// It was written by a newer server that left nothing for this one to work with.
+    #[error(
+        "the database {path} has version {found}, which servers that know version {floor} or newer can work with; this one \
+         knows {known}: install the newer muster-server again, or restore the backup that was made before the upgrade"
     )]
     Newer {
         /// Which file.
         path: PathBuf,
         /// The version found.
         found: i64,
+        /// The oldest version whose servers can work with it.
+        floor: i64,
         /// The newest version known here.
         known: i64,
     },

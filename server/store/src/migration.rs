@@ -24,6 +24,20 @@ pub(crate) const ALL: &[Migration] = &[
     Migration { number: 13, sql: include_str!("migrations/0013_follow.sql") },
 ];
 
+/// Schemas that are only added to, each with the oldest one whose servers can go on working: what they do not know has
+/// defaults, and they write nothing that a newer one would read wrongly. All others are for servers of their own.
+const ADDED_TO: &[(i64, i64)] = &[];
+
+/// The oldest schema whose servers can work with a database of this one.
+pub(crate) fn floor(number: i64) -> i64 {
+    ADDED_TO.iter().find(|(added, _)| *added == number).map_or(number, |(_, floor)| *floor)
+}
+
+/// Whether this server can work with a database of the schema `found`, of which a newer server said its `floor`.
+pub(crate) fn works_with(found: i64, floor: i64) -> bool {
+    found <= newest() || floor <= newest()
+}
+
 /// The version of the schema that this server knows.
 pub fn newest() -> i64 {
     ALL.last().map_or(0, |migration| migration.number)
@@ -34,6 +48,15 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
+
+    #[test]
+    fn a_newer_schema_is_worked_with_when_it_says_so() {
+        assert!(works_with(newest(), newest()));
+        assert!(works_with(1, 1), "an older one is brought up to date");
+        assert!(works_with(newest() + 1, newest()));
+        assert!(!works_with(newest() + 1, newest() + 1));
+        assert!(ALL.iter().all(|step| floor(step.number) <= step.number));
+    }
 
     #[test]
     fn what_was_there_before_it_was_counted_is_counted() {

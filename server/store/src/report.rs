@@ -171,3 +171,13 @@ pub fn section(
         |row| Ok((row.get(0)?, row.get(1)?)),
     )
 }
+
+/// A section of every device that has reported it and is not out, as last reported.
+pub fn section_of_all(tx: &mut Tx<'_>, name: &str) -> Result<Vec<String>, StoreError> {
+    tx.query(
+        "SELECT s.document FROM section s JOIN device d ON d.id = s.device
+         WHERE s.name = $1 AND d.state IN ('enrolled', 'ready', 'held') ORDER BY s.device",
+        &[name.into()],
+        |row| row.get(0),
+    )
+}

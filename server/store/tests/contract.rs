@@ -118,7 +118,11 @@ async fn a_database_of_a_newer_server_is_refused_and_one_of_ours_is_opened_again
     let newer: Result<u64, StoreError> =
         again.write(|tx| tx.execute("INSERT INTO migration (number) VALUES (9999)", &[])).await;
     newer.unwrap();
-    assert!(matches!(Store::open(&path), Err(OpenError::Newer { found: 9999, .. })));
+    assert!(matches!(Store::open(&path), Err(OpenError::Newer { found: 9999, floor: 9999, .. })));
+    let known = muster_store::newest_schema();
+    again.write(move |tx| meta::put(tx, "schema_floor", &format!("9999 {known}"))).await.unwrap();
+    let works = Store::open(&path).unwrap();
+    assert_eq!(read(&works, "kept").await.as_deref(), Some("1"), "a newer one that says so is worked with");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::io::Write;
 use anyhow::{Context as _, Result};
 use muster_proto::Timestamp;
 use muster_proto::check::{CheckResult, Verdict};
+use muster_proto::clock::ClockSkew;
 use muster_proto::compose::{Composition, compose};
 use muster_proto::text::escape;
 use serde_json::{Value, json};
@@ -27,6 +28,8 @@ pub(super) struct Findings {
     pub(super) name: Option<String>,
     /// When the device was reported lost, once it has its last order.
     pub(super) lost: Option<Timestamp>,
+    /// By how much the clock here differs from the server's.
+    pub(super) clock: Option<ClockSkew>,
     heard: Option<Timestamp>,
     silent: bool,
     /// The checks that fail or have no answer, each with its title.
@@ -38,7 +41,13 @@ impl Findings {
     pub(super) fn read(ledger: &Ledger) -> Result<Self> {
         let mark = ledger.mark()?;
         let heard = mark.map(|mark| mark.time);
-        let now = Clock::start(mark).now();
+        let clock = Clock::start(mark);
+        let now = clock.now();
+        // In a boot that has not heard of the server, what was last told of it counts.
+        let skew = match clock.ahead() {
+            Some(ahead) => ClockSkew::of(ahead),
+            None => section(ledger, ClockSkew::SECTION)?,
+        };
         let results: Vec<CheckResult> = section(ledger, "checks")?;
         let asked = results.len();
         let titles = titles(ledger);
@@ -52,6 +61,7 @@ impl Findings {
             .collect();
         Ok(Self {
             name: ledger.state()?.map(|state| state.bindings.name),
+            clock: skew,
             lost: ledger.last_order()?.map(|ordered| ordered.order.ordered),
             silent: heard.is_none_or(|heard| now.seconds() - heard.seconds() > HEARD_WITHIN),
             heard,
@@ -60,9 +70,9 @@ impl Findings {
         })
     }
 
-    /// Whether every check passes or does not apply, and the device is not lost.
+    /// Whether every check passes or does not apply, the device is not lost, and its clock is right.
     pub(super) fn fine(&self) -> bool {
-        self.checks.is_empty() && self.lost.is_none()
+        self.checks.is_empty() && self.lost.is_none() && self.clock.is_none()
     }
 
     /// In one line, whether the server is heard.

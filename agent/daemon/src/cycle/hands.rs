@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
+use muster_proto::report::Event;
+use muster_proto::{ResourceId, Timestamp};
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::host::Host;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Settlement, cant_be_written};
 use crate::service::SCRATCH;
 
 /// The ledger, the machine and the time.
@@ -17,6 +19,48 @@ pub(crate) struct Hands {
     pub(super) clock: Clock,
     /// Kinds that the device's owner forbids.
     pub(super) deny_kinds: BTreeSet<String>,
+    /// What the ledger had no room for.
+    pub(super) owed: Owed,
+}
+
+/// What was done and could not be written down. It is written before anything else is, so that the ledger tells things in
+/// the order in which they were; what a restart loses of it, the next turn finds by looking, but for the events.
+#[derive(Debug, Default)]
+pub(super) struct Owed {
+    settlement: Settlement,
+    events: Vec<(Timestamp, Event)>,
+    restarts: BTreeSet<ResourceId>,
+}
+
+impl Owed {
+    fn is_empty(&self) -> bool {
+        self.settlement.is_empty() && self.events.is_empty() && self.restarts.is_empty()
+    }
+
+    /// Adds what came later: of each resource the last word counts.
+    fn add(&mut self, later: Settlement, now: Timestamp) {
+        let Settlement { written, forgotten, restarted, events } = later;
+        for (id, record) in written {
+            self.forget(&id);
+            self.settlement.written.push((id, record));
+        }
+        for id in forgotten {
+            self.forget(&id);
+            self.settlement.forgotten.push(id);
+        }
+        for id in restarted {
+            self.restarts.remove(&id);
+            if !self.settlement.restarted.contains(&id) {
+                self.settlement.restarted.push(id);
+            }
+        }
+        self.events.extend(events.into_iter().map(|event| (now, event)));
+    }
+
+    fn forget(&mut self, id: &ResourceId) {
+        self.settlement.written.retain(|(written, _)| written != id);
+        self.settlement.forgotten.retain(|forgotten| forgotten != id);
+    }
 }
 
 impl Hands {
@@ -27,6 +71,45 @@ impl Hands {
             host: Host::open(SCRATCH.as_ref(), &config.state_dir)?,
             clock,
             deny_kinds: config.deny_kinds.clone(),
+            owed: Owed::default(),
         })
+    }
+
+    /// Keeps what a batch of writes came to, or remembers it until the ledger has room.
+    pub(super) fn settle(&mut self, settlement: Settlement) -> Result<()> {
+        let now = self.clock.now();
+        if settlement.is_empty() {
+            return Ok(());
+        }
+        let paid = self.pay();
+        // Not consumed when it fails: the same is owed then.
+        match paid.and_then(|()| self.ledger.settle(&settlement, now)) {
+            Err(error) if cant_be_written(&error) => {
+                self.owed.add(settlement, now);
+                Ok(())
+            }
+            settled => settled,
+        }
+    }
+
+    /// Services that will owe a restart, of a change that the ledger had no room for.
+    pub(super) fn owe_restarts(&mut self, restarts: BTreeSet<ResourceId>) {
+        self.owed.restarts.extend(restarts);
+    }
+
+    /// Writes down what the ledger had no room for.
+    pub(super) fn pay(&mut self) -> Result<()> {
+        if self.owed.is_empty() {
+            return Ok(());
+        }
+        self.ledger.intend(&[], &[], &self.owed.restarts)?;
+        self.owed.restarts.clear();
+        self.ledger.settle(&self.owed.settlement, self.clock.now())?;
+        self.owed.settlement = Settlement::default();
+        while let Some((at, event)) = self.owed.events.first() {
+            self.ledger.event(*at, event)?;
+            self.owed.events.remove(0);
+        }
+        Ok(())
     }
 }

@@ -19,8 +19,11 @@ use muster_proto::{Digest, ResourceId};
 use super::hands::Hands;
 use super::leases::Leases;
 use super::outcomes::Outcomes;
-use crate::ledger::Settlement;
+use crate::ledger::{Settlement, cant_be_written};
 use crate::resource::{self, Prepared, Wanted, Written};
+
+/// Before what went wrong with the ledger.
+const NOTHING_CHANGED: &str = "nothing is changed while the agent's ledger can't be written";
 
 type Observed = BTreeMap<ResourceId, Result<Condition, String>>;
 
@@ -39,7 +42,7 @@ pub(super) async fn converge(hands: &mut Hands, leases: &Leases<'_>) -> Result<V
     let mut plan = replan(hands, composition, &records, &observed)?;
     let mut outcomes = Outcomes::default();
     if plan.steps.is_empty() {
-        hands.ledger.settle(forgotten(&plan), hands.clock.now())?;
+        hands.settle(forgotten(&plan))?;
         return Ok(outcomes.complete(&plan));
     }
     let mut written = false;
@@ -60,7 +63,7 @@ pub(super) async fn converge(hands: &mut Hands, leases: &Leases<'_>) -> Result<V
     }
     let observed = read(hands, composition, &records, |_| true).await;
     let plan = replan(hands, composition, &records, &observed)?;
-    hands.ledger.settle(forgotten(&plan), hands.clock.now())?;
+    hands.settle(forgotten(&plan))?;
     Ok(outcomes.complete(&plan))
 }
 
@@ -175,7 +178,14 @@ async fn make(
         .filter(|(id, _)| !only_restarts(steps, id))
         .map(|(i, r)| (i.clone(), r.clone()))
         .collect();
-    hands.ledger.intend(&kept, &blobs, &restarts_after(composition, &ready))?;
+    let restarts = restarts_after(composition, &ready);
+    match hands.pay().and_then(|()| hands.ledger.intend(&kept, &blobs, &restarts)) {
+        Err(error) if cant_be_written(&error) => {
+            ready = only_ends(ready, records, outcomes, &error);
+            hands.owe_restarts(restarts_after(composition, &ready));
+        }
+        intended => intended?,
+    }
     drop(blobs);
 
     let contents = contents(&ready);
@@ -195,7 +205,24 @@ async fn make(
         settle(&mut settlement, step, intents.remove(&step.id), &tried);
         outcomes.note(step, records, tried);
     }
-    hands.ledger.settle(settlement, hands.clock.now())
+    hands.settle(settlement)
+}
+
+/// What may be made so although the ledger can't be written: what ends. What was there before is in the ledger since it was
+/// made, and an access that is over must not go on because a disk is full. All else fails, with the reason.
+fn only_ends<'a>(
+    ready: Vec<&'a Step>,
+    records: &BTreeMap<ResourceId, Record>,
+    outcomes: &mut Outcomes,
+    error: &anyhow::Error,
+) -> Vec<&'a Step> {
+    let (ends, others): (Vec<_>, Vec<_>) =
+        ready.into_iter().partition(|step| step.ending && records.contains_key(&step.id));
+    for step in others {
+        let reason = format!("{NOTHING_CHANGED}: {error:#}; make room on its disk");
+        outcomes.note(step, records, Tried::Failed(reason));
+    }
+    ends
 }
 
 /// Makes first-login passwords durable, as events for the server, before the accounts count as having one.
@@ -206,7 +233,7 @@ fn keep_secrets(hands: &mut Hands, results: &mut BTreeMap<ResourceId, Written>) 
         password: password.clone(),
     };
     let events = secrets.iter().map(event).collect();
-    hands.ledger.settle(Settlement { events, ..Settlement::default() }, hands.clock.now())?;
+    hands.ledger.settle(&Settlement { events, ..Settlement::default() }, hands.clock.now())?;
     for (account, _) in &secrets {
         resource::password_is_safe(&hands.host, account);
     }

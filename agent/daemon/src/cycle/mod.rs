@@ -12,6 +12,7 @@ mod outcomes;
 mod pause;
 #[cfg(test)]
 mod tests;
+mod unwritten;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,23 +20,26 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use muster_converge::accept::{self, Acceptance};
 use muster_converge::schedule;
+use muster_proto::clock::ClockSkew;
 use muster_proto::compose::{self, Composition};
 use muster_proto::report::{Event, Outcome, OutcomeKind};
 use muster_proto::state::DesiredState;
 use muster_proto::when::Facts;
 use muster_proto::{DeviceId, Digest, Generation, Timestamp, wire};
 
-use self::hands::Hands;
+use self::hands::{Hands, Owed};
 use self::leases::Leases;
-use crate::clock::Clock;
+use self::unwritten::Unwritten;
+use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::host::Host;
-use crate::ledger::{Ledger, Settlement};
+use crate::ledger::{Ledger, Settlement, cant_be_written};
 use crate::{facts, inventory, resource};
 
 pub(crate) use self::dry_run::DryRun;
 pub(crate) use self::last_order::Stage;
 pub(crate) use self::leases::LOOK;
+pub(crate) use self::unwritten::Note;
 
 /// How often the trusted time is written down while nothing else happens.
 const MARK_EVERY: i64 = 10 * 60;
@@ -53,6 +57,10 @@ pub(crate) struct Cycle {
     failures: u32,
     /// When checks were last asked and tables last read, by the trusted clock.
     inspected: Option<Timestamp>,
+    /// What the ledger has no room for.
+    unwritten: Unwritten,
+    /// By how much this machine's clock differed from the server's when that was last heard.
+    skew: Option<ClockSkew>,
 }
 
 /// What to do after a turn.
@@ -70,7 +78,12 @@ impl Cycle {
     /// Starts from what the ledger keeps.
     pub(crate) fn start(device: DeviceId, config: Config, ledger: Ledger, host: Host) -> Result<Self> {
         let clock = Clock::start(ledger.mark()?);
-        let hands = Hands { ledger, host, clock, deny_kinds: config.deny_kinds.clone() };
+        let skew = ledger.section_document(ClockSkew::SECTION)?;
+        let skew = skew.map(|document| serde_json::from_slice(&document)).transpose();
+        let skew = skew.context("the ledger's clock can't be read")?.flatten();
+        let unwritten = Unwritten::begin(&host.scratch);
+        let deny_kinds = config.deny_kinds.clone();
+        let hands = Hands { ledger, host, clock, deny_kinds, owed: Owed::default() };
         Ok(Self {
             device,
             hands,
@@ -80,11 +93,26 @@ impl Cycle {
             outcomes: Vec::new(),
             failures: 0,
             inspected: None,
+            unwritten,
+            skew,
         })
     }
 
-    /// Takes a desired state that came, or refuses it; true when it is newer than the one in force.
+    /// Takes a desired state that came, or refuses it; true when it is newer than the one in force. One that the ledger has
+    /// no room for is taken once it has.
     pub(crate) fn offer(&mut self, bytes: &[u8]) -> Result<bool> {
+        self.unwritten.state = None;
+        match self.take(bytes) {
+            Err(error) if cant_be_written(&error) => {
+                self.unwritten.state = Some(bytes.to_owned());
+                self.unwritten.meet(error);
+                Ok(true)
+            }
+            taken => taken,
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<bool> {
         let now = self.hands.clock.now();
         match accept::accept(self.device, self.hands.ledger.current()?, bytes) {
             Acceptance::Same => Ok(false),
@@ -101,38 +129,73 @@ impl Cycle {
         }
     }
 
-    /// Keeps documents that came.
-    pub(crate) fn keep(&mut self, documents: &[(Digest, Vec<u8>)]) -> Result<()> {
-        match self.hands.ledger.state()? {
-            Some(state) => self.hands.ledger.keep_documents(&state, documents),
-            None => Ok(()),
-        }
+    /// Keeps documents that came. False when there was nothing to keep them for or with: asking for them again at once would
+    /// bring no more.
+    pub(crate) fn keep(&mut self, documents: &[(Digest, Vec<u8>)]) -> Result<bool> {
+        let Some(state) = self.hands.ledger.state()? else { return Ok(false) };
+        let written = self.hands.ledger.keep_documents(&state, documents);
+        let kept = written.is_ok();
+        self.unwritten.put_off(written)?;
+        Ok(kept)
     }
 
-    /// Takes the server's word for the time.
-    pub(crate) fn vouched(&mut self, server_time: Timestamp) -> Result<()> {
+    /// Takes the server's word for the time, where it is to be believed; true when there is something new to tell of it.
+    pub(crate) fn vouched(&mut self, server_time: Timestamp) -> Result<bool> {
+        let system = Timestamp::from_system(std::time::SystemTime::now());
+        let news = self.note_skew(ClockSkew::between(system, server_time))?;
+        let Some(mark) = self.hands.clock.vouched(server_time) else {
+            if news {
+                tracing::warn!(
+                    "the server says that it is {server_time}, and neither this machine's clock nor what it said before \
+                     agrees: look at the server's clock. Leases end by what was known before"
+                );
+            }
+            return Ok(news);
+        };
         let kept = self.hands.ledger.mark()?.map_or(0, |mark| mark.time.seconds());
-        let mark = self.hands.clock.vouched(server_time);
         // Every notice raises the mark in memory; on disk a lag of some minutes only makes a lease end that much later
         // after a boot without a server.
-        if server_time.seconds() - kept >= MARK_EVERY { self.hands.ledger.raise_mark(mark) } else { Ok(()) }
+        if (kept - clock::SLACK..kept + MARK_EVERY).contains(&server_time.seconds()) {
+            return Ok(news);
+        }
+        let raised = self.hands.ledger.raise_mark(mark);
+        self.unwritten.put_off(raised)?;
+        Ok(news)
+    }
+
+    /// Keeps by how much this machine's clock differs from the server's; true when that is new.
+    fn note_skew(&mut self, skew: Option<ClockSkew>) -> Result<bool> {
+        if ClockSkew::same(self.skew, skew) {
+            return Ok(false);
+        }
+        self.skew = skew;
+        let kept = self.hands.ledger.section(ClockSkew::SECTION, &serde_json::to_vec(&skew)?);
+        self.unwritten.put_off(kept)?;
+        Ok(true)
     }
 
     /// What the server has not acknowledged.
     pub(crate) fn report(&self) -> Result<Option<wire::ReportRequest>> {
-        self.hands.ledger.report(self.hands.ledger.applied()?)
+        let applied = self.hands.ledger.applied()?;
+        let report = self.hands.ledger.report(applied)?;
+        Ok(self.unwritten.with_outcomes(report, || self.hands.ledger.empty_report(applied)))
     }
 
     /// Forgets what the server made durable, and what an earlier state of the server did: `restored` says when its record
-    /// was put back.
+    /// was put back. False when that could not be written down: the same is then sent again, and not at once.
     pub(crate) fn acknowledged(
         &mut self,
         report: &wire::ReportRequest,
         sequence: u64,
         restored: i64,
-    ) -> Result<()> {
-        self.hands.ledger.acknowledge(report, sequence)?;
-        self.hands.ledger.server_was_restored(restored)
+    ) -> Result<bool> {
+        self.unwritten.acknowledged(report);
+        let ledger = &mut self.hands.ledger;
+        let written =
+            ledger.acknowledge(report, sequence).and_then(|()| ledger.server_was_restored(restored));
+        let kept = written.is_ok();
+        self.unwritten.put_off(written)?;
+        Ok(kept)
     }
 
     /// The newest generation accepted.
@@ -145,11 +208,34 @@ impl Cycle {
         self.composed.as_ref().map(|(_, composition)| composition)
     }
 
-    /// One turn. An error concerns the ledger or the bus, not a resource: those have outcomes.
+    /// One turn. An error concerns the ledger or the bus, not a resource: those have outcomes. A ledger that can't be
+    /// written is no error but said: leases end all the same, and the next turn finds out whether it can be again.
     pub(crate) async fn turn(&mut self) -> Result<Next> {
+        let paid = self.hands.pay();
+        self.unwritten.put_off(paid)?;
+        if self.unwritten.is_known() {
+            // This turn may have nothing else to write.
+            let tried = self.hands.ledger.try_to_write(self.hands.clock.now());
+            self.unwritten.put_off(tried)?;
+        }
+        if let Some(state) = self.unwritten.state.take() {
+            self.offer(&state)?;
+        }
+        let turned = self.turn_once().await?;
+        self.end_of_turn(turned)
+    }
+
+    async fn turn_once(&mut self) -> Result<Next> {
         self.note_facts()?;
-        let paused = self.paused()?;
-        self.hands.ledger.tell_repeated(self.hands.clock.now())?;
+        let paused = match self.paused() {
+            Err(error) if cant_be_written(&error) => {
+                self.unwritten.meet(error);
+                None
+            }
+            paused => paused?,
+        };
+        let told = self.hands.ledger.tell_repeated(self.hands.clock.now());
+        self.unwritten.put_off(told)?;
         let Some(state) = self.hands.ledger.state()? else {
             self.inspect(&Composition::default())?;
             return Ok(Next { wait: schedule::SCAN, next_end: None, missing: BTreeSet::new() });
@@ -239,11 +325,15 @@ impl Cycle {
         let failed = self.say_failures(&outcomes)?;
         self.failures = if failed > 0 { self.failures.saturating_add(1) } else { 0 };
         let changed = outcomes.iter().any(|o| o.outcome == OutcomeKind::Repaired);
-        self.hands.ledger.section("outcomes", &serde_json::to_vec(&outcomes)?)?;
+        let document = serde_json::to_vec(&outcomes)?;
+        let kept = self.hands.ledger.section("outcomes", &document);
+        self.unwritten.outcomes_kept(&kept, document);
+        self.unwritten.put_off(kept)?;
         self.outcomes = outcomes;
         let first_time = self.hands.ledger.applied()? != state.generation;
         if failed == 0 {
-            self.hands.ledger.set_applied(state.generation)?;
+            let applied = self.hands.ledger.set_applied(state.generation);
+            self.unwritten.put_off(applied)?;
         }
         if changed || first_time {
             self.inspected = None;
@@ -265,7 +355,7 @@ impl Cycle {
                 events.push(Event::Failed { resource: outcome.resource.clone(), reason, times: 1 });
             }
         }
-        self.hands.ledger.settle(Settlement { events, ..Settlement::default() }, self.hands.clock.now())?;
+        self.hands.settle(Settlement { events, ..Settlement::default() })?;
         Ok(outcomes.iter().filter(bad).count())
     }
 
@@ -279,9 +369,12 @@ impl Cycle {
             return Ok(());
         }
         self.inspected = Some(now);
-        self.hands.ledger.section("checks", &serde_json::to_vec(&inventory::checks(composition))?)?;
+        let checks = serde_json::to_vec(&inventory::checks(composition))?;
+        let kept = self.hands.ledger.section("checks", &checks);
+        self.unwritten.put_off(kept)?;
         for (name, document) in inventory::tables() {
-            self.hands.ledger.section(&name, &document)?;
+            let kept = self.hands.ledger.section(&name, &document);
+            self.unwritten.put_off(kept)?;
         }
         Ok(())
     }
@@ -292,8 +385,8 @@ impl Cycle {
             self.facts = facts;
             self.composed = None;
         }
-        self.hands.ledger.section("facts", &serde_json::to_vec(&self.facts)?)?;
-        Ok(())
+        let kept = self.hands.ledger.section("facts", &serde_json::to_vec(&self.facts)?);
+        self.unwritten.put_off(kept)
     }
 }
 

@@ -165,6 +165,60 @@ async fn a_lease_ends_while_paused() {
     assert!(!visit.exists());
 }
 
+/// A lease that is over, and a file that differs.
+const BOTH: &str = r#"{"muster":1,"profile":"both","resources":[{"file":{"path":"/etc/motd","content":"ours\n"}},
+    {"file":{"path":"/etc/visit","content":"here\n","not_after":"2020-01-01T00:00:00Z"}}]}"#;
+
+#[tokio::test]
+async fn without_room_in_the_ledger_only_what_ends_is_done_and_all_is_told_once_there_is_some() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let (motd, visit) = (folder.path().join("root/etc/motd"), folder.path().join("root/etc/visit"));
+    std::fs::write(&visit, "here\n").unwrap();
+    let record = Record {
+        before: Condition::Absent,
+        wrote: Condition::present([("content", Digest::of(b"here\n").to_string().into())]),
+        intended: None,
+        profile: "both".to_owned(),
+        on_removal: OnRemoval::default(),
+        not_after: Some(Timestamp::default()),
+        extra: serde_json::Value::Null,
+    };
+    let id = ResourceId::new("file", "/etc/visit");
+    cycle.hands.ledger.intend(&[(id.clone(), record)], &[], &BTreeSet::new()).unwrap();
+    accept(&mut cycle, "both", BOTH);
+
+    cycle.hands.ledger.refuse_writes(true);
+    for _ in 0..2 {
+        let next = cycle.turn().await.unwrap();
+        assert!(next.wait > Duration::ZERO, "it is not tried again at once");
+        assert!(!visit.exists());
+        assert_eq!(std::fs::read_to_string(&motd).unwrap(), "theirs\n");
+    }
+    let note = Note::read(&cycle.hands.host.scratch).unwrap().unwrap();
+    assert!(note.outcomes.unwrap().contains("can't be written"));
+    let report = cycle.report().unwrap().unwrap();
+    let outcomes: Vec<Outcome> = serde_json::from_slice(
+        &report.sections.iter().find(|section| section.name == "outcomes").unwrap().document,
+    )
+    .unwrap();
+    assert!(outcomes.iter().any(|one| one.outcome == OutcomeKind::Failed), "{outcomes:?}");
+    assert!(!cycle.acknowledged(&report, 0, 0).unwrap(), "nothing is sent again at once");
+
+    cycle.hands.ledger.refuse_writes(false);
+    cycle.inspected = Some(cycle.now());
+    cycle.turn().await.unwrap();
+    assert_eq!(std::fs::read_to_string(&motd).unwrap(), "ours\n");
+    assert_eq!(Note::read(&cycle.hands.host.scratch).unwrap(), None);
+    let report = cycle.report().unwrap().unwrap();
+    let events: Vec<Event> =
+        report.events.iter().map(|event| serde_json::from_slice(&event.document).unwrap()).collect();
+    assert_eq!(events.iter().filter(|event| **event == Event::Ended { resource: id.clone() }).count(), 1);
+    let numbers: Vec<_> = report.events.iter().map(|event| event.sequence).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "no number is missing");
+    assert!(!cycle.hands.ledger.records().unwrap().contains_key(&id));
+}
+
 #[tokio::test]
 async fn a_pause_whose_time_is_over_ends_and_is_said_to() {
     let folder = tempfile::tempdir().unwrap();

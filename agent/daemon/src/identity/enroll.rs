@@ -72,7 +72,7 @@ pub(crate) async fn enroll(
     loop {
         let answer = ask(&folder, &join, &request.claims, &target).await;
         if let Err(EnrollError::Server { source, .. }) = &answer
-            && source.is_refusal()
+            && source.is_for_people()
         {
             folder.refused(Timestamp::from_system(SystemTime::now()), &source.whole())?;
             told.clear();

@@ -67,9 +67,9 @@ pub(crate) enum Identity {
     Nothing,
     /// A key is durable, and the server may or may not have heard of it.
     Keyed,
-    /// The server refused this key when it last answered.
+    /// The server refused this key when it last answered, or this device's clock makes it refuse the server.
     Refused {
-        /// When, and in the server's words why, with the reference to its audit.
+        /// When, and why: in the server's words, with the reference to its audit.
         answer: String,
     },
     /// The server waits for an admin's approval of this key.
@@ -232,7 +232,7 @@ impl Folder {
         file::erase(&self.path.join(REFUSED))
     }
 
-    /// Remembers that the server refused, for `muster-agent status`. A code that it gave before is worth nothing now.
+    /// Remembers that the server refused or was refused, for `muster-agent status`. A code that it gave before is worth nothing now.
     pub(crate) fn refused(&self, now: Timestamp, why: &str) -> Result<(), Error> {
         file::replace(&self.path.join(REFUSED), format!("{now}: {why}").as_bytes())?;
         file::erase(&self.path.join(CODE))

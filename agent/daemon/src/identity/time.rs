@@ -9,6 +9,8 @@ use std::time::SystemTime;
 
 use muster_proto::Timestamp;
 
+use crate::clock::{AGREE, believable};
+
 /// No agent was built before 2026-11-01.
 const EARLIEST_BUILD: i64 = 1_793_491_200;
 
@@ -29,14 +31,31 @@ impl CertificateTime {
         self.latest(Timestamp::from_system(SystemTime::now()))
     }
 
-    /// Takes the word of a server whose certificate was verified.
+    /// Takes the word of a server whose certificate was verified, where it is to be believed.
     pub(crate) fn vouched(&self, time: Timestamp) {
-        self.known.fetch_max(time.micros(), Ordering::Relaxed);
+        self.take(time, Timestamp::from_system(SystemTime::now()));
+    }
+
+    /// Whether the system clock is proven to be behind: it says less than is known.
+    pub(crate) fn clock_is_behind(&self) -> bool {
+        Timestamp::from_system(SystemTime::now()) < self.known()
+    }
+
+    fn take(&self, time: Timestamp, system: Timestamp) {
+        let known = self.known();
+        let back = time < known && (time.seconds() - system.seconds()).abs() > AGREE;
+        if !back && believable(known, time, system) {
+            self.known.store(time.micros(), Ordering::Relaxed);
+        }
     }
 
     fn latest(&self, system: Timestamp) -> Timestamp {
+        system.max(self.known())
+    }
+
+    fn known(&self) -> Timestamp {
         let known = Timestamp::from_micros(self.known.load(Ordering::Relaxed));
-        system.max(known.expect("only micros of timestamps are put in"))
+        known.expect("only micros of timestamps are put in")
     }
 }
 
@@ -63,8 +82,20 @@ mod tests {
         let (early, late) =
             ("2031-01-01T00:00:00Z".parse().unwrap(), "2032-01-01T00:00:00Z".parse().unwrap());
         let time = CertificateTime::starting_at(early);
-        time.vouched(late);
-        time.vouched(early);
-        assert_eq!(time.latest(Timestamp::default()), late);
+        let clock = Timestamp::default();
+        time.take(late, clock);
+        time.take(early, clock);
+        assert_eq!(time.latest(clock), late);
+    }
+
+    #[test]
+    fn a_server_that_was_years_ahead_locks_nobody_out_once_its_clock_is_right() {
+        let (now, ahead) = ("2031-01-01T00:00:00Z".parse().unwrap(), "2033-01-01T00:00:00Z".parse().unwrap());
+        let time = CertificateTime::starting_at(now);
+        time.take(ahead, now);
+        assert_eq!(time.latest(now), now, "nobody else says so");
+        let misled = CertificateTime::starting_at(ahead);
+        misled.take(now, now);
+        assert_eq!(misled.latest(now), now);
     }
 }

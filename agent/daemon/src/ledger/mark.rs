@@ -5,6 +5,7 @@ use muster_proto::Timestamp;
 use uuid::Uuid;
 
 use super::{Ledger, meta, set_meta};
+use crate::clock::SLACK;
 
 /// The time the server last vouched for, and when that was by a clock that nobody can set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +31,10 @@ impl Ledger {
         Ok(Some(Mark { time: Timestamp::from_micros(time).unwrap_or_default(), boottime, boot_id }))
     }
 
-    /// Raises the trusted time; it never goes back.
+    /// Raises the trusted time. It goes back only where the clock believed a leap back, never by a moment.
     pub(crate) fn raise_mark(&mut self, mark: Mark) -> Result<()> {
-        if self.mark()?.is_some_and(|known| known.time > mark.time) {
+        let back = self.mark()?.map_or(0, |known| known.time.micros() - mark.time.micros());
+        if (1..=SLACK * 1_000_000).contains(&back) {
             return Ok(());
         }
         set_meta(&self.db, "mark", &format!("{} {} {}", mark.time.micros(), mark.boottime, mark.boot_id))

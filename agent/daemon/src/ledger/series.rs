@@ -114,7 +114,7 @@ mod tests {
             let mut ledger = Ledger::open(&path).unwrap();
             let events = vec![changed("/etc/motd")];
             ledger
-                .settle(Settlement { events, ..Settlement::default() }, start.plus_seconds(second))
+                .settle(&Settlement { events, ..Settlement::default() }, start.plus_seconds(second))
                 .unwrap();
         }
         let mut ledger = Ledger::open(&path).unwrap();

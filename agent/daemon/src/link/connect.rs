@@ -48,6 +48,7 @@ pub(crate) struct Target {
     port: u16,
     name: ServerName<'static>,
     tls: Arc<ClientConfig>,
+    time: CertificateTime,
 }
 
 impl Target {
@@ -86,7 +87,7 @@ impl Target {
         };
         tls.alpn_protocols = vec![b"h2".to_vec()];
         tls.resumption = Resumption::disabled();
-        Ok(Self { server, host, port, name, tls: Arc::new(tls) })
+        Ok(Self { server, host, port, name, tls: Arc::new(tls), time: time.clone() })
     }
 
     /// Connects.
@@ -98,7 +99,7 @@ impl Target {
         let tls = timeout(PATIENCE, tls)
             .await
             .map_err(slow)?
-            .map_err(|source| Trouble::Tls { server: self.server.clone(), source })?;
+            .map_err(|source| Trouble::of_tls(self.server.clone(), source, self.time.now()))?;
         let exported = tls
             .get_ref()
             .1

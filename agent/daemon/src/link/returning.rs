@@ -3,7 +3,7 @@
 use muster_proto::returning::message;
 use muster_proto::wire;
 
-use super::session::in_time;
+use super::session::{in_time, not_ended};
 use super::{Target, Trouble};
 use crate::identity::time::CertificateTime;
 use crate::identity::{Enrolled, Folder};
@@ -33,5 +33,6 @@ pub(super) async fn come_back(
         other => other,
     })?;
     let chain = answer.chain.into_iter().map(Vec::from).collect();
-    folder.keep(key, chain, enrolled.trust.clone()).map_err(unusable)
+    let back = folder.keep(key, chain, enrolled.trust.clone()).map_err(unusable)?;
+    not_ended(back, time)
 }

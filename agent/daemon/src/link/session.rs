@@ -201,7 +201,7 @@ impl Session<'_> {
             if wait.is_zero() {
                 self.renew_at = Instant::now() + RENEWAL_RETRY;
                 let (device, folder) = (self.device.clone(), self.folder.clone());
-                return Some(Box::pin(renew(device, folder, self.enrolled.trust.clone())));
+                return Some(Box::pin(renew(device, folder, self.enrolled.trust.clone(), self.time.clone())));
             }
             self.renew_at = Instant::now() + wait;
         }
@@ -385,11 +385,27 @@ async fn renew(
     mut device: DeviceClient<Connection>,
     folder: Folder,
     trust: crate::identity::Trust,
+    time: CertificateTime,
 ) -> Result<Answer, Trouble> {
     let unusable = |error| Trouble::Identity(Box::new(error));
     let key = folder.key().map_err(unusable)?;
     let csr = key.request().map_err(|error| Trouble::Identity(Box::new(error)))?;
     let call = async { Ok(device.renew(wire::RenewRequest { csr: csr.into() }).await?.into_inner()) };
     let chain = in_time(call).await?.chain.into_iter().map(Vec::from).collect();
-    folder.keep(key, chain, trust).map(Box::new).map(Answer::Renewed).map_err(unusable)
+    let renewed = folder.keep(key, chain, trust).map_err(unusable)?;
+    Ok(Answer::Renewed(Box::new(not_ended(renewed, &time)?)))
+}
+
+/// Whether a certificate that just came can be used. A server whose clock is far behind gives one that has ended, and the
+/// next one would be no better: that is asked for again later, not at once.
+pub(super) fn not_ended(fresh: Enrolled, time: &CertificateTime) -> Result<Enrolled, Trouble> {
+    if fresh.not_after > time.now() {
+        return Ok(fresh);
+    }
+    let why = format!(
+        "the server's new certificate for this device ended at {} already, and here it is {}: look at both clocks",
+        fresh.not_after,
+        time.now()
+    );
+    Err(Trouble::Identity(why.into()))
 }

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 
 use muster_proto::Timestamp;
+use rustls::CertificateError;
 use tonic::{Code, Status};
 
 /// Why there is no connection, or no answer.
@@ -36,6 +37,19 @@ pub(crate) enum Trouble {
         /// Host and port.
         server: String,
         /// Why not.
+        source: std::io::Error,
+    },
+    /// By this device's clock the server's certificate is not valid now.
+    #[error(
+        "the certificate of {server} is not valid at {now}, which is the time here: set this device's clock; if that is \
+         right, look at the server's with muster-server doctor"
+    )]
+    Clock {
+        /// Host and port.
+        server: String,
+        /// The time by which it was judged.
+        now: Timestamp,
+        /// In what way.
         source: std::io::Error,
     },
     /// This device's own certificate ended.
@@ -73,6 +87,27 @@ impl Trouble {
     /// Whether the server decided, rather than anything failed.
     pub(crate) fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused(_))
+    }
+
+    /// Whether it is one that only a person can end, and so is worth remembering for who looks.
+    pub(crate) fn is_for_people(&self) -> bool {
+        self.is_refusal() || matches!(self, Self::Clock { .. })
+    }
+
+    /// TLS that failed, told by whether it is a matter of time.
+    pub(super) fn of_tls(server: String, source: std::io::Error, now: Timestamp) -> Self {
+        let cause = source.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+        let timed = match cause {
+            Some(rustls::Error::InvalidCertificate(error)) => matches!(
+                error,
+                CertificateError::Expired
+                    | CertificateError::ExpiredContext { .. }
+                    | CertificateError::NotValidYet
+                    | CertificateError::NotValidYetContext { .. }
+            ),
+            _ => false,
+        };
+        if timed { Self::Clock { server, now, source } } else { Self::Tls { server, source } }
     }
 
     /// This and its causes in one line.

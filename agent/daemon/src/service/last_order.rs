@@ -80,7 +80,7 @@ impl Converging {
         match news {
             FromServer::Quiet { server_time }
             | FromServer::ApplyNow { server_time }
-            | FromServer::State { server_time, .. } => cycle.vouched(*server_time),
+            | FromServer::State { server_time, .. } => cycle.vouched(*server_time).map(drop),
             _ => Ok(()),
         }
     }

@@ -1,5 +1,7 @@
 //! `muster device`: their list, their records, and letting them in or out.
 
+mod apply_now;
+mod label;
 mod owner;
 
 use std::path::PathBuf;
@@ -7,9 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use muster_proto::report::Pause;
-use muster_proto::rest::{
-    AllowReenroll, Approve, Device as View, DeviceDetail, DevicePatch, Import, RevealedPassword,
-};
+use muster_proto::rest::{AllowReenroll, Approve, Device as View, DeviceDetail, Import, RevealedPassword};
 use muster_proto::when::Facts;
 use reqwest::Method;
 
@@ -32,8 +32,8 @@ pub(crate) enum Device {
     Revoke(Revoke),
     Lost(Lost),
     AllowReenroll(AllowReenrollArgs),
-    ApplyNow(ApplyNow),
-    Label(Label),
+    ApplyNow(apply_now::ApplyNow),
+    Label(label::Label),
     Owner(owner::Owner),
     Password(Password),
 }
@@ -121,30 +121,6 @@ pub(crate) struct AllowReenrollArgs {
     /// When it ends by itself
     #[arg(long = "for", value_name = "TIME", default_value = "24h", value_parser = span)]
     time: Duration,
-}
-
-/// Have a connected device look at all that it should have, and converge, now
-///
-/// Devices do so by themselves when something changes and every 15 minutes.
-#[derive(Args)]
-#[command(after_help = "Example:\n  muster device apply-now lap-ada")]
-pub(crate) struct ApplyNow {
-    /// Its name, serial or id
-    device: String,
-}
-
-/// Add labels to a device, or take them off
-#[derive(Args)]
-#[command(after_help = "Example:\n  muster device label lap-ada --add laptop --remove spare")]
-pub(crate) struct Label {
-    /// Its name, serial or id
-    device: String,
-    /// A label to add; may be given several times
-    #[arg(long)]
-    add: Vec<String>,
-    /// A label to take off; may be given several times
-    #[arg(long)]
-    remove: Vec<String>,
 }
 
 /// Reveal the first-login password that a device made for an account; works once and is audited
@@ -409,30 +385,6 @@ impl AllowReenrollArgs {
             ),
             None => "Any token that is good for its serial lets it in: muster token create".to_owned(),
         });
-        Ok(Ending::Fine)
-    }
-}
-
-impl ApplyNow {
-    async fn run(self, api: &Api) -> Result<Ending, Failure> {
-        let device: View = api.act(&format!("{}/apply-now", path(&self.device))).await?;
-        output::line(format!("{} was told. What comes of it: muster why {0}", device.name))?;
-        Ok(Ending::Fine)
-    }
-}
-
-impl Label {
-    async fn run(self, api: &Api) -> Result<Ending, Failure> {
-        let detail: DeviceDetail = api.get(&path(&self.device)).await?;
-        let mut labels = detail.device.labels;
-        labels.retain(|label| !self.remove.contains(label));
-        labels.extend(self.add);
-        labels.sort_unstable();
-        labels.dedup();
-        let patch = DevicePatch { name: None, owner: None, labels: Some(labels) };
-        let detail: DeviceDetail =
-            api.patch(&format!("/devices/{}", part(&detail.device.id)), &patch).await?;
-        output::line(format!("{}: {}", detail.device.name, detail.device.labels.join(", ")))?;
         Ok(Ending::Fine)
     }
 }

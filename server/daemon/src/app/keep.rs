@@ -31,7 +31,18 @@ pub(super) fn added(tx: &mut Tx<'_>, device: DeviceId, kind: Kind, added: Amount
     kept::set(tx, device, kind, amount)
 }
 
+/// Longer than nothing is recorded by a fleet that is in use: certificates alone are renewed more often.
+const LEAP: i64 = 60 * 86_400;
+
 impl App {
+    /// Whether time may end things for good: something was recorded not long ago. Right after a leap forward it is as
+    /// likely that the clock is wrong, and what was let go then would not come back when it is right again.
+    pub(crate) async fn time_is_certain(&self) -> Result<bool, StoreError> {
+        let now = self.now();
+        let newest = self.store().read(|tx| muster_store::audit::list(tx, None, 1)).await?;
+        Ok(newest.first().is_none_or(|entry| now <= entry.at.plus_seconds(LEAP)))
+    }
+
     /// Lets go what is older than anything is kept. To be called every [`PASS`].
     pub(crate) async fn let_go(&self) -> Result<(), StoreError> {
         let before = keep::since(self.now());

@@ -199,7 +199,7 @@ impl Authority {
     pub(crate) fn renew_if_due(&self, now: Timestamp) -> Result<bool, Error> {
         let issuing = self.issuing();
         let path = self.folder.join(ROOT_KEY);
-        if now < two_thirds(issuing.not_before, issuing.not_after) || !path.exists() {
+        if !is_due(issuing.not_before, issuing.not_after, now) || !path.exists() {
             return Ok(false);
         }
         let text = file::read(&path)?;
@@ -222,6 +222,16 @@ impl std::fmt::Debug for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Authority").field("trust_domain", &self.trust_domain).finish_non_exhaustive()
     }
+}
+
+/// No server was built before 2026-11-01, in seconds since 1970: a clock that says less is wrong.
+const EARLIEST_BUILD: i64 = 1_793_491_200;
+
+/// Whether something valid from `not_before` to `not_after` is to be made anew: from two thirds of its life on, and when it
+/// has not begun, as it was made while the clock was ahead. By a clock that is proven to be behind nothing is made anew: it
+/// would have ended for everybody whose clock is right.
+pub(crate) fn is_due(not_before: Timestamp, not_after: Timestamp, now: Timestamp) -> bool {
+    now >= two_thirds(not_before, not_after) || (now < not_before && now.seconds() >= EARLIEST_BUILD)
 }
 
 /// When something valid from `not_before` to `not_after` is to be renewed.

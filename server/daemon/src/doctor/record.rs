@@ -1,9 +1,11 @@
 //! The database: whether it is whole, what it says of the past, and whether that was tampered with.
 
 use muster_proto::Timestamp;
+use muster_proto::clock::ClockSkew;
 use muster_proto::rest::AuditEntry;
 use muster_store::audit::{self, Broken};
-use muster_store::{Store, StoreError, Tx};
+use muster_store::report;
+use muster_store::{OpenError, Store, StoreError, Tx};
 
 use super::finding::Finding;
 use crate::config::DataFolder;
@@ -20,6 +22,11 @@ pub(super) async fn all(folder: &DataFolder, now: Timestamp) -> Vec<Finding> {
     let path = folder.database();
     let examined = match muster_store::examine(&path) {
         Ok(examined) => examined,
+        // A database that is whole can't be read either while there is no room for what SQLite keeps beside it.
+        Err(error @ OpenError::Full { .. }) => {
+            let remedy = "make room first, then look again: nothing is known to be damaged";
+            return vec![Finding::failed("database", error.to_string(), remedy)];
+        }
         Err(error) => {
             return vec![Finding::failed("database", format!("{:#}", anyhow::Error::from(error)), REMEDY)];
         }
@@ -28,21 +35,26 @@ pub(super) async fn all(folder: &DataFolder, now: Timestamp) -> Vec<Finding> {
         None => Finding::ok("database", "whole"),
         Some(fault) => Finding::failed("database", format!("damaged, {fault}"), REMEDY),
     };
-    let schema = judge_schema(examined.schema, muster_store::newest_schema());
+    let known = muster_store::newest_schema();
+    let schema = judge_schema(examined.schema, known, examined.works);
     let mut findings = vec![whole, schema];
-    if examined.faults.is_empty() && examined.schema == muster_store::newest_schema() {
+    if examined.faults.is_empty() && examined.works && examined.schema >= known {
         findings.extend(look_back(folder, now).await);
     }
     findings
 }
 
-fn judge_schema(found: i64, known: i64) -> Finding {
+fn judge_schema(found: i64, known: i64, works: bool) -> Finding {
     const CHECK: &str = "schema";
     let detail = format!("{found}, this program knows {known}");
     match found.cmp(&known) {
         std::cmp::Ordering::Equal => Finding::ok(CHECK, format!("{found}, the newest")),
         std::cmp::Ordering::Less => {
             let remedy = "restart the server, which brings it up to date; the past was not looked at";
+            Finding::warning(CHECK, detail, remedy)
+        }
+        std::cmp::Ordering::Greater if works => {
+            let remedy = "this program works with it; install the newer muster-server again when you can";
             Finding::warning(CHECK, detail, remedy)
         }
         std::cmp::Ordering::Greater => {
@@ -58,7 +70,8 @@ async fn look_back(folder: &DataFolder, now: Timestamp) -> Vec<Finding> {
     };
     match looked {
         Ok(past) => {
-            vec![judge_chain(past.chain), judge_clock(past.newest, now), judge_backup(past.backup, now)]
+            let clock = judge_clock(past.newest, &past.skews, now);
+            vec![judge_chain(past.chain), clock, judge_backup(past.backup, now)]
         }
         Err(error) => {
             vec![Finding::failed("audit", format!("can't be read: {error:#}"), "restore the last backup")]
@@ -70,6 +83,8 @@ async fn look_back(folder: &DataFolder, now: Timestamp) -> Vec<Finding> {
 struct Past {
     chain: Result<u64, Broken>,
     newest: Option<Timestamp>,
+    /// By how many seconds the clocks of devices are ahead of this server's, 0 for those that agree.
+    skews: Vec<i64>,
     backup: Option<Timestamp>,
 }
 
@@ -78,7 +93,10 @@ fn read(tx: &mut Tx<'_>) -> Result<Past, StoreError> {
     let made = audit::latest(tx, "server.backup", "server")?.map(|entry| entry.at);
     // A record that was put back knows nothing of its backup but by the restore.
     let restored = audit::latest(tx, "server.restore", "server")?.and_then(|entry| backup_of(&entry));
-    Ok(Past { chain: audit::verify(tx)?, newest, backup: made.max(restored) })
+    let skews = report::section_of_all(tx, ClockSkew::SECTION)?;
+    let skew = |text: &String| serde_json::from_str::<Option<ClockSkew>>(text).ok();
+    let skews = skews.iter().filter_map(skew).map(|skew| skew.map_or(0, |skew| skew.ahead)).collect();
+    Ok(Past { chain: audit::verify(tx)?, newest, skews, backup: made.max(restored) })
 }
 
 fn backup_of(restore: &AuditEntry) -> Option<Timestamp> {
@@ -96,16 +114,32 @@ fn judge_chain(chain: Result<u64, Broken>) -> Finding {
     }
 }
 
-fn judge_clock(newest: Option<Timestamp>, now: Timestamp) -> Finding {
+fn judge_clock(newest: Option<Timestamp>, skews: &[i64], now: Timestamp) -> Finding {
     const CHECK: &str = "clock";
+    const REMEDY: &str = "set the clock, or wait for NTP";
+    let differ = skews.iter().filter(|skew| **skew != 0).count();
     match newest {
-        Some(newest) if newest > now.plus_seconds(SLACK) => Finding::failed(
-            CHECK,
-            format!("{now}, and something happened at {newest}"),
-            "set the clock, or wait for NTP",
-        ),
-        _ => Finding::ok(CHECK, "not behind what was recorded last"),
+        Some(newest) if newest > now.plus_seconds(SLACK) => {
+            Finding::failed(CHECK, format!("{now}, and something happened at {newest}"), REMEDY)
+        }
+        // Clocks of devices are wrong one by one, and each in its own way.
+        _ if differ * 2 > skews.len() => {
+            let most = ClockSkew { ahead: median(skews) };
+            let detail = format!(
+                "{now}, and of the {} devices that told of their clock {differ} disagree: most are {most} this server's",
+                skews.len()
+            );
+            Finding::warning(CHECK, detail, format!("{REMEDY}; where it is right, set theirs"))
+        }
+        _ => Finding::ok(CHECK, "not behind what was recorded last, and most devices agree"),
     }
+}
+
+/// The one in the middle.
+fn median(skews: &[i64]) -> i64 {
+    let mut sorted: Vec<i64> = skews.iter().copied().filter(|skew| *skew != 0).collect();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied().unwrap_or(0)
 }
 
 fn judge_backup(made: Option<Timestamp>, now: Timestamp) -> Finding {
@@ -131,9 +165,18 @@ mod tests {
 
     #[test]
     fn a_clock_behind_the_record_fails() {
-        assert_eq!(judge_clock(Some(day(2)), day(1)).state, State::Failed);
-        assert_eq!(judge_clock(Some(day(1)), day(1)).state, State::Ok);
-        assert_eq!(judge_clock(None, day(1)).state, State::Ok);
+        assert_eq!(judge_clock(Some(day(2)), &[], day(1)).state, State::Failed);
+        assert_eq!(judge_clock(Some(day(1)), &[], day(1)).state, State::Ok);
+        assert_eq!(judge_clock(None, &[], day(1)).state, State::Ok);
+    }
+
+    #[test]
+    fn a_clock_that_most_devices_disagree_with_warns() {
+        let year = 365 * 86_400;
+        assert_eq!(judge_clock(None, &[0, 0, year], day(1)).state, State::Ok, "one device is wrong");
+        let found = judge_clock(None, &[-year, -year, 0], day(1));
+        assert_eq!(found.state, State::Warning);
+        assert!(found.detail.contains("2 disagree: most are 365 days behind this server's"), "{found}");
     }
 
     #[test]
@@ -144,8 +187,9 @@ mod tests {
     }
 
     #[test]
-    fn an_older_schema_warns_and_a_newer_one_fails() {
-        let states = [2, 3, 4].map(|found| judge_schema(found, 3).state);
-        assert_eq!(states, [State::Warning, State::Ok, State::Failed]);
+    fn an_older_schema_and_a_newer_one_that_works_warn_and_any_other_newer_one_fails() {
+        let states = [(2, true), (3, true), (4, true), (4, false)];
+        let states = states.map(|(found, works)| judge_schema(found, 3, works).state);
+        assert_eq!(states, [State::Warning, State::Ok, State::Warning, State::Failed]);
     }
 }

@@ -125,7 +125,7 @@ fn read(source: &Source, now: Timestamp) -> Result<CertifiedKey, Unusable> {
             let mut bundle = Bundle::read(file)?;
             let unreadable = |reason| Unusable::File { path: file.clone(), reason };
             let facts = ca::facts(bundle.leaf()).map_err(unreadable)?;
-            if renewed || now >= ca::two_thirds(facts.not_before, facts.not_after) {
+            if renewed || ca::is_due(facts.not_before, facts.not_after, now) {
                 bundle = authority.issue_listener(&facts.names, now)?;
                 bundle.write(file)?;
             }

@@ -5,10 +5,16 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use muster_proto::rest::{CODE_NEEDED, Problem, SourcePlace};
 
+use muster_store::StoreError;
+
 use crate::app::AppError;
 
 /// Seconds after which a device that was busy may be asked again.
 const ASK_AGAIN: u64 = 10;
+
+/// What an admin reads while nothing can be recorded.
+const FULL: &str = "The server's disk is full: nothing of this was recorded. Devices go on as they are, and keep what they have to \
+    say. Make room on the disk of the server's data folder, then try again; muster-server doctor says how much there is.";
 
 /// A refusal or failure on its way to the caller.
 #[derive(Debug)]
@@ -108,6 +114,10 @@ impl From<AppError> for Refusal {
             AppError::TooManyGuesses { seconds } => Self::too_many(detail, seconds),
             AppError::LastAdmin(_) => Self::new(StatusCode::CONFLICT, "Last admin", detail),
             AppError::Forbidden(_) | AppError::Nobody => Self::forbidden(detail),
+            AppError::Store(StoreError::Full(_)) => {
+                tracing::error!("a request was refused: there is no room on the disk of the database");
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "Disk full", FULL)
+            }
             AppError::Store(_) | AppError::Defect(_) => {
                 let reference = uuid::Uuid::now_v7();
                 tracing::error!(%reference, error = &error as &dyn std::error::Error, "a request failed");

@@ -5,16 +5,16 @@
 
 mod copy;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
 use crate::change::Change;
-use crate::error::{OpenError, StoreError};
+use crate::error::{OpenError, StoreError, is_full};
 use crate::migration;
 use crate::value::{Column, Param, Value};
 
@@ -76,7 +76,7 @@ enum Verdict {
 impl Store {
     /// Opens the database, makes it if it is not there, and brings its schema up to date.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let opened = |source| OpenError::Open { path: path.to_owned(), source };
+        let opened = |source| cant_open(path, source);
         let mut connection = connect(path).map_err(opened)?;
         migrate(&mut connection, path)?;
         let mut idle = Vec::with_capacity(READERS);
@@ -164,7 +164,7 @@ fn read_once<T, E: From<StoreError>>(
     look: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
     let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(StoreError::Sql)?;
+        connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(StoreError::from)?;
     look(&mut Tx { connection: &transaction, changes: Vec::new(), afterwards: Vec::new() })
 }
 
@@ -179,17 +179,23 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+fn cant_open(path: &Path, source: rusqlite::Error) -> OpenError {
+    let path = path.to_owned();
+    if is_full(&source) { OpenError::Full { path } } else { OpenError::Open { path, source } }
+}
+
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
-    let path: PathBuf = path.to_owned();
-    let found = schema_of(connection).map_err(|source| OpenError::Open { path: path.clone(), source })?;
-    if found > migration::newest() {
-        return Err(OpenError::Newer { path, found, known: migration::newest() });
+    let (found, floor) = schema_of(connection)
+        .and_then(|found| Ok((found, floor_of(connection, found)?)))
+        .map_err(|source| cant_open(path, source))?;
+    let known = migration::newest();
+    if !migration::works_with(found, floor) {
+        return Err(OpenError::Newer { path: path.to_owned(), found, floor, known });
     }
     for step in migration::ALL.iter().filter(|step| step.number > found) {
-        apply(connection, step).map_err(|source| OpenError::Migration {
-            path: path.clone(),
-            number: step.number,
-            source,
+        apply(connection, step).map_err(|source| match source {
+            full if is_full(&full) => OpenError::Full { path: path.to_owned() },
+            source => OpenError::Migration { path: path.to_owned(), number: step.number, source },
         })?;
     }
     Ok(())
@@ -205,10 +211,29 @@ fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {
     }
 }
 
+/// The oldest schema whose servers can work with this database, as the server said that brought it to the one it has.
+fn floor_of(connection: &Connection, found: i64) -> rusqlite::Result<i64> {
+    if found == 0 {
+        return Ok(0);
+    }
+    let said = "SELECT value FROM meta WHERE name = 'schema_floor'";
+    let floor: Option<String> = connection.query_row(said, [], |row| row.get(0)).optional()?;
+    // What was said of another schema does not count, and one of which nothing is said is for its own servers.
+    let said = floor.as_deref().and_then(|said| said.split_once(' '));
+    let floor =
+        said.filter(|(schema, _)| schema.parse() == Ok(found)).and_then(|(_, floor)| floor.parse().ok());
+    Ok(floor.unwrap_or(found))
+}
+
 fn apply(connection: &mut Connection, step: &migration::Migration) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
     transaction.execute_batch(step.sql)?;
     transaction.execute("INSERT INTO migration (number) VALUES ($1)", [step.number])?;
+    transaction.execute(
+        "INSERT INTO meta (name, value) VALUES ('schema_floor', $1)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        [format!("{} {}", step.number, migration::floor(step.number))],
+    )?;
     transaction.commit()
 }
 
@@ -239,7 +264,7 @@ fn write_group(
         }
         let ran = job(match &outcome {
             Ok(()) => Ok(&mut tx),
-            Err(error) => Err(StoreError::Commit(error.to_string())),
+            Err(error) => Err(not_durable(error)),
         });
         if outcome.is_ok() {
             outcome = connection.execute_batch(match ran.verdict {
@@ -267,8 +292,12 @@ fn write_group(
         }
     }
     for answer in done {
-        answer(committed.as_ref().copied().map_err(|error| StoreError::Commit(error.to_string())));
+        answer(committed.as_ref().copied().map_err(not_durable));
     }
+}
+
+fn not_durable(error: &rusqlite::Error) -> StoreError {
+    if is_full(error) { StoreError::Full(error.to_string()) } else { StoreError::Commit(error.to_string()) }
 }
 
 impl Tx<'_> {

@@ -1,14 +1,21 @@
 //! What stands above all else that is wrong with a device: it is lost, or somebody else has its identity.
 
+use muster_proto::clock::ClockSkew;
 use muster_proto::rest::{Cause, DeviceState, MachineView};
 use muster_store::device::DeviceRow;
-use muster_store::{StoreError, Tx, boot, lost, stray};
+use muster_store::{StoreError, Tx, boot, lost, report, stray};
 
 use super::cause::plain;
 
 /// The causes of bad days, the worst first.
 pub(super) fn causes(tx: &mut Tx<'_>, row: &DeviceRow) -> Result<Vec<Cause>, StoreError> {
-    let all = [of_loss(tx, row)?, of_twins(tx, row)?, of_old_certificate(tx, row)?, of_late_return(tx, row)?];
+    let all = [
+        of_loss(tx, row)?,
+        of_twins(tx, row)?,
+        of_old_certificate(tx, row)?,
+        of_late_return(tx, row)?,
+        of_clock(tx, row)?,
+    ];
     Ok(all.into_iter().flatten().collect())
 }
 
@@ -75,4 +82,22 @@ fn of_late_return(tx: &mut Tx<'_>, row: &DeviceRow) -> Result<Option<Cause>, Sto
         format!("If it is the device: muster device allow-reenroll {} lets it back by itself", row.name);
     let cause = plain("late_return", &row.name, &problem, Some(remedy));
     Ok(Some(Cause { since: Some(late.at), ..cause }))
+}
+
+fn of_clock(tx: &mut Tx<'_>, row: &DeviceRow) -> Result<Option<Cause>, StoreError> {
+    if row.state.is_out() {
+        return Ok(None);
+    }
+    let Some((document, reported)) = report::section(tx, row.id, ClockSkew::SECTION)? else {
+        return Ok(None);
+    };
+    let Some(skew) = serde_json::from_str::<Option<ClockSkew>>(&document).unwrap_or_default() else {
+        return Ok(None);
+    };
+    let problem =
+        format!("its clock is {skew} this server's; leases go by the server's, certificates by both");
+    let remedy = "Set it on the device: timedatectl set-ntp true. If many devices say so, it is this server's that is \
+                  wrong: muster-server doctor";
+    let cause = plain("clock", &row.name, &problem, Some(remedy.to_owned()));
+    Ok(Some(Cause { since: Some(reported), ..cause }))
 }

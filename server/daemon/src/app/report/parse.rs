@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use muster_proto::check::CheckResult;
+use muster_proto::clock::ClockSkew;
 use muster_proto::report::{Event, Outcome, Pause};
 use muster_proto::resource::value::AccountName;
 use muster_proto::when::Facts;
@@ -158,6 +159,10 @@ fn read_section(section: &wire::Section) -> Result<Section, ReportError> {
                 return Err(invalid("sections[pause].reason", format!("longer than {MAX_REASON} bytes")));
             }
             Section::Other { name: name.to_owned(), document: text(&pause) }
+        }
+        ClockSkew::SECTION => {
+            let skew: Option<ClockSkew> = read(section)?;
+            Section::Other { name: name.to_owned(), document: text(&skew) }
         }
         _ => Section::Other { name: name.to_owned(), document: text(&read::<Value>(section)?) },
     })

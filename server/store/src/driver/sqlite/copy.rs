@@ -6,8 +6,9 @@ use std::time::Duration;
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{BUSY, schema_of};
+use super::{BUSY, cant_open, floor_of, schema_of};
 use crate::error::OpenError;
+use crate::migration;
 
 /// All pages in one step: it reads one unchanging view while the writer goes on, where several steps would begin again
 /// whenever another process wrote between two of them.
@@ -20,6 +21,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Examined {
     /// The number of its schema.
     pub schema: i64,
+    /// Whether this server can work with it, after bringing it up to date if it is older.
+    pub works: bool,
     /// What is damaged, the first few.
     pub faults: Vec<String>,
 }
@@ -27,8 +30,8 @@ pub struct Examined {
 /// Copies the database at `from`, which a server may be writing to, into a new file that is whole by itself, and examines
 /// the copy. Gives the number of its schema, which may be older or newer than this server's.
 pub fn copy(from: &Path, to: &Path) -> Result<i64, OpenError> {
-    let opened = |source| OpenError::Open { path: from.to_owned(), source };
-    let written = |source| OpenError::Open { path: to.to_owned(), source };
+    let opened = |source| cant_open(from, source);
+    let written = |source| cant_open(to, source);
     let source = Connection::open_with_flags(from, existing()).map_err(opened)?;
     source.busy_timeout(BUSY).map_err(opened)?;
     let mut target = Connection::open(to).map_err(written)?;
@@ -46,7 +49,7 @@ pub fn copy(from: &Path, to: &Path) -> Result<i64, OpenError> {
 
 /// Examines a database that is there, without bringing its schema up to date.
 pub fn examine(path: &Path) -> Result<Examined, OpenError> {
-    let opened = |source| OpenError::Open { path: path.to_owned(), source };
+    let opened = |source| cant_open(path, source);
     let connection = Connection::open_with_flags(path, existing()).map_err(opened)?;
     connection.busy_timeout(BUSY).map_err(opened)?;
     look(&connection).map_err(opened)
@@ -61,5 +64,6 @@ fn look(connection: &Connection) -> rusqlite::Result<Examined> {
     let mut check = connection.prepare("PRAGMA quick_check(3)")?;
     let said: Vec<String> = check.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let faults = said.into_iter().filter(|line| line != "ok").collect();
-    Ok(Examined { schema: schema_of(connection)?, faults })
+    let schema = schema_of(connection)?;
+    Ok(Examined { schema, works: migration::works_with(schema, floor_of(connection, schema)?), faults })
 }

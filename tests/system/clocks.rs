@@ -1,0 +1,285 @@
+//! Clocks that are wrong, on a device and on the server.
+//!
+//! A container has its host's clock, which is nobody's to set: a wrong one is simulated by libfaketime, for the agent's
+//! service or the server alone. `CLOCK_BOOTTIME` goes on as it does when a clock is set. The boot stays the same throughout.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, Result, ensure};
+use muster_proto::Timestamp;
+use muster_proto::rest::{DeviceDetail, DeviceState};
+use muster_proto::state::Mode;
+use muster_tests::{Artifacts, Device, Fleet, Network, Output, wait_until};
+
+const DEVICE: &str = "srv-1";
+const SOON: Duration = Duration::from_secs(90);
+const FAKETIME: &str = "/opt/faketime/libfaketime.so.1";
+const HOSTS_FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+const DROP_IN: &str = "/etc/systemd/system/muster-agent.service.d/time.conf";
+const VISIT: &str = "/etc/visit";
+const KEPT: &str = "/etc/kept.conf";
+
+/// Sets the agent's clock so many days off, and restarts it.
+fn set_clock(device: &Device<'_>, days: i32) -> Result<()> {
+    device.copy_in(HOSTS_FAKETIME.as_ref(), FAKETIME)?;
+    let [preload, time, monotonic] = faked(FAKETIME, days);
+    device.write_file(DROP_IN, format!("[Service]\nEnvironment={preload} {time} {monotonic}\n"), 0o644)?;
+    restart(device)
+}
+
+/// Sets the agent's clock right, and restarts it.
+fn set_right(device: &Device<'_>) -> Result<()> {
+    device.exec(["rm", DROP_IN])?.ok()?;
+    restart(device)
+}
+
+fn restart(device: &Device<'_>) -> Result<()> {
+    device.exec(["systemctl", "daemon-reload"])?.ok()?;
+    device.exec(["systemctl", "restart", "muster-agent"])?.ok()?;
+    Ok(())
+}
+
+fn faked(library: &str, days: i32) -> [String; 3] {
+    let time = format!("FAKETIME={days:+}d");
+    [format!("LD_PRELOAD={library}"), time, "FAKETIME_DONT_FAKE_MONOTONIC=1".to_owned()]
+}
+
+/// What the owner reads on the device, by the same clock as its agent.
+fn status(device: &Device<'_>, days: i32) -> Result<Output> {
+    let [preload, time, monotonic] = faked(FAKETIME, days);
+    device.exec(["env", &preload, &time, &monotonic, "muster-agent", "status"])
+}
+
+fn detail(fleet: &Fleet<'_>) -> Result<DeviceDetail> {
+    fleet.admin.get(&format!("/devices/{DEVICE}"))
+}
+
+fn journal(fleet: &Fleet<'_>) -> String {
+    fleet.device(DEVICE).map(|device| device.journal("muster-agent")).unwrap_or_default()
+}
+
+fn wait_until_connected(fleet: &Fleet<'_>, connected: bool) -> Result<()> {
+    wait_until(&format!("connected to be {connected}"), SOON, || {
+        Ok((detail(fleet)?.device.connected == connected).then_some(()))
+    })
+    .with_context(|| format!("{}\n{}", journal(fleet), fleet.server.log()))
+}
+
+/// What the admin is told of the device's clock, once it is told.
+fn told_of_the_clock(fleet: &Fleet<'_>, part: &str) -> Result<()> {
+    wait_until(&format!("{part:?} to be told"), SOON, || {
+        let causes = detail(fleet)?.causes;
+        Ok(causes.iter().any(|cause| cause.kind == "clock" && cause.problem.contains(part)).then_some(()))
+    })
+    .with_context(|| format!("{:?}\n{}", detail(fleet), journal(fleet)))?;
+    let why = fleet.server.muster(["why", DEVICE])?.ok()?.stdout;
+    ensure!(why.contains(part) && why.contains("timedatectl"), "{why}");
+    Ok(())
+}
+
+fn told_of_no_clock(fleet: &Fleet<'_>) -> Result<()> {
+    wait_until("nothing to be told of the clock", SOON, || {
+        Ok(detail(fleet)?.causes.iter().all(|cause| cause.kind != "clock").then_some(()))
+    })
+    .with_context(|| format!("{:?}", detail(fleet)))
+}
+
+/// Gives everyone a file that is kept, and one with an end so many seconds from now.
+fn give(fleet: &Fleet<'_>, seconds: i64) -> Result<()> {
+    let end = Timestamp::from_system(SystemTime::now()).plus_seconds(seconds);
+    let source = format!(
+        "muster: 1\nprofile: visit\nresources:\n  - file: {{ path: {KEPT}, content: \"ours\\n\" }}\n  \
+         - file: {{ path: {VISIT}, content: x, not_after: \"{end}\" }}\n"
+    );
+    fleet.admin.save_profile("visit", &source)?;
+    fleet.admin.assign("visit", "everyone", Mode::Enforce)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    Ok(())
+}
+
+/// The device keeps what it has, whether the server is there or not, and no lease ended before its time.
+fn goes_on(device: &Device<'_>) -> Result<()> {
+    device.write_file(KEPT, "theirs\n", 0o644)?;
+    wait_until("the file to be kept", SOON, || Ok((device.read_file(KEPT)? == "ours\n").then_some(())))
+        .with_context(|| device.journal("muster-agent"))?;
+    ensure!(device.path(VISIT).exists(), "a lease ended before its time: {}", device.journal("muster-agent"));
+    Ok(())
+}
+
+/// A registered machine with the agent, whose clock is so many days off when it is to enroll.
+fn stranger<'n>(fleet: &mut Fleet<'n>, network: &'n Network, days: i32) -> Result<()> {
+    let device = fleet.boot_stranger(network, DEVICE)?;
+    fleet.admin.import(&format!("serial,name,owner,labels\nS-1,{DEVICE},,\n"))?;
+    set_clock(&device, days)?;
+    device.write_file("/etc/muster/agent.toml", "serial = \"S-1\"\n", 0o644)?;
+    device.write_file("/etc/muster/join.toml", fleet.admin.join_file("S-1")?, 0o600)?;
+    device.exec(["systemctl", "restart", "muster-agent"])?.ok()?;
+    fleet.devices.insert(DEVICE, device);
+    Ok(())
+}
+
+#[test]
+fn a_device_whose_clock_is_years_behind_enrolls_keeps_its_leases_by_the_servers_time_and_says_so()
+-> Result<()> {
+    let network = Network::create()?;
+    let mut fleet = Fleet::enroll(&network, &[])?;
+    fleet.log_in()?;
+    stranger(&mut fleet, &network, -2200)?;
+    wait_until_connected(&fleet, true)?;
+    give(&fleet, 40)?;
+    let device = fleet.device(DEVICE)?;
+    assert_eq!(detail(&fleet)?.device.state, DeviceState::Ready);
+    ensure!(device.path(VISIT).exists());
+    told_of_the_clock(&fleet, "its clock is 2200 days behind this server's")?;
+    let status = status(device, -2200)?;
+    ensure!(
+        !status.success() && status.stdout.contains("Clock        2200 days behind the server's"),
+        "{}",
+        status.stdout
+    );
+    wait_until("the lease to end by the server's time", SOON, || {
+        Ok((!device.path(VISIT).exists()).then_some(()))
+    })
+    .with_context(|| journal(&fleet))?;
+    device.exec(["systemctl", "restart", "muster-agent"])?.ok()?;
+    wait_until_connected(&fleet, true)?;
+    ensure!(!device.path(VISIT).exists(), "a lease that is over came back");
+
+    set_right(device)?;
+    wait_until_connected(&fleet, true)?;
+    told_of_no_clock(&fleet)?;
+    device.exec(["muster-agent", "status"])?.ok()?;
+    Ok(())
+}
+
+#[test]
+fn a_device_whose_clock_is_400_days_ahead_says_so_and_enrolls_once_it_is_right() -> Result<()> {
+    let network = Network::create()?;
+    let mut fleet = Fleet::enroll(&network, &[])?;
+    fleet.log_in()?;
+    stranger(&mut fleet, &network, 400)?;
+    let device = fleet.device(DEVICE)?;
+    wait_until("the owner to be told", SOON, || {
+        let said = status(device, 400)?;
+        Ok((!said.success() && said.stderr.contains("set this device's clock")).then_some(()))
+    })
+    .with_context(|| journal(&fleet))?;
+    assert_eq!(detail(&fleet)?.device.state, DeviceState::Registered, "nobody let it in by a wrong time");
+    set_right(device)?;
+    wait_until_connected(&fleet, true)?;
+    told_of_no_clock(&fleet)
+}
+
+#[test]
+fn a_clock_that_goes_wrong_later_neither_ends_nor_prolongs_a_lease_and_the_device_comes_back() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    fleet.log_in()?;
+    give(&fleet, 86_400)?;
+    let device = fleet.device(DEVICE)?;
+
+    set_clock(device, -2200)?;
+    wait_until_connected(&fleet, true)?;
+    told_of_the_clock(&fleet, "its clock is 2200 days behind this server's")?;
+    goes_on(device)?;
+
+    // By this clock the server's certificate has ended: the device trusts nobody, and goes on with what it has.
+    set_clock(device, 400)?;
+    wait_until("the agent to say why it is alone", SOON, || {
+        Ok(journal(&fleet).contains("set this device's clock").then_some(()))
+    })
+    .with_context(|| journal(&fleet))?;
+    wait_until_connected(&fleet, false)?;
+    goes_on(device)?;
+    let said = status(device, 400)?;
+    ensure!(said.stdout.contains("Clock        400 days ahead of the server's"), "{}", said.stdout);
+
+    set_right(device)?;
+    wait_until_connected(&fleet, true)?;
+    told_of_no_clock(&fleet)?;
+    goes_on(device)
+}
+
+/// Serves by a clock that is so many days off.
+fn serve_off(fleet: &mut Fleet<'_>, days: i32) -> Result<()> {
+    fleet.server.stop()?;
+    let faked = faked(HOSTS_FAKETIME, days);
+    fleet.server.serve_under(["env", &faked[0], &faked[1], &faked[2]])
+}
+
+fn serve_right(fleet: &mut Fleet<'_>) -> Result<()> {
+    fleet.server.stop()?;
+    fleet.server.serve()
+}
+
+/// What the doctor says of the clock, by the clock that the server has.
+fn doctor(fleet: &Fleet<'_>, network: &Network, days: i32) -> Result<String> {
+    let (faked, server, data) = (faked(HOSTS_FAKETIME, days), Artifacts::find()?.server, fleet.server.data());
+    let [preload, time, monotonic] = &faked;
+    let argv = [
+        "env".as_ref(),
+        preload.as_ref(),
+        time.as_ref(),
+        monotonic.as_ref(),
+        server.as_os_str(),
+        "doctor".as_ref(),
+        "--data".as_ref(),
+        data.as_os_str(),
+    ];
+    let said = network.run(argv, Duration::from_secs(60))?.stdout;
+    let line = said.lines().find(|line| line.split_whitespace().nth(1) == Some("clock"));
+    Ok(line.with_context(|| format!("no word of the clock: {said}"))?.to_owned())
+}
+
+#[test]
+fn a_server_whose_clock_is_400_days_ahead_misleads_no_device_and_all_is_well_once_it_is_right() -> Result<()>
+{
+    let network = Network::create()?;
+    let mut fleet = Fleet::enroll(&network, &[DEVICE])?;
+    fleet.log_in()?;
+    give(&fleet, 86_400)?;
+    let history = || fleet.admin.get::<serde_json::Value>(&format!("/devices/{DEVICE}/history"));
+    let before = history()?["total"].clone();
+
+    serve_off(&mut fleet, 400)?;
+    let device = fleet.device(DEVICE)?;
+    wait_until("the agent to say why it is alone", SOON, || {
+        Ok(journal(&fleet).contains("look at the server's with muster-server doctor").then_some(()))
+    })
+    .with_context(|| journal(&fleet))?;
+    goes_on(device)?;
+
+    serve_right(&mut fleet)?;
+    wait_until_connected(&fleet, true)?;
+    goes_on(fleet.device(DEVICE)?)?;
+    give(&fleet, 86_400)?;
+    let after: serde_json::Value = fleet.admin.get(&format!("/devices/{DEVICE}/history"))?;
+    ensure!(after["total"].as_u64() >= before.as_u64(), "what had happened is forgotten: {before} {after}");
+    fleet.device(DEVICE)?.exec(["muster-agent", "status"])?.ok()?;
+    Ok(())
+}
+
+#[test]
+fn a_server_whose_clock_is_years_behind_is_told_so_and_brings_no_lease_back() -> Result<()> {
+    let network = Network::create()?;
+    let mut fleet = Fleet::enroll(&network, &[DEVICE])?;
+    fleet.log_in()?;
+    give(&fleet, 86_400)?;
+
+    serve_off(&mut fleet, -2200)?;
+    let said = doctor(&fleet, &network, -2200)?;
+    ensure!(said.starts_with("failed") && said.contains("and something happened at"), "{said}");
+    wait_until("the agent to be alone", SOON, || {
+        Ok(journal(&fleet).contains("trusted connection").then_some(()))
+    })
+    .with_context(|| journal(&fleet))?;
+    goes_on(fleet.device(DEVICE)?)?;
+
+    serve_right(&mut fleet)?;
+    wait_until_connected(&fleet, true)?;
+    goes_on(fleet.device(DEVICE)?)?;
+    told_of_no_clock(&fleet)?;
+    let said = doctor(&fleet, &network, 0)?;
+    ensure!(said.starts_with("ok"), "{said}");
+    Ok(())
+}

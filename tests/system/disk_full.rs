@@ -1,0 +1,340 @@
+//! No room left: on a device, where it keeps its ledger and where resources are written, and on the server.
+//!
+//! The device's small disks are in memory (tmpfs), as a container may mount nothing else; the server's is ext4 in a file.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use muster_proto::Timestamp;
+use muster_proto::report::OutcomeKind;
+use muster_proto::rest::{DeviceDetail, HistoryEntry, Page, ResourceView};
+use muster_proto::state::Mode;
+use muster_tests::{Device, Fleet, Network, Output, wait_until};
+
+const DEVICE: &str = "srv-1";
+const SOON: Duration = Duration::from_secs(120);
+const KEPT: &str = "/etc/kept.conf";
+const VISIT: &str = "/etc/visit";
+
+fn file(name: &str, path: &str, content: &str) -> String {
+    format!(
+        "muster: 1\nprofile: {name}\nresources:\n  - file: {{ path: {path}, content: \"{content}\\n\", mode: \"0644\" }}\n"
+    )
+}
+
+/// Saves a profile and assigns it to everyone.
+fn give(fleet: &Fleet<'_>, name: &str, source: &str) -> Result<()> {
+    fleet.admin.save_profile(name, source)?;
+    fleet.admin.assign(name, "everyone", Mode::Enforce)?;
+    Ok(())
+}
+
+fn detail(fleet: &Fleet<'_>, device: &str) -> Result<DeviceDetail> {
+    fleet.admin.get(&format!("/devices/{device}"))
+}
+
+fn history(fleet: &Fleet<'_>, device: &str) -> Result<Vec<HistoryEntry>> {
+    Ok(fleet.admin.get::<Page<HistoryEntry>>(&format!("/devices/{device}/history?limit=200"))?.items)
+}
+
+/// What the admin reads of one resource, once it is as said.
+fn wait_for(fleet: &Fleet<'_>, resource: &str, outcome: OutcomeKind) -> Result<ResourceView> {
+    let shown = || -> Result<Option<ResourceView>> {
+        Ok(fleet.admin.resources(DEVICE)?.into_iter().find(|one| one.resource == resource))
+    };
+    wait_until(&format!("{resource} to be {outcome:?}"), SOON, || {
+        Ok(shown()?.filter(|one| one.outcome == outcome))
+    })
+    .with_context(|| format!("{:?}\n{}", shown(), journal(fleet)))
+}
+
+fn wait_for_content(device: &Device<'_>, path: &str, content: &str) -> Result<()> {
+    wait_until(&format!("{path} to say {content:?}"), SOON, || {
+        Ok(device.read_file(path).is_ok_and(|found| found == content).then_some(()))
+    })
+    .with_context(|| device.journal("muster-agent"))
+}
+
+fn journal(fleet: &Fleet<'_>) -> String {
+    fleet.device(DEVICE).map(|device| device.journal("muster-agent")).unwrap_or_default()
+}
+
+fn sh(device: &Device<'_>, script: &str) -> Result<Output> {
+    device.exec(["sh", "-c", script])?.ok()
+}
+
+fn ask_ledger(device: &Device<'_>, sql: &str) -> Result<String> {
+    let database = device.path("/var/lib/muster/ledger.db");
+    let said = std::process::Command::new("sqlite3").arg(database).arg(sql).output().context("sqlite3")?;
+    ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+}
+
+/// Processor time of the agent so far, in seconds, and its process: a restart would hide what it took before.
+fn spent(device: &Device<'_>) -> Result<(f64, String)> {
+    let said = sh(
+        device,
+        "pid=$(systemctl show -p MainPID --value muster-agent); echo $pid; cut -d' ' -f14,15 /proc/$pid/stat",
+    )?;
+    let mut words = said.stdout.split_whitespace();
+    let pid = words.next().context("no process")?.to_owned();
+    let ticks: f64 = words.filter_map(|word| word.parse::<f64>().ok()).sum();
+    Ok((ticks / 100.0, pid))
+}
+
+/// Every event that the device has numbered is in the record of the server, once.
+fn each_event_is_here_once(fleet: &Fleet<'_>, network: &Network, name: &str) -> Result<()> {
+    let device = fleet.device(name)?;
+    wait_until("everything to be acknowledged", SOON, || {
+        Ok((ask_ledger(device, "SELECT COUNT(*) FROM event")? == "0").then_some(()))
+    })?;
+    let numbered: u64 =
+        ask_ledger(device, "SELECT value FROM meta WHERE name = 'sequence'")?.parse().context("sequence")?;
+    let sql = format!(
+        "SELECT sequence FROM event JOIN device ON device.id = event.device
+         WHERE device.name = '{name}' ORDER BY sequence"
+    );
+    let database = fleet.server.data().join("muster.db");
+    let argv = ["sqlite3".as_ref(), database.as_os_str(), sql.as_ref()];
+    let recorded = network.run(argv, Duration::from_secs(30))?.ok()?.stdout;
+    let expected: Vec<_> = (1..=numbered).map(|number| number.to_string()).collect();
+    assert_eq!(recorded.lines().collect::<Vec<_>>(), expected, "{name}");
+    Ok(())
+}
+
+#[test]
+fn a_device_whose_disk_is_full_says_so_ends_leases_and_goes_on_by_itself_with_a_whole_record() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    fleet.log_in()?;
+    let device = fleet.device(DEVICE)?;
+    let identity = device.read_file("/var/lib/muster/identity/identity.pem")?;
+    // The agent's folder on a disk of its own.
+    sh(
+        device,
+        "systemctl stop muster-agent.path muster-agent && cp -a /var/lib/muster /root/muster &&
+         mount -t tmpfs -o size=16m,mode=0700 none /var/lib/muster && cp -a /root/muster/. /var/lib/muster/ &&
+         systemctl start muster-agent",
+    )?;
+    give(&fleet, "kept", &file("kept", KEPT, "ours"))?;
+    let end = Timestamp::from_system(std::time::SystemTime::now()).plus_seconds(60);
+    let visit = format!(
+        "muster: 1\nprofile: visit\nresources:\n  - file: {{ path: {VISIT}, content: x, not_after: \"{end}\" }}\n"
+    );
+    give(&fleet, "visit", &visit)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    ensure!(device.path(VISIT).exists());
+
+    sh(device, "dd if=/dev/zero of=/var/lib/muster/filler bs=4k 2>/dev/null; true")?;
+    device.write_file(KEPT, "theirs\n", 0o644)?;
+    let shown = wait_for(&fleet, &format!("file:{KEPT}"), OutcomeKind::Failed)?;
+    let reason = shown.reason.unwrap_or_default();
+    ensure!(reason.contains("the agent's ledger can't be written") && reason.contains("full"), "{reason}");
+    let why = fleet.server.muster(["why", DEVICE])?.ok()?.stdout;
+    ensure!(why.contains("the agent's ledger can't be written") && why.contains("kept@1"), "{why}");
+    let status = device.exec(["muster-agent", "status"])?;
+    ensure!(!status.success(), "{}", status.stdout);
+    for part in ["Ledger       can't be written since", "Make room on the disk of /var/lib/muster", "Failed"]
+    {
+        ensure!(status.stdout.contains(part), "{part:?} is not in: {}", status.stdout);
+    }
+    assert_eq!(device.read_file(KEPT)?, "theirs\n", "nothing is changed that could not be taken back");
+
+    let before = spent(device)?;
+    wait_until("the lease to end", SOON, || Ok((!device.path(VISIT).exists()).then_some(())))
+        .with_context(|| journal(&fleet))?;
+    give(&fleet, "later", &file("later", "/etc/later.conf", "later"))?;
+    std::thread::park_timeout(Duration::from_secs(20));
+    let after = spent(device)?;
+    assert_eq!(after.1, before.1, "the agent goes on: {}", journal(&fleet));
+    ensure!(after.0 - before.0 < 5.0, "it is busy with nothing: {before:?}, {after:?}");
+    ensure!(!device.path("/etc/later.conf").exists());
+    let waiting = detail(&fleet, DEVICE)?.device;
+    ensure!(waiting.connected && waiting.generation_applied < waiting.generation_wanted, "{waiting:?}");
+
+    sh(device, "rm /var/lib/muster/filler")?;
+    wait_for_content(device, KEPT, "ours\n")?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    wait_for_content(device, "/etc/later.conf", "later\n")?;
+    wait_for(&fleet, &format!("file:{KEPT}"), OutcomeKind::Kept)?;
+    let status = device.exec(["muster-agent", "status"])?.ok()?.stdout;
+    ensure!(!status.contains("Ledger"), "{status}");
+    assert_eq!(device.read_file("/var/lib/muster/identity/identity.pem")?, identity);
+    assert_eq!(ask_ledger(device, "PRAGMA integrity_check")?, "ok");
+    each_event_is_here_once(&fleet, &network, DEVICE)?;
+    let history = history(&fleet, DEVICE)?;
+    for said in [format!("ended: file:{VISIT}"), format!("failed: file:{KEPT}")] {
+        let times = history.iter().filter(|entry| entry.text.starts_with(&said)).count();
+        assert_eq!(times, 1, "{said:?}: {history:#?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_agent_that_starts_on_a_full_disk_knows_who_it_is_and_ends_leases() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    let end = Timestamp::from_system(std::time::SystemTime::now()).plus_seconds(40);
+    let visit = format!(
+        "muster: 1\nprofile: visit\nresources:\n  - file: {{ path: {VISIT}, content: x, not_after: \"{end}\" }}\n"
+    );
+    give(&fleet, "visit", &visit)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    sh(
+        device,
+        "systemctl stop muster-agent.path muster-agent && cp -a /var/lib/muster /root/muster &&
+         mount -t tmpfs -o size=16m,mode=0700 none /var/lib/muster && cp -a /root/muster/. /var/lib/muster/ &&
+         { dd if=/dev/zero of=/var/lib/muster/filler bs=4k 2>/dev/null; systemctl start muster-agent; }",
+    )?;
+    wait_until("the lease to end", SOON, || Ok((!device.path(VISIT).exists()).then_some(())))
+        .with_context(|| journal(&fleet))?;
+    wait_until("the device to be connected", SOON, || {
+        Ok(detail(&fleet, DEVICE)?.device.connected.then_some(()))
+    })
+    .with_context(|| journal(&fleet))?;
+    sh(device, "rm /var/lib/muster/filler")?;
+    give(&fleet, "kept", &file("kept", KEPT, "ours"))?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    each_event_is_here_once(&fleet, &network, DEVICE)
+}
+
+#[test]
+fn a_resource_on_a_full_disk_fails_alone_leaves_no_half_file_and_is_made_once_there_is_room() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    fleet.log_in()?;
+    let device = fleet.device(DEVICE)?;
+    sh(
+        device,
+        "mkdir /srv/data && mount -t tmpfs -o size=1m none /srv/data && echo theirs > /srv/data/theirs &&
+         { dd if=/dev/zero of=/srv/data/filler bs=4k 2>/dev/null; true; }",
+    )?;
+    let large = "ours ".repeat(4_000);
+    let source = format!(
+        "muster: 1\nprofile: data\nresources:\n  - file: {{ path: /srv/data/new, content: \"{large}\" }}\n  \
+         - file: {{ path: /srv/data/theirs, content: \"{large}\" }}\n  - file: {{ path: {KEPT}, content: \"ours\\n\" }}\n"
+    );
+    give(&fleet, "data", &source)?;
+    for path in ["/srv/data/new", "/srv/data/theirs"] {
+        let shown = wait_for(&fleet, &format!("file:{path}"), OutcomeKind::Failed)?;
+        ensure!(shown.reason.as_deref().unwrap_or_default().contains("No space left"), "{shown:?}");
+    }
+    let why = fleet.server.muster(["why", DEVICE])?.ok()?.stdout;
+    ensure!(why.contains("No space left") && why.contains("data@1"), "{why}");
+    let status = device.exec(["muster-agent", "status"])?;
+    ensure!(!status.success() && status.stdout.contains("No space left"), "{}", status.stdout);
+    wait_for_content(device, KEPT, "ours\n")?;
+    assert_eq!(sh(device, "ls -A /srv/data")?.stdout, "filler\ntheirs\n");
+    assert_eq!(device.read_file("/srv/data/theirs")?, "theirs\n", "what was there is whole");
+
+    sh(device, "rm /srv/data/filler")?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(device.read_file("/srv/data/new")?, large);
+    assert_eq!(sh(device, "ls -A /srv/data")?.stdout, "new\ntheirs\n");
+    Ok(())
+}
+
+/// Puts the server's data folder on a disk of its own, of so many MiB, and starts it again.
+fn on_small_disk(fleet: &mut Fleet<'_>, network: &Network, mib: u32) -> Result<()> {
+    fleet.server.stop()?;
+    let script = r#"set -e
+        cd "$1"; truncate -s "$2"M disk; mkfs.ext4 -q -m 0 disk; mv data before; mkdir -m 700 data
+        mount -o loop disk data; rm -rf data/lost+found; cp -a before/. data/; rm -rf before"#;
+    let folder = fleet.server.data().parent().context("the data folder has no parent")?.to_owned();
+    let size = mib.to_string();
+    let argv =
+        ["sh".as_ref(), "-c".as_ref(), script.as_ref(), "disk".as_ref(), folder.as_os_str(), size.as_ref()];
+    network.run(argv, Duration::from_secs(60))?.ok()?;
+    fleet.server.serve()
+}
+
+fn in_data(fleet: &Fleet<'_>, network: &Network, script: &str) -> Result<Output> {
+    let data = fleet.server.data();
+    let script = format!("cd \"$1\"; {script}");
+    let argv = ["sh".as_ref(), "-c".as_ref(), script.as_ref(), "data".as_ref(), data.as_os_str()];
+    network.run(argv, Duration::from_secs(60))?.ok()
+}
+
+/// What a load balancer is answered.
+fn readiness(fleet: &Fleet<'_>, network: &Network) -> Result<String> {
+    let url = format!("{}/readyz", fleet.server.admin_url());
+    let argv = ["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}", &url];
+    Ok(network.run(argv, Duration::from_secs(30))?.ok()?.line().to_owned())
+}
+
+#[test]
+fn a_server_whose_disk_is_full_refuses_changes_keeps_what_it_has_and_gets_everything_once_afterwards()
+-> Result<()> {
+    let network = Network::create()?;
+    let mut fleet = Fleet::enroll(&network, &[DEVICE, "srv-2"])?;
+    fleet.log_in()?;
+    on_small_disk(&mut fleet, &network, 160)?;
+    give(&fleet, "kept", &file("kept", KEPT, "ours"))?;
+    for name in [DEVICE, "srv-2"] {
+        fleet.admin.wait_until_applied(name)?;
+    }
+    let source = network.folder().join("later.yaml");
+    std::fs::write(&source, file("later", "/etc/later.conf", "later")).context("writing a profile")?;
+    let apply = || fleet.server.muster(["profile".as_ref(), "apply".as_ref(), source.as_os_str()]);
+
+    in_data(
+        &fleet,
+        &network,
+        "dd if=/dev/zero of=filler bs=64k 2>/dev/null; dd if=/dev/zero of=rest bs=512 2>/dev/null; true",
+    )?;
+    wait_until("the server to be not ready", SOON, || {
+        Ok((readiness(&fleet, &network)? == "503").then_some(()))
+    })?;
+    let refused = apply()?;
+    ensure!(!refused.success(), "{}", refused.stdout);
+    for part in ["The server's disk is full", "nothing of this was recorded", "muster-server doctor"] {
+        ensure!(refused.stderr.contains(part), "{part:?} is not in: {}", refused.stderr);
+    }
+    let answer = fleet.admin.put_profile("later", &file("later", "/etc/later.conf", "later"))?;
+    ensure!(answer.status == 507 && answer.body.contains("Disk full"), "{answer:?}");
+    let doctor = fleet.server.muster_server(["doctor"])?;
+    ensure!(doctor.code == Some(1), "{}", doctor.stdout);
+    let space = doctor.stdout.lines().find(|line| line.contains("disk space")).unwrap_or_default();
+    ensure!(space.starts_with("failed") && space.contains("make room now"), "{}", doctor.stdout);
+    ensure!(doctor.stdout.contains("database             whole"), "{}", doctor.stdout);
+
+    // What can be read is read, and the devices keep what they have and have something to say.
+    let listed = fleet.server.muster(["device", "list"])?.ok()?.stdout;
+    ensure!(listed.contains(DEVICE) && listed.contains("srv-2"), "{listed}");
+    for round in 0..4 {
+        for device in fleet.devices.values() {
+            device.write_file(KEPT, format!("theirs {round}\n"), 0o644)?;
+            wait_for_content(device, KEPT, "ours\n")?;
+        }
+    }
+    let waiting = ask_ledger(fleet.device(DEVICE)?, "SELECT COUNT(*) FROM event")?;
+    ensure!(waiting.parse::<u32>().is_ok_and(|waiting| waiting >= 4), "{waiting} events wait");
+
+    // A crash now loses nothing that was acknowledged, and the server can be read at once.
+    fleet.server.kill9()?;
+    fleet.server.serve()?;
+    wait_until("the device to be connected", SOON, || {
+        Ok(detail(&fleet, DEVICE)?.device.connected.then_some(()))
+    })
+    .with_context(|| fleet.server.log())?;
+    let applied = detail(&fleet, DEVICE)?.device;
+    assert_eq!(applied.generation_applied, applied.generation_wanted);
+
+    in_data(&fleet, &network, "rm filler rest")?;
+    wait_until("the server to be ready", SOON, || Ok((readiness(&fleet, &network)? == "200").then_some(())))?;
+    let apply = || fleet.server.muster(["profile".as_ref(), "apply".as_ref(), source.as_os_str()]);
+    let said = apply()?.ok()?.stdout;
+    ensure!(said.contains("later@1"), "what was refused was not saved: {said}");
+    fleet.admin.assign("later", "everyone", Mode::Enforce)?;
+    for name in [DEVICE, "srv-2"] {
+        fleet.admin.wait_until_applied(name)?;
+        each_event_is_here_once(&fleet, &network, name)?;
+        let changed: Vec<_> =
+            history(&fleet, name)?.into_iter().filter(|one| one.text.contains("changed")).collect();
+        ensure!(changed.len() == 4, "{changed:#?}");
+    }
+    let doctor = fleet.server.muster_server(["doctor"])?;
+    ensure!(doctor.stdout.lines().all(|line| !line.starts_with("failed")), "{}", doctor.stdout);
+    Ok(())
+}
