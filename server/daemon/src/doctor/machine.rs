@@ -1,25 +1,21 @@
-//! The data folder, the disk it lies on, and the ports.
+//! The data folder and the disk it lies on.
 
 use std::fs;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::Result;
 
 use super::finding::Finding;
 use crate::backup::archive::free_space;
 use crate::backup::manifest::PARTS;
-use crate::config::{ADMIN_PORT, Config, DEVICE_PORT, DataFolder};
+use crate::config::{Config, DataFolder};
 
 const MIB: u64 = 1024 * 1024;
 /// With less than this free, a busy day fills the disk.
 const LITTLE: u64 = 1024 * MIB;
 /// With less than this free, the next large report may not fit.
 const TOO_LITTLE: u64 = 100 * MIB;
-/// For a connection on this machine or in its network.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Owner and modes, as setup makes them.
 pub(super) fn folder(folder: &DataFolder) -> Finding {
@@ -88,29 +84,6 @@ fn judge_space(check: &'static str, free: u64, database: u64) -> Finding {
     } else {
         Finding::ok(check, detail)
     }
-}
-
-/// Whether somebody answers where devices and admins connect.
-pub(super) fn ports(config: &Config) -> Vec<Finding> {
-    vec![port("port for devices", config, DEVICE_PORT), port("port for admins", config, ADMIN_PORT)]
-}
-
-fn port(check: &'static str, config: &Config, port: u16) -> Finding {
-    let name = &config.name;
-    let local = SocketAddr::from(([127, 0, 0, 1], port));
-    let named: Vec<SocketAddr> = match (name.as_str(), port).to_socket_addrs() {
-        Ok(addresses) => addresses.collect(),
-        Err(_) => Vec::new(),
-    };
-    let answers = |address: &SocketAddr| TcpStream::connect_timeout(address, PATIENCE).is_ok();
-    if named.iter().any(answers) {
-        return Finding::ok(check, format!("{name}:{port} answers"));
-    }
-    if answers(&local) {
-        let remedy = format!("let {name} lead here, and open the port in the firewall");
-        return Finding::warning(check, format!("{port} answers here, and not at {name}"), remedy);
-    }
-    Finding::failed(check, format!("nobody answers at {name}:{port}"), "systemctl start muster-server")
 }
 
 #[cfg(test)]

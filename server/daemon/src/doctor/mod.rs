@@ -1,10 +1,11 @@
 //! `muster-server doctor`: looks whether everything is in order, changes nothing, and says what to do.
 //!
-//! [`finding`] is what a check says; [`machine`] looks at folder, disk and ports, [`trust`] at certificates, [`record`] at
+//! [`finding`] is what a check says; [`machine`] looks at folder and disk, [`port`] at who answers, [`trust`] at certificates, [`record`] at
 //! the database.
 
 mod finding;
 mod machine;
+mod port;
 mod record;
 mod trust;
 
@@ -16,6 +17,7 @@ use anyhow::{Context as _, Result};
 
 use crate::account;
 use crate::app::system_clock;
+use crate::ca::Authority;
 use crate::config::DataFolder;
 use finding::{Finding, State};
 
@@ -86,5 +88,7 @@ async fn look_inside(folder: &DataFolder, findings: &mut Vec<Finding>) {
     findings.push(machine::space(folder));
     findings.extend(record::all(folder, now).await);
     findings.extend(trust::all(folder, config.as_ref().ok(), now));
-    findings.extend(config.iter().flat_map(machine::ports));
+    let authority = Authority::open(&folder.authority()).ok();
+    findings
+        .extend(config.iter().flat_map(|config| port::both(config, authority.as_ref().map(Authority::root))));
 }
