@@ -36,6 +36,7 @@ export type ControlsReport = Schemas['ControlsReport'];
 export type Group = Schemas['GroupView'];
 export type GroupChange = Schemas['GroupChange'];
 export type HistoryEntry = Schemas['HistoryEntry'];
+export type Import = Schemas['Import'];
 export type Login = Schemas['Login'];
 export type LostView = Schemas['LostView'];
 export type Mode = Schemas['Mode'];
