@@ -37,6 +37,7 @@ export type Group = Schemas['GroupView'];
 export type GroupChange = Schemas['GroupChange'];
 export type HistoryEntry = Schemas['HistoryEntry'];
 export type Import = Schemas['Import'];
+export type ImportChange = Schemas['ImportChange'];
 export type Login = Schemas['Login'];
 export type LostView = Schemas['LostView'];
 export type Mode = Schemas['Mode'];

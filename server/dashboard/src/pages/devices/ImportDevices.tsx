@@ -8,7 +8,7 @@ import { useChange } from '../../api/useChange';
 import { FormEnd } from '../../components/FormEnd';
 import { Command, Note } from '../../components/parts';
 import { counted, visible } from '../../components/visible';
-import { importWords, isEmpty, removalWords } from './importing';
+import { fieldWords, importWords, isEmpty, removalWords } from './importing';
 
 const EXAMPLE = 'serial,name,owner,labels\nPF3ABC12,lap-ada,ada,laptop\nSRV-0001,srv-web1,,server;web';
 
@@ -103,7 +103,7 @@ function Plan({ plan }: { plan: Import }) {
           {changes.map((change) => (
             <li key={change.serial}>
               <strong>{visible(change.name)}</strong> {change.new ? 'is new' : 'changes'}
-              {change.fields.length > 0 && `: ${change.fields.map(visible).join(', ')}`}
+              {fieldWords(change)}
             </li>
           ))}
         </ul>

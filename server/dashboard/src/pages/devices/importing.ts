@@ -1,6 +1,6 @@
 // What an import does, as sentences.
-import type { Import, Removal } from '../../api/types';
-import { counted } from '../../components/visible';
+import type { Import, ImportChange, Removal } from '../../api/types';
+import { counted, visible } from '../../components/visible';
 
 type Counts = Pick<Import, 'new' | 'changed' | 'unchanged' | 'new_people'>;
 
@@ -20,4 +20,10 @@ export function isEmpty({ new: added, changed }: Counts): boolean {
 export function removalWords({ devices, profiles, labels }: Removal): string {
   const lost = labels.length > 0 ? ` (they lose ${labels.join(', ')})` : '';
   return `It would take ${profiles.join(', ')} from ${counted(devices, 'device')}${lost}. They keep what they have until that is confirmed or dropped under Pauses.`;
+}
+
+/** What a device gets, beside its name, which stands before. */
+export function fieldWords({ fields, name }: Pick<ImportChange, 'fields' | 'name'>): string {
+  const others = fields.filter((field) => field !== `name: ${name}`);
+  return others.length > 0 ? `: ${others.map(visible).join(', ')}` : '';
 }
