@@ -3,10 +3,10 @@ import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { profilesQuery } from '../../api/queries';
-import { Empty } from '../../components/parts';
+import { Empty, ProblemNote } from '../../components/parts';
 import { useMayChange } from '../../components/useMayChange';
 import { Editor } from './Editor';
-import { STARTER } from './starter';
+import { starter } from './starter';
 import './profile.css';
 
 /** The way to the page, for who may change things. */
@@ -21,7 +21,7 @@ export function NewProfileLink({ label = 'New profile' }: { label?: string }) {
 
 export function NewProfilePage() {
   const navigate = useNavigate();
-  const { data } = useQuery(profilesQuery);
+  const { data, error } = useQuery(profilesQuery);
   const mayChange = useMayChange();
   if (!mayChange) {
     return (
@@ -30,8 +30,9 @@ export function NewProfilePage() {
       </Empty>
     );
   }
+  if (!data) return error ? <ProblemNote error={error} /> : <span className="bone" />;
   const taken = (name: string) => {
-    const before = data?.find((profile) => profile.name === name);
+    const before = data.find((profile) => profile.name === name);
     return before && `There is a profile ${name} already, at revision ${before.newest}: give this one another name, or edit that one.`;
   };
   return (
@@ -43,7 +44,7 @@ export function NewProfilePage() {
         <a href="/docs/profiles">the profile language</a>
       </div>
       <Editor
-        source={STARTER}
+        source={starter(data.map((profile) => profile.name))}
         objection={taken}
         onCancel={() => navigate({ to: '/profiles' })}
         onSaved={({ profile }) =>

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
-import { nameIn, STARTER } from './starter';
+import { nameIn, starter } from './starter';
 
 test('a text names its profile, whatever stands around the name', () => {
-  expect(nameIn(STARTER)).toBe('base');
+  expect(nameIn(starter([]))).toBe('base');
+  expect(nameIn(starter(['base', 'base-2']))).toBe('base-3');
   expect(nameIn('muster: 1\nprofile: "web-server" # ours\n')).toBe('web-server');
 });
 

@@ -1,8 +1,16 @@
 // What a profile begins with, and what it calls itself.
 
-/** The text that `muster profile init base` prints. */
-export const STARTER = `muster: 1
-profile: base
+const USUAL = 'base';
+
+/** The text that `muster profile init NAME` prints, with a name that none of those has. */
+export function starter(taken: string[]): string {
+  let name = USUAL;
+  for (let i = 2; taken.includes(name); i += 1) name = `${USUAL}-${i}`;
+  return named(name);
+}
+
+const named = (name: string) => `muster: 1
+profile: ${name}
 description: What every device has
 resources:
   - packages: [curl, jq]
