@@ -1,7 +1,8 @@
-// A Chromium page that fails the test on any error in its console, and asks axe about what it shows.
+// A Chromium page that fails the test on any error in its console, asks axe about what it shows, and keeps pictures of it.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 const FLAGS = [
@@ -14,6 +15,10 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
 ];
+const THEMES = ['dark', 'light'];
+const WIDE = { width: 1280, height: 900 };
+const NARROW = { width: 390, height: 844 };
+const { IMAGES } = process.env;
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -31,6 +36,7 @@ export async function open(browser) {
     ignoreHTTPSErrors: true,
     colorScheme: 'light',
     viewport: { width: 1440, height: 900 },
+    permissions: ['clipboard-read', 'clipboard-write'],
   });
   const page = await context.newPage();
   const errors = [];
@@ -39,6 +45,103 @@ export async function open(browser) {
     if (['error', 'warning'].includes(message.type())) errors.push(message.text());
   });
   return { page, errors };
+}
+
+/** A person at the pages of the server at `base`. */
+export class Person {
+  /** Starts a browser of their own. */
+  static async begin(base) {
+    const browser = await launch();
+    return Object.assign(new Person(), { base, browser, ...(await open(browser)) });
+  }
+
+  end() {
+    return this.browser.close();
+  }
+
+  /** Chromium gives a page up when a device is plugged into its network meanwhile. */
+  async go(url) {
+    for (let turn = 0; ; turn += 1) {
+      try {
+        await this.page.goto(url);
+        return;
+      } catch (error) {
+        if (turn === 20 || !error.message.includes('ERR_NETWORK_CHANGED')) throw error;
+        await this.page.waitForTimeout(500);
+      }
+    }
+  }
+
+  /** Opens a page and waits until everything on it is loaded. */
+  async visit(path) {
+    await this.go(`${this.base}${path}`);
+    await this.page.getByRole('heading', { level: 1 }).waitFor();
+    await this.page.locator('[aria-busy="true"], .bone').first().waitFor({ state: 'detached' });
+  }
+
+  /** The page of the navigation with this name. */
+  async turnTo(label) {
+    await this.page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: label, exact: true }).click();
+  }
+
+  async logIn(name, password) {
+    await this.go(`${this.base}/login`);
+    await this.page.getByLabel('Name').fill(name);
+    await this.page.getByLabel('Password', { exact: true }).fill(password);
+    await this.page.getByLabel('Password', { exact: true }).press('Enter');
+    await this.page.getByRole('navigation', { name: 'Pages' }).waitFor();
+  }
+
+  /** Takes one refusal of the server from what the console has said: it was provoked. */
+  forgive(status) {
+    const at = this.errors.findIndex((error) => error.includes(`status of ${status}`));
+    assert.ok(at >= 0, `nothing was refused with ${status}: ${this.errors.join('; ')}`);
+    this.errors.splice(at, 1);
+  }
+
+  /** Asserts that what is shown is clean in both themes and on a telephone, and that the console has said nothing. */
+  async look(name) {
+    const size = this.page.viewportSize();
+    for (const theme of THEMES) {
+      await this.#wear(theme);
+      await assertAccessible(this.page, `${name}, ${theme}`);
+    }
+    await this.page.setViewportSize({ width: 375, height: 812 });
+    await assertNoSidewaysScroll(this.page, name);
+    await this.#keepImages(name);
+    await this.page.setViewportSize(size);
+    assert.deepEqual(this.errors, [], `the console on ${name}`);
+  }
+
+  /** The view in both themes as it is now, wide, for a reader of the documentation. */
+  async picture(name) {
+    if (!IMAGES) return;
+    await mkdir(IMAGES, { recursive: true });
+    for (const theme of THEMES) {
+      await this.#wear(theme);
+      await this.page.screenshot({ path: join(IMAGES, `${name}-${theme}.png`) });
+    }
+  }
+
+  async #wear(colorScheme) {
+    await this.page.emulateMedia({ colorScheme });
+    await this.page.locator(`html[data-mantine-color-scheme="${colorScheme}"]`).waitFor();
+  }
+
+  /** Each view in both themes, wide and narrow, whole, to be looked at by a person. */
+  async #keepImages(name) {
+    if (!IMAGES) return;
+    const folder = join(IMAGES, 'looks');
+    await mkdir(folder, { recursive: true });
+    for (const size of [WIDE, NARROW]) {
+      await this.page.setViewportSize(size);
+      for (const theme of THEMES) {
+        await this.#wear(theme);
+        const file = `${name.replaceAll(/[^a-z0-9]+/gi, '-')}-${size.width}-${theme}.png`;
+        await this.page.screenshot({ path: join(folder, file), fullPage: true });
+      }
+    }
+  }
 }
 
 /** Asserts that axe finds nothing serious or critical on what is shown. */

@@ -1,11 +1,10 @@
 // From the setup link to a failure that is seen, explained and gone.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { assertAccessible, assertNoSidewaysScroll, launch, open } from './browser.mjs';
+import { Person } from './browser.mjs';
 
 const {
   SETUP_LINK,
@@ -16,7 +15,6 @@ const {
   BREAK_RESOURCE = 'file:/etc/motd',
   BREAK_CMD,
   REPAIR_CMD,
-  IMAGES,
 } = process.env;
 const BASE = process.env.BASE_URL ?? (SETUP_LINK ? new URL(SETUP_LINK).origin : undefined);
 assert.ok(BASE, 'give BASE_URL or SETUP_LINK');
@@ -26,61 +24,26 @@ const LIVE_MS = 30_000;
 /** Devices may still be converging for the first time. */
 const CONVERGE_MS = 180_000;
 
-let browser;
+let person;
 let page;
 let errors;
+const look = (name) => person.look(name);
+const visit = (path) => person.visit(path);
 
 before(async () => {
-  browser = await launch();
-  ({ page, errors } = await open(browser));
+  person = await Person.begin(BASE);
+  ({ page, errors } = person);
 });
 
-after(() => browser?.close());
+after(() => person?.end());
 
 async function run(command) {
   const [program, ...args] = JSON.parse(command);
   await promisify(execFile)(program, args, { timeout: 60_000 });
 }
 
-/** The same view in both themes. */
-async function keepImages(name) {
-  if (!IMAGES) return;
-  await mkdir(IMAGES, { recursive: true });
-  for (const colorScheme of ['dark', 'light']) {
-    await page.emulateMedia({ colorScheme });
-    await page.locator(`html[data-mantine-color-scheme="${colorScheme}"]`).waitFor();
-    await page.screenshot({ path: join(IMAGES, `${name}-${colorScheme}.png`) });
-  }
-}
-
-/** Chromium gives a page up when a device is plugged into its network meanwhile. */
-async function go(url) {
-  for (let turn = 0; ; turn += 1) {
-    try {
-      await page.goto(url);
-      return;
-    } catch (error) {
-      if (turn === 20 || !error.message.includes('ERR_NETWORK_CHANGED')) throw error;
-      await page.waitForTimeout(500);
-    }
-  }
-}
-
-async function look(name) {
-  const size = page.viewportSize();
-  for (const colorScheme of ['dark', 'light']) {
-    await page.emulateMedia({ colorScheme });
-    await page.locator(`html[data-mantine-color-scheme="${colorScheme}"]`).waitFor();
-    await assertAccessible(page, `${name}, ${colorScheme}`);
-  }
-  await page.setViewportSize({ width: 375, height: 812 });
-  await assertNoSidewaysScroll(page, name);
-  await page.setViewportSize(size);
-  assert.deepEqual(errors, [], `the console on ${name}`);
-}
-
 test('the setup link makes the first admin', { skip: !SETUP_LINK }, async () => {
-  await go(SETUP_LINK);
+  await person.go(SETUP_LINK);
   await page.getByLabel('Name').fill(ADMIN_NAME);
   await page.getByLabel('Password', { exact: true }).fill(ADMIN_PASSWORD);
   await page.getByLabel('Password again').fill(ADMIN_PASSWORD);
@@ -88,8 +51,8 @@ test('the setup link makes the first admin', { skip: !SETUP_LINK }, async () => 
   await page.getByRole('button', { name: 'Create admin and log in' }).click();
   await page.getByRole('navigation', { name: 'Pages' }).waitFor();
   const steps = page.getByRole('region', { name: 'First steps' });
-  await steps.getByText('1 of 6 done').waitFor();
-  await steps.getByText('muster profile init base').waitFor();
+  await steps.getByText('1 of 7 done').waitFor();
+  await steps.getByText('muster device import devices.csv').waitFor();
   await look('the first overview');
   await page.getByRole('button', { name: `Account of ${ADMIN_NAME}` }).click();
   await page.getByRole('button', { name: 'Log out' }).click();
@@ -97,7 +60,7 @@ test('the setup link makes the first admin', { skip: !SETUP_LINK }, async () => 
 });
 
 test('the admin logs in with name and password', async () => {
-  await go(`${BASE}/login`);
+  await person.go(`${BASE}/login`);
   await page.getByLabel('Name').fill(ADMIN_NAME);
   await page.getByLabel('Password', { exact: true }).fill(ADMIN_PASSWORD);
   await look('the login page');
@@ -136,7 +99,7 @@ test('a broken file is seen to fail, explained and seen to recover', { skip: !BR
   assert.match(await chain.locator('[data-link="assignment"]').innerText(), /^assigned to \S+/);
   assert.match(await chain.locator('[data-link="by"]').innerText(), /^by \S+/);
   await look('a failing device');
-  await keepImages('device');
+  await person.picture('device');
 
   const revision = await chain.locator('[data-link="profile"]').innerText();
   await chain.getByRole('link', { name: revision }).click();
@@ -148,7 +111,7 @@ test('a broken file is seen to fail, explained and seen to recover', { skip: !BR
   const causes = page.getByRole('table', { name: 'Failures by cause' });
   await causes.getByRole('link', { name: BREAK_DEVICE }).first().waitFor({ timeout: LIVE_MS });
   await look('the overview with a failure');
-  await keepImages('overview');
+  await person.picture('overview');
   await causes.getByRole('link', { name: BREAK_DEVICE }).first().click();
 
   if (REPAIR_CMD) await run(REPAIR_CMD);
@@ -156,13 +119,6 @@ test('a broken file is seen to fail, explained and seen to recover', { skip: !BR
   assert.equal(await why.count(), 0);
   assert.deepEqual(errors, []);
 });
-
-/** Opens a page and waits until everything on it is loaded. */
-async function visit(path) {
-  await go(`${BASE}${path}`);
-  await page.getByRole('heading', { level: 1 }).waitFor();
-  await page.locator('[aria-busy="true"], .bone').first().waitFor({ state: 'detached' });
-}
 
 test('every page is clean in both themes', { skip: !BREAK_CMD }, async () => {
   const device = `/devices/${encodeURIComponent(BREAK_DEVICE)}`;

@@ -85,6 +85,7 @@ export const api = {
     body === undefined
       ? request<T>('POST', path)
       : request<T>('POST', path, JSON.stringify(body), 'application/json'),
+  postText: <T>(path: string, text: string, type: string) => request<T>('POST', path, text, type),
   patch: <T>(path: string, body: unknown) =>
     request<T>('PATCH', path, JSON.stringify(body), 'application/json'),
   put: <T>(path: string) => request<T>('PUT', path),

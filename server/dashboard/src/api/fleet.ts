@@ -51,15 +51,20 @@ export const controlQuery = (id: string) =>
     queryFn: () => api.get<ControlDetail>(`/controls/${part(id)}`),
   });
 
+/** What a device finds, with a failure that is accepted told apart from others. */
+export type Finding = Verdict | 'waived';
+
 /** Which results; the same words as in the page's address. */
 export interface ResultFilter {
-  verdict?: Verdict;
+  verdict?: Finding;
   /** A revision, as `base@3`. */
   profile?: string;
 }
 
-export const resultsQuery = ({ kind, id }: Subject, filter: ResultFilter) =>
-  infiniteQueryOptions({
+export const resultsQuery = ({ kind, id }: Subject, { verdict, profile }: ResultFilter) => {
+  // What is waived fails: which failures those are is said by the report.
+  const filter = { verdict: verdict === 'waived' ? 'fail' : verdict, profile };
+  return infiniteQueryOptions({
     queryKey: ['results', kind, id, filter],
     queryFn: ({ pageParam }) =>
       api.get<Page<CheckedDevice>>(
@@ -69,6 +74,7 @@ export const resultsQuery = ({ kind, id }: Subject, filter: ResultFilter) =>
     getNextPageParam: (page) => page.next || undefined,
     placeholderData: keepPreviousData,
   });
+};
 
 export const intervalsQuery = (device: string, check: string) =>
   queryOptions({
@@ -130,19 +136,18 @@ export const waiversQuery = (all = false) =>
     queryFn: () => api.get<Waiver[]>(withQuery('/waivers', { all })),
   });
 
-/** Which waiver covers the failure of each device, as the report has it: only the server knows whose labels count. */
-export const coveredQuery = (check: string, control: string | undefined) =>
+/** Which waiver covers which failure, as the report has it: only the server knows whose labels count. */
+export const coveredQuery = (control: string | undefined) =>
   queryOptions({
-    queryKey: ['covered', check],
-    queryFn: async () => {
-      const report = await api.get<ControlsReport>(withQuery('/compliance/report', { control, days: 1 }));
-      return coveredBy(report, check);
-    },
+    queryKey: ['covered', control ?? ''],
+    queryFn: async () => coveredBy(await api.get<ControlsReport>(withQuery('/compliance/report', { control, days: 1 }))),
   });
 
-/** Names of devices with the id of the waiver that covers their failure of a check. */
-export function coveredBy({ controls }: Pick<ControlsReport, 'controls'>, check: string): Record<string, string> {
-  const rows = controls.flatMap((control) => control.checks).filter((each) => each.check === check);
-  const covered = rows.flatMap((each) => each.rows).filter((row) => row.standing === 'waived' && row.waiver);
-  return Object.fromEntries(covered.map((row) => [row.device, row.waiver as string]));
+/** The id of the waiver that covers a failure, by `device check`. */
+export function coveredBy({ controls }: Pick<ControlsReport, 'controls'>): Record<string, string> {
+  const rows = controls.flatMap(({ checks }) =>
+    checks.flatMap(({ check, rows }) => rows.map((row) => ({ ...row, key: `${row.device} ${check}` }))),
+  );
+  const covered = rows.filter((row) => row.standing === 'waived' && row.waiver);
+  return Object.fromEntries(covered.map((row) => [row.key, row.waiver as string]));
 }

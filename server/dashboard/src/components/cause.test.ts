@@ -34,3 +34,7 @@ test('a row of evidence is one bounded line', () => {
   expect(rowWords({ username: 'bob', uid: 1001 })).toBe('username=bob uid=1001');
   expect(rowWords({ text: 'x'.repeat(500) }).length).toBeLessThan(100);
 });
+
+test('a device that its owner paused is shown as paused', () => {
+  expect(causeWords({ kind: 'paused_there', problem: 'paused on the device until noon: a fair' }).word).toBe('paused');
+});

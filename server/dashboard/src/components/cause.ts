@@ -19,6 +19,7 @@ const BY_KIND: Record<string, Word> = {
   stale: 'stale',
   refused: 'failing',
   paused: 'paused',
+  paused_there: 'paused',
   removal: 'removal',
   lost: 'lost',
   held: 'held',

@@ -6,7 +6,14 @@ import { ApiError } from '../api/client';
 import { Icon } from './Icon';
 import { visible } from './visible';
 
-export function CopyButton({ text, label }: { text: string; label: string }) {
+interface CopyProps {
+  text: string;
+  label: string;
+  /** True to show the label beside the drawing. */
+  isLong?: boolean;
+}
+
+export function CopyButton({ text, label, isLong }: CopyProps) {
   const [copied, setCopied] = useState(false);
   const copy = async () => {
     await navigator.clipboard.writeText(text);
@@ -14,8 +21,9 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
     setTimeout(() => setCopied(false), 1500);
   };
   return (
-    <button type="button" className="iconbutton" onClick={copy} aria-label={label} title={label}>
+    <button type="button" className="iconbutton" onClick={copy} aria-label={label} title={isLong ? undefined : label}>
       <Icon name={copied ? 'check' : 'copy'} />
+      {isLong && <span>{label}</span>}
       <span className="hidden-visually" role="status">
         {copied ? 'Copied' : ''}
       </span>

@@ -9,6 +9,7 @@ import type { Compliance, Device, DeviceState } from '../api/types';
 import { DeviceBadge } from '../components/Badge';
 import { Chip } from '../components/Chip';
 import { type Column, DataTable, type ServerSort } from '../components/DataTable';
+import { DialogButton } from '../components/DialogButton';
 import { Icon } from '../components/Icon';
 import { Empty, Labels, ProblemNote } from '../components/parts';
 import { Time } from '../components/Time';
@@ -17,6 +18,7 @@ import { visible } from '../components/visible';
 import { look, standing } from '../components/words';
 import { BulkBar } from './devices/BulkBar';
 import { Export } from './devices/Export';
+import { ImportDevices } from './devices/ImportDevices';
 import { useSelection } from './devices/useSelection';
 
 const COMPLIANCES: Compliance[] = ['compliant', 'failing', 'unknown', 'stale', 'unmanaged'];
@@ -150,6 +152,7 @@ export function DevicesPage() {
         <h1>Devices</h1>
         <div className="actions">
           <Export filter={filter} />
+          <ImportButton />
         </div>
       </div>
       <Filters filter={filter} total={total} onChange={change} />
@@ -170,6 +173,14 @@ export function DevicesPage() {
         />
       )}
     </>
+  );
+}
+
+function ImportButton() {
+  return (
+    <DialogButton label="Import" title="Import devices" look="other">
+      {(close) => <ImportDevices onDone={close} />}
+    </DialogButton>
   );
 }
 

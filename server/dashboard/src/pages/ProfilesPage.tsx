@@ -7,6 +7,7 @@ import { type Column, DataTable } from '../components/DataTable';
 import { Empty, ProblemNote } from '../components/parts';
 import { Time } from '../components/Time';
 import { visible, who } from '../components/visible';
+import { NewProfileLink } from './profile/NewProfilePage';
 
 const COLUMNS: Column<Profile>[] = [
   {
@@ -75,6 +76,9 @@ export function ProfilesPage() {
       <title>Profiles · Muster</title>
       <div className="pagehead">
         <h1>Profiles</h1>
+        <div className="actions">
+          <NewProfileLink />
+        </div>
       </div>
       {error && !data ? (
         <ProblemNote error={error} />

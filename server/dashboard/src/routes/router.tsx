@@ -1,5 +1,6 @@
 // Every page with its address; the address alone brings back what a page showed.
 import { createRootRoute, createRoute, createRouter, Link, Outlet } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
 import { Empty } from '../components/parts';
 import { AuditPage, readAuditSearch } from '../pages/AuditPage';
 import { CheckPage, readResultSearch } from '../pages/checks/CheckPage';
@@ -7,13 +8,14 @@ import { ChecksPage, readChecksSearch } from '../pages/checks/ChecksPage';
 import { ControlPage } from '../pages/checks/ControlPage';
 import { DevicesPage, readDeviceSearch } from '../pages/DevicesPage';
 import { DevicePage, readDeviceTab } from '../pages/device/DevicePage';
-import { EnrollmentPage } from '../pages/EnrollmentPage';
+import { EnrollmentPage } from '../pages/enrollment/EnrollmentPage';
 import { HoldsPage } from '../pages/holds/HoldsPage';
 import { LoginPage } from '../pages/LoginPage';
 import { OutcomesPage, readOutcomeSearch } from '../pages/OutcomesPage';
 import { OverviewPage } from '../pages/OverviewPage';
 import { PeoplePage, readPeopleSearch } from '../pages/people/PeoplePage';
 import { ProfilesPage } from '../pages/ProfilesPage';
+import { NewProfilePage } from '../pages/profile/NewProfilePage';
 import { ProfilePage, readProfileSearch } from '../pages/profile/ProfilePage';
 import { readRolloutSearch, RolloutPage } from '../pages/rollouts/RolloutPage';
 import { RolloutsPage } from '../pages/rollouts/RolloutsPage';
@@ -37,113 +39,41 @@ const login = createRoute({
 
 const shell = createRoute({ getParentRoute: () => root, id: 'shell', component: Shell });
 
-const overview = createRoute({ getParentRoute: () => shell, path: '/', component: OverviewPage });
+/** A page inside the shell, with how its address is read. */
+function page<const Path extends string, Search extends object = object>(
+  path: Path,
+  component: () => ReactNode,
+  validateSearch?: (search: Record<string, unknown>) => Search,
+) {
+  return createRoute({ getParentRoute: () => shell, path, component, validateSearch });
+}
 
-const devices = createRoute({
-  getParentRoute: () => shell,
-  path: '/devices',
-  validateSearch: readDeviceSearch,
-  component: DevicesPage,
-});
-
-const device = createRoute({
-  getParentRoute: () => shell,
-  path: '/devices/$id',
-  validateSearch: readDeviceTab,
-  component: DevicePage,
-});
-
-const profiles = createRoute({ getParentRoute: () => shell, path: '/profiles', component: ProfilesPage });
-
-const profile = createRoute({
-  getParentRoute: () => shell,
-  path: '/profiles/$name',
-  validateSearch: readProfileSearch,
-  component: ProfilePage,
-});
-
-const enrollment = createRoute({
-  getParentRoute: () => shell,
-  path: '/enrollment',
-  component: EnrollmentPage,
-});
-
-const checks = createRoute({
-  getParentRoute: () => shell,
-  path: '/checks',
-  validateSearch: readChecksSearch,
-  component: ChecksPage,
-});
-const check = createRoute({
-  getParentRoute: () => shell,
-  path: '/checks/$id',
-  validateSearch: readResultSearch,
-  component: CheckPage,
-});
-const control = createRoute({
-  getParentRoute: () => shell,
-  path: '/controls/$id',
-  validateSearch: readResultSearch,
-  component: ControlPage,
-});
-const waivers = createRoute({
-  getParentRoute: () => shell,
-  path: '/waivers',
-  validateSearch: readWaiverSearch,
-  component: WaiversPage,
-});
-const outcomes = createRoute({
-  getParentRoute: () => shell,
-  path: '/outcomes',
-  validateSearch: readOutcomeSearch,
-  component: OutcomesPage,
-});
-const people = createRoute({
-  getParentRoute: () => shell,
-  path: '/people',
-  validateSearch: readPeopleSearch,
-  component: PeoplePage,
-});
-const holds = createRoute({ getParentRoute: () => shell, path: '/pauses', component: HoldsPage });
-const rollouts = createRoute({ getParentRoute: () => shell, path: '/rollouts', component: RolloutsPage });
-const rollout = createRoute({
-  getParentRoute: () => shell,
-  path: '/rollouts/$id',
-  validateSearch: readRolloutSearch,
-  component: RolloutPage,
-});
-const audit = createRoute({
-  getParentRoute: () => shell,
-  path: '/audit',
-  validateSearch: readAuditSearch,
-  component: AuditPage,
-});
-
-const settings = createRoute({ getParentRoute: () => shell, path: '/settings', component: SettingsPage });
+const pages = [
+  page('/', OverviewPage),
+  page('/devices', DevicesPage, readDeviceSearch),
+  page('/devices/$id', DevicePage, readDeviceTab),
+  page('/profiles', ProfilesPage),
+  page('/profiles/$name', ProfilePage, readProfileSearch),
+  page('/new-profile', NewProfilePage),
+  page('/rollouts', RolloutsPage),
+  page('/rollouts/$id', RolloutPage, readRolloutSearch),
+  page('/checks', ChecksPage, readChecksSearch),
+  page('/checks/$id', CheckPage, readResultSearch),
+  page('/controls/$id', ControlPage, readResultSearch),
+  page('/waivers', WaiversPage, readWaiverSearch),
+  page('/outcomes', OutcomesPage, readOutcomeSearch),
+  page('/people', PeoplePage, readPeopleSearch),
+  page('/enrollment', EnrollmentPage),
+  page('/pauses', HoldsPage),
+  page('/audit', AuditPage, readAuditSearch),
+  page('/settings', SettingsPage),
+] as const;
 
 export const router = createRouter({
   routeTree: root.addChildren([
     setup,
     login,
-    shell.addChildren([
-      overview,
-      devices,
-      device,
-      profiles,
-      profile,
-      checks,
-      check,
-      control,
-      waivers,
-      outcomes,
-      people,
-      enrollment,
-      holds,
-      rollouts,
-      rollout,
-      audit,
-      settings,
-    ]),
+    shell.addChildren(pages),
   ]),
   scrollRestoration: true,
   trailingSlash: 'never',

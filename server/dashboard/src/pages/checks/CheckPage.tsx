@@ -6,7 +6,7 @@ import { ApiError } from '../../api/client';
 import { checkQuery, type ResultFilter, waiversQuery } from '../../api/fleet';
 import type { CheckDetail, Waiver } from '../../api/types';
 import { Badge } from '../../components/Badge';
-import { VERDICTS } from '../../components/days';
+import { FINDINGS, VERDICTS } from '../../components/days';
 import { Empty, ProblemNote, RevisionLink } from '../../components/parts';
 import { StackedDays } from '../../components/StackedDays';
 import { counted, visible } from '../../components/visible';
@@ -21,7 +21,7 @@ import { Tallies } from './Tallies';
 export function readResultSearch(search: Record<string, unknown>): ResultFilter {
   const isRevision = /^[^@]+@\d+$/.test(String(search.profile));
   return {
-    verdict: VERDICTS.find((verdict) => verdict === search.verdict),
+    verdict: FINDINGS.find((finding) => finding === search.verdict),
     profile: isRevision ? String(search.profile) : undefined,
   };
 }
@@ -69,7 +69,6 @@ export function CheckPage() {
         <Results
           subject={{ kind: 'check', id }}
           control={data?.check.controls[0]}
-          waivers={waivers}
           filter={filter}
           onChange={change}
         />

@@ -2,7 +2,7 @@
 import { Select } from '@mantine/core';
 import type { ResultFilter } from '../../api/fleet';
 import { Chip } from '../../components/Chip';
-import { VERDICTS } from '../../components/days';
+import { FINDINGS } from '../../components/days';
 import { counted } from '../../components/visible';
 import { look } from '../../components/words';
 
@@ -22,9 +22,9 @@ export function Filters({ filter, total, onChange }: Props) {
         w={160}
         clearable
         clearButtonProps={{ 'aria-label': 'Any result' }}
-        data={VERDICTS.map((word) => ({ value: word, label: look(word).label }))}
+        data={FINDINGS.map((word) => ({ value: word, label: look(word).label }))}
         value={filter.verdict ?? null}
-        onChange={(word) => onChange({ ...filter, verdict: VERDICTS.find((known) => known === word) })}
+        onChange={(word) => onChange({ ...filter, verdict: FINDINGS.find((known) => known === word) })}
       />
       <Chip what="of" name={filter.profile} onRemove={() => onChange({ ...filter, profile: undefined })} />
       <span className="count" role="status">

@@ -1,8 +1,15 @@
 // What each device finds, the worst first; each row opens its evidence and its intervals.
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useCallback, useMemo } from 'react';
-import { coveredQuery, intervalsQuery, type ResultFilter, resultsQuery, type Subject } from '../../api/fleet';
+import { useCallback, useEffect, useMemo } from 'react';
+import {
+  coveredQuery,
+  intervalsQuery,
+  type ResultFilter,
+  resultsQuery,
+  type Subject,
+  waiversQuery,
+} from '../../api/fleet';
 import type { CheckedDevice, CheckInterval, Waiver } from '../../api/types';
 import { Badge } from '../../components/Badge';
 import { Chain } from '../../components/Chain';
@@ -11,7 +18,7 @@ import { Evidence } from '../../components/Evidence';
 import { Empty, ProblemNote, RevisionLink } from '../../components/parts';
 import { Time } from '../../components/Time';
 import { span } from '../../components/time';
-import { visible } from '../../components/visible';
+import { visible, who } from '../../components/visible';
 import { Accepted } from '../waivers/Accepted';
 import { WaiveButton } from '../waivers/WaiveForm';
 import { resultWord } from '../waivers/waive';
@@ -45,8 +52,8 @@ const REST: Column<Result>[] = [
   {
     id: 'evidence',
     header: 'Evidence',
-    cell: (row) => <span className="dim">{evidenceWords(row)}</span>,
-    width: '26%',
+    cell: (row) => (row.waiver ? <Until waiver={row.waiver} /> : <span className="dim">{evidenceWords(row)}</span>),
+    width: '30%',
     from: 'medium',
   },
   {
@@ -66,6 +73,15 @@ const REST: Column<Result>[] = [
   },
 ];
 
+/** A failure that is accepted says by whom and until when, in place of what it shows. */
+function Until({ waiver }: { waiver: Waiver }) {
+  return (
+    <span className="dim" title={visible(waiver.reason)}>
+      waived until <Time at={waiver.until} side="start" /> by {who(waiver.owner)}
+    </span>
+  );
+}
+
 function evidenceWords({ evidence, reason, verdict }: CheckedDevice): string {
   if (reason) return visible(reason);
   if (verdict !== 'fail') return '–';
@@ -74,40 +90,44 @@ function evidenceWords({ evidence, reason, verdict }: CheckedDevice): string {
 
 interface Props {
   subject: Subject;
-  /** The waivers in force of the check, and a control of it by which the report is narrowed. */
-  waivers?: Waiver[];
+  /** A control of the check, by which the report is narrowed. */
   control?: string;
   filter: ResultFilter;
   onChange: (filter: ResultFilter) => void;
 }
 
-const NO_WAIVER: Waiver[] = [];
-
-export function Results({ subject, waivers = NO_WAIVER, control, filter, onChange }: Props) {
+export function Results({ subject, control, filter, onChange }: Props) {
   const list = useInfiniteQuery(resultsQuery(subject, filter));
-  const covers = waivers.some((waiver) => waiver.devices > 0);
-  const { data: covered } = useQuery({ ...coveredQuery(subject.id, control), enabled: covers });
+  const waiverOf = useWaivers(subject, control);
+  const isWaived = filter.verdict === 'waived';
   const rows = useMemo(
     () =>
       list.data?.pages
         .flatMap((page) => page.items)
-        .map((row): Result => ({ ...row, waiver: waivers.find((waiver) => waiver.id === covered?.[row.device]) })),
-    [list.data, waivers, covered],
+        .map((row): Result => ({ ...row, waiver: waiverOf(row) }))
+        .filter((row) => !isWaived || row.waiver),
+    [list.data, waiverOf, isWaived],
   );
+  // Of those that are waived only as many are known as are loaded.
+  const total = isWaived ? rows?.length : list.data?.pages[0]?.total;
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
   const onNearEnd = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage) fetchNextPage();
   }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
+  // The first failures may all be others.
+  useEffect(() => {
+    if (isWaived) onNearEnd();
+  }, [isWaived, onNearEnd]);
   const columns = subject.kind === 'control' ? [DEVICE, CHECK, ...REST] : [DEVICE, ...REST];
   if (list.error && !rows) return <ProblemNote error={list.error} />;
   return (
     <>
-      <Filters filter={filter} total={list.data?.pages[0]?.total} onChange={onChange} />
+      <Filters filter={filter} total={total} onChange={onChange} />
       <DataTable
         label="Devices"
         columns={columns}
         rows={rows}
-        total={list.data?.pages[0]?.total}
+        total={total}
         keyOf={(row) => `${row.device} ${row.check}`}
         onNearEnd={onNearEnd}
         asked={`${subject.id} ${JSON.stringify(filter)}`}
@@ -115,6 +135,20 @@ export function Results({ subject, waivers = NO_WAIVER, control, filter, onChang
         empty={<NoResults subject={subject} isNarrowed={Boolean(filter.verdict || filter.profile)} />}
       />
     </>
+  );
+}
+
+/** Which waiver in force covers a result, if one does. */
+function useWaivers(subject: Subject, control: string | undefined): (row: CheckedDevice) => Waiver | undefined {
+  const { data: waivers } = useQuery(waiversQuery());
+  const meant = waivers?.filter(({ check, devices }) => devices > 0 && (subject.kind === 'control' || check === subject.id));
+  const { data: covered } = useQuery({
+    ...coveredQuery(subject.kind === 'control' ? subject.id : control),
+    enabled: meant !== undefined && meant.length > 0,
+  });
+  return useCallback(
+    ({ device, check }) => waivers?.find(({ id }) => id === covered?.[`${device} ${check}`]),
+    [waivers, covered],
   );
 }
 

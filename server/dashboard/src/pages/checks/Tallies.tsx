@@ -44,11 +44,11 @@ export function Tallies({ counts, check, waived = 0 }: Props) {
   );
 }
 
-/** How many of the failures are waived; it opens by whom. */
+/** How many of the failures are waived; it opens exactly those. */
 function OfWhich({ check, waived }: { check: string; waived: number }) {
   const { tone, icon } = look('waived');
   return (
-    <Link className="badge" data-tone={tone} to="/waivers" search={{ check }}>
+    <Link className="badge" data-tone={tone} to="/checks/$id" params={{ id: check }} search={{ verdict: 'waived' }}>
       <Icon name={icon} />
       of which {waived.toLocaleString('en')} waived
     </Link>

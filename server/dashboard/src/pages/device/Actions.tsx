@@ -1,10 +1,14 @@
 // What an admin can do to a device.
-import { Button, Modal, TagsInput, TextInput } from '@mantine/core';
+import { Button, TagsInput, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import { api } from '../../api/client';
 import type { Device, DeviceDetail, DevicePatch, RevealedPassword } from '../../api/types';
+import { useChange } from '../../api/useChange';
+import { ByName } from '../../components/ByName';
+import { DialogButton } from '../../components/DialogButton';
+import { FormEnd } from '../../components/FormEnd';
 import { CopyButton, Note, ProblemNote } from '../../components/parts';
 import { useMayChange } from '../../components/useMayChange';
 import { visible } from '../../components/visible';
@@ -15,78 +19,50 @@ import { LostForm } from './LostForm';
 import { ReenrollForm } from './ReenrollForm';
 import { ResumeButton } from './ResumeButton';
 
-type Dialog = 'edit' | 'lost' | 'pause' | 'plan' | 'reenroll' | 'reveal' | 'revoke';
-
 export function Actions({ detail }: { detail: DeviceDetail }) {
-  const [dialog, setDialog] = useState<Dialog | null>(null);
   const { device, passwords } = detail;
-  const close = () => setDialog(null);
+  const name = visible(device.name || device.id);
   const isIn = device.state === 'enrolled' || device.state === 'ready';
   if (!useMayChange()) return null;
   return (
     <div className="actions">
       {passwords.length > 0 && (
-        <Button variant="default" size="xs" onClick={() => setDialog('reveal')}>
-          Reveal first-login password
-        </Button>
+        <DialogButton label="Reveal first-login password" title="First-login password" size="md" look="other">
+          {() => <Reveal detail={detail} />}
+        </DialogButton>
       )}
       {isIn && (
         <>
-          <Button variant="default" size="xs" onClick={() => setDialog('plan')}>
-            Plan
-          </Button>
+          <DialogButton label="Plan" title={`Plan on ${name}`} size="xl" look="other">
+            {() => <PlanOfProfile device={device.name} />}
+          </DialogButton>
           {detail.paused ? (
             <ResumeButton pause={detail.paused.pause} />
           ) : (
-            <Button variant="default" size="xs" onClick={() => setDialog('pause')}>
-              Pause
-            </Button>
+            <DialogButton label="Pause" title={`Pause ${name}`} look="other">
+              {(close) => <PauseForm target={`device:${device.name}`} onDone={close} />}
+            </DialogButton>
           )}
         </>
       )}
-      <Button variant="default" size="xs" onClick={() => setDialog('edit')}>
-        Edit
-      </Button>
+      <DialogButton label="Edit" title={`Edit ${name}`} size="md" look="other">
+        {(close) => <EditForm device={device} onDone={close} />}
+      </DialogButton>
       {device.state !== 'registered' && device.state !== 'pending' && (
-        <Button variant="default" size="xs" onClick={() => setDialog('reenroll')}>
-          Allow re-enrollment
-        </Button>
+        <DialogButton label="Allow re-enrollment" title={`Let ${name} enroll again`} size="md" look="other">
+          {(close) => <ReenrollForm device={device} onDone={close} />}
+        </DialogButton>
       )}
       {isIn && !detail.lost && (
-        <Button variant="outline" color="red" size="xs" onClick={() => setDialog('lost')}>
-          Report lost
-        </Button>
+        <DialogButton label="Report lost" title={`Report ${name} lost`} look="danger">
+          {(close) => <LostForm device={device} onDone={close} />}
+        </DialogButton>
       )}
       {!isOut(device) && device.state !== 'registered' && (
-        <Button variant="outline" color="red" size="xs" onClick={() => setDialog('revoke')}>
-          Revoke
-        </Button>
+        <DialogButton label="Revoke" title={`Revoke ${name}`} size="md" look="danger">
+          {(close) => <RevokeForm device={device} onDone={close} />}
+        </DialogButton>
       )}
-      <Modal opened={dialog === 'edit'} onClose={close} title={`Edit ${visible(device.name)}`}>
-        <EditForm device={device} onDone={close} />
-      </Modal>
-      <Modal opened={dialog === 'plan'} onClose={close} title={`Plan on ${visible(device.name)}`} size="xl">
-        <PlanOfProfile device={device.name} />
-      </Modal>
-      <Modal opened={dialog === 'pause'} onClose={close} title={`Pause ${visible(device.name)}`} size="lg">
-        <PauseForm target={`device:${device.name}`} onDone={close} />
-      </Modal>
-      <Modal
-        opened={dialog === 'reenroll'}
-        onClose={close}
-        title={`Let ${visible(device.name)} enroll again`}
-      >
-        <ReenrollForm device={device} onDone={close} />
-      </Modal>
-      <Modal opened={dialog === 'lost'} onClose={close} title={`Report ${visible(device.name)} lost`} size="lg">
-        <LostForm device={device} onDone={close} />
-      </Modal>
-      <Modal opened={dialog === 'reveal'} onClose={close} title="First-login password">
-        <Reveal detail={detail} />
-      </Modal>
-      <Modal opened={dialog === 'revoke'} onClose={close} title={`Revoke ${visible(device.name)}`}>
-        <RevokeForm device={device} onDone={close} />
-      </Modal>
     </div>
   );
 }
@@ -96,20 +72,18 @@ function pathOf(device: Device): string {
 }
 
 function EditForm({ device, onDone }: { device: Device; onDone: () => void }) {
-  const client = useQueryClient();
   const navigate = useNavigate();
   const [name, setName] = useState(device.name);
   const [owner, setOwner] = useState(device.owner ?? '');
   const [labels, setLabels] = useState(device.labels);
-  const save = useMutation({
-    mutationFn: (patch: DevicePatch) => api.patch<DeviceDetail>(pathOf(device), patch),
-    onSuccess: async (saved) => {
-      await client.invalidateQueries();
+  const save = useChange(
+    (patch: DevicePatch) => api.patch<DeviceDetail>(pathOf(device), patch),
+    async (saved) => {
       onDone();
       const id = saved.device.name || saved.device.id;
       await navigate({ to: '/devices/$id', params: { id }, search: true, replace: true });
     },
-  });
+  );
   const submit = (event: FormEvent) => {
     event.preventDefault();
     save.mutate({ name, owner, labels });
@@ -135,56 +109,28 @@ function EditForm({ device, onDone }: { device: Device; onDone: () => void }) {
         value={labels}
         onChange={setLabels}
       />
-      <ProblemNote error={save.error} />
-      <div className="actions">
-        <Button type="submit" loading={save.isPending}>
-          Save
-        </Button>
-        <Button variant="default" onClick={onDone}>
-          Cancel
-        </Button>
-      </div>
+      <FormEnd verb="Save" error={save.error} isPending={save.isPending} onCancel={onDone} />
     </form>
   );
 }
 
 function RevokeForm({ device, onDone }: { device: Device; onDone: () => void }) {
-  const client = useQueryClient();
-  const [typed, setTyped] = useState('');
   const name = device.name || device.id;
-  const revoke = useMutation({
-    mutationFn: () => api.post<Device>(`${pathOf(device)}/revoke`),
-    onSuccess: async () => {
-      await client.invalidateQueries();
-      onDone();
-    },
-  });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (typed === name) revoke.mutate();
-  };
+  const revoke = useChange(() => api.post<Device>(`${pathOf(device)}/revoke`), onDone);
   return (
-    <form className="form" onSubmit={submit}>
+    <ByName
+      name={name}
+      verb="Revoke 1 device"
+      error={revoke.error}
+      isPending={revoke.isPending}
+      onConfirm={() => revoke.mutate()}
+      onCancel={onDone}
+    >
       <p>
         1 device: <strong>{visible(name)}</strong>. Its link is cut at once and its certificates are no longer
         accepted. What was applied stays on it. To come back it has to enroll again.
       </p>
-      <TextInput
-        label={`Type ${visible(name)} to confirm`}
-        autoComplete="off"
-        value={typed}
-        onChange={(e) => setTyped(e.currentTarget.value)}
-      />
-      <ProblemNote error={revoke.error} />
-      <div className="actions">
-        <Button type="submit" color="red" disabled={typed !== name} loading={revoke.isPending}>
-          Revoke 1 device
-        </Button>
-        <Button variant="default" onClick={onDone}>
-          Cancel
-        </Button>
-      </div>
-    </form>
+    </ByName>
   );
 }
 

@@ -1,23 +1,19 @@
 // Lets a reinstalled device enroll again as itself.
-import { Button } from '@mantine/core';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
 import type { FormEvent } from 'react';
 import { api } from '../../api/client';
 import type { AllowReenroll, Device } from '../../api/types';
-import { Command, ProblemNote } from '../../components/parts';
+import { useChange } from '../../api/useChange';
+import { FormEnd } from '../../components/FormEnd';
+import { Command } from '../../components/parts';
 import { visible } from '../../components/visible';
 
 const DAY: AllowReenroll = { seconds: 86_400 };
 
 export function ReenrollForm({ device, onDone }: { device: Device; onDone: () => void }) {
-  const client = useQueryClient();
-  const allow = useMutation({
-    mutationFn: () => api.post<Device>(`/devices/${encodeURIComponent(device.id)}/allow-reenroll`, DAY),
-    onSuccess: async () => {
-      await client.invalidateQueries();
-      onDone();
-    },
-  });
+  const allow = useChange(
+    () => api.post<Device>(`/devices/${encodeURIComponent(device.id)}/allow-reenroll`, DAY),
+    onDone,
+  );
   const submit = (event: FormEvent) => {
     event.preventDefault();
     allow.mutate();
@@ -34,15 +30,7 @@ export function ReenrollForm({ device, onDone }: { device: Device; onDone: () =>
           <Command line={`muster token create --serial ${visible(device.serial)}`} />
         </>
       )}
-      <ProblemNote error={allow.error} />
-      <div className="actions">
-        <Button type="submit" loading={allow.isPending}>
-          Allow re-enrollment
-        </Button>
-        <Button variant="default" onClick={onDone}>
-          Cancel
-        </Button>
-      </div>
+      <FormEnd verb="Allow re-enrollment" error={allow.error} isPending={allow.isPending} onCancel={onDone} />
     </form>
   );
 }

@@ -1,5 +1,4 @@
 // What keeps devices as they are: pauses, and removals that wait for an admin's word.
-import { Button, Modal } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
@@ -7,6 +6,7 @@ import { api } from '../../api/client';
 import { pausesQuery } from '../../api/fleet';
 import type { Pause, Resumed } from '../../api/types';
 import { type Column, DataTable } from '../../components/DataTable';
+import { DialogButton } from '../../components/DialogButton';
 import { Empty, Note, ProblemNote } from '../../components/parts';
 import { Time } from '../../components/Time';
 import { useMayChange } from '../../components/useMayChange';
@@ -16,21 +16,17 @@ import { filterOf } from './pause';
 import { Removals } from './Removals';
 
 export function HoldsPage() {
-  const mayChange = useMayChange();
-  const [isPausing, setPausing] = useState(false);
   const [said, setSaid] = useState<string>();
   return (
     <>
       <title>Pauses · Muster</title>
       <div className="pagehead">
         <h1>Pauses and removals</h1>
-        {mayChange && (
-          <div className="actions">
-            <Button size="xs" onClick={() => setPausing(true)}>
-              Pause
-            </Button>
-          </div>
-        )}
+        <div className="actions">
+          <DialogButton label="Pause" title="Pause">
+            {(close) => <PauseForm onDone={close} />}
+          </DialogButton>
+        </div>
       </div>
       {said && <Note tone="good">{said}</Note>}
       <section className="section" aria-labelledby="removals">
@@ -41,9 +37,6 @@ export function HoldsPage() {
         <h2 id="pauses">Paused</h2>
         <Pauses onSaid={setSaid} />
       </section>
-      <Modal opened={isPausing} onClose={() => setPausing(false)} title="Pause" size="lg">
-        <PauseForm onDone={() => setPausing(false)} />
-      </Modal>
     </>
   );
 }

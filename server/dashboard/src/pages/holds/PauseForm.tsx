@@ -1,9 +1,11 @@
 // Pausing: what, for how long and why; the count says how many devices it keeps as they are.
-import { Button, NativeSelect, TextInput } from '@mantine/core';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { NativeSelect, TextInput } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { api, withQuery } from '../../api/client';
 import type { Device, NewPause, Page, Pause } from '../../api/types';
+import { useChange } from '../../api/useChange';
+import { FormEnd } from '../../components/FormEnd';
 import { Command, ProblemNote } from '../../components/parts';
 import { counted, visible } from '../../components/visible';
 import { filterOf, pauseCommand } from './pause';
@@ -19,7 +21,6 @@ const SPANS = [
 
 /** With `target` given, that is paused; otherwise it is asked for. */
 export function PauseForm({ target: given, onDone }: { target?: string; onDone: () => void }) {
-  const client = useQueryClient();
   const [target, setTarget] = useState(given ?? '');
   const [seconds, setSeconds] = useState(String(4 * HOUR));
   const [reason, setReason] = useState('');
@@ -28,13 +29,7 @@ export function PauseForm({ target: given, onDone }: { target?: string; onDone: 
     seconds: seconds ? Number(seconds) : null,
     reason: reason.trim() || null,
   };
-  const pause = useMutation({
-    mutationFn: (sent: NewPause) => api.post<Pause>('/pauses', sent),
-    onSuccess: async () => {
-      await client.invalidateQueries();
-      onDone();
-    },
-  });
+  const pause = useChange((sent: NewPause) => api.post<Pause>('/pauses', sent), onDone);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     pause.mutate(body);
@@ -73,15 +68,7 @@ export function PauseForm({ target: given, onDone }: { target?: string; onDone: 
         onChange={(e) => setReason(e.currentTarget.value)}
       />
       <Command line={pauseCommand(body)} />
-      <ProblemNote error={pause.error} />
-      <div className="actions">
-        <Button type="submit" loading={pause.isPending}>
-          Pause
-        </Button>
-        <Button variant="default" onClick={onDone}>
-          Cancel
-        </Button>
-      </div>
+      <FormEnd verb="Pause" error={pause.error} isPending={pause.isPending} onCancel={onDone} />
     </form>
   );
 }

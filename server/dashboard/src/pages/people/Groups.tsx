@@ -1,15 +1,13 @@
 // Groups of people: a profile gives an account to each member.
-import { Button, Modal } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
 import { groupsQuery } from '../../api/fleet';
 import type { Group } from '../../api/types';
-import { type Column, DataTable } from '../../components/DataTable';
-import { Empty, ProblemNote } from '../../components/parts';
-import { useMayChange } from '../../components/useMayChange';
+import type { Column } from '../../components/DataTable';
+import { Empty } from '../../components/parts';
 import { visible } from '../../components/visible';
 import { AddGroup } from './AddGroup';
 import { Members } from './Members';
+import { Roster } from './Roster';
 
 const COLUMNS: Column<Group>[] = [
   {
@@ -49,37 +47,22 @@ const COLUMNS: Column<Group>[] = [
 ];
 
 export function Groups({ onSaid }: { onSaid: (said: string) => void }) {
-  const { data, error } = useQuery(groupsQuery);
-  const mayChange = useMayChange();
-  const [isAdding, setAdding] = useState(false);
-  const close = () => setAdding(false);
-  if (error && !data) return <ProblemNote error={error} />;
   return (
-    <>
-      {mayChange && (
-        <div className="bar">
-          <Button size="xs" onClick={() => setAdding(true)}>
-            Add group
-          </Button>
-        </div>
-      )}
-      <DataTable
-        label="Groups"
-        columns={COLUMNS}
-        rows={data}
-        keyOf={(row) => row.name}
-        detail={(row) => <Members group={row} onSaid={onSaid} />}
-        empty={
-          <Empty
-            title="No groups yet"
-            why={'A profile gives an account to each member of a group: account: { from: "group:engineers" }.'}
-            next="muster group add engineers --member ada"
-          />
-        }
-      />
-      <Modal opened={isAdding} onClose={close} title="Add group" size="lg">
-        <AddGroup onDone={close} onSaid={onSaid} />
-      </Modal>
-    </>
+    <Roster
+      label="Groups"
+      list={useQuery(groupsQuery)}
+      columns={COLUMNS}
+      keyOf={(row) => row.name}
+      detail={(row) => <Members group={row} onSaid={onSaid} />}
+      add="Add group"
+      form={(close) => <AddGroup onDone={close} onSaid={onSaid} />}
+      empty={
+        <Empty
+          title="No groups yet"
+          why={'A profile gives an account to each member of a group: account: { from: "group:engineers" }.'}
+          next="muster group add engineers --member ada"
+        />
+      }
+    />
   );
 }

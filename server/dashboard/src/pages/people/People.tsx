@@ -1,18 +1,17 @@
 // People who own devices and accounts, those who left too.
-import { Button, Modal } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useState } from 'react';
 import { peopleQuery, personQuery } from '../../api/fleet';
 import type { Person } from '../../api/types';
-import { type Column, DataTable } from '../../components/DataTable';
+import type { Column } from '../../components/DataTable';
+import { DialogButton } from '../../components/DialogButton';
 import { Empty, ProblemNote } from '../../components/parts';
 import { Time } from '../../components/Time';
-import { useMayChange } from '../../components/useMayChange';
 import { counted, visible } from '../../components/visible';
 import { AddPerson } from './AddPerson';
 import { EditPerson } from './EditPerson';
 import { Leave } from './Leave';
+import { Roster } from './Roster';
 
 const COLUMNS: Column<Person>[] = [
   {
@@ -71,38 +70,23 @@ const COLUMNS: Column<Person>[] = [
 ];
 
 export function People({ onSaid }: { onSaid: (said: string) => void }) {
-  const { data, error } = useQuery(peopleQuery);
-  const mayChange = useMayChange();
-  const [isAdding, setAdding] = useState(false);
-  const close = () => setAdding(false);
-  if (error && !data) return <ProblemNote error={error} />;
   return (
-    <>
-      {mayChange && (
-        <div className="bar">
-          <Button size="xs" onClick={() => setAdding(true)}>
-            Add person
-          </Button>
-        </div>
-      )}
-      <DataTable
-        label="People"
-        columns={COLUMNS}
-        rows={data}
-        keyOf={(row) => row.username}
-        detail={(row) => <Opened person={row} onSaid={onSaid} />}
-        empty={
-          <Empty
-            title="No people yet"
-            why="A person owns devices, and gets the account that a profile gives to a device's owner. An import makes those that its owner column names."
-            next="muster person add ada --name 'Ada Lovelace'"
-          />
-        }
-      />
-      <Modal opened={isAdding} onClose={close} title="Add person" size="lg">
-        <AddPerson onDone={close} />
-      </Modal>
-    </>
+    <Roster
+      label="People"
+      list={useQuery(peopleQuery)}
+      columns={COLUMNS}
+      keyOf={(row) => row.username}
+      detail={(row) => <Opened person={row} onSaid={onSaid} />}
+      add="Add person"
+      form={(close) => <AddPerson onDone={close} />}
+      empty={
+        <Empty
+          title="No people yet"
+          why="A person owns devices, and gets the account that a profile gives to a device's owner. An import makes those that its owner column names."
+          next="muster person add ada --name 'Ada Lovelace'"
+        />
+      }
+    />
   );
 }
 
@@ -164,33 +148,32 @@ function Devices({ what, names }: { what: string; names: string[] }) {
 }
 
 function Change({ person, onSaid }: { person: Person; onSaid: (said: string) => void }) {
-  const [dialog, setDialog] = useState<'edit' | 'leave' | null>(null);
-  const close = () => setDialog(null);
   const name = visible(person.username);
-  if (!useMayChange()) return null;
+  const verb = person.active ? 'Edit' : 'Bring back';
   return (
     <div className="bar">
-      <Button variant="default" size="xs" onClick={() => setDialog('edit')}>
-        {person.active ? 'Edit' : 'Bring back'}
-        <span className="hidden-visually"> {name}</span>
-      </Button>
-      {person.active && (
-        <Button variant="outline" color="red" size="xs" onClick={() => setDialog('leave')}>
-          Has left
-          <span className="hidden-visually">: {name}</span>
-        </Button>
-      )}
-      <Modal
-        opened={dialog === 'edit'}
-        onClose={close}
+      <DialogButton
+        label={<Of verb={verb} name={name} />}
         title={person.active ? `Edit ${name}` : `Bring ${name} back`}
-        size="lg"
+        look="other"
       >
-        <EditPerson person={person} onDone={close} onSaid={onSaid} />
-      </Modal>
-      <Modal opened={dialog === 'leave'} onClose={close} title={`${name} has left`}>
-        <Leave person={person} onDone={close} onSaid={onSaid} />
-      </Modal>
+        {(close) => <EditPerson person={person} onDone={close} onSaid={onSaid} />}
+      </DialogButton>
+      {person.active && (
+        <DialogButton label={<Of verb="Has left" name={name} />} title={`${name} has left`} size="md" look="danger">
+          {(close) => <Leave person={person} onDone={close} onSaid={onSaid} />}
+        </DialogButton>
+      )}
     </div>
+  );
+}
+
+/** A verb that stands in every row, told apart for who does not see the row. */
+function Of({ verb, name }: { verb: string; name: string }) {
+  return (
+    <>
+      {verb}
+      <span className="hidden-visually"> {name}</span>
+    </>
   );
 }

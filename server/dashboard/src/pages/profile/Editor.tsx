@@ -9,23 +9,31 @@ import { useUnsaved } from '../../components/useUnsaved';
 import { visible } from '../../components/visible';
 import { offsetOf } from '../../components/yaml';
 import { PlanOnDevice } from '../plan/PlanForm';
+import { nameIn } from './starter';
+
+const NAMELESS = 'The line “profile:” has to name it, such as profile: base.';
 
 interface Props {
-  name: string;
+  /** Absent for a profile that is new: then the text itself names it. */
+  name?: string;
   source: string;
+  /** Why the text can't be saved, if so. */
+  objection?: (name: string) => string | undefined;
   onSaved: (saved: SavedRevision) => void;
   onCancel: () => void;
 }
 
-export function Editor({ name, source, onSaved, onCancel }: Props) {
+export function Editor({ name: known, source, objection, onSaved, onCancel }: Props) {
   const client = useQueryClient();
   const area = useRef<HTMLTextAreaElement>(null);
   const [text, setText] = useState(source);
   const [isPlanning, setPlanning] = useState(false);
+  const name = known ?? nameIn(text);
+  const what = known ?? 'a new profile';
   const put = useMutation({
     mutationFn: (dryRun: boolean) =>
       api.putText<SavedRevision>(
-        withQuery(`/profiles/${encodeURIComponent(name)}`, { dry_run: dryRun }),
+        withQuery(`/profiles/${encodeURIComponent(name ?? '')}`, { dry_run: dryRun }),
         text,
         'application/yaml',
       ),
@@ -42,13 +50,14 @@ export function Editor({ name, source, onSaved, onCancel }: Props) {
     area.current?.scrollTo({ top: Math.max(0, (line - 6) * 20) });
   };
   const places = put.error instanceof ApiError ? (put.error.problem.errors ?? []) : [];
-  const unsaved = useUnsaved(text !== source, `The source of ${name}`);
+  const unsaved = useUnsaved(text !== source, `The source of ${what}`);
   const isChecked = put.isSuccess && put.variables === true;
+  const refused = name === undefined ? NAMELESS : objection?.(name);
   return (
     <div className="form editor">
       <Textarea
         ref={area}
-        aria-label={`Source of ${name}`}
+        aria-label={`Source of ${what}`}
         autosize
         minRows={22}
         maxRows={40}
@@ -75,14 +84,19 @@ export function Editor({ name, source, onSaved, onCancel }: Props) {
           <Places places={put.data.warnings} onGo={goTo} />
         </Note>
       )}
+      {refused && <Note tone="act">{refused}</Note>}
       <div className="actions">
-        <Button onClick={() => put.mutate(false)} loading={put.isPending} disabled={text === source}>
-          Save revision
+        <Button
+          onClick={() => put.mutate(false)}
+          loading={put.isPending}
+          disabled={refused !== undefined || (known !== undefined && text === source)}
+        >
+          {known === undefined ? 'Save profile' : 'Save revision'}
         </Button>
-        <Button variant="default" onClick={() => put.mutate(true)} disabled={put.isPending}>
+        <Button variant="default" onClick={() => put.mutate(true)} disabled={put.isPending || refused !== undefined}>
           Check
         </Button>
-        <Button variant="default" onClick={() => setPlanning(true)}>
+        <Button variant="default" onClick={() => setPlanning(true)} disabled={name === undefined}>
           Plan on a device
         </Button>
         <Button variant="default" onClick={onCancel}>
@@ -93,10 +107,10 @@ export function Editor({ name, source, onSaved, onCancel }: Props) {
       <Modal
         opened={isPlanning}
         onClose={() => setPlanning(false)}
-        title={`Plan this text of ${name} on a device`}
+        title={`Plan this text of ${what} on a device`}
         size="xl"
       >
-        <PlanOnDevice tried={{ name, source: text }} />
+        <PlanOnDevice tried={{ name: name ?? '', source: text }} />
       </Modal>
     </div>
   );

@@ -1,47 +1,30 @@
 // What can be done to a profile as a whole.
-import { Button, Modal } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
 import { revisionQuery } from '../../api/queries';
 import type { ProfileDetail } from '../../api/types';
+import { DialogButton } from '../../components/DialogButton';
 import { ProblemNote } from '../../components/parts';
-import { useMayChange } from '../../components/useMayChange';
 import { PauseForm } from '../holds/PauseForm';
 import { PlanOnDevice } from '../plan/PlanForm';
 import { RollbackForm } from './RollbackForm';
 
-type Dialog = 'plan' | 'pause' | 'rollback';
-
 export function ProfileActions({ detail }: { detail: ProfileDetail }) {
-  const [dialog, setDialog] = useState<Dialog>();
-  const close = () => setDialog(undefined);
   const { name, newest } = detail.profile;
-  if (!useMayChange()) return null;
-  const isPinned = detail.assignments.length > 0;
   return (
     <div className="actions">
-      <Button variant="default" size="xs" onClick={() => setDialog('plan')}>
-        Plan on a device
-      </Button>
-      {isPinned && (
+      <DialogButton label="Plan on a device" title={`Plan ${name}@${newest} on a device`} size="xl" look="other">
+        {() => <PlanNewest name={name} newest={newest} />}
+      </DialogButton>
+      {detail.assignments.length > 0 && (
         <>
-          <Button variant="default" size="xs" onClick={() => setDialog('pause')}>
-            Pause
-          </Button>
-          <Button variant="outline" color="red" size="xs" onClick={() => setDialog('rollback')}>
-            Roll back
-          </Button>
+          <DialogButton label="Pause" title={`Pause ${name}`} look="other">
+            {(close) => <PauseForm target={`profile:${name}`} onDone={close} />}
+          </DialogButton>
+          <DialogButton label="Roll back" title={`Roll ${name} back`} look="danger">
+            {(close) => <RollbackForm detail={detail} onDone={close} />}
+          </DialogButton>
         </>
       )}
-      <Modal opened={dialog === 'plan'} onClose={close} title={`Plan ${name}@${newest} on a device`} size="xl">
-        <PlanNewest name={name} newest={newest} />
-      </Modal>
-      <Modal opened={dialog === 'pause'} onClose={close} title={`Pause ${name}`} size="lg">
-        <PauseForm target={`profile:${name}`} onDone={close} />
-      </Modal>
-      <Modal opened={dialog === 'rollback'} onClose={close} title={`Roll ${name} back`} size="lg">
-        <RollbackForm detail={detail} onDone={close} />
-      </Modal>
     </div>
   );
 }

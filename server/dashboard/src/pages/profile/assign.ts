@@ -1,5 +1,6 @@
 // What the form of an assignment is made of: the parameters of a revision, and the same as a command.
 import type { NewAssignment, Replaced } from '../../api/types';
+import { quoted } from '../../components/quoted';
 import { type Terms, termWords } from './terms';
 
 export interface Param {
@@ -31,11 +32,6 @@ export function commandOf(asked: NewAssignment, terms?: Terms): string {
   }
   if (terms) words.push(termWords(terms));
   return words.join(' ');
-}
-
-/** A value as a shell takes it for one word. */
-function quoted(value: string): string {
-  return /^[\w.,:/@%+-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
 }
 
 /** What an assignment takes the place of, and what is kept of that. */

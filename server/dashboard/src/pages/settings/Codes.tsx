@@ -4,7 +4,9 @@ import { useMutation } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import type { Account, TotpSecret } from '../../api/access';
 import { api } from '../../api/client';
-import { CopyButton, Facts, Note, ProblemNote } from '../../components/parts';
+import { CopyButton, Note, ProblemNote } from '../../components/parts';
+import { QrCode } from './QrCode';
+import './settings.css';
 
 export function CodesOn({ onDone }: { onDone: () => void }) {
   const [password, setPassword] = useState('');
@@ -55,12 +57,15 @@ function FirstCode({ secret, onDone }: { secret: TotpSecret; onDone: () => void 
   const codes = secret.recovery_codes.join('\n');
   return (
     <form className="form" onSubmit={submit}>
-      <Facts
-        rows={[
-          ['Secret', <code key="secret">{secret.secret}</code>],
-          ['On this machine', <a key="uri" href={secret.uri}>Open in an authenticator</a>],
-        ]}
-      />
+      <p>Read this with an authenticator on your telephone, or type the secret into it.</p>
+      <figure className="totp">
+        <QrCode text={secret.uri} label="The secret, for an authenticator to read" />
+        <figcaption>
+          <code className="secret">{inFours(secret.secret)}</code>
+          <CopyButton text={secret.secret} label="Copy the secret" />
+          <a href={secret.uri}>Open in an authenticator on this machine</a>
+        </figcaption>
+      </figure>
       <div>
         Recovery codes, each good once in place of a code: <CopyButton text={codes} label="Copy the recovery codes" />
       </div>
@@ -90,6 +95,11 @@ function FirstCode({ secret, onDone }: { secret: TotpSecret; onDone: () => void 
       </div>
     </form>
   );
+}
+
+/** In groups, as a person types it. */
+function inFours(secret: string): string {
+  return secret.match(/.{1,4}/g)?.join(' ') ?? secret;
 }
 
 export function CodesOff({ onDone }: { onDone: () => void }) {

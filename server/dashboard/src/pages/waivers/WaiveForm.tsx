@@ -1,12 +1,14 @@
 // Accepting the failure of a check: for whom, why, by whom and until when.
-import { Button, Modal, NativeSelect, TextInput } from '@mantine/core';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { NativeSelect, TextInput } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { api, withQuery } from '../../api/client';
 import { checkQuery } from '../../api/fleet';
 import type { Device, NewWaiver, Page, Waiver } from '../../api/types';
-import { Command, ProblemNote } from '../../components/parts';
-import { useMayChange } from '../../components/useMayChange';
+import { useChange } from '../../api/useChange';
+import { DialogButton } from '../../components/DialogButton';
+import { FormEnd } from '../../components/FormEnd';
+import { Command } from '../../components/parts';
 import { counted, visible } from '../../components/visible';
 import { days, endOf, waiverCommand } from './waive';
 
@@ -18,35 +20,20 @@ interface Props {
 
 /** The way to the form; auditors see none. */
 export function WaiveButton({ check, targets }: Props) {
-  const [isOpen, setOpen] = useState(false);
-  const close = () => setOpen(false);
-  if (!useMayChange()) return null;
   return (
-    <>
-      <Button variant="default" size="xs" onClick={() => setOpen(true)}>
-        Waive
-      </Button>
-      <Modal opened={isOpen} onClose={close} title={`Waive ${visible(check)}`} size="lg">
-        <WaiveForm check={check} targets={targets} onDone={close} />
-      </Modal>
-    </>
+    <DialogButton label="Waive" title={`Waive ${visible(check)}`} look="other">
+      {(close) => <WaiveForm check={check} targets={targets} onDone={close} />}
+    </DialogButton>
   );
 }
 
 function WaiveForm({ check, targets, onDone }: Props & { onDone: () => void }) {
-  const client = useQueryClient();
   const [{ first, last, usual }] = useState(() => days(Date.now()));
   const [target, setTarget] = useState(targets?.[0] ?? '');
   const [reason, setReason] = useState('');
   const [owner, setOwner] = useState('');
   const [day, setDay] = useState(usual);
-  const waive = useMutation({
-    mutationFn: (body: NewWaiver) => api.post<Waiver>('/waivers', body),
-    onSuccess: async () => {
-      await client.invalidateQueries();
-      onDone();
-    },
-  });
+  const waive = useChange((body: NewWaiver) => api.post<Waiver>('/waivers', body), onDone);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     waive.mutate({ check, target, reason: reason.trim(), owner: owner.trim() || null, until: endOf(day) });
@@ -96,15 +83,7 @@ function WaiveForm({ check, targets, onDone }: Props & { onDone: () => void }) {
         onChange={(e) => setDay(e.currentTarget.value)}
       />
       <Command line={waiverCommand({ check, target, reason, owner, day })} />
-      <ProblemNote error={waive.error} />
-      <div className="actions">
-        <Button type="submit" loading={waive.isPending}>
-          Waive
-        </Button>
-        <Button variant="default" onClick={onDone}>
-          Cancel
-        </Button>
-      </div>
+      <FormEnd verb="Waive" error={waive.error} isPending={waive.isPending} onCancel={onDone} />
     </form>
   );
 }

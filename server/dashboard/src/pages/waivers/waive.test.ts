@@ -37,7 +37,7 @@ test('only a failure is waived', () => {
   expect(resultWord({ verdict: 'pass', waiver: {} })).toBe('pass');
 });
 
-test('the report says which waiver covers which device', () => {
+test('the report says which waiver covers which failure', () => {
   const row = (device: string, standing: 'waived' | 'failing', waiver?: string) => ({
     device,
     standing,
@@ -58,5 +58,5 @@ test('the report says which waiver covers which device', () => {
     days: [],
     checks: [check('a', [row('one', 'waived', 'wa-1'), row('two', 'failing')]), check('b', [row('two', 'waived', 'wa-2')])],
   };
-  expect(coveredBy({ controls: [control] }, 'a')).toEqual({ one: 'wa-1' });
+  expect(coveredBy({ controls: [control] })).toEqual({ 'one a': 'wa-1', 'two b': 'wa-2' });
 });

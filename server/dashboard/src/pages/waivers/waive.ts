@@ -1,5 +1,6 @@
 // What the form of a waiver is made of: its last day, the same as a command, and how waivers are said.
 import type { Waiver } from '../../api/types';
+import { quoted } from '../../components/quoted';
 import { localDay } from '../../components/time';
 
 const DAY_MS = 86_400_000;
@@ -33,11 +34,6 @@ export function waiverCommand({ check, target, reason, owner, day }: Asked): str
   const words = ['muster waiver add', quoted(check), '--to', quoted(to), '--reason', quoted(reason.trim() || '…')];
   if (owner.trim()) words.push('--owner', quoted(owner.trim()));
   return [...words, '--until', day].join(' ');
-}
-
-/** A value as a shell takes it for one word. */
-function quoted(value: string): string {
-  return /^[\w.,:/@%+…-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
 }
 
 /** How many failures of each check are waived: every failure is covered by one waiver at most. */
