@@ -93,7 +93,7 @@ impl File {
         {
             return Err(InvalidResource::new(
                 "/file",
-                "this holds a private key, which everyone who may read profiles could read: make the key on the device, or give it as a secret",
+                "this holds a private key, which everyone who may read profiles could read: make the key on the device",
             ));
         }
         if let Some(template) = &self.template {

@@ -41,7 +41,7 @@ fn look_for_secrets(value: &Value, path: &mut String, errors: &mut Vec<ProfileEr
                 errors.push(finding(
                     path,
                     format!(
-                        "{what} stands in the profile, which every device that has it can read: put it in a secret and refer to it"
+                        "{what} stands in the profile, which every device that has it can read: leave it out, and give it to the device in another way"
                     ),
                 ));
             }
@@ -80,7 +80,7 @@ fn look_at(declared: &Declared, path: &str, review: &mut Review) {
             let text = file.content_base64.as_ref().and_then(|_| String::from_utf8(file.bytes()?).ok());
             if let Some(what) = text.as_deref().and_then(secret::find) {
                 let message = format!(
-                    "{what} stands in the profile, which every device that has it can read: put it in a secret and refer to it"
+                    "{what} stands in the profile, which every device that has it can read: leave it out, and give it to the device in another way"
                 );
                 review.errors.push(finding(&format!("{path}/file/content_base64"), message));
             }

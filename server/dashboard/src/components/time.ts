@@ -16,13 +16,13 @@ const UNITS: [number, string, string][] = [
 ];
 
 /** A length of time in its largest whole unit: `42 s`, `3 min`, `5 h`, `2 days`. */
-export function span(seconds: number): string {
+export function span(seconds: number, to: (n: number) => number = Math.floor): string {
   const whole = Math.max(0, Math.floor(seconds));
   for (const [size, one, many] of UNITS) {
     // Days are kept up to 60: "59 days" tells more than "1 month".
     if (size === MONTH && whole < 60 * DAY) continue;
     if (whole >= size) {
-      const n = Math.floor(whole / size);
+      const n = to(whole / size);
       return `${n} ${n === 1 ? one : many}`;
     }
   }
@@ -33,7 +33,8 @@ export function span(seconds: number): string {
 export function ago(then: number, now: number): string {
   const seconds = (now - then) / 1000;
   if (Math.abs(seconds) < 10) return 'just now';
-  return seconds >= 0 ? `${span(seconds)} ago` : `in ${span(-seconds)}`;
+  // Three days that were just given are three days, though some seconds of them are gone.
+  return seconds >= 0 ? `${span(seconds)} ago` : `in ${span(-seconds, Math.round)}`;
 }
 
 const two = (n: number) => String(n).padStart(2, '0');

@@ -85,6 +85,7 @@ mod tests {
             target: target.to_owned(),
             precedence: 0,
             mode: Mode::Enforce,
+            follow: false,
             params: BTreeMap::new(),
             created_by: "admin:kim".to_owned(),
             created: Timestamp::default(),

@@ -128,7 +128,7 @@ async fn enrollment_tokens_end_with_who_made_them_and_on_request_with_their_logi
     let token_of = async |name: &str| {
         let right = Identity::admin(name, Role::Admin).administer().unwrap();
         let request =
-            NewToken { labels: vec![], uses: Some(5), hours: None, serial: None, unknown: Unknown::Admit };
+            NewToken { labels: vec![], uses: Some(5), hours: None, serial: None, unknown: Unknown::Pending };
         let made = rig.app.create_token(&right, request).await.unwrap();
         toml::from_str::<JoinFile>(&made.join_file).unwrap().token
     };

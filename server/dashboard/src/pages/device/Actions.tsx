@@ -36,6 +36,7 @@ export function Actions({ detail }: { detail: DeviceDetail }) {
           <DialogButton label="Plan" title={`Plan on ${name}`} size="xl" look="other">
             {() => <PlanOfProfile device={device.name} />}
           </DialogButton>
+          {device.connected && <ApplyNow device={device} />}
           {detail.paused ? (
             <ResumeButton pause={detail.paused.pause} />
           ) : (
@@ -69,6 +70,19 @@ export function Actions({ detail }: { detail: DeviceDetail }) {
 
 function pathOf(device: Device): string {
   return `/devices/${encodeURIComponent(device.id)}`;
+}
+
+/** Has a connected device converge without waiting for its next turn; what comes of it is told by the page as it reports. */
+function ApplyNow({ device }: { device: Device }) {
+  const apply = useChange(() => api.post<Device>(`${pathOf(device)}/apply-now`));
+  return (
+    <>
+      <Button variant="default" size="xs" loading={apply.isPending} onClick={() => apply.mutate()}>
+        {apply.isSuccess ? 'Told' : 'Apply now'}
+      </Button>
+      <ProblemNote error={apply.error} />
+    </>
+  );
 }
 
 function EditForm({ device, onDone }: { device: Device; onDone: () => void }) {

@@ -1,5 +1,5 @@
 // Assigning a revision: the devices say first what they would do, and the same as a command is beside it.
-import { Button, NativeSelect, NumberInput, TextInput } from '@mantine/core';
+import { Button, NativeSelect, NumberInput, Switch, TextInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
@@ -109,7 +109,15 @@ export function AssignForm({ detail, onDone }: { detail: ProfileDetail; onDone: 
         values={asked.params ?? {}}
         onChange={(param, value) => change({ params: { ...asked.params, [param]: value } })}
       />
-      <StepByStep terms={terms} onChange={setTerms} />
+      {!asked.follow && <StepByStep terms={terms} onChange={setTerms} />}
+      {!terms && (
+        <Switch
+          label="Follow the profile"
+          description="Each revision that is saved later takes the place of this one by itself."
+          checked={asked.follow ?? false}
+          onChange={(e) => change({ follow: e.currentTarget.checked })}
+        />
+      )}
       <ProblemNote error={revision.error} />
       <Command line={commandOf(body, terms)} />
       {plan.isPending && (

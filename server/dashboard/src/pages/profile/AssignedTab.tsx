@@ -17,7 +17,12 @@ const COLUMNS: Column<Assignment>[] = [
   {
     id: 'revision',
     header: 'Revision',
-    cell: (row) => <RevisionLink profile={`${row.profile}@${row.revision}`} />,
+    cell: (row) => (
+      <>
+        <RevisionLink profile={`${row.profile}@${row.revision}`} />
+        {row.follow && <span className="dim"> and each that is saved</span>}
+      </>
+    ),
     sort: (row) => row.revision,
   },
   { id: 'mode', header: 'Mode', cell: (row) => row.mode, width: '80px', from: 'medium' },

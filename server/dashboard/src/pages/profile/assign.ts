@@ -30,6 +30,7 @@ export function commandOf(asked: NewAssignment, terms?: Terms): string {
   for (const [name, value] of Object.entries(asked.params ?? {})) {
     words.push(`--param ${name}=${quoted(value)}`);
   }
+  if (asked.follow) words.push('--follow');
   if (terms) words.push(termWords(terms));
   return words.join(' ');
 }
