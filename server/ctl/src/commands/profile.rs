@@ -14,6 +14,7 @@ use crate::failure::{Ending, Failure};
 use crate::key_from;
 use crate::output::{self, Output, word};
 
+mod edit;
 mod plan;
 
 use plan::Plan;
@@ -52,6 +53,8 @@ pub(crate) struct Check {
 }
 
 /// Save a revision of a profile; saving never deploys
+///
+/// Where an older revision is assigned, its devices are asked what they would do with the new one.
 #[derive(Args)]
 #[command(after_help = "Example:\n  muster profile apply base.yaml --dry-run")]
 pub(crate) struct Apply {
@@ -60,6 +63,9 @@ pub(crate) struct Apply {
     /// Save nothing; say what would be
     #[arg(long)]
     dry_run: bool,
+    /// Don't ask devices what they would do with it
+    #[arg(long)]
+    no_plan: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -175,6 +181,9 @@ impl Apply {
                 (true, false) => format!("{name} is saved. Assign it: muster assign {name} --to label:..."),
             })
         })?;
+        if saved.new && self.output.is_table() && !self.dry_run && !self.no_plan {
+            edit::show(api, &saved).await?;
+        }
         Ok(if self.dry_run && saved.new { Ending::Changes } else { Ending::Fine })
     }
 }
