@@ -83,7 +83,8 @@ pub use access::{
 };
 pub use assignment::{AssignmentResult, AssignmentView, ConflictView, NewAssignment, Replaced};
 pub use check::{
-    CheckDetail, CheckInterval, CheckSummary, CheckedDevice, ControlDetail, VerdictCounts, VerdictDay,
+    CheckDetail, CheckInterval, CheckSummary, CheckedDevice, ControlDetail, Finding, VerdictCounts,
+    VerdictDay, Waived,
 };
 pub use compliance::{CauseGroup, ComplianceCounts, ComplianceReport, Day, Need, Overview, Stage};
 pub use controls::{

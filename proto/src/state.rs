@@ -94,10 +94,13 @@ pub const PERSON_UIDS: RangeInclusive<u32> = 1_000..=60_000;
 /// hand, so that an account with such a number is a person's.
 pub const FIRST_PERSON_UID: u32 = 20_000;
 
+/// The version of the rules of composition that accounts for the members of a group came with.
+pub const COMPOSITION_WITH_GROUPS: u32 = 2;
+
 impl Bindings {
     /// The version of the rules that are needed to compose a state with these bindings.
     pub fn composition(&self) -> u32 {
-        if self.groups.is_empty() { 1 } else { 2 }
+        if self.groups.is_empty() { 1 } else { COMPOSITION_WITH_GROUPS }
     }
 }
 

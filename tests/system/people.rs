@@ -163,6 +163,9 @@ fn a_waived_failure_counts_as_waived_until_the_waiver_ends_by_itself() -> Result
     .stdout;
     assert!(said.contains("It covers 1 failing device now."), "{said}");
     stands("compliant")?;
+    let rows = muster(&["check", "show", "nobody-has-a-shell", "--verdict", "waived", "-o", "csv"])?.stdout;
+    let row = rows.lines().nth(1).unwrap_or_default();
+    assert!(row.starts_with("srv-1,fail,") && row.ends_with(": root needs one"), "{rows}");
     let why = muster(&["why", "srv-1"])?.stdout;
     assert!(why.contains("waived: check nobody-has-a-shell fails"), "{why}");
     let sentence = muster(&["compliance"])?.stdout;

@@ -89,7 +89,18 @@ fn a_bad_change_stops_at_the_canary_and_is_taken_back_without_a_trace_and_a_good
 
 /// Asks all twenty what they would do with the revision that will turn out bad.
 fn fleet_plan_names_what_would_be_done(fleet: &Fleet<'_>) -> Result<()> {
-    fleet.admin.save_profile("worker", &worker("/usr/bin/false"))?;
+    let saved = fleet
+        .server
+        .muster_with_input(["profile", "apply", "/dev/stdin"], &worker("/usr/bin/false"))?
+        .ok()?
+        .stdout;
+    ensure!(saved.starts_with("worker@2 is saved. "), "{saved}");
+    ensure!(
+        saved.contains("\neveryone has worker@1. With worker@2:\n    20 devices: the same plan, +0 ~3 -0"),
+        "{saved}"
+    );
+    ensure!(saved.contains("\n    20 devices: +0 ~60 -0, 0 conflicts; replaces worker@1.\n"), "{saved}");
+    ensure!(saved.ends_with("\n    To do so: muster assign worker@2 --to everyone\n"), "{saved}");
     let said = fleet.server.muster(["assign", "worker@2", "--to", "everyone", "--dry-run"])?;
     ensure!(said.code == Some(2), "{said:?}");
     let text = said.stdout;

@@ -3,6 +3,7 @@
 use std::fs;
 
 use muster_proto::enrollment::EnrollmentClaims;
+use muster_proto::serial;
 use muster_proto::when::Facts;
 
 use crate::config::Config;
@@ -36,9 +37,11 @@ pub(crate) fn read(config: &Config) -> Facts {
 pub(crate) fn claims(config: &Config) -> EnrollmentClaims {
     let model =
         format!("{} {}", trimmed("/sys/class/dmi/id/sys_vendor"), trimmed("/sys/class/dmi/id/product_name"));
+    let hardware_uuid = trimmed("/sys/class/dmi/id/product_uuid");
+    let firmware = || serial::known_by(&trimmed("/sys/class/dmi/id/product_serial"), &hardware_uuid);
     EnrollmentClaims {
-        serial: config.serial.clone().unwrap_or_else(|| trimmed("/sys/class/dmi/id/product_serial")),
-        hardware_uuid: trimmed("/sys/class/dmi/id/product_uuid"),
+        serial: config.serial.clone().unwrap_or_else(firmware),
+        hardware_uuid,
         hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         model: model.trim().to_owned(),
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),

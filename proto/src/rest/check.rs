@@ -36,6 +36,9 @@ pub struct CheckSummary {
     pub profiles: Vec<String>,
     /// What devices find now; those that have not answered yet are not among them.
     pub counts: VerdictCounts,
+    /// Of those that fail, how many are waived.
+    #[serde(default)]
+    pub waived: u64,
 }
 
 /// A check on its own page.
@@ -92,6 +95,54 @@ pub struct CheckedDevice {
     pub evidence: Vec<Map<String, Value>>,
     /// Why it is Unknown.
     pub reason: Option<String>,
+    /// That its failure is accepted, and by whom.
+    #[serde(default)]
+    pub waived: Option<Waived>,
+}
+
+/// A failure that somebody accepted, at the row that shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Waived {
+    /// The waiver.
+    pub waiver: String,
+    /// Who accepts it.
+    pub owner: String,
+    /// Why.
+    pub reason: String,
+    /// Since when the failure is covered.
+    pub since: Timestamp,
+    /// When the waiver's time is over.
+    pub until: Timestamp,
+}
+
+/// Which results are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// Where it holds.
+    Pass,
+    /// Where it does not, waived or not.
+    Fail,
+    /// Where it does not, and that is accepted.
+    Waived,
+    /// Where it could not be found out.
+    Unknown,
+    /// Where it does not apply.
+    NotApplicable,
+}
+
+impl Finding {
+    /// The verdict that such results have.
+    pub fn verdict(self) -> Verdict {
+        match self {
+            Self::Pass => Verdict::Pass,
+            Self::Fail | Self::Waived => Verdict::Fail,
+            Self::Unknown => Verdict::Unknown,
+            Self::NotApplicable => Verdict::NotApplicable,
+        }
+    }
 }
 
 /// From when to when a check had one result on a device.

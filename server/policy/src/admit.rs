@@ -9,9 +9,8 @@
 
 use muster_proto::enrollment::EnrollmentClaims;
 use muster_proto::rest::{DeviceState, Token, Unknown};
+use muster_proto::serial::{self, InvalidSerial};
 use muster_proto::{DeviceId, Timestamp};
-
-use crate::name;
 
 /// A machine that asks to be let in, and what is known of it.
 #[derive(Clone, Debug)]
@@ -163,7 +162,7 @@ pub enum Refusal {
     UsedUpToken,
     /// The claimed serial can't be one.
     #[error("the claimed serial is not one: {0}")]
-    Serial(name::InvalidName),
+    Serial(InvalidSerial),
     /// The token is for another serial.
     #[error("the token is for serial {bound}")]
     OtherSerial {
@@ -251,9 +250,9 @@ fn admit_new(asking: &Asking<'_>, token: &Token) -> Result<Admission, Refusal> {
     if token.uses_left == 0 {
         return Err(Refusal::UsedUpToken);
     }
-    let serial = name::serial(&asking.claims.serial).map_err(Refusal::Serial)?;
+    let serial = serial::check(&asking.claims.serial).map_err(Refusal::Serial)?;
     if let Some(bound) = &token.serial
-        && bound != serial
+        && *bound != serial
     {
         return Err(Refusal::OtherSerial { bound: bound.clone() });
     }

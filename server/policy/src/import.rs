@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::resource::value::AccountName;
 use muster_proto::rest::{ImportChange, SourcePlace};
+use muster_proto::serial;
 
 use crate::name;
 
@@ -83,19 +84,14 @@ impl Columns {
             column: 1,
             message: "the first row names no column serial: write serial,name,owner,labels".to_owned(),
         })?;
-        const KNOWN: [&str; 8] = [
-            "serial",
-            "name",
-            "owner",
-            "labels",
-            "device serial number",
-            "assigned user",
-            "group tag",
-            // Read by nobody, but part of every Autopilot file.
-            "windows product id",
-        ];
-        let unknown =
-            header.iter().position(|h| !KNOWN.contains(&plain(h).as_str()) && plain(h) != "hardware hash");
+        const KNOWN: [&str; 7] =
+            ["serial", "name", "owner", "labels", "device serial number", "assigned user", "group tag"];
+        // Read by nobody, but part of Autopilot files.
+        const UNREAD: [&str; 4] =
+            ["windows product id", "hardware hash", "manufacturer name", "device model"];
+        let unknown = header
+            .iter()
+            .position(|h| !KNOWN.contains(&plain(h).as_str()) && !UNREAD.contains(&plain(h).as_str()));
         if let Some(index) = unknown {
             let message =
                 format!("unknown column {:?}: known are serial, name, owner and labels", header[index]);
@@ -121,7 +117,7 @@ impl Columns {
         };
         let mut row = Row { line, serial: String::new(), name: None, owner: None, labels: None };
         check(Some(self.serial), &mut |text| {
-            name::serial(text).map(|s| row.serial = s.to_owned()).map_err(|e| e.to_string())
+            serial::check(text).map(|s| row.serial = s).map_err(|e| e.to_string())
         });
         check(self.name, &mut |text| {
             if text.is_empty() {
@@ -365,6 +361,37 @@ mod tests {
         )
         .unwrap();
         assert_eq!((rows[0].serial.as_str(), rows[0].owner.as_deref()), ("PF1", Some("ada")));
+    }
+
+    #[test]
+    fn the_columns_that_makers_add_to_an_autopilot_file_are_passed_over() {
+        let rows = rows(
+            "\u{feff}Device Serial Number,Windows Product ID,Hardware Hash,Manufacturer name,Device model\nPF1,,T0F,LENOVO,20XX",
+        )
+        .unwrap();
+        let row = Row { line: 2, serial: "PF1".into(), name: None, owner: None, labels: None };
+        assert_eq!(rows, [row]);
+    }
+
+    #[test]
+    fn a_serial_that_many_machines_have_is_refused_with_what_to_write_in_its_place() {
+        for junk in
+            ["Default string", "To Be Filled By O.E.M.", "System Serial Number", "None", "0", "Not Specified"]
+        {
+            let errors = rows(&format!("serial,name\n{junk},lap-ada")).unwrap_err();
+            assert_eq!((errors.len(), errors[0].line, errors[0].column), (1, 2, 1));
+            assert!(errors[0].message.contains("placeholder"), "{errors:?}");
+            assert!(errors[0].message.contains("product_uuid"), "{errors:?}");
+        }
+    }
+
+    #[test]
+    fn a_system_uuid_is_the_same_device_however_its_letters_are_written() {
+        let uuid = "4c4c4544-0042-3510-8052-b4c04f4e3233";
+        let first = plan(&rows(&format!("serial\n{uuid}")).unwrap(), &Present::default()).unwrap();
+        let again = rows(&format!("serial\n{}", uuid.to_ascii_uppercase())).unwrap();
+        assert_eq!(plan(&again, &present(&first.new)).unwrap().unchanged, 1);
+        assert_eq!(first.new[0].name, uuid);
     }
 
     #[test]

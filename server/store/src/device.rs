@@ -28,6 +28,8 @@ pub struct DeviceRow {
     pub os: String,
     /// JSON list of the resource kinds its agent knows; empty before its first call.
     pub kinds: String,
+    /// The newest rules of composition that its agent has; 0 before its first call.
+    pub composition: u32,
     /// How it complies, staleness apart.
     pub compliance: Compliance,
     /// Resources and checks that are not as they should be.
@@ -68,7 +70,7 @@ pub struct NewDevice<'a> {
 
 const COLUMNS: &str =
     "id, serial, name, owner, state, facts, os, kinds, compliance, failing, generation_wanted,
-    generation_applied, registered, enrolled, ready, last_seen, stale_after, stale_at";
+    generation_applied, registered, enrolled, ready, last_seen, stale_after, stale_at, composition";
 
 fn read(row: &Row<'_>) -> Result<DeviceRow, StoreError> {
     Ok(DeviceRow {
@@ -90,6 +92,7 @@ fn read(row: &Row<'_>) -> Result<DeviceRow, StoreError> {
         last_seen: row.get(15)?,
         stale_after: row.get(16)?,
         stale_at: row.get(17)?,
+        composition: row.get(18)?,
     })
 }
 
@@ -199,7 +202,8 @@ pub fn set_enrolled(tx: &mut Tx<'_>, id: DeviceId, at: Timestamp) -> Result<(), 
 
 /// Writes down that nothing is applied on a device any more, as it is installed anew.
 pub fn begin_anew(tx: &mut Tx<'_>, id: DeviceId) -> Result<(), StoreError> {
-    let sql = "UPDATE device SET generation_applied = 0, ready = NULL, kinds = '[]' WHERE id = $1";
+    let sql =
+        "UPDATE device SET generation_applied = 0, ready = NULL, kinds = '[]', composition = 0 WHERE id = $1";
     tx.execute(sql, &[id.into()])?;
     Ok(())
 }
@@ -242,9 +246,10 @@ pub fn set_facts(tx: &mut Tx<'_>, id: DeviceId, facts: &str, os: &str) -> Result
     Ok(())
 }
 
-/// Writes down which kinds of resource a device's agent knows.
-pub fn set_kinds(tx: &mut Tx<'_>, id: DeviceId, kinds: &str) -> Result<(), StoreError> {
-    tx.execute("UPDATE device SET kinds = $1 WHERE id = $2", &[kinds.into(), id.into()])?;
+/// Writes down which kinds of resource and which rules of composition a device's agent knows.
+pub fn set_known(tx: &mut Tx<'_>, id: DeviceId, kinds: &str, composition: u32) -> Result<(), StoreError> {
+    let sql = "UPDATE device SET kinds = $1, composition = $2 WHERE id = $3";
+    tx.execute(sql, &[kinds.into(), composition.into(), id.into()])?;
     Ok(())
 }
 

@@ -21,6 +21,7 @@ pub(crate) const ALL: &[Migration] = &[
     Migration { number: 9, sql: include_str!("migrations/0009_people.sql") },
     Migration { number: 10, sql: include_str!("migrations/0010_fleet_lists.sql") },
     Migration { number: 11, sql: include_str!("migrations/0011_refused.sql") },
+    Migration { number: 12, sql: include_str!("migrations/0012_composition.sql") },
     Migration { number: 13, sql: include_str!("migrations/0013_follow.sql") },
 ];
 

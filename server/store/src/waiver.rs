@@ -137,6 +137,17 @@ pub fn covers(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<Cover>, StoreErro
     )
 }
 
+/// How many failures of each check are covered now; of one check alone when it is named.
+pub fn covered_by_check(tx: &mut Tx<'_>, check: Option<&str>) -> Result<Vec<(String, u64)>, StoreError> {
+    let (narrowed, params) = match check {
+        Some(check) => (" AND check_id = $1", vec![check.into()]),
+        None => ("", Vec::new()),
+    };
+    let sql =
+        format!("SELECT check_id, COUNT(*) FROM waived WHERE to_at IS NULL{narrowed} GROUP BY check_id");
+    tx.query(&sql, &params, |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
 /// How many failures of a device are covered now.
 pub fn count(tx: &mut Tx<'_>, device: DeviceId) -> Result<u32, StoreError> {
     let sql = "SELECT COUNT(*) FROM waived WHERE device = $1 AND to_at IS NULL";

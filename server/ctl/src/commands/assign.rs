@@ -19,7 +19,7 @@ use crate::output::{Output, count};
 use crate::span::span;
 use crate::{output, terminal};
 
-mod plan;
+pub(super) mod plan;
 
 /// Between two looks at the devices while waiting.
 const LOOK: Duration = Duration::from_millis(500);

@@ -1,7 +1,7 @@
 //! `muster check`: what devices find, check by check.
 
 use clap::{Args, Subcommand, ValueEnum};
-use muster_proto::rest::{CheckDetail, CheckSummary, CheckedDevice};
+use muster_proto::rest::{CheckDetail, CheckSummary, CheckedDevice, Waived};
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
@@ -28,11 +28,13 @@ pub(crate) struct List {
 
 /// Show what each device finds for a check, the worst first
 #[derive(Args)]
-#[command(after_help = "Example:\n  muster check show no-empty-passwords --verdict fail -o csv")]
+#[command(
+    after_help = "Example:\n  muster check show no-empty-passwords --verdict fail -o csv\n  muster check show no-empty-passwords --verdict waived"
+)]
 pub(crate) struct Show {
     /// The check, as `muster check list` names it
     check: String,
-    /// Only devices that find this
+    /// Only devices that find this; waived are those of the failures that are accepted
     #[arg(long, value_enum)]
     verdict: Option<Found>,
     #[command(flatten)]
@@ -44,6 +46,7 @@ pub(crate) struct Show {
 enum Found {
     Pass,
     Fail,
+    Waived,
     Unknown,
     NotApplicable,
 }
@@ -63,13 +66,15 @@ impl List {
         if let Some(control) = &self.control {
             checks.retain(|check| check.controls.contains(control));
         }
-        let header = ["check", "severity", "fail", "unknown", "pass", "not applicable", "profiles", "title"];
+        let header =
+            ["check", "severity", "fail", "waived", "unknown", "pass", "not applicable", "profiles", "title"];
         self.output.list(&checks, &header, |check| {
             let counts = check.counts;
             vec![
                 check.id.clone(),
                 output::word(&check.severity),
                 counts.fail.to_string(),
+                check.waived.to_string(),
                 counts.unknown.to_string(),
                 counts.pass.to_string(),
                 counts.not_applicable.to_string(),
@@ -92,11 +97,13 @@ impl Show {
             None => "",
             Some(Found::Pass) => "?verdict=pass",
             Some(Found::Fail) => "?verdict=fail",
+            Some(Found::Waived) => "?verdict=waived",
             Some(Found::Unknown) => "?verdict=unknown",
             Some(Found::NotApplicable) => "?verdict=not_applicable",
         };
         let devices: Vec<CheckedDevice> = api.get_all(&format!("{path}/devices{verdict}")).await?;
-        self.output.list(&devices, &["device", "result", "since", "profile", "evidence"], |row| {
+        let header = ["device", "result", "since", "profile", "evidence", "waived"];
+        self.output.list(&devices, &header, |row| {
             let evidence = match (&row.reason, row.evidence.len()) {
                 (Some(reason), _) => reason.clone(),
                 (None, 0) => String::new(),
@@ -108,10 +115,16 @@ impl Show {
                 row.since.to_string(),
                 row.profile.clone(),
                 evidence,
+                row.waived.as_ref().map(waived).unwrap_or_default(),
             ]
         })?;
         Ok(Ending::Fine)
     }
+}
+
+/// Such as `ada until 2026-05-01T00:00:00Z: new disks come`.
+fn waived(waived: &Waived) -> String {
+    format!("{} until {}: {}", waived.owner, waived.until, waived.reason)
 }
 
 fn head(detail: &CheckDetail) -> Result<(), Failure> {
@@ -124,8 +137,8 @@ fn head(detail: &CheckDetail) -> Result<(), Failure> {
         (
             "devices",
             format!(
-                "{} fail, {} unknown, {} pass, {} not applicable",
-                counts.fail, counts.unknown, counts.pass, counts.not_applicable
+                "{} fail ({} waived), {} unknown, {} pass, {} not applicable",
+                counts.fail, detail.check.waived, counts.unknown, counts.pass, counts.not_applicable
             ),
         ),
         ("remedy", detail.remediation.clone().unwrap_or_default()),

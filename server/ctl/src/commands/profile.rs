@@ -15,6 +15,7 @@ use crate::failure::{Ending, Failure};
 use crate::key_from;
 use crate::output::{self, Output, word};
 
+mod edit;
 mod plan;
 
 use plan::Plan;
@@ -53,6 +54,8 @@ pub(crate) struct Check {
 }
 
 /// Save a revision of a profile; it goes to no device but where it was assigned with --follow
+///
+/// Where an older revision is assigned, its devices are asked what they would do with the new one.
 #[derive(Args)]
 #[command(after_help = "Example:\n  muster profile apply base.yaml --dry-run")]
 pub(crate) struct Apply {
@@ -61,6 +64,9 @@ pub(crate) struct Apply {
     /// Save nothing; say what would be
     #[arg(long)]
     dry_run: bool,
+    /// Don't ask devices what they would do with it
+    #[arg(long)]
+    no_plan: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -194,6 +200,9 @@ impl Apply {
                 .iter()
                 .try_for_each(|follower| output::line(followed(follower, &name, self.dry_run)))
         })?;
+        if saved.new && self.output.is_table() && !self.dry_run && !self.no_plan {
+            edit::show(api, &saved).await?;
+        }
         Ok(if self.dry_run && saved.new { Ending::Changes } else { Ending::Fine })
     }
 }

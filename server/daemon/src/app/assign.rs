@@ -7,7 +7,7 @@ use muster_policy::rights::{AdminRight, ViewRight};
 use muster_policy::{compile, name};
 use muster_proto::profile::Profile;
 use muster_proto::rest::{AssignmentResult, AssignmentView, ConflictView, NewAssignment, Replaced};
-use muster_proto::state::DesiredState;
+use muster_proto::state::{COMPOSITION_WITH_GROUPS, DesiredState};
 use muster_proto::when::Facts;
 use muster_proto::{DeviceId, RevisionNumber, Timestamp};
 use muster_store::Tx;
@@ -245,25 +245,43 @@ fn nobody(row: &AssignmentRow, devices: &[DeviceRow]) -> Vec<String> {
     vec![format!("no device has the label {} yet: devices that get it later get the profile too", row.target)]
 }
 
-/// Kinds of resource that agents of these devices do not know.
+/// What agents of these devices do not know of a profile: kinds of resource, and the rules that it is composed by.
 pub(super) fn warnings(devices: &[DeviceRow], profile: &Profile) -> Vec<String> {
     let wanted: BTreeSet<&str> = profile.resources.iter().map(|declared| declared.id.kind()).collect();
+    let groups = !profile.groups().is_empty();
     let mut lacking: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut older = Vec::new();
     for device in devices {
         let known: BTreeSet<String> = serde_json::from_str(&device.kinds).unwrap_or_default();
         // One that never called has not said what it knows.
         for kind in wanted.iter().filter(|kind| !known.is_empty() && !known.contains(**kind)) {
             lacking.entry(kind).or_default().push(&device.name);
         }
+        if groups && (1..COMPOSITION_WITH_GROUPS).contains(&device.composition) {
+            older.push(device.name.as_str());
+        }
     }
-    lacking
-        .into_iter()
-        .map(|(kind, names)| {
-            let some = names.iter().take(5).copied().collect::<Vec<_>>().join(", ");
-            let more = if names.len() > 5 { ", ..." } else { "" };
-            format!("the agents of {} devices do not know {kind}: upgrade them ({some}{more})", names.len())
-        })
-        .collect()
+    let unknown = lacking.into_iter().map(|(kind, names)| {
+        format!("the agents of {} do not know {kind}: upgrade them ({})", counted(&names), some(&names))
+    });
+    let behind = (!older.is_empty()).then(|| {
+        format!(
+            "the agents of {} do not know accounts from groups and would keep all that they have as it is: upgrade them \
+             first ({})",
+            counted(&older),
+            some(&older)
+        )
+    });
+    unknown.chain(behind).collect()
+}
+
+fn counted(names: &[&str]) -> String {
+    if names.len() == 1 { "1 device".to_owned() } else { format!("{} devices", names.len()) }
+}
+
+fn some(names: &[&str]) -> String {
+    let more = if names.len() > 5 { ", ..." } else { "" };
+    format!("{}{more}", names.iter().take(5).copied().collect::<Vec<_>>().join(", "))
 }
 
 /// The profile of a document that is stored.

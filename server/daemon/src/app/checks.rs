@@ -8,9 +8,11 @@ use muster_proto::Timestamp;
 use muster_proto::check::{Check, CheckResult};
 use muster_proto::rest::{
     CheckDetail, CheckInterval, CheckSummary, CheckedDevice, ControlDetail, Page, VerdictCounts, VerdictDay,
+    Waived,
 };
 use muster_store::check::Interval;
 use muster_store::check::fleet::{self, Checked, Filter, Window};
+use muster_store::waiver::WaiverRow;
 use muster_store::{StoreError, Tx};
 
 use super::compliance::{date, pinned};
@@ -31,6 +33,8 @@ struct Asked {
     /// The revisions that ask it.
     profiles: BTreeSet<(String, u32)>,
     counts: VerdictCounts,
+    /// Of the failures, those that are covered.
+    waived: u64,
 }
 
 impl App {
@@ -96,8 +100,9 @@ impl App {
                 let page = page::cut(rows, limit, total, |row| {
                     (row.badness, row.device.clone(), row.interval.check.clone())
                 });
-                let items = page.items.into_iter().map(checked_view).collect::<Result<_, _>>()?;
-                Ok(Page { items, next: page.next, total })
+                let mut waivers = BTreeMap::new();
+                let items = page.items.into_iter().map(|row| checked_view(tx, &mut waivers, row));
+                Ok(Page { items: items.collect::<Result<_, _>>()?, next: page.next, total })
             })
             .await
     }
@@ -128,7 +133,15 @@ impl Asked {
             None => (id.clone(), muster_proto::check::Severity::default(), Vec::new()),
         };
         let profiles = self.profiles.iter().filter_map(|(profile, revision)| pinned(profile, *revision));
-        CheckSummary { profiles: profiles.collect(), counts: self.counts, id, title, severity, controls }
+        CheckSummary {
+            profiles: profiles.collect(),
+            counts: self.counts,
+            waived: self.waived,
+            id,
+            title,
+            severity,
+            controls,
+        }
     }
 
     fn asked_by(&mut self, profile: &str, revision: u32, check: Option<&Check>) {
@@ -149,6 +162,11 @@ fn asked(tx: &mut Tx<'_>, named: Option<&str>) -> Result<BTreeMap<String, Asked>
         known.asked_by(&found.profile, found.revision, check.as_ref());
         *history::of(&mut known.counts, found.verdict) += found.devices;
     }
+    for (check, failures) in muster_store::waiver::covered_by_check(tx, named)? {
+        if let Some(known) = asked.get_mut(&check) {
+            known.waived = failures;
+        }
+    }
     for assignment in muster_store::assignment::list(tx)? {
         for check in rules.of(tx, &assignment.profile, assignment.revision.0)? {
             let known = asked.entry(check.id.to_string()).or_default();
@@ -164,8 +182,17 @@ fn of_control(tx: &mut Tx<'_>, id: &str) -> Result<Vec<CheckSummary>, AppError> 
     if checks.is_empty() { Err(AppError::not_found("control", id)) } else { Ok(checks) }
 }
 
-fn checked_view(row: Checked) -> Result<CheckedDevice, AppError> {
+/// A result as it is shown; `waivers` are those that other rows had.
+fn checked_view(
+    tx: &mut Tx<'_>,
+    waivers: &mut BTreeMap<String, WaiverRow>,
+    row: Checked,
+) -> Result<CheckedDevice, AppError> {
     let result = result_of(&row.interval)?;
+    let waived = match row.cover {
+        Some((id, since)) => Some(waived(tx, waivers, id, since)?),
+        None => None,
+    };
     Ok(CheckedDevice {
         device: row.device,
         check: row.interval.check,
@@ -174,7 +201,23 @@ fn checked_view(row: Checked) -> Result<CheckedDevice, AppError> {
         profile: format!("{}@{}", result.profile, result.revision),
         evidence: result.evidence,
         reason: result.reason,
+        waived,
     })
+}
+
+fn waived(
+    tx: &mut Tx<'_>,
+    waivers: &mut BTreeMap<String, WaiverRow>,
+    id: String,
+    since: Timestamp,
+) -> Result<Waived, AppError> {
+    if !waivers.contains_key(&id) {
+        let row = muster_store::waiver::get(tx, &id)?
+            .ok_or_else(|| AppError::Defect(format!("waiver {id} is missing")))?;
+        waivers.insert(id.clone(), row);
+    }
+    let row = &waivers[&id];
+    Ok(Waived { waiver: id, owner: row.owner.clone(), reason: row.reason.clone(), since, until: row.until })
 }
 
 fn interval_view(interval: Interval) -> Result<CheckInterval, AppError> {

@@ -6,6 +6,7 @@ use muster_policy::admit::{self, Admission, Asking, Cost, Earlier, Place, Refusa
 use muster_policy::{comply, import, name};
 use muster_proto::enrollment::EnrollmentClaims;
 use muster_proto::rest::{DeviceState, Token};
+use muster_proto::serial;
 use muster_proto::{DeviceId, Digest, Timestamp};
 use muster_store::certificate::CertificateRow;
 use muster_store::device::{DeviceRow, NewDevice};
@@ -391,10 +392,14 @@ pub(super) fn free_name(tx: &mut Tx<'_>, wanted: &str) -> Result<String, StoreEr
     Ok(name)
 }
 
-/// Keeps claims short and in one line: they are kept and shown, and come from a stranger.
+/// Keeps claims short and in one line, since they are kept and shown, and come from a stranger; gives a serial its one form.
 fn shorten(claims: &mut EnrollmentClaims) {
     let EnrollmentClaims { serial, hardware_uuid, hostname, model, agent_version } = claims;
     for claim in [serial, hardware_uuid, hostname, model, agent_version] {
         *claim = claim.chars().filter(|c| !c.is_control()).take(CLAIM).collect();
+    }
+    // Written as it is in the records. What is no serial stays as it is, for the refusal to name.
+    if let Ok(serial) = serial::check(&claims.serial) {
+        claims.serial = serial;
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use muster_proto::{DeviceId, Generation, Timestamp};
-use muster_store::StoreError;
+use muster_store::{StoreError, Tx};
 
 use super::App;
 use super::presence::Link;
@@ -48,15 +48,17 @@ impl App {
         let (known, awaited) = self
             .store()
             .read(move |tx| {
-                let known = muster_store::device::get(tx, device)?.map(|row| row.kinds);
+                let known = muster_store::device::get(tx, device)?.map(|row| (row.kinds, row.composition));
                 Ok::<_, StoreError>((known, muster_store::returning::get(tx, device)?.is_some()))
             })
             .await?;
         if awaited {
             self.is_back(device).await?;
         }
-        if known.is_some_and(|known| known != kinds) {
-            self.store().write(move |tx| muster_store::device::set_kinds(tx, device, &kinds)).await?;
+        if known.is_some_and(|known| known != (kinds.clone(), composition)) {
+            let write =
+                move |tx: &mut Tx<'_>| muster_store::device::set_known(tx, device, &kinds, composition);
+            self.store().write(write).await?;
         }
         self.seen(device);
         Ok(self.presence().link(device, self.store().clone()))

@@ -1,9 +1,9 @@
 //! Enrollment tokens.
 
-use muster_policy::name;
 use muster_policy::rights::{AdminRight, ViewRight};
 use muster_proto::enrollment::JoinFile;
 use muster_proto::rest::{CreatedToken, NewToken, Snippets, Token};
+use muster_proto::serial;
 use muster_store::{Change, StoreError};
 use serde_json::json;
 
@@ -39,7 +39,7 @@ impl App {
                 "expected 1 to {MAX_USES} uses and 1 to {MAX_HOURS} hours"
             )));
         }
-        let serial = request.serial.as_deref().map(name::serial).transpose();
+        let serial = request.serial.as_deref().map(serial::check).transpose();
         let serial = serial.map_err(|error| AppError::Invalid(format!("serial: {error}")))?;
         let token = Token {
             id: secret::id("tok-"),
@@ -49,7 +49,7 @@ impl App {
             created: now,
             created_by: right.actor().to_owned(),
             expires: now.plus_seconds(i64::from(hours) * 3_600),
-            serial: serial.map(str::to_owned),
+            serial,
             unknown: request.unknown,
             revoked: false,
         };

@@ -2,8 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use muster_proto::check::Verdict;
-use muster_proto::rest::{CheckDetail, CheckInterval, CheckSummary, CheckedDevice, ControlDetail, Page};
+use muster_proto::rest::{
+    CheckDetail, CheckInterval, CheckSummary, CheckedDevice, ControlDetail, Finding, Page,
+};
 use muster_store::check::fleet::Filter;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
@@ -30,8 +31,9 @@ pub(super) fn router() -> OpenApiRouter<Api> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ResultQuery {
-    /// Only devices that find this.
-    verdict: Option<Verdict>,
+    /// Only devices that find this; `waived` are those of the failures that are accepted.
+    #[param(inline)]
+    verdict: Option<Finding>,
     /// Only results of this revision, as `base@3`.
     profile: Option<String>,
     /// Where the page begins, from `next` of the page before.
@@ -50,7 +52,7 @@ impl ResultQuery {
                 _ => Err(Refusal::bad_request("profile: write it with its revision, as base@3.")),
             }
         });
-        Ok(Filter { checks, verdict: self.verdict, revision: revision.transpose()? })
+        Ok(Filter { checks, finding: self.verdict, revision: revision.transpose()? })
     }
 }
 

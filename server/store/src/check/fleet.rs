@@ -2,7 +2,7 @@
 
 use muster_policy::history::Span;
 use muster_proto::check::Verdict;
-use muster_proto::rest::VerdictCounts;
+use muster_proto::rest::{Finding, VerdictCounts};
 use muster_proto::{DeviceId, Timestamp};
 
 use super::Interval;
@@ -11,6 +11,15 @@ use crate::{StoreError, Tx};
 
 /// The worst first: what an admin has to look at.
 const BADNESS: &str = "CASE c.verdict WHEN 'fail' THEN 0 WHEN 'unknown' THEN 1 WHEN 'pass' THEN 2 ELSE 3 END";
+
+/// As [`BADNESS`], of results beside what covers them: a failure that is accepted comes after what nobody could find out.
+const PLACE: &str =
+    "CASE WHEN c.verdict = 'fail' AND w.waiver IS NULL THEN 0 WHEN c.verdict = 'unknown' THEN 1
+    WHEN c.verdict = 'fail' THEN 2 WHEN c.verdict = 'pass' THEN 3 ELSE 4 END";
+
+/// What covers a failure now.
+const COVER: &str =
+    "LEFT JOIN waived w ON w.device = c.device AND w.check_id = c.check_id AND w.to_at IS NULL";
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
@@ -32,10 +41,12 @@ pub struct Found {
 pub struct Checked {
     /// The device's name.
     pub device: String,
-    /// Its place among the verdicts, the worst first.
+    /// Its place among the results, the worst first.
     pub badness: i64,
     /// The result.
     pub interval: Interval,
+    /// The waiver that covers it, and since when.
+    pub cover: Option<(String, Timestamp)>,
 }
 
 /// Which results. Everything that is given has to hold.
@@ -44,7 +55,7 @@ pub struct Filter {
     /// Of any of these checks.
     pub checks: Vec<String>,
     /// The result.
-    pub verdict: Option<Verdict>,
+    pub finding: Option<Finding>,
     /// The profile and revision that ask.
     pub revision: Option<(String, u32)>,
 }
@@ -106,26 +117,27 @@ pub fn list(tx: &mut Tx<'_>, filter: &Filter, window: &Window) -> Result<Vec<Che
         let badness = all.bind((*badness).into());
         let (device, check) = (all.bind(Param::Made(device.clone())), all.bind(Param::Made(check.clone())));
         all.sql.push_str(&format!(
-            " AND ({BADNESS} > ${badness} OR ({BADNESS} = ${badness}
+            " AND ({PLACE} > ${badness} OR ({PLACE} = ${badness}
                 AND (d.name > ${device} OR (d.name = ${device} AND c.check_id > ${check}))))"
         ));
     }
     let limit = all.bind(window.limit.into());
     let sql = format!(
-        "SELECT c.check_id, c.from_at, c.to_at, c.verdict, c.document, d.name, {BADNESS}
-         FROM check_result c JOIN device d ON d.id = c.device WHERE {}
-         ORDER BY {BADNESS}, d.name, c.check_id LIMIT ${limit}",
+        "SELECT c.check_id, c.from_at, c.to_at, c.verdict, c.document, d.name, {PLACE}, w.waiver, w.from_at
+         FROM check_result c JOIN device d ON d.id = c.device {COVER} WHERE {}
+         ORDER BY {PLACE}, d.name, c.check_id LIMIT ${limit}",
         all.sql
     );
     tx.query(&sql, &all.params, |row| {
-        Ok(Checked { interval: super::read(row)?, device: row.get(5)?, badness: row.get(6)? })
+        let cover = row.get::<Option<String>>(7)?.zip(row.get(8)?);
+        Ok(Checked { interval: super::read(row)?, device: row.get(5)?, badness: row.get(6)?, cover })
     })
 }
 
 /// How many such present results there are.
 pub fn total(tx: &mut Tx<'_>, filter: &Filter) -> Result<u64, StoreError> {
     let all = Those::of(filter);
-    let sql = format!("SELECT COUNT(*) FROM check_result c WHERE {}", all.sql);
+    let sql = format!("SELECT COUNT(*) FROM check_result c {COVER} WHERE {}", all.sql);
     Ok(tx.query_one(&sql, &all.params, |row| row.get(0))?.unwrap_or(0))
 }
 
@@ -134,7 +146,7 @@ pub fn worst(tx: &mut Tx<'_>, checks: Vec<String>) -> Result<VerdictCounts, Stor
     let all = Those::of(&Filter { checks, ..Filter::default() });
     let sql = format!(
         "SELECT worst, COUNT(*) FROM (
-             SELECT c.device, MIN({BADNESS}) AS worst FROM check_result c WHERE {} GROUP BY c.device
+             SELECT c.device, MIN({BADNESS}) AS worst FROM check_result c {COVER} WHERE {} GROUP BY c.device
          ) AS each_device GROUP BY worst",
         all.sql
     );
@@ -166,7 +178,7 @@ pub fn since(
     )
 }
 
-/// Conditions and their parameters, numbered as they come.
+/// Conditions on results `c` beside what covers them, `w` of [`COVER`], and their parameters, numbered as they come.
 struct Those {
     sql: String,
     params: Vec<Param<'static>>,
@@ -178,9 +190,12 @@ impl Those {
         let places: Vec<_> =
             filter.checks.iter().map(|check| format!("${}", all.bind(Param::Made(check.clone())))).collect();
         all.sql.push_str(&format!(" AND c.check_id IN ({})", places.join(", ")));
-        if let Some(verdict) = filter.verdict {
-            let verdict = all.bind(verdict.into());
+        if let Some(finding) = filter.finding {
+            let verdict = all.bind(finding.verdict().into());
             all.sql.push_str(&format!(" AND c.verdict = ${verdict}"));
+        }
+        if filter.finding == Some(Finding::Waived) {
+            all.sql.push_str(" AND w.waiver IS NOT NULL");
         }
         if let Some((profile, revision)) = &filter.revision {
             let (profile, revision) = (all.bind(Param::Made(profile.clone())), all.bind((*revision).into()));

@@ -18,7 +18,7 @@ const NAMED: usize = 5;
 const LINES: usize = 30;
 
 /// Asks the devices.
-pub(super) async fn ask(api: &Api, asked: &NewAssignment) -> Result<FleetPlan, Failure> {
+pub(in crate::commands) async fn ask(api: &Api, asked: &NewAssignment) -> Result<FleetPlan, Failure> {
     let spinner = ProgressBar::new_spinner();
     spinner.set_message("Asking devices what they would do ...");
     spinner.enable_steady_tick(Duration::from_millis(100));
@@ -33,7 +33,7 @@ pub(super) fn changes(plan: &FleetPlan) -> bool {
 }
 
 /// Such as "3 devices: +41 ~6 -0, 0 conflicts".
-pub(super) fn sentence(plan: &FleetPlan) -> String {
+pub(in crate::commands) fn sentence(plan: &FleetPlan) -> String {
     let changes = plan.changes;
     let touched = plan.devices - plan.untouched;
     let mut sentence = format!(
@@ -57,7 +57,7 @@ pub(super) fn sentence(plan: &FleetPlan) -> String {
 }
 
 /// The groups of equal plans, and who did not answer.
-pub(super) fn lines(plan: &FleetPlan) -> Vec<String> {
+pub(in crate::commands) fn lines(plan: &FleetPlan) -> Vec<String> {
     let mut lines = Vec::new();
     for group in &plan.groups {
         lines.push(heading(group));

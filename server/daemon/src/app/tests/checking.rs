@@ -2,7 +2,7 @@
 
 use muster_proto::check::Verdict;
 use muster_proto::report::OutcomeKind;
-use muster_proto::rest::VerdictCounts;
+use muster_proto::rest::{Finding, VerdictCounts};
 use muster_store::audit::{Filter, Target};
 use muster_store::check::fleet;
 
@@ -51,7 +51,7 @@ async fn a_check_is_known_by_who_asks_it_and_by_what_each_device_finds_the_worst
     assert_eq!(checks[0].counts, VerdictCounts { pass: 1, fail: 1, unknown: 1, not_applicable: 0 });
 
     let of =
-        |verdict, revision| fleet::Filter { checks: vec!["no-empty-passwords".into()], verdict, revision };
+        |finding, revision| fleet::Filter { checks: vec!["no-empty-passwords".into()], finding, revision };
     let (mut names, mut cursor) = (Vec::new(), None);
     loop {
         let page = rig.app.check_devices(&viewer(), None, of(None, None), cursor, 2).await.unwrap();
@@ -69,13 +69,13 @@ async fn a_check_is_known_by_who_asks_it_and_by_what_each_device_finds_the_worst
         named("dev-pf1", Verdict::Pass),
     ];
     assert_eq!(names, expected);
-    let found = async |verdict, revision: Option<(&str, u32)>| {
-        let filter = of(verdict, revision.map(|(profile, number)| (profile.to_owned(), number)));
+    let found = async |finding, revision: Option<(&str, u32)>| {
+        let filter = of(finding, revision.map(|(profile, number)| (profile.to_owned(), number)));
         rig.app.check_devices(&viewer(), None, filter, None, 100).await.unwrap().total
     };
-    assert_eq!(found(Some(Verdict::Fail), None).await, 1);
-    assert_eq!(found(Some(Verdict::Fail), Some(("base", 1))).await, 1);
-    assert_eq!(found(Some(Verdict::Fail), Some(("base", 2))).await, 0);
+    assert_eq!(found(Some(Finding::Fail), None).await, 1);
+    assert_eq!(found(Some(Finding::Fail), Some(("base", 1))).await, 1);
+    assert_eq!(found(Some(Finding::Fail), Some(("base", 2))).await, 0);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use muster_proto::rest::{NewGroup, NewPerson, PersonPatch, PersonView};
 
 use super::*;
 use crate::app::AppError;
+use crate::app::follow::Hello;
 use crate::app::group::Membership;
 
 const TEAM: &str = "  - account: { from: \"group:engineers\", groups: [docker] }\n";
@@ -32,6 +33,35 @@ impl Rig {
         let members = groups.into_values().flatten();
         members.map(|person| (person.username.to_string(), person.uid.unwrap())).collect()
     }
+}
+
+#[tokio::test]
+async fn assigning_accounts_of_a_group_names_the_devices_whose_agents_do_not_know_them() {
+    let rig = rig();
+    let (old, new) = (rig.device("PF1", "build").await, rig.device("PF2", "build").await);
+    rig.device("PF3", "build").await;
+    rig.group("engineers", &[]).await;
+    rig.save("team", TEAM).await;
+    rig.save("base", &motd("one")).await;
+    let hello = |composition| Hello {
+        generation: Generation(0),
+        agent_version: "0.1.0".into(),
+        composition,
+        kinds: vec!["account".into(), "file".into()],
+    };
+    drop(rig.app.connect(old, hello(1)).await.unwrap());
+    drop(rig.app.connect(new, hello(2)).await.unwrap());
+    let warnings = async |profile| {
+        let preview = rig.app.assign(&admin(), assignment(profile, "label:build"), Trial::Dry).await;
+        preview.unwrap().warnings
+    };
+    let said = warnings("team").await;
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("of 1 device do not know accounts from groups"), "{said:?}");
+    assert!(said[0].ends_with("upgrade them first (dev-pf1)"), "{said:?}");
+    assert_eq!(warnings("base").await, [""; 0]);
+    drop(rig.app.connect(old, hello(2)).await.unwrap());
+    assert_eq!(warnings("team").await, [""; 0], "it was upgraded");
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Accepted failures: what they cover, and that they end by themselves.
 
 use muster_proto::check::Verdict;
-use muster_proto::rest::{Compliance, DeviceDetail, DevicePatch, NewWaiver, WaiverView};
+use muster_proto::rest::{Compliance, DeviceDetail, DevicePatch, Finding, NewWaiver, WaiverView};
+use muster_store::check::fleet::Filter;
 
 use super::reporting::{found, result};
 use super::*;
@@ -61,6 +62,34 @@ async fn a_waived_failure_is_no_failure_and_is_counted_and_shown_wherever_the_de
         "{}",
         overview.sentence
     );
+}
+
+#[tokio::test]
+async fn in_lists_of_results_a_waived_failure_says_by_whom_and_until_when_and_comes_after_others() {
+    let rig = rig();
+    rig.failing().await;
+    let other = rig.device("PF2", "laptop").await;
+    rig.finds(other, Verdict::Fail).await;
+    let made = rig.waive(waiver("device:PF1", 3_600)).await;
+    let list = async |finding, cursor| {
+        let filter = Filter { checks: vec!["encrypted".into()], finding, revision: None };
+        rig.app.check_devices(&viewer(), None, filter, cursor, 1).await.unwrap()
+    };
+    let first = list(None, None).await;
+    let second = list(None, first.next.clone()).await;
+    assert_eq!((first.total, first.items[0].device.as_str(), &first.items[0].waived), (2, "dev-pf2", &None));
+    let row = &second.items[0];
+    let waived = row.waived.as_ref().unwrap();
+    assert_eq!((row.device.as_str(), row.verdict, second.next), ("dev-pf1", Verdict::Fail, None));
+    assert_eq!((&waived.waiver, &waived.owner, waived.until), (&made.id, &made.owner, made.until));
+
+    let only = list(Some(Finding::Waived), None).await;
+    assert_eq!((only.total, only.items[0].device.as_str()), (1, "dev-pf1"));
+    assert_eq!(list(Some(Finding::Fail), None).await.total, 2, "a waived failure is one");
+    let counted = rig.app.list_checks(&viewer()).await.unwrap();
+    assert_eq!((counted[0].counts.fail, counted[0].waived), (2, 1));
+    rig.app.end_waiver(&admin(), made.id).await.unwrap();
+    assert_eq!(list(Some(Finding::Waived), None).await.total, 0);
 }
 
 #[tokio::test]
