@@ -65,7 +65,7 @@ pub(crate) fn run(config: Config) -> Result<()> {
         // Without a service manager there is nobody to tell.
         sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
         let ended = tokio::select! {
-            ended = link::run(enrolled, config.identity(), mark, channels) => ended,
+            ended = link::run(enrolled, config.identity(), mark, channels, SCRATCH.as_ref()) => ended,
             Some(ended) = failure.recv() => ended,
             () = terminated() => Ok(()),
         };

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::ledger::Ledger;
+use crate::link::Refusal;
+use crate::service::SCRATCH;
 
 /// The server's word is written down every ten minutes while the link is up; one that is older than this means that it is
 /// not.
@@ -30,6 +32,8 @@ pub(super) struct Findings {
     pub(super) lost: Option<Timestamp>,
     /// By how much the clock here differs from the server's.
     pub(super) clock: Option<ClockSkew>,
+    /// The server's word that it does not take this device.
+    refused: Option<Refusal>,
     heard: Option<Timestamp>,
     silent: bool,
     /// The checks that fail or have no answer, each with its title.
@@ -64,19 +68,23 @@ impl Findings {
             clock: skew,
             lost: ledger.last_order()?.map(|ordered| ordered.order.ordered),
             silent: heard.is_none_or(|heard| now.seconds() - heard.seconds() > HEARD_WITHIN),
+            refused: Refusal::read(SCRATCH.as_ref())?,
             heard,
             checks,
             asked,
         })
     }
 
-    /// Whether every check passes or does not apply, the device is not lost, and its clock is right.
+    /// Whether every check passes or does not apply, the device is not lost nor refused, and its clock is right.
     pub(super) fn fine(&self) -> bool {
-        self.checks.is_empty() && self.lost.is_none() && self.clock.is_none()
+        self.checks.is_empty() && self.lost.is_none() && self.clock.is_none() && self.refused.is_none()
     }
 
     /// In one line, whether the server is heard.
     pub(super) fn link(&self) -> String {
+        if let Some(Refusal { since, why }) = &self.refused {
+            return format!("refused since {since}: {}", escape(why));
+        }
         match (self.heard, self.silent) {
             (Some(heard), false) => format!("up, as of {heard} (noted every 10 minutes)"),
             (Some(heard), true) => {
@@ -115,7 +123,7 @@ impl Findings {
 
     /// The link for `-o json`.
     pub(super) fn link_as_json(&self) -> Value {
-        json!({"heard": self.heard, "silent": self.silent})
+        json!({"heard": self.heard, "silent": self.silent, "refused": self.refused})
     }
 }
 

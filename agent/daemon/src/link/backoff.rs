@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use muster_proto::Timestamp;
+
 use super::Trouble;
+use super::refusal::Noted;
 
 /// The first wait. Ten thousand devices that lost one server come back within this, spread out by chance.
 const FIRST: Duration = Duration::from_secs(1);
@@ -13,11 +16,13 @@ const LONGEST: Duration = Duration::from_secs(300);
 const LASTED: Duration = Duration::from_secs(30);
 
 /// Grows the wait from one second to five minutes.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Backoff {
     failures: u32,
     said: Option<String>,
     up_since: Option<Instant>,
+    /// Where it is noted that the server refuses; for the connection alone, not for a call over it.
+    pub(super) refusal: Option<Noted>,
 }
 
 impl Backoff {
@@ -27,6 +32,16 @@ impl Backoff {
             tracing::info!("the server is reached again");
         }
         self.up_since = Some(Instant::now());
+        if let Some(refusal) = &mut self.refusal {
+            refusal.clear();
+        }
+    }
+
+    /// Notes a refusal for who asks the device itself.
+    pub(super) fn note(&mut self, trouble: &Trouble, now: Timestamp) {
+        if let (true, Some(refusal)) = (trouble.is_refusal(), &mut self.refusal) {
+            refusal.note(trouble.whole(), now);
+        }
     }
 
     /// The next wait, half of it by chance.

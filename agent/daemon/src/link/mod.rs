@@ -1,10 +1,11 @@
 //! The link: one connection to the server, kept up, and what goes over it.
 //!
 //! [`run`] is the one loop that sleeps and tries again. Below it: [`session`] is what happens while a connection is up,
-//! [`connect`] makes one, [`verify`] decides whether it is the right server, [`trouble`] says in words what can go wrong.
+//! [`connect`] makes one, [`verify`] decides whether it is the right server, [`refusal`] notes that it refuses, [`trouble`] says in words what can go wrong.
 
 mod backoff;
 mod connect;
+mod refusal;
 mod returning;
 mod session;
 #[cfg(test)]
@@ -12,7 +13,7 @@ mod tests;
 mod trouble;
 mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use muster_proto::{Digest, Generation, Timestamp, wire};
@@ -23,9 +24,11 @@ use crate::clock::Clock;
 use crate::cycle::DryRun;
 use crate::identity::time::CertificateTime;
 use crate::identity::{Enrolled, Folder};
+use refusal::Noted;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use connect::Target;
+pub(crate) use refusal::Refusal;
 pub(crate) use session::enroll;
 pub(crate) use trouble::Trouble;
 
@@ -87,7 +90,7 @@ pub(crate) enum ToServer {
 }
 
 /// Keeps the link up and the certificate renewed until the other side of the channels is gone. `mark` is the latest time
-/// that the ledger knows of.
+/// that the ledger knows of; in `scratch` a refusal is noted.
 ///
 /// A refused device goes on asking, slowly: an admin may allow it again, and what it enforces is not the link's concern.
 pub(crate) async fn run(
@@ -95,12 +98,13 @@ pub(crate) async fn run(
     folder: PathBuf,
     mark: Timestamp,
     channels: Channels,
+    scratch: &Path,
 ) -> Result<()> {
     let time = CertificateTime::starting_at(mark);
     let folder = Folder::open(&folder)?;
     let boot = Clock::start(None).boot_id();
     let mut owner = Owner { channels, following: Generation(0), receipt: None, boot };
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff { refusal: Some(Noted::begin(scratch)), ..Backoff::default() };
     loop {
         match session::run(&enrolled, &folder, &time, &mut owner, &mut backoff).await {
             Ok(session::End::Renewed(renewed)) => enrolled = *renewed,
@@ -108,6 +112,7 @@ pub(crate) async fn run(
             Ok(session::End::OwnerGone) => return Ok(()),
             Err(trouble) => {
                 backoff.say(&trouble);
+                backoff.note(&trouble, time.now());
                 if owner.dropping_orders(tokio::time::sleep(backoff.next())).await.is_none() {
                     return Ok(());
                 }

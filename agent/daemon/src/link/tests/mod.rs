@@ -47,7 +47,10 @@ impl Running {
         let (to_owner, news) = mpsc::channel(16);
         let (last_orders, from_admin) = mpsc::channel(1);
         let channels = Channels { orders: from_owner, news: to_owner, last_orders };
-        let task = tokio::spawn(run(enrolled, folder.to_owned(), Timestamp::default(), channels));
+        let folder = folder.to_owned();
+        let task = tokio::spawn(async move {
+            run(enrolled, folder.clone(), Timestamp::default(), channels, &folder).await
+        });
         Self { orders, news, last_orders: from_admin, task }
     }
 
