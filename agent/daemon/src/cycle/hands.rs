@@ -11,9 +11,9 @@ use crate::ledger::Ledger;
 use crate::service::SCRATCH;
 
 /// The ledger, the machine and the time.
-pub(crate) struct Hands {
+pub(crate) struct Hands<M = Host> {
     pub(super) ledger: Ledger,
-    pub(super) host: Host,
+    pub(super) host: M,
     pub(super) clock: Clock,
     /// Kinds that the device's owner forbids.
     pub(super) deny_kinds: BTreeSet<String>,
