@@ -18,17 +18,22 @@ pub use crate::record::{Record, record_of, reversal_target};
 /// Said of a lease that is over and that audit mode keeps from being ended.
 const ENDED_IN_AUDIT: &str = "its not_after has passed; audit mode leaves it";
 
+/// What is there, or why that could not be read.
+pub type Observed = BTreeMap<ResourceId, Result<Condition, String>>;
+
 /// What the plan is made from.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
     /// What should be.
     pub composition: &'a Composition,
     /// What is, for every id of `composition` and `records`; the error of a read that failed.
-    pub observed: &'a BTreeMap<ResourceId, Result<Condition, String>>,
+    pub observed: &'a Observed,
     /// What Muster did earlier.
     pub records: &'a BTreeMap<ResourceId, Record>,
     /// Services that still owe a restart from an earlier cycle.
     pub restarts_due: &'a BTreeSet<ResourceId>,
+    /// Resources that this cycle has tried to change and did not: they restart nothing.
+    pub given_up: &'a BTreeSet<ResourceId>,
     /// Kinds that the device's owner forbids.
     pub deny_kinds: &'a BTreeSet<String>,
     /// The time by the ledger's rule.
@@ -99,8 +104,88 @@ impl Step {
     }
 }
 
+/// Plans a whole cycle for who only asks: as it would go if every step of it succeeded. What is made of [`plan`] instead is
+/// read and planned anew between its stages, and so finds places that an earlier stage has cleared.
+pub fn foresee(input: &Input<'_>) -> Plan {
+    let first = plan(input);
+    match cleared(input.observed, &first) {
+        Some(observed) => plan(&Input { observed: &observed, ..*input }),
+        None => first,
+    }
+}
+
+/// What is there once a plan has removed files, directories and links in the place of others, or on the way to them;
+/// `None` when it clears no place that anything else waits for.
+fn cleared(observed: &Observed, plan: &Plan) -> Option<Observed> {
+    let removed = plan.steps.iter().filter(|step| step.action == Action::Remove).map(|step| &step.id);
+    let going: Vec<&ResourceId> = removed.filter(|id| is_path(id)).collect();
+    let free: Vec<&ResourceId> = observed
+        .iter()
+        .filter(|(id, there)| there.is_err() && going.iter().any(|gone| in_the_way(gone, id)))
+        .map(|(id, _)| id)
+        .collect();
+    if free.is_empty() {
+        return None;
+    }
+    let mut after = observed.clone();
+    after.extend(free.into_iter().map(|id| (id.clone(), Ok(Condition::Absent))));
+    Some(after)
+}
+
+fn is_path(id: &ResourceId) -> bool {
+    matches!(id.kind(), "directory" | "file" | "link")
+}
+
+/// Whether nothing can be at `id` while `other` is there.
+fn in_the_way(other: &ResourceId, id: &ResourceId) -> bool {
+    let below = || id.key().strip_prefix(other.key()).is_some_and(|rest| rest.starts_with('/'));
+    is_path(id)
+        && if other.key() == id.key() {
+            other.kind() != id.kind()
+        } else {
+            other.kind() != "directory" && below()
+        }
+}
+
 /// Plans one cycle.
 pub fn plan(input: &Input<'_>) -> Plan {
+    match ousted(input) {
+        Some(observed) => plan_from(&Input { observed: &observed, ..*input }),
+        None => plan_from(input),
+    }
+}
+
+/// What is there, said of what should not be there and could not be read because a file is found on the way to it, or of
+/// what nobody asks for also because something else is found in its place: it is gone. `None` when there is no such thing.
+fn ousted(input: &Input<'_>) -> Option<Observed> {
+    let gone = |id: &ResourceId| {
+        let desired = match input.composition.claims.get(id).map(|claim| &claim.claimed) {
+            Some(Claimed::Apply(resource)) => Some(resource.desired()),
+            _ => None,
+        };
+        let in_place = |other: &ResourceId| match &desired {
+            None => other.key() == id.key() || other.kind() == "file",
+            Some(Condition::Absent) => other.key() != id.key() && other.kind() == "file",
+            Some(Condition::Present(_)) => false,
+        };
+        input.observed.iter().any(|(other, there)| {
+            matches!(there, Ok(Condition::Present(_)))
+                && is_path(other)
+                && in_place(other)
+                && in_the_way(other, id)
+        })
+    };
+    let unread = input.observed.iter().filter(|(id, there)| there.is_err() && is_path(id));
+    let gone: Vec<&ResourceId> = unread.map(|(id, _)| id).filter(|id| gone(id)).collect();
+    if gone.is_empty() {
+        return None;
+    }
+    let mut observed = input.observed.clone();
+    observed.extend(gone.into_iter().map(|id| (id.clone(), Ok(Condition::Absent))));
+    Some(observed)
+}
+
+fn plan_from(input: &Input<'_>) -> Plan {
     let mut plan = Plan::default();
     for (id, claim) in &input.composition.claims {
         plan_claim(&mut plan, input, id, claim);
@@ -316,7 +401,8 @@ fn unreadable(input: &Input<'_>, record: &Record) -> Option<String> {
 
 /// A service restarts when something it names changes now, or still owes a restart from an earlier cycle.
 fn add_restarts(plan: &mut Plan, input: &Input<'_>) {
-    let changing: BTreeSet<_> = plan.steps.iter().map(|step| step.id.clone()).collect();
+    let changing = plan.steps.iter().map(|step| step.id.clone());
+    let changing: BTreeSet<_> = changing.filter(|id| !input.given_up.contains(id)).collect();
     for (id, claim) in &input.composition.claims {
         let Claimed::Apply(resource @ Resource::Service(service)) = &claim.claimed else { continue };
         let due =

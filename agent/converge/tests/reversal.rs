@@ -64,6 +64,7 @@ fn planned(composition: &Composition, id: &str, there: Condition, record: Option
         observed: &BTreeMap::from([(id.clone(), Ok(there))]),
         records: &record.map(|record| (id, record.clone())).into_iter().collect(),
         restarts_due: &BTreeSet::new(),
+        given_up: &Default::default(),
         deny_kinds: &BTreeSet::new(),
         now: Timestamp::default().plus_seconds(now),
     })

@@ -434,7 +434,7 @@ pub(crate) struct Settlement {
     pub(crate) written: Vec<(ResourceId, Record)>,
     /// Resources with nothing left to take back.
     pub(crate) forgotten: Vec<ResourceId>,
-    /// Services that were restarted.
+    /// Services that owe no restart any more: they were restarted, or nothing changed for them.
     pub(crate) restarted: Vec<ResourceId>,
     /// What to tell the server.
     pub(crate) events: Vec<Event>,

@@ -75,6 +75,7 @@ impl Device {
             observed: &observed,
             records: &self.records,
             restarts_due: &self.restarts_due,
+            given_up: &Default::default(),
             deny_kinds: &BTreeSet::new(),
             now,
         })

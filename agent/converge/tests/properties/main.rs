@@ -263,6 +263,7 @@ fn the_pools_make_claims_that_meet() {
         observed: &BTreeMap::new(),
         records: &BTreeMap::new(),
         restarts_due: &Default::default(),
+        given_up: &Default::default(),
         deny_kinds: &Default::default(),
         now: Timestamp::default(),
     };

@@ -58,7 +58,7 @@ impl Cycle {
 }
 
 /// The plan as it leaves the device.
-fn encode(plan: &Plan) -> Result<Vec<u8>> {
+pub(super) fn encode(plan: &Plan) -> Result<Vec<u8>> {
     let bytes = serde_json::to_vec(&plan.view().bounded())?;
     ensure!(
         bytes.len() <= wire::MAX_PLAN,

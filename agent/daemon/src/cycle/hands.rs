@@ -13,9 +13,9 @@ use crate::ledger::{Ledger, Settlement, cant_be_written};
 use crate::service::SCRATCH;
 
 /// The ledger, the machine and the time.
-pub(crate) struct Hands {
+pub(crate) struct Hands<M = Host> {
     pub(super) ledger: Ledger,
-    pub(super) host: Host,
+    pub(super) host: M,
     pub(super) clock: Clock,
     /// Kinds that the device's owner forbids.
     pub(super) deny_kinds: BTreeSet<String>,
@@ -74,7 +74,9 @@ impl Hands {
             owed: Owed::default(),
         })
     }
+}
 
+impl<M> Hands<M> {
     /// Keeps what a batch of writes came to, or remembers it until the ledger has room.
     pub(super) fn settle(&mut self, settlement: Settlement) -> Result<()> {
         let now = self.clock.now();

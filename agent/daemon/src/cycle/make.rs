@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use muster_converge::outcome::Tried;
-use muster_converge::plan::{self, Input, Plan, Record, Step};
+use muster_converge::plan::{self, Input, Observed, Plan, Record, Step};
 use muster_converge::schedule;
 use muster_proto::compose::{Claimed, Composition};
 use muster_proto::condition::Condition;
@@ -18,38 +18,42 @@ use muster_proto::{Digest, ResourceId};
 
 use super::hands::Hands;
 use super::leases::Leases;
+use super::machine::Machine;
 use super::outcomes::Outcomes;
 use crate::ledger::{Settlement, cant_be_written};
-use crate::resource::{self, Prepared, Wanted, Written};
+use crate::resource::{Prepared, Wanted, Written};
 
 /// Before what went wrong with the ledger.
 const NOTHING_CHANGED: &str = "nothing is changed while the agent's ledger can't be written";
 
-type Observed = BTreeMap<ResourceId, Result<Condition, String>>;
-
 /// Reads and plans, and changes nothing.
-pub(super) async fn look(hands: &mut Hands, composition: &Composition) -> Result<Plan> {
+pub(super) async fn look<M: Machine>(hands: &mut Hands<M>, composition: &Composition) -> Result<Plan> {
     let records = hands.ledger.records()?;
     let observed = read(hands, composition, &records, |_| true).await;
-    replan(hands, composition, &records, &observed)
+    let restarts_due = hands.ledger.restarts_due()?;
+    let none = BTreeSet::new();
+    Ok(plan::foresee(&input(hands, composition, &records, &observed, &restarts_due, &none)))
 }
 
 /// Converges once and gives the outcome of everything.
-pub(super) async fn converge(hands: &mut Hands, leases: &Leases<'_>) -> Result<Vec<Outcome>> {
+pub(super) async fn converge<M: Machine>(hands: &mut Hands<M>, leases: &Leases<'_>) -> Result<Vec<Outcome>> {
     let composition = leases.composition;
     let mut records = hands.ledger.records()?;
     let mut observed = read(hands, composition, &records, |_| true).await;
-    let mut plan = replan(hands, composition, &records, &observed)?;
     let mut outcomes = Outcomes::default();
+    let mut plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
     if plan.steps.is_empty() {
         hands.settle(forgotten(&plan))?;
         return Ok(outcomes.complete(&plan));
     }
+    // Now rather than at the end: what this turn puts on the way to their places may keep them from being read then.
+    hands.settle(Settlement { forgotten: plan.forget.clone(), ..Settlement::default() })?;
+    records = hands.ledger.records()?;
     let mut written = false;
     for stage in stages() {
         if written {
             observed.extend(read(hands, composition, &records, |id| id.kind() == stage.kind).await);
-            plan = replan(hands, composition, &records, &observed)?;
+            plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
         }
         let steps: Vec<Step> =
             plan.steps.iter().filter(|step| stage.has(step) && !outcomes.tried(&step.id)).cloned().collect();
@@ -62,7 +66,7 @@ pub(super) async fn converge(hands: &mut Hands, leases: &Leases<'_>) -> Result<V
         records = hands.ledger.records()?;
     }
     let observed = read(hands, composition, &records, |_| true).await;
-    let plan = replan(hands, composition, &records, &observed)?;
+    let plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
     hands.settle(forgotten(&plan))?;
     Ok(outcomes.complete(&plan))
 }
@@ -74,7 +78,7 @@ pub(super) async fn end_leases(hands: &mut Hands, composition: &Composition, bus
     let over = schedule::over(composition, &records, hands.clock.now());
     let over = |id: &ResourceId| id.kind() != busy && over.contains(id);
     let observed = read(hands, composition, &records, over).await;
-    let plan = replan(hands, composition, &records, &observed)?;
+    let plan = replan(hands, composition, &records, &observed, &BTreeSet::new())?;
     for stage in stages() {
         let steps: Vec<Step> = plan
             .steps
@@ -110,8 +114,8 @@ fn forgotten(plan: &Plan) -> Settlement {
     Settlement { forgotten: plan.forget.clone(), written: plan.renew.clone(), ..Settlement::default() }
 }
 
-async fn read(
-    hands: &mut Hands,
+async fn read<M: Machine>(
+    hands: &mut Hands<M>,
     composition: &Composition,
     records: &BTreeMap<ResourceId, Record>,
     which: impl Fn(&ResourceId) -> bool,
@@ -129,36 +133,42 @@ async fn read(
             record: records.get(id),
         })
         .collect();
-    resource::read(&mut hands.host, &wanted).await
+    hands.host.read(&wanted).await
 }
 
-fn replan(
-    hands: &Hands,
+fn replan<M>(
+    hands: &Hands<M>,
     composition: &Composition,
     records: &BTreeMap<ResourceId, Record>,
     observed: &Observed,
+    given_up: &BTreeSet<ResourceId>,
 ) -> Result<Plan> {
     let restarts_due = hands.ledger.restarts_due()?;
-    Ok(plan::plan(&Input {
-        composition,
-        observed,
-        records,
-        restarts_due: &restarts_due,
-        deny_kinds: &hands.deny_kinds,
-        now: hands.clock.now(),
-    }))
+    Ok(plan::plan(&input(hands, composition, records, observed, &restarts_due, given_up)))
+}
+
+fn input<'a, M>(
+    hands: &'a Hands<M>,
+    composition: &'a Composition,
+    records: &'a BTreeMap<ResourceId, Record>,
+    observed: &'a Observed,
+    restarts_due: &'a BTreeSet<ResourceId>,
+    given_up: &'a BTreeSet<ResourceId>,
+) -> Input<'a> {
+    let (deny_kinds, now) = (&hands.deny_kinds, hands.clock.now());
+    Input { composition, observed, records, restarts_due, given_up, deny_kinds, now }
 }
 
 /// Makes the steps of one stage so.
-async fn make(
-    hands: &mut Hands,
+async fn make<M: Machine>(
+    hands: &mut Hands<M>,
     composition: &Composition,
     steps: &[Step],
     records: &BTreeMap<ResourceId, Record>,
     outcomes: &mut Outcomes,
 ) -> Result<()> {
     let all: Vec<&Step> = steps.iter().collect();
-    let mut prepared = resource::prepare(&mut hands.host, &all, records).await;
+    let mut prepared = hands.host.prepare(&all, records).await;
     let (mut ready, mut intents, mut blobs) = (Vec::new(), BTreeMap::new(), Vec::new());
     for step in &all {
         match prepared.remove(&step.id) {
@@ -178,11 +188,13 @@ async fn make(
         .filter(|(id, _)| !only_restarts(steps, id))
         .map(|(i, r)| (i.clone(), r.clone()))
         .collect();
-    let restarts = restarts_after(composition, &ready);
+    let owed = hands.ledger.restarts_due()?;
+    let mut restarts = restarts_after(composition, &ready);
     match hands.pay().and_then(|()| hands.ledger.intend(&kept, &blobs, &restarts)) {
         Err(error) if cant_be_written(&error) => {
             ready = only_ends(ready, records, outcomes, &error);
-            hands.owe_restarts(restarts_after(composition, &ready));
+            restarts = restarts_after(composition, &ready);
+            hands.owe_restarts(restarts.clone());
         }
         intended => intended?,
     }
@@ -191,20 +203,32 @@ async fn make(
     let contents = contents(&ready);
     let ledger = &hands.ledger;
     let content = |digest: &Digest| contents.get(digest).cloned().or_else(|| ledger.blob(digest));
-    let mut results = resource::write(&mut hands.host, &ready, records, &content).await;
+    let mut results = hands.host.write(&ready, records, &content).await;
     keep_secrets(hands, &mut results)?;
     let mut observed = verify(hands, composition, &ready, &intents).await;
     let mut settlement = Settlement::default();
+    let mut changed = Vec::new();
     for step in ready {
+        let found = observed.remove(&step.id);
+        let unchanged = matches!(&found, Some(Ok(found)) if *found == step.from);
+        if !unchanged {
+            changed.push(step);
+        }
         let result =
             results.remove(&step.id).map_or_else(|| Err("it was not written".to_owned()), |w| w.result);
         let tried = match result {
-            Ok(()) => agrees(step, observed.remove(&step.id)),
+            Ok(()) => agrees(step, found),
             Err(reason) => Tried::Failed(reason),
         };
+        if unchanged && tried != Tried::Done && leaves_nothing(step, records) {
+            settlement.forgotten.push(step.id.clone());
+        }
         settle(&mut settlement, step, intents.remove(&step.id), &tried);
         outcomes.note(step, records, tried);
     }
+    // Where nothing came of a change, no service has anything new to read; it would restart with every turn that tries.
+    let needed = restarts_after(composition, &changed);
+    settlement.restarted.extend(restarts.into_iter().filter(|id| !needed.contains(id) && !owed.contains(id)));
     hands.settle(settlement)
 }
 
@@ -226,7 +250,7 @@ fn only_ends<'a>(
 }
 
 /// Makes first-login passwords durable, as events for the server, before the accounts count as having one.
-fn keep_secrets(hands: &mut Hands, results: &mut BTreeMap<ResourceId, Written>) -> Result<()> {
+fn keep_secrets<M: Machine>(hands: &mut Hands<M>, results: &mut BTreeMap<ResourceId, Written>) -> Result<()> {
     let secrets: Vec<_> = results.values_mut().filter_map(|written| written.secret.take()).collect();
     let event = |(account, password): &(String, Secret)| Event::FirstLoginPassword {
         account: account.clone(),
@@ -235,9 +259,17 @@ fn keep_secrets(hands: &mut Hands, results: &mut BTreeMap<ResourceId, Written>) 
     let events = secrets.iter().map(event).collect();
     hands.ledger.settle(&Settlement { events, ..Settlement::default() }, hands.clock.now())?;
     for (account, _) in &secrets {
-        resource::password_is_safe(&hands.host, account);
+        hands.host.password_is_safe(account);
     }
     Ok(())
+}
+
+/// Whether there is nothing to take back of a step that failed and changed nothing: a path is written at once or never,
+/// while a command may come to its end later.
+fn leaves_nothing(step: &Step, records: &BTreeMap<ResourceId, Record>) -> bool {
+    step.from == Condition::Absent
+        && matches!(step.id.kind(), "directory" | "file" | "link")
+        && !records.contains_key(&step.id)
 }
 
 /// A service that is only restarted leaves nothing to take back.
@@ -274,8 +306,8 @@ fn contents(steps: &[&Step]) -> BTreeMap<Digest, Vec<u8>> {
 }
 
 /// Reads again what was written.
-async fn verify(
-    hands: &mut Hands,
+async fn verify<M: Machine>(
+    hands: &mut Hands<M>,
     composition: &Composition,
     steps: &[&Step],
     intents: &BTreeMap<ResourceId, Record>,

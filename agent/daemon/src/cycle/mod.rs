@@ -7,9 +7,12 @@ mod dry_run;
 mod hands;
 mod last_order;
 mod leases;
+mod machine;
 mod make;
 mod outcomes;
 mod pause;
+#[cfg(test)]
+mod plan_is_result;
 #[cfg(test)]
 mod tests;
 mod unwritten;

@@ -1,6 +1,6 @@
 //! The outcomes of one turn, gathered over its stages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use muster_converge::outcome::{self, Tried};
 use muster_converge::plan::{Plan, Record, Step};
@@ -11,17 +11,26 @@ use muster_proto::report::Outcome;
 #[derive(Debug, Default)]
 pub(super) struct Outcomes {
     tried: BTreeMap<ResourceId, Option<Outcome>>,
+    given_up: BTreeSet<ResourceId>,
 }
 
 impl Outcomes {
     /// Notes what a step came to.
     pub(super) fn note(&mut self, step: &Step, records: &BTreeMap<ResourceId, Record>, tried: Tried) {
+        if tried != Tried::Done {
+            self.given_up.insert(step.id.clone());
+        }
         self.tried.insert(step.id.clone(), outcome::of_step(step, records.get(&step.id), tried));
     }
 
     /// Whether a resource was tried in this turn. Nothing is tried twice.
     pub(super) fn tried(&self, id: &ResourceId) -> bool {
         self.tried.contains_key(id)
+    }
+
+    /// What was tried and did not become as it should be.
+    pub(super) fn given_up(&self) -> &BTreeSet<ResourceId> {
+        &self.given_up
     }
 
     /// Adds what the last plan found settled; what was tried keeps its own outcome.

@@ -76,7 +76,7 @@ struct Job<'a> {
 }
 
 /// The bytes behind a digest, from a profile or from the ledger.
-type Contents<'a> = dyn Fn(&Digest) -> Option<Vec<u8>> + 'a;
+pub(crate) type Contents<'a> = dyn Fn(&Digest) -> Option<Vec<u8>> + 'a;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {

@@ -86,6 +86,7 @@ impl Machine {
             observed: &observed,
             records: &self.records,
             restarts_due: &BTreeSet::new(),
+            given_up: &Default::default(),
             deny_kinds: &BTreeSet::new(),
             now: "2026-11-23T00:00:00Z".parse().unwrap(),
         })

@@ -52,6 +52,7 @@ fn moved(assignment: &AssignmentView, revision: u32) -> NewAssignment {
         precedence: assignment.precedence,
         mode: assignment.mode,
         params: Default::default(),
+        follow: assignment.follow,
     }
 }
 
@@ -84,6 +85,7 @@ mod tests {
             precedence: 7,
             mode: Mode::Audit,
             params: [("ntp".to_owned(), "a.example".to_owned())].into(),
+            follow: false,
             created_by: "root".into(),
             created: Timestamp::default(),
             devices: 3,

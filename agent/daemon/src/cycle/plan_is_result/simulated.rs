@@ -1,0 +1,269 @@
+//! A machine for properties: paths are real ones in a folder, read and written by the agent's own code; packages, accounts,
+//! services and what else takes commands are a map. It keeps its own record of what it was asked to write.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use muster_converge::plan::{Record, Step};
+use muster_proto::condition::{Attributes, Condition};
+use muster_proto::plan::StepView;
+use muster_proto::resource::value::Mode;
+use muster_proto::{Digest, ResourceId};
+use serde_json::{Value, json};
+
+use crate::cycle::machine::Machine;
+use crate::host::Host;
+use crate::resource::{self, Contents, Prepared, Preserved, Wanted, Written};
+
+/// Everything that is there, in the words of conditions.
+pub(super) type World = BTreeMap<ResourceId, Attributes>;
+
+/// How a resource defies the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It can't be read.
+    Unreadable,
+    /// Looking ahead finds that it may not be changed.
+    Blocked,
+    /// Looking ahead fails.
+    Unprepared,
+    /// The write fails and changes nothing.
+    Fails,
+    /// The write is said to have worked and did nothing.
+    Pretends,
+}
+
+/// What someone other than Muster does.
+#[derive(Clone, Debug)]
+pub(super) enum Meddling {
+    /// Something new is there, or what is there has another attribute.
+    Set(ResourceId, &'static str, Value),
+    /// It goes.
+    Gone(ResourceId),
+    /// A file is written.
+    Written(&'static str, &'static str),
+    /// A directory is made.
+    Directory(&'static str),
+    /// A link is made.
+    Linked(&'static str),
+    /// Its permissions change.
+    Mode(&'static str, u32),
+    /// Whatever is at a path goes, with all that is in it.
+    Removed(&'static str),
+}
+
+pub(super) struct Simulated {
+    host: Host,
+    root: PathBuf,
+    others: World,
+    pub(super) refusals: BTreeMap<ResourceId, Refusal>,
+    /// Every step that it was asked to make, in order.
+    pub(super) asked: Vec<StepView>,
+    /// How often a service was restarted.
+    pub(super) restarts: BTreeMap<ResourceId, u32>,
+}
+
+impl Simulated {
+    pub(super) fn at(folder: &Path) -> Self {
+        let root = folder.join("root");
+        for dir in ["etc", "srv", "var/lib/dpkg"] {
+            fs::create_dir_all(root.join(dir)).unwrap();
+        }
+        let files = [
+            ("etc/passwd", "root:x:0:0::/root:/bin/sh\nada:x:1000:1000::/home/ada:/bin/sh\n"),
+            ("etc/group", "root:x:0:\nada:x:1000:\n"),
+            ("etc/shadow", "ada:!:1::::::\n"),
+            ("var/lib/dpkg/status", ""),
+        ];
+        for (file, text) in files {
+            fs::write(root.join(file), text).unwrap();
+        }
+        let host = Host::at(&root, &folder.join("run"), folder).unwrap();
+        let units = ["cron", "nginx"].map(|unit| (ResourceId::new("service", unit), fresh("service")));
+        Self {
+            host,
+            root,
+            others: units.into(),
+            refusals: BTreeMap::new(),
+            asked: vec![],
+            restarts: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn meddle(&mut self, meddling: &Meddling) {
+        let at = |path: &str| self.root.join(path.trim_start_matches('/'));
+        // What the map of the file system does not allow is not done.
+        match meddling {
+            Meddling::Set(id, name, value) => {
+                let there = self.others.entry(id.clone()).or_insert_with(|| fresh(id.kind()));
+                if there.contains_key(*name) {
+                    there.insert((*name).to_owned(), value.clone());
+                }
+            }
+            Meddling::Gone(id) => drop(self.others.remove(id)),
+            Meddling::Written(path, text) => drop(fs::write(at(path), text)),
+            Meddling::Directory(path) => drop(fs::create_dir(at(path))),
+            Meddling::Linked(path) => drop(symlink("/nowhere", at(path))),
+            Meddling::Mode(path, bits) => {
+                if fs::symlink_metadata(at(path)).is_ok_and(|meta| !meta.is_symlink()) {
+                    fs::set_permissions(at(path), fs::Permissions::from_mode(*bits)).unwrap();
+                }
+            }
+            Meddling::Removed(path) => {
+                drop(fs::remove_file(at(path)).or_else(|_| fs::remove_dir_all(at(path))))
+            }
+        }
+    }
+
+    /// Everything that is there.
+    pub(super) fn world(&self) -> World {
+        let mut world = self.others.clone();
+        let mut ahead = vec![PathBuf::from("/srv")];
+        while let Some(dir) = ahead.pop() {
+            for entry in fs::read_dir(self.root.join(dir.strip_prefix("/").unwrap())).unwrap() {
+                let entry = entry.unwrap();
+                let path = dir.join(entry.file_name());
+                let meta = fs::symlink_metadata(entry.path()).unwrap();
+                let (kind, own) = if meta.is_dir() {
+                    ahead.push(path.clone());
+                    ("directory", None)
+                } else if meta.is_symlink() {
+                    let target = fs::read_link(entry.path()).unwrap();
+                    let attributes = Condition::present([("target", target.to_str().into())]);
+                    let id = ResourceId::new("link", path.to_str().unwrap());
+                    world.insert(id, attributes.attributes().unwrap().clone());
+                    continue;
+                } else {
+                    ("file", Some(Digest::of(&fs::read(entry.path()).unwrap()).to_string()))
+                };
+                let name = |number: u32| if number == 1000 { "ada".to_owned() } else { "root".to_owned() };
+                let attributes = Condition::present([
+                    ("content", own.into()),
+                    ("owner", name(meta.uid()).into()),
+                    ("group", name(meta.gid()).into()),
+                    ("mode", Mode::from_bits(meta.mode()).to_string().into()),
+                ]);
+                let id = ResourceId::new(kind, path.to_str().unwrap());
+                world.insert(id, attributes.attributes().unwrap().clone());
+            }
+        }
+        world
+    }
+
+    fn refusal(&self, id: &ResourceId) -> Option<Refusal> {
+        self.refusals.get(id).copied()
+    }
+
+    fn write_other(&mut self, step: &Step) {
+        match &step.to {
+            Condition::Absent => drop(self.others.remove(&step.id)),
+            Condition::Present(to) => {
+                let there = self.others.entry(step.id.clone()).or_insert_with(|| fresh(step.id.kind()));
+                there.extend(to.clone());
+            }
+        }
+        if step.restart {
+            *self.restarts.entry(step.id.clone()).or_default() += 1;
+        }
+    }
+}
+
+impl Machine for Simulated {
+    async fn read(&mut self, wanted: &[Wanted<'_>]) -> BTreeMap<ResourceId, Result<Condition, String>> {
+        let readable = |one: &&Wanted<'_>| self.refusal(one.id) != Some(Refusal::Unreadable);
+        let paths: Vec<_> = wanted.iter().filter(|one| is_path(one.id)).filter(readable).copied().collect();
+        let mut read: BTreeMap<_, _> = wanted
+            .iter()
+            .map(|one| {
+                let there = self.others.get(one.id).cloned().map_or(Condition::Absent, Condition::Present);
+                (one.id.clone(), if readable(&one) { Ok(there) } else { Err("it can't be read".to_owned()) })
+            })
+            .collect();
+        read.extend(resource::read(&mut self.host, &paths).await);
+        read
+    }
+
+    async fn prepare(
+        &mut self,
+        steps: &[&Step],
+        records: &BTreeMap<ResourceId, Record>,
+    ) -> BTreeMap<ResourceId, Result<Prepared, String>> {
+        let paths: Vec<_> = steps.iter().filter(|step| is_path(&step.id)).copied().collect();
+        let mut prepared = resource::prepare(&mut self.host, &paths, records).await;
+        for step in steps {
+            match self.refusal(&step.id) {
+                Some(Refusal::Blocked) => {
+                    prepared
+                        .insert(step.id.clone(), Ok(Prepared::Blocked("something is in the way".to_owned())));
+                }
+                Some(Refusal::Unprepared) => {
+                    prepared.insert(step.id.clone(), Err("looking ahead failed".to_owned()));
+                }
+                _ if is_path(&step.id) => {}
+                _ => drop(prepared.insert(step.id.clone(), Ok(Prepared::Ready(Preserved::default())))),
+            }
+        }
+        prepared
+    }
+
+    async fn write(
+        &mut self,
+        steps: &[&Step],
+        records: &BTreeMap<ResourceId, Record>,
+        contents: &Contents<'_>,
+    ) -> BTreeMap<ResourceId, Written> {
+        let (mut written, mut paths) = (BTreeMap::new(), vec![]);
+        for step in steps {
+            self.asked.push(StepView {
+                resource: step.id.clone(),
+                action: step.action,
+                differences: step.differences.clone(),
+                restart: step.restart,
+            });
+            let result = match self.refusal(&step.id) {
+                Some(Refusal::Fails) => Err("the write failed".to_owned()),
+                // That a service was not restarted can't be seen by looking at it.
+                Some(Refusal::Pretends) if step.restart => Err("the restart failed".to_owned()),
+                Some(Refusal::Pretends) => Ok(()),
+                _ if is_path(&step.id) => {
+                    paths.push(*step);
+                    continue;
+                }
+                _ => {
+                    self.write_other(step);
+                    Ok(())
+                }
+            };
+            written.insert(step.id.clone(), Written { result, secret: None });
+        }
+        written.extend(resource::write(&mut self.host, &paths, records, contents).await);
+        written
+    }
+
+    fn password_is_safe(&self, _account: &str) {}
+}
+
+fn is_path(id: &ResourceId) -> bool {
+    matches!(id.kind(), "file" | "directory" | "link")
+}
+
+/// What something of this kind is when nobody says more.
+fn fresh(kind: &str) -> Attributes {
+    let attributes = match kind {
+        "sudo" => {
+            json!({"content": Digest::of(b"").to_string(), "owner": "root", "group": "root", "mode": "0644"})
+        }
+        "package" => json!({"version": "1.5"}),
+        "group" => json!({"gid": 999}),
+        "account" => json!({
+            "locked": false, "full_name": "", "uid": 1000, "shell": "/bin/sh", "home": "/home/x", "groups": [],
+            "ssh_keys": [],
+        }),
+        "service" => json!({"running": false, "enabled": false}),
+        "repository" => json!({"sources": "", "key": ""}),
+        other => panic!("no such kind: {other}"),
+    };
+    attributes.as_object().unwrap().clone().into_iter().collect()
+}
