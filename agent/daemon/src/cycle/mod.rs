@@ -214,13 +214,14 @@ impl Cycle {
     /// One turn. An error concerns the ledger or the bus, not a resource: those have outcomes. A ledger that can't be
     /// written is no error but said: leases end all the same, and the next turn finds out whether it can be again.
     pub(crate) async fn turn(&mut self) -> Result<Next> {
-        let paid = self.hands.pay();
-        self.unwritten.put_off(paid)?;
         if self.unwritten.is_known() {
-            // This turn may have nothing else to write.
+            // This turn may have nothing else to write, and what could not be written before it is no news.
+            self.unwritten.forget();
             let tried = self.hands.ledger.try_to_write(self.hands.clock.now());
             self.unwritten.put_off(tried)?;
         }
+        let paid = self.hands.pay();
+        self.unwritten.put_off(paid)?;
         if let Some(state) = self.unwritten.state.take() {
             self.offer(&state)?;
         }

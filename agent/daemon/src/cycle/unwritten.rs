@@ -57,6 +57,11 @@ impl Unwritten {
         self.since.is_some()
     }
 
+    /// Forgets why the ledger could not be written, as that is tried anew.
+    pub(super) fn forget(&mut self) {
+        self.met = None;
+    }
+
     /// Remembers why the ledger can't be written.
     pub(super) fn meet(&mut self, error: anyhow::Error) {
         self.met.get_or_insert(error);
