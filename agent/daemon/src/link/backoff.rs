@@ -22,10 +22,15 @@ pub(crate) struct Backoff {
     said: Option<String>,
     up_since: Option<Instant>,
     /// Where it is noted that the server refuses; for the connection alone, not for a call over it.
-    pub(super) refusal: Option<Noted>,
+    refusal: Option<Noted>,
 }
 
 impl Backoff {
+    /// One for a connection, whose refusals are noted.
+    pub(super) fn noting(refusal: Noted) -> Self {
+        Self { refusal: Some(refusal), ..Self::default() }
+    }
+
     /// The connection is up.
     pub(crate) fn up(&mut self) {
         if self.said.take().is_some() {

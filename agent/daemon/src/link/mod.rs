@@ -104,7 +104,7 @@ pub(crate) async fn run(
     let folder = Folder::open(&folder)?;
     let boot = Clock::start(None).boot_id();
     let mut owner = Owner { channels, following: Generation(0), receipt: None, boot };
-    let mut backoff = Backoff { refusal: Some(Noted::begin(scratch)), ..Backoff::default() };
+    let mut backoff = Backoff::noting(Noted::begin(scratch));
     loop {
         match session::run(&enrolled, &folder, &time, &mut owner, &mut backoff).await {
             Ok(session::End::Renewed(renewed)) => enrolled = *renewed,
