@@ -193,15 +193,15 @@ async fn a_copy_that_keeps_silent_about_its_boot_does_not_follow_as_the_device()
     let wire = rig.connect(&machine).await;
     let _true_one = wire.device().follow(following(1)).await.unwrap();
     let refused = rig.follows(&machine).await.unwrap_err();
-    assert_eq!(refused.code(), tonic::Code::FailedPrecondition, "{refused}");
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
 }
 
 #[tokio::test]
 async fn a_device_is_told_to_apply_now_while_it_is_connected_and_otherwise_the_admin_hears_that_it_is_not() {
     let rig = Rig::start().await;
     let (machine, id) = rig.enrolled().await;
-    let right = muster_policy::rights::Identity::local_root().administer().unwrap();
-    assert!(matches!(rig.app.apply_now(&right, id.clone()).await, Err(crate::app::AppError::Away(_))));
+    let right = Identity::local_root().administer().unwrap();
+    assert!(matches!(rig.app.apply_now(&right, id.clone()).await, Err(AppError::Away(_))));
     let wire = rig.connect(&machine).await;
     let mut notices = wire.device().follow(following(1)).await.unwrap().into_inner();
     notices.message().await.unwrap().unwrap();
