@@ -112,7 +112,7 @@ impl Simulated {
                 }
             }
             Meddling::Removed(path) => {
-                drop(fs::remove_file(at(path)).or_else(|_| fs::remove_dir_all(at(path))))
+                drop(fs::remove_file(at(path)).or_else(|_| fs::remove_dir_all(at(path))));
             }
         }
     }
