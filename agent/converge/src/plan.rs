@@ -155,18 +155,22 @@ pub fn plan(input: &Input<'_>) -> Plan {
     }
 }
 
-/// What is there, said of what should not be there and could not be read because a file is found on the way to it, or of
-/// what nobody asks for also because something else is found in its place: it is gone. `None` when there is no such thing.
+/// What is there, said of what should not be there or is only looked at, and could not be read because a file is found on
+/// the way to it, or of what nobody asks for also because something else is found in its place: it is gone. `None` when there is no such thing.
 fn ousted(input: &Input<'_>) -> Option<Observed> {
     let gone = |id: &ResourceId| {
-        let desired = match input.composition.claims.get(id).map(|claim| &claim.claimed) {
+        let claim = input.composition.claims.get(id);
+        let desired = match claim.map(|claim| &claim.claimed) {
             Some(Claimed::Apply(resource)) => Some(resource.desired()),
             _ => None,
         };
+        let audited = claim.is_some_and(|claim| claim.source.mode == Mode::Audit);
         let in_place = |other: &ResourceId| match &desired {
             None => other.key() == id.key() || other.kind() == "file",
-            Some(Condition::Absent) => other.key() != id.key() && other.kind() == "file",
-            Some(Condition::Present(_)) => false,
+            Some(desired) if audited || *desired == Condition::Absent => {
+                other.key() != id.key() && other.kind() == "file"
+            }
+            Some(_) => false,
         };
         input.observed.iter().any(|(other, there)| {
             matches!(there, Ok(Condition::Present(_)))
@@ -198,6 +202,10 @@ fn plan_from(input: &Input<'_>) -> Plan {
             plan_reversal(&mut plan, input, id, record, ending);
         }
     }
+    // Of what does not apply here and is taken back, the taking back is told: each resource has one outcome.
+    let told: BTreeMap<_, _> =
+        std::mem::take(&mut plan.settled).into_iter().map(|told| (told.resource.clone(), told)).collect();
+    plan.settled = told.into_values().collect();
     add_restarts(&mut plan, input);
     sort(&mut plan.steps);
     plan

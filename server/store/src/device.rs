@@ -72,6 +72,9 @@ const COLUMNS: &str =
     "id, serial, name, owner, state, facts, os, kinds, compliance, failing, generation_wanted,
     generation_applied, registered, enrolled, ready, last_seen, stale_after, stale_at, composition";
 
+/// Where what is selected behind them stands.
+const COLUMN_COUNT: usize = 19;
+
 fn read(row: &Row<'_>) -> Result<DeviceRow, StoreError> {
     Ok(DeviceRow {
         id: row.get(0)?,

@@ -225,7 +225,6 @@ async fn what_should_not_be_there_is_not_when_a_file_is_on_the_way_to_it() {
 }
 
 #[test]
-#[ignore = "finds audited claims below a file that the same turn makes, which are said to drift and then can't be read"]
 fn what_a_plan_said_is_what_is_done_for_a_thousand_pairs_of_sets_of_profiles() {
     let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/plan_is_result.txt");
     let config = ProptestConfig {

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Component, Path};
 use std::rc::Rc;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
@@ -28,6 +28,11 @@ pub(crate) struct Place {
     /// The last component of the path.
     pub(crate) name: String,
 }
+
+/// Something other than a directory is on the way, so that nothing can be at the path.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is not a directory")]
+pub(crate) struct NotADirectory(String);
 
 fn handle() -> OFlags {
     OFlags::PATH | OFlags::CLOEXEC
@@ -103,7 +108,7 @@ impl Root {
                     }
                     ahead.extend(components(Path::new(&target)));
                 }
-                _ => bail!("{shown} is not a directory"),
+                _ => return Err(NotADirectory(shown).into()),
             }
         }
         Ok(stack.pop().map(|reached| reached.dir))

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::host::Host;
 use crate::host::accounts::Accounts;
+use crate::host::walk::NotADirectory;
 
 mod account;
 mod apt;
@@ -129,7 +130,11 @@ pub(crate) async fn read(
                 Err(error) => Err(sentence(error)),
             },
             (Ok(_), Err(error)) => Err(sentence(error)),
-            (Ok(kind), Ok(accounts)) => read_one(host, kind, accounts, one).map_err(|error| sentence(&error)),
+            (Ok(kind), Ok(accounts)) => match read_one(host, kind, accounts, one) {
+                // What should not be there, or is taken back, is not there.
+                Err(error) if error.is::<NotADirectory>() && one.is_unwanted() => Ok(Condition::Absent),
+                read => read.map_err(|error| sentence(&error)),
+            },
         };
         read.insert(one.id.clone(), condition);
     }
@@ -343,6 +348,11 @@ impl Wanted<'_> {
             (Some(_), _) | (None, None) => (None, None),
             (None, Some(record)) => (text(&record.wrote, "owner"), text(&record.wrote, "group")),
         }
+    }
+
+    /// Whether it should not be there: by a profile, or because there was nothing before Muster.
+    fn is_unwanted(&self) -> bool {
+        self.was_absent() || self.resource.is_some_and(|resource| resource.desired() == Condition::Absent)
     }
 
     /// Whether this is only being taken back, and there was nothing before Muster.

@@ -3,7 +3,7 @@
 use muster_proto::Timestamp;
 use muster_proto::rest::{Compliance, ComplianceCounts, DeviceState, Stage};
 
-use super::{COLUMNS, DeviceRow, read};
+use super::{COLUMN_COUNT, COLUMNS, DeviceRow, read};
 use crate::value::Param;
 use crate::{StoreError, Tx};
 
@@ -141,7 +141,7 @@ pub fn list(
     let limit = all.bind(window.limit.into());
     let sql = format!("SELECT {COLUMNS}, {key} FROM device{} ORDER BY {order} LIMIT ${limit}", all.sql);
     // `$1` has to stand first, and the key may hold it too.
-    tx.query(&sql, &all.params, |row| Ok((row.get(18)?, read(row)?)))
+    tx.query(&sql, &all.params, |row| Ok((row.get(COLUMN_COUNT)?, read(row)?)))
 }
 
 /// How many devices there are with this filter.
