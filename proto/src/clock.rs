@@ -45,7 +45,8 @@ impl std::fmt::Display for ClockSkew {
         let (length, unit) =
             UNITS.into_iter().find(|(length, _)| size >= 2 * length).unwrap_or((60, "minutes"));
         let side = if self.ahead > 0 { "ahead of" } else { "behind" };
-        write!(f, "{} {unit} {side}", size / length)
+        // To the nearest: a message is under way for a moment, which must not take a day off.
+        write!(f, "{} {unit} {side}", (size + length / 2) / length)
     }
 }
 
@@ -56,6 +57,7 @@ mod tests {
     #[test]
     fn a_difference_is_told_in_the_unit_that_people_would_use() {
         assert_eq!(ClockSkew { ahead: 400 * 86_400 + 5 }.to_string(), "400 days ahead of");
+        assert_eq!(ClockSkew { ahead: 1 - 400 * 86_400 }.to_string(), "400 days behind");
         assert_eq!(ClockSkew { ahead: -7_300 }.to_string(), "2 hours behind");
         assert_eq!(ClockSkew { ahead: 301 }.to_string(), "5 minutes ahead of");
     }

@@ -63,9 +63,15 @@ fn sh(device: &Device<'_>, script: &str) -> Result<Output> {
     device.exec(["sh", "-c", script])?.ok()
 }
 
+/// Asks a copy of the ledger: SQLite follows the way into a device to this host.
 fn ask_ledger(device: &Device<'_>, sql: &str) -> Result<String> {
-    let database = device.path("/var/lib/muster/ledger.db");
-    let said = std::process::Command::new("sqlite3").arg(database).arg(sql).output().context("sqlite3")?;
+    let folder = tempfile::tempdir().context("making a folder for a copy of the ledger")?;
+    for name in ["ledger.db", "ledger.db-wal"] {
+        let from = device.path(format!("/var/lib/muster/{name}"));
+        std::fs::copy(from, folder.path().join(name)).with_context(|| format!("copying {name}"))?;
+    }
+    let copy = folder.path().join("ledger.db");
+    let said = std::process::Command::new("sqlite3").arg(copy).arg(sql).output().context("sqlite3")?;
     ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
 }

@@ -5,7 +5,6 @@
 //! next version's first, and a ledger with what the next agent might add.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -117,13 +116,13 @@ impl<'n> Site<'n> {
     /// Edits the database while the server is stopped, and starts it again.
     fn edit(&self, sql: &str) -> Result<()> {
         self.server.exec(["systemctl", "stop", "muster-server"])?.ok()?;
-        ask(&self.server, DATABASE, sql)?;
+        ask(self.network, &self.server, DATABASE, sql)?;
         self.server.exec(["systemctl", "start", "--no-block", "muster-server"])?.ok()?;
         Ok(())
     }
 
     fn schema(&self) -> Result<i64> {
-        Ok(ask(&self.server, DATABASE, "SELECT MAX(number) FROM migration")?.trim().parse()?)
+        Ok(ask(self.network, &self.server, DATABASE, "SELECT MAX(number) FROM migration")?.trim().parse()?)
     }
 
     fn doctor(&self) -> Result<String> {
@@ -131,11 +130,11 @@ impl<'n> Site<'n> {
     }
 }
 
-/// Asks a database on a machine, from this host.
-fn ask(machine: &Device<'_>, database: &str, sql: &str) -> Result<String> {
-    let said = Command::new("sqlite3").arg(machine.path(database)).arg(sql).output().context("sqlite3")?;
-    ensure!(said.status.success(), "{sql}: {}", String::from_utf8_lossy(&said.stderr));
-    Ok(String::from_utf8_lossy(&said.stdout).into_owned())
+/// Asks a database on a machine, by the place that its disk has on the network.
+fn ask(network: &Network, machine: &Device<'_>, database: &str, sql: &str) -> Result<String> {
+    let place = machine.root_inside().join(database.trim_start_matches('/'));
+    let argv = ["sqlite3".as_ref(), place.as_os_str(), sql.as_ref()];
+    Ok(network.run(argv, Duration::from_secs(30))?.ok()?.stdout)
 }
 
 /// What takes back the newest migration, which may only have added tables and columns.
@@ -171,7 +170,7 @@ fn a_server_goes_up_and_down_a_version_with_its_device_and_a_leap_it_can_not_mak
     let known = site.schema()?;
     // What the version before leaves is there only while the server does not run: it would bring that up to date.
     site.server.exec(["systemctl", "stop", "muster-server"])?.ok()?;
-    ask(&site.server, DATABASE, &newest_taken_back(known)?)?;
+    ask(&network, &site.server, DATABASE, &newest_taken_back(known)?)?;
     assert_eq!(site.schema()?, known - 1);
     let version = site.artifacts.version()?;
     let said = site.change_server(&version)?;
@@ -202,7 +201,7 @@ fn a_server_goes_up_and_down_a_version_with_its_device_and_a_leap_it_can_not_mak
     site.wait_until_connected()?;
     assert_eq!(site.device.read_file(MOTD)?, "after the upgrade\n");
     site.say("after the downgrade")?;
-    assert_eq!(ask(&site.server, DATABASE, "SELECT what FROM novelty")?.trim(), "kept");
+    assert_eq!(ask(&network, &site.server, DATABASE, "SELECT what FROM novelty")?.trim(), "kept");
     let doctor = site.doctor()?;
     let line = doctor.lines().find(|line| line.contains(" schema ")).unwrap_or_default();
     ensure!(line.starts_with("warning") && line.contains("this program works with it"), "{doctor}");
@@ -247,7 +246,7 @@ fn an_agent_goes_up_and_down_a_version_and_stays_the_same_device() -> Result<()>
             site.device.exec(["systemctl", "stop", "muster-agent"])?.ok()?;
             let sql = "CREATE TABLE novelty (what TEXT); ALTER TABLE record ADD COLUMN novelty TEXT;
                        INSERT INTO meta VALUES ('novelty', 'kept');";
-            ask(&site.device, LEDGER, sql)?;
+            ask(&network, &site.device, LEDGER, sql)?;
             site.device.exec(["systemctl", "start", "muster-agent"])?.ok()?;
         }
         site.wait_until_connected()?;
@@ -257,7 +256,10 @@ fn an_agent_goes_up_and_down_a_version_and_stays_the_same_device() -> Result<()>
     }
     let after = site.detail()?;
     assert_eq!((&after.device.id, after.device.enrolled), (&before.device.id, before.device.enrolled));
-    assert_eq!(ask(&site.device, LEDGER, "SELECT value FROM meta WHERE name = 'novelty'")?.trim(), "kept");
+    assert_eq!(
+        ask(&network, &site.device, LEDGER, "SELECT value FROM meta WHERE name = 'novelty'")?.trim(),
+        "kept"
+    );
     let status = site.device.exec(["muster-agent", "status"])?;
     ensure!(status.success(), "{}", status.stdout);
     let shown = site.muster(&["device", "show", DEVICE])?;
