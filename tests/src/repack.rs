@@ -9,11 +9,15 @@ use crate::network::Network;
 
 const STEP: Duration = Duration::from_secs(120);
 
-/// The same package under another version. What is in it is the same: programs of another version there are none.
+/// The same package under another version, made once for a network. What is in it is the same: programs of another version there are none.
 pub fn repack(network: &Network, deb: &Path, version: &str) -> Result<PathBuf> {
     let stem = deb.file_stem().context("a package without a name")?.to_string_lossy();
     let tree = network.folder().join(format!("{stem}-as-{version}"));
-    let package = tree.with_extension("deb");
+    // The version stands at the end, and its last number is no extension.
+    let package = network.folder().join(format!("{stem}-as-{version}.deb"));
+    if package.exists() {
+        return Ok(package);
+    }
     network.run(["dpkg-deb".as_ref(), "-R".as_ref(), deb.as_os_str(), tree.as_os_str()], STEP)?.ok()?;
     let control = tree.join("DEBIAN/control");
     let text = std::fs::read_to_string(&control).context("reading the package's control file")?;
