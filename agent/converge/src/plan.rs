@@ -379,6 +379,10 @@ fn plan_reversal(
         }
         return Reversal::NothingLeft;
     };
+    if action == Action::Create && is_taken(input, id) {
+        // It comes back when the claim that has its place goes.
+        return Reversal::NothingLeft;
+    }
     // Until its end a lease overwrites what others change. Changing it in its last moment must not prolong it.
     if !ending && let Some(differences) = record.foreign(observed, &target) {
         let reason = "someone changed it after Muster last wrote it: left as it is".to_owned();
@@ -395,6 +399,15 @@ fn plan_reversal(
         ending,
     });
     Reversal::Begun
+}
+
+/// Whether something else that is wanted has this place, or is a file on the way to it.
+fn is_taken(input: &Input<'_>, id: &ResourceId) -> bool {
+    input.composition.claims.iter().any(|(other, claim)| {
+        let is_made = claim.source.mode == Mode::Enforce
+            && matches!(&claim.claimed, Claimed::Apply(resource) if resource.desired() != Condition::Absent);
+        is_made && is_path(other) && in_the_way(other, id)
+    })
 }
 
 fn passed(end: Option<Timestamp>, now: Timestamp) -> bool {
