@@ -379,14 +379,14 @@ fn plan_reversal(
         }
         return Reversal::NothingLeft;
     };
-    if action == Action::Create && is_taken(input, id) {
-        // It comes back when the claim that has its place goes.
-        return Reversal::NothingLeft;
-    }
     // Until its end a lease overwrites what others change. Changing it in its last moment must not prolong it.
     if !ending && let Some(differences) = record.foreign(observed, &target) {
         let reason = "someone changed it after Muster last wrote it: left as it is".to_owned();
         return settle(plan, OutcomeKind::Drifted, differences, reason);
+    }
+    if action == Action::Create && is_taken(input, id) {
+        // It comes back when the claim that has its place goes.
+        return Reversal::NothingLeft;
     }
     plan.steps.push(Step {
         id: id.clone(),

@@ -14,6 +14,7 @@ use muster_proto::compose::{Claimed, Composition};
 use muster_proto::condition::Condition;
 use muster_proto::report::{Event, Outcome, Secret};
 use muster_proto::resource::{KINDS, Resource};
+use muster_proto::state::Mode;
 use muster_proto::{Digest, ResourceId};
 
 use super::hands::Hands;
@@ -131,6 +132,7 @@ async fn read<M: Machine>(
                 Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => None,
             }),
             record: records.get(id),
+            audited: composition.claims.get(id).is_some_and(|claim| claim.source.mode == Mode::Audit),
         })
         .collect();
     hands.host.read(&wanted).await

@@ -43,6 +43,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) id: &'a ResourceId,
     pub(crate) resource: Option<&'a Resource>,
     pub(crate) record: Option<&'a Record>,
+    /// Whether it is only looked at, by a claim in audit mode.
+    pub(crate) audited: bool,
 }
 
 /// What must be in the ledger before a step is made.
@@ -131,8 +133,10 @@ pub(crate) async fn read(
             },
             (Ok(_), Err(error)) => Err(sentence(error)),
             (Ok(kind), Ok(accounts)) => match read_one(host, kind, accounts, one) {
-                // What should not be there, or is taken back, is not there.
-                Err(error) if error.is::<NotADirectory>() && one.is_unwanted() => Ok(Condition::Absent),
+                // What should not be there, is taken back or only looked at, is not there.
+                Err(error) if error.is::<NotADirectory>() && (one.is_unwanted() || one.audited) => {
+                    Ok(Condition::Absent)
+                }
                 read => read.map_err(|error| sentence(&error)),
             },
         };
