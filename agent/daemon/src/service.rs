@@ -327,7 +327,10 @@ impl Converging {
                 }
                 Ok(false)
             }
-            FromServer::ApplyNow { server_time } => cycle.vouched(server_time).map(|_| true),
+            FromServer::ApplyNow { server_time } => {
+                cycle.inspect_next();
+                cycle.vouched(server_time).map(|_| true)
+            }
             FromServer::State { bytes, server_time } => {
                 cycle.vouched(server_time)?;
                 let newer = cycle.offer(&bytes)?;

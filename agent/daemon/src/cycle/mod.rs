@@ -363,6 +363,11 @@ impl Cycle {
         Ok(outcomes.iter().filter(bad).count())
     }
 
+    /// Has the next turn ask the checks and read the tables, however lately that was done.
+    pub(crate) fn inspect_next(&mut self) {
+        self.inspected = None;
+    }
+
     /// Asks the checks and reads the tables that are reported, when that is due.
     fn inspect(&mut self, composition: &Composition) -> Result<()> {
         let now = self.hands.clock.now();
