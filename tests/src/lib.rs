@@ -7,6 +7,7 @@
 
 mod admin;
 mod artifacts;
+mod browser;
 mod command;
 mod crash;
 mod device;
@@ -21,6 +22,7 @@ mod wait;
 
 pub use admin::{ADMIN_NAME, Admin, Answer};
 pub use artifacts::Artifacts;
+pub use browser::Walk;
 pub use command::Output;
 pub use crash::Crash;
 pub use device::Device;

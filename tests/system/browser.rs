@@ -1,27 +1,32 @@
 //! The dashboard as a person uses it, in real Chromium, with real devices behind it.
 //!
-//! The journey itself is `tests/browser/journey.test.mjs`; here is what it happens to. `MUSTER_IMAGES` names a folder for
-//! screenshots of both themes.
+//! The walks themselves are in `tests/browser`; here is what they happen to. `MUSTER_IMAGES` names a folder for screenshots of
+//! both themes, wide and narrow.
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use muster_proto::rest::DeviceDetail;
 use muster_proto::state::Mode;
-use muster_tests::{ADMIN_NAME, Admin, Device, Fleet, Network, Server};
+use muster_tests::{Admin, Artifacts, Device, Fleet, Network, Packages, Server, Walk, wait_until};
+use serde::Deserialize;
 
 const PASSWORD: &str = "walnut-harbour-eleven-lamps";
+const LIMIT: Duration = Duration::from_secs(240);
+/// Installing packages on a machine takes longest.
+const INSTALLING: Duration = Duration::from_secs(180);
 
 #[test]
 fn an_admin_sets_up_logs_in_and_sees_a_device_fail_and_recover() -> Result<()> {
     let network = Network::create()?;
     let names = ["lap-ada", "lap-ben", "srv-web"];
     let fleet = Fleet::enroll_by(&network, &names, |server| {
-        let mut first = journey(&network, server)?;
-        first.env("SETUP_LINK", server.setup_link()?);
-        finish(&network, &mut first.spawn().context("starting the browser test")?, || Ok(()))?;
+        let mut first = Walk::prepare(&network, server, "journey.test.mjs", PASSWORD)?;
+        first.tell("SETUP_LINK", server.setup_link()?);
+        first.run(LIMIT, || Ok(()))?;
         Admin::log_in(&network, server, PASSWORD)
     })?;
     let profile = "muster: 1\nprofile: base\ndescription: What every machine has\nresources:\n  - file: { path: /etc/motd, content: \"Property of Example Corp.\\n\", note: \"LEGAL-7: say whose machine this is\" }\n  - directory: { path: /srv/build, mode: \"2775\" }\nchecks:\n  - id: no-empty-passwords\n    title: No account has an empty password\n    violations: SELECT username FROM shadow WHERE password_status = 'empty'\n    severity: high\n    controls: [CIS-5.4.1]\n";
@@ -33,12 +38,9 @@ fn an_admin_sets_up_logs_in_and_sees_a_device_fail_and_recover() -> Result<()> {
 
     let device = fleet.device("lap-ada")?;
     let (break_it, repair_it) = (network.folder().join("break"), network.folder().join("repair"));
-    let mut second = journey(&network, &fleet.server)?;
-    second.env("BREAK_CMD", touch(&break_it)).env("REPAIR_CMD", touch(&repair_it));
-    if let Some(images) = std::env::var_os("MUSTER_IMAGES") {
-        second.env("IMAGES", images);
-    }
-    finish(&network, &mut second.spawn().context("starting the browser test")?, || {
+    let mut second = Walk::prepare(&network, &fleet.server, "journey.test.mjs", PASSWORD)?;
+    second.tell("BREAK_CMD", touch(&break_it)).tell("REPAIR_CMD", touch(&repair_it));
+    second.run(LIMIT, || {
         if take(&break_it)? {
             plant_link(device)?;
         }
@@ -49,54 +51,6 @@ fn an_admin_sets_up_logs_in_and_sees_a_device_fail_and_recover() -> Result<()> {
     })?;
     assert_eq!(device.read_file("/etc/motd")?, "Property of Example Corp.\n");
     Ok(())
-}
-
-/// The journey, to be run where the server can be reached.
-fn journey(network: &Network, server: &Server<'_>) -> Result<Command> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
-    ensure!(
-        folder.join("node_modules").is_dir(),
-        "run `npm ci` in {} first, or `make test`",
-        folder.display()
-    );
-    // By its whole path: entering the network's namespaces leaves the working folder behind.
-    let test = folder.join("journey.test.mjs");
-    let mut command = network.command(["node".as_ref(), "--test".as_ref(), test.as_os_str()]);
-    command
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", network.folder())
-        .env("BASE_URL", server.admin_url())
-        .env("ADMIN_NAME", ADMIN_NAME)
-        .env("ADMIN_PASSWORD", PASSWORD)
-        .stdin(Stdio::null())
-        .stdout(fs::File::options().create(true).append(true).open(log(network))?)
-        .stderr(fs::File::options().create(true).append(true).open(log(network))?);
-    Ok(command)
-}
-
-fn log(network: &Network) -> std::path::PathBuf {
-    network.folder().join("browser.log")
-}
-
-/// Waits for the journey, doing what it asks for meanwhile.
-fn finish(network: &Network, child: &mut Child, mut serve: impl FnMut() -> Result<()>) -> Result<()> {
-    let began = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait()? {
-            ensure!(
-                status.success(),
-                "the browser test failed ({status}): {}",
-                fs::read_to_string(log(network)).unwrap_or_default()
-            );
-            return Ok(());
-        }
-        if began.elapsed() > Duration::from_secs(240) {
-            child.kill()?;
-            bail!("the browser test did not end");
-        }
-        serve()?;
-        std::thread::park_timeout(Duration::from_millis(50));
-    }
 }
 
 fn touch(path: &Path) -> String {
@@ -116,4 +70,165 @@ fn plant_link(device: &Device<'_>) -> Result<()> {
     let path = device.path("/etc/motd");
     fs::remove_file(&path)?;
     std::os::unix::fs::symlink("/etc/passwd", &path).context("planting a link")
+}
+
+/// What a newcomer does away from the pages.
+#[derive(Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+enum Newcomer {
+    /// Pastes what the page showed into a shell of these machines.
+    Paste { devices: Vec<String>, text: String },
+    /// Types a command where the command line is.
+    Muster { words: Vec<String> },
+}
+
+/// The machines that the newcomer has, with the serials of their firmware.
+const MACHINES: [(&str, &str); 3] =
+    [("lap-ada", "PF3ABC12"), ("srv-web1", "SRV-0001"), ("srv-db1", "SRV-0002")];
+
+fn paste(machine: &Device<'_>, text: &str) -> Result<()> {
+    machine.write_file("/root/pasted", text, 0o600)?;
+    machine.exec_within(["sh", "-e", "/root/pasted"], INSTALLING)?.ok()?;
+    Ok(())
+}
+
+#[test]
+fn a_newcomer_who_only_uses_the_pages_gets_from_the_setup_link_to_a_fleet_that_complies() -> Result<()> {
+    let network = Network::create()?;
+    let _debian = Packages::serve(&network)?;
+    let mut server = Server::setup(&network, &Artifacts::find()?)?;
+    server.serve()?;
+    let mut machines = Vec::new();
+    for (name, serial) in MACHINES {
+        let machine = Device::boot(&network, name)?;
+        // Firmware is no file of the package's, about which dpkg would ask.
+        machine.write_file("/etc/dpkg/dpkg.cfg.d/rig", "force-confold\n", 0o644)?;
+        machine.write_file("/etc/muster/agent.toml", format!("serial = \"{serial}\"\n"), 0o644)?;
+        machines.push(machine);
+    }
+    let mut walk = Walk::prepare(&network, &server, "first_steps.test.mjs", PASSWORD)?;
+    walk.tell("SETUP_LINK", server.setup_link()?);
+    walk.run_with_errands(LIMIT, |errand| match errand {
+        Newcomer::Paste { devices, text } => {
+            let meant = machines.iter().filter(|machine| devices.iter().any(|name| name == machine.name()));
+            std::thread::scope(|scope| {
+                let pasting: Vec<_> = meant.map(|machine| scope.spawn(|| paste(machine, &text))).collect();
+                pasting.into_iter().try_for_each(|each| each.join().unwrap_or_else(|_| bail!("it panicked")))
+            })?;
+            Ok(String::new())
+        }
+        Newcomer::Muster { words } => Ok(server.muster(words)?.ok()?.stdout),
+    })?;
+    for machine in &machines {
+        assert_eq!(machine.read_file("/etc/motd")?, "Property of Example Corp.\n");
+    }
+    Ok(())
+}
+
+/// What happens on machines while an admin looks at the pages.
+#[derive(Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+enum Happening {
+    /// Somebody types a command on a device.
+    Run { device: String, words: Vec<String> },
+    /// Its owner lets Muster not touch these kinds.
+    Veto { device: String, kinds: Vec<String> },
+    /// Somebody starts a copy of its disk; both addresses are given back.
+    Copy { device: String },
+    /// It is installed anew and enrolls with a new key.
+    Reinstall { device: String },
+    /// The admin types a command where the command line is.
+    Muster { words: Vec<String> },
+}
+
+const WORKER: &str = "muster: 1\nprofile: worker\nresources:\n  - file: { path: /etc/systemd/system/worker.service, content: \"[Service]\\nExecStart=/usr/bin/sleep 100000\\n[Install]\\nWantedBy=multi-user.target\\n\", mode: \"0644\" }\n  - service: { name: worker, running: true, enabled: true, restart_on: [\"file:/etc/systemd/system/worker.service\"] }\n";
+const PEOPLE: &str = "muster: 1\nprofile: people\nresources:\n  - account: { name: ada, full_name: Ada }\n  - file: { path: /etc/motd, content: \"Property of Example Corp.\\n\" }\n";
+const ON_THE_SHELF: &str =
+    "muster: 1\nprofile: shelf\nresources:\n  - file: { path: /etc/shelf, content: \"12\\n\" }\n";
+
+/// Writes agent.toml as an owner does.
+fn configure(device: &Device<'_>, kinds: &[String]) -> Result<()> {
+    let denied = format!("serial = \"S-{}\"\ndeny_kinds = {kinds:?}\n", device.name());
+    device.write_file("/etc/muster/agent.toml", denied, 0o644)
+}
+
+fn reinstall(fleet: &Fleet<'_>, device: &Device<'_>) -> Result<()> {
+    device.exec(["systemctl", "stop", "muster-agent.path", "muster-agent.service"])?.ok()?;
+    device.exec(["rm", "-rf", "/var/lib/muster"])?.ok()?;
+    configure(device, &[])?;
+    device.write_file(
+        "/etc/muster/join.toml",
+        fleet.admin.join_file(&format!("S-{}", device.name()))?,
+        0o600,
+    )?;
+    device.exec(["systemctl", "start", "muster-agent"])?.ok()?;
+    Ok(())
+}
+
+/// A machine that begins with the identity of another, as an image of its disk would.
+fn start_copy<'n>(fleet: &Fleet<'n>, network: &'n Network, original: &Device<'_>) -> Result<Device<'n>> {
+    let copy = fleet.boot_stranger(network, "copy")?;
+    copy.exec(["systemctl", "stop", "muster-agent.path", "muster-agent.service"])?.ok()?;
+    copy.exec(["rm", "-rf", "/var/lib/muster"])?.ok()?;
+    original.exec(["systemctl", "stop", "muster-agent.service"])?.ok()?;
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg(original.path("/var/lib/muster"))
+        .arg(copy.path("/var/lib/muster"))
+        .status()
+        .context("copying the identity")?;
+    ensure!(copied.success(), "the identity was not copied");
+    original.exec(["systemctl", "start", "muster-agent.service"])?.ok()?;
+    wait_until("the original to be connected", Duration::from_secs(60), || {
+        let detail: DeviceDetail = fleet.admin.get(&format!("/devices/{}", original.name()))?;
+        Ok(detail.device.connected.then_some(()))
+    })?;
+    copy.exec(["systemctl", "start", "muster-agent.service"])?.ok()?;
+    Ok(copy)
+}
+
+#[test]
+fn an_admin_lives_through_the_bad_days_on_the_pages_alone() -> Result<()> {
+    let network = Network::create()?;
+    let names = ["lap-1", "srv-1", "srv-2", "srv-3"];
+    let fleet = Fleet::enroll(&network, &names)?;
+    fleet.log_in()?;
+    fleet.admin.import(
+        "serial,name,owner,labels\nS-srv-1,srv-1,,server\nS-srv-2,srv-2,,server\nS-srv-3,srv-3,,server\n",
+    )?;
+    let profiles = [
+        ("people", PEOPLE, "everyone"),
+        ("worker", WORKER, "label:server"),
+        ("shelf", ON_THE_SHELF, "label:shelf"),
+    ];
+    for (name, text, target) in profiles {
+        fleet.admin.save_profile(name, text)?;
+        fleet.admin.assign(name, target, Mode::Enforce)?;
+    }
+    for name in names {
+        fleet.admin.wait_until_applied(name)?;
+    }
+    let mut copies = Vec::new();
+    let walk = Walk::prepare(&network, &fleet.server, "bad_days.test.mjs", &fleet.admin.password)?;
+    walk.run_with_errands(LIMIT, |happening| match happening {
+        Happening::Run { device, words } => Ok(fleet.device(&device)?.exec(words)?.ok()?.stdout),
+        Happening::Veto { device, kinds } => {
+            let device = fleet.device(&device)?;
+            configure(device, &kinds)?;
+            Ok(device.exec(["systemctl", "restart", "muster-agent"])?.ok()?.stdout)
+        }
+        Happening::Copy { device } => {
+            let original = fleet.device(&device)?;
+            let copy = start_copy(&fleet, &network, original)?;
+            let addresses = format!("{} {}", original.address(), copy.address());
+            copies.push(copy);
+            Ok(addresses)
+        }
+        Happening::Reinstall { device } => {
+            reinstall(&fleet, fleet.device(&device)?)?;
+            Ok(String::new())
+        }
+        Happening::Muster { words } => Ok(fleet.server.muster(words)?.ok()?.stdout),
+    })?;
+    Ok(())
 }
