@@ -42,6 +42,8 @@ export async function open(browser) {
   const errors = [];
   page.on('pageerror', (error) => errors.push(String(error)));
   page.on('console', (message) => {
+    // Chromium gives a request up when a network interface appears on this machine, as with each device that boots.
+    if (message.text().includes('net::ERR_NETWORK_CHANGED')) return;
     if (['error', 'warning'].includes(message.type())) errors.push(message.text());
   });
   return { page, errors };
