@@ -34,6 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
         observed: &observed,
         records: &BTreeMap::new(),
         restarts_due: &BTreeSet::new(),
+        given_up: &BTreeSet::new(),
         deny_kinds: &BTreeSet::new(),
         now: Timestamp::default(),
     });
