@@ -155,32 +155,21 @@ pub fn plan(input: &Input<'_>) -> Plan {
     }
 }
 
-/// What is there, said of what should not be there or is only looked at, and could not be read because a file is found on
-/// the way to it, or of what nobody asks for also because something else is found in its place: it is gone. `None` when there is no such thing.
+/// What is there, said of what nobody asks for and could not be read because something else is found in its place, or a file
+/// on the way to it: it is gone. `None` when there is no such thing.
 fn ousted(input: &Input<'_>) -> Option<Observed> {
-    let gone = |id: &ResourceId| {
+    let is_wanted = |id: &ResourceId| {
         let claim = input.composition.claims.get(id);
-        let desired = match claim.map(|claim| &claim.claimed) {
-            Some(Claimed::Apply(resource)) => Some(resource.desired()),
-            _ => None,
-        };
-        let audited = claim.is_some_and(|claim| claim.source.mode == Mode::Audit);
-        let in_place = |other: &ResourceId| match &desired {
-            None => other.key() == id.key() || other.kind() == "file",
-            Some(desired) if audited || *desired == Condition::Absent => {
-                other.key() != id.key() && other.kind() == "file"
-            }
-            Some(_) => false,
-        };
+        claim.is_some_and(|claim| matches!(claim.claimed, Claimed::Apply(_)))
+    };
+    let gone = |id: &ResourceId| {
         input.observed.iter().any(|(other, there)| {
-            matches!(there, Ok(Condition::Present(_)))
-                && is_path(other)
-                && in_place(other)
-                && in_the_way(other, id)
+            let in_place = is_path(other) && (other.key() == id.key() || other.kind() == "file");
+            matches!(there, Ok(Condition::Present(_))) && in_place && in_the_way(other, id)
         })
     };
     let unread = input.observed.iter().filter(|(id, there)| there.is_err() && is_path(id));
-    let gone: Vec<&ResourceId> = unread.map(|(id, _)| id).filter(|id| gone(id)).collect();
+    let gone: Vec<&ResourceId> = unread.map(|(id, _)| id).filter(|id| !is_wanted(id) && gone(id)).collect();
     if gone.is_empty() {
         return None;
     }
