@@ -12,7 +12,6 @@ use serde::de::DeserializeOwned;
 
 use crate::admin::ADMIN_NAME;
 use crate::network::Network;
-use crate::server::Server;
 
 /// Between two looks at whether there is an errand.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -33,8 +32,8 @@ struct Answer {
 }
 
 impl<'n> Walk<'n> {
-    /// `file` is the walk, such as `journey.test.mjs`; `password` is that of [`ADMIN_NAME`].
-    pub fn prepare(network: &'n Network, server: &Server<'_>, file: &str, password: &str) -> Result<Self> {
+    /// `url` is the admins' listener, `file` the walk, such as `journey.test.mjs`; `password` is that of [`ADMIN_NAME`].
+    pub fn prepare(network: &'n Network, url: &str, file: &str, password: &str) -> Result<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
         ensure!(
             folder.join("node_modules").is_dir(),
@@ -50,7 +49,7 @@ impl<'n> Walk<'n> {
         command
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", network.folder())
-            .env("BASE_URL", server.admin_url())
+            .env("BASE_URL", url)
             .env("ADMIN_NAME", ADMIN_NAME)
             .env("ADMIN_PASSWORD", password)
             .env("ERRANDS", &errands)

@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use muster_proto::rest::DeviceDetail;
 
-use crate::{Admin, Artifacts, Device, Network, Packages, Server, wait_until};
+use crate::{Admin, Artifacts, Device, Network, Packages, Server, command, wait_until};
+
+const SOON: Duration = Duration::from_secs(60);
+/// Who the device is, and all that its agent keeps.
+const IDENTITY: &str = "/var/lib/muster";
 
 /// Server, admin and enrolled devices on one network.
 #[derive(Debug)]
@@ -69,17 +74,41 @@ impl<'n> Fleet<'n> {
         Ok(device)
     }
 
+    /// A machine that begins with the identity of a device, as an image of its disk would; both are on.
+    pub fn boot_copy(&self, network: &'n Network, original: &str, name: &str) -> Result<Device<'n>> {
+        let copy = self.boot_stranger(network, name)?;
+        copy.exec(["systemctl", "stop", "muster-agent.path", "muster-agent.service"])?.ok()?;
+        copy.exec(["rm", "-rf", IDENTITY])?.ok()?;
+        let device = self.device(original)?;
+        device.exec(["systemctl", "stop", "muster-agent.service"])?.ok()?;
+        let (from, to) = (device.path(IDENTITY), copy.path(IDENTITY));
+        command::run(["cp".as_ref(), "-a".as_ref(), from.as_os_str(), to.as_os_str()], SOON)?.ok()?;
+        device.exec(["systemctl", "start", "muster-agent.service"])?.ok()?;
+        self.wait_until_connected(original)?;
+        copy.exec(["systemctl", "start", "muster-agent.service"])?.ok()?;
+        Ok(copy)
+    }
+
     /// One of the devices.
     pub fn device(&self, name: &str) -> Result<&Device<'n>> {
         self.devices.get(name).with_context(|| format!("{name} is not one of the devices"))
     }
 
+    /// Waits until a device has its link.
+    pub fn wait_until_connected(&self, name: &str) -> Result<()> {
+        self.wait_until(name, "to be connected", |detail| detail.device.connected)
+    }
+
     fn wait_until_enrolled(&self, name: &str) -> Result<()> {
-        let enrolled = wait_until("the device to enroll", Duration::from_secs(30), || {
-            let detail: muster_proto::rest::DeviceDetail = self.admin.get(&format!("/devices/{name}"))?;
-            Ok(detail.device.enrolled.is_some().then_some(()))
+        self.wait_until(name, "to enroll", |detail| detail.device.enrolled.is_some())
+    }
+
+    /// Fails with what device and server have logged.
+    fn wait_until(&self, name: &str, what: &str, so: impl Fn(&DeviceDetail) -> bool) -> Result<()> {
+        let waited = wait_until(&format!("{name} {what}"), SOON, || {
+            Ok(so(&self.admin.get(&format!("/devices/{name}"))?).then_some(()))
         });
-        enrolled.with_context(|| {
+        waited.with_context(|| {
             let journal = self.device(name).map(|device| device.journal("muster-agent"));
             format!("the agent said: {}\nthe server said: {}", journal.unwrap_or_default(), self.server.log())
         })

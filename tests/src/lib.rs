@@ -8,9 +8,11 @@
 mod admin;
 mod artifacts;
 mod browser;
+pub mod clock;
 mod command;
 mod crash;
 mod device;
+mod disk;
 pub mod document;
 mod fleet;
 mod network;

@@ -21,7 +21,7 @@ const STEP: Duration = Duration::from_secs(60);
 /// A server that was set up. It runs between [`Server::serve`] and [`Server::stop`] or [`Server::kill9`].
 #[derive(Debug)]
 pub struct Server<'n> {
-    network: &'n Network,
+    pub(crate) network: &'n Network,
     artifacts: Artifacts,
     folder: PathBuf,
     /// What `setup` printed: the fingerprint, the ports, where the link is.

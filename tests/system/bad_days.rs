@@ -1,6 +1,5 @@
 //! The bad days of a device, on real ones: lost, back after its certificate ended, and two machines under one identity.
 
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -22,13 +21,6 @@ fn wait_for(fleet: &Fleet<'_>, device: &str, state: DeviceState) -> Result<Devic
         Ok((detail.device.state == state).then_some(detail))
     });
     found.with_context(|| format!("{:?}\nthe server said: {}", detail(fleet, device), fleet.server.log()))
-}
-
-fn wait_until_connected(fleet: &Fleet<'_>, device: &str) -> Result<()> {
-    wait_until(&format!("{device} to be connected"), SOON, || {
-        Ok(detail(fleet, device)?.device.connected.then_some(()))
-    })
-    .with_context(|| journal(fleet, device))
 }
 
 fn journal(fleet: &Fleet<'_>, device: &str) -> String {
@@ -147,7 +139,7 @@ fn an_order_waits_for_a_device_that_is_off_the_network_and_can_be_taken_back_mea
     says(&fleet, ["device", "lost", "lap-1", "--cancel"])?;
     assert_eq!(detail(&fleet, "lap-1")?.lost, None);
     fleet.device("lap-1")?.reconnect()?;
-    wait_until_connected(&fleet, "lap-1")?;
+    fleet.wait_until_connected("lap-1")?;
     assert!(!ada_is_locked(fleet.device("lap-1")?)?, "it was found in time");
 
     device(&mut fleet, "lap-1")?.power_off()?;
@@ -202,7 +194,7 @@ fn an_agent_killed_between_order_and_receipt_ends_what_it_began_or_goes_on_when_
     lost.reconnect()?;
     wait_until("ada to be let in again", SOON, || Ok((!ada_is_locked(lost)?).then_some(())))
         .with_context(|| journal(&fleet, "lap-1"))?;
-    wait_until_connected(&fleet, "lap-1")?;
+    fleet.wait_until_connected("lap-1")?;
     assert_eq!(detail(&fleet, "lap-1")?.device.state, DeviceState::Ready);
     assert_eq!(audited(&fleet, "device.lost.receipt")?.len(), 0);
 
@@ -217,23 +209,12 @@ fn an_agent_killed_between_order_and_receipt_ends_what_it_began_or_goes_on_when_
     Ok(())
 }
 
-/// Where libfaketime is on a device.
-const FAKETIME: &str = "/opt/faketime/libfaketime.so.1";
-const HOSTS_FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
-
 /// Lets so many days pass for server and agent, with the device off meanwhile.
-fn pass_days<'n>(fleet: &mut Fleet<'n>, network: &'n Network, days: u32) -> Result<()> {
+fn pass_days<'n>(fleet: &mut Fleet<'n>, network: &'n Network, days: i32) -> Result<()> {
     let device = fleet.device("lap-1")?;
     device.exec(["systemctl", "stop", "muster-agent.path", "muster-agent.service"])?.ok()?;
-    device.copy_in(HOSTS_FAKETIME.as_ref(), FAKETIME)?;
-    let drop_in = format!(
-        "[Service]\nEnvironment=LD_PRELOAD={FAKETIME} FAKETIME=+{days}d FAKETIME_DONT_FAKE_MONOTONIC=1\n"
-    );
-    device.write_file("/etc/systemd/system/muster-agent.service.d/time.conf", drop_in, 0o644)?;
-    device.exec(["systemctl", "daemon-reload"])?.ok()?;
-    fleet.server.stop()?;
-    let (preload, time) = (format!("LD_PRELOAD={HOSTS_FAKETIME}"), format!("FAKETIME=+{days}d"));
-    fleet.server.serve_under(["env", &preload, &time, "FAKETIME_DONT_FAKE_MONOTONIC=1"])?;
+    device.set_clock_off(days)?;
+    fleet.server.serve_off(days)?;
     let password = fleet.admin.password.clone();
     fleet.admin = Admin::log_in(network, &fleet.server, &password)?;
     fleet.device("lap-1")?.exec(["systemctl", "start", "muster-agent"])?.ok()?;
@@ -252,7 +233,7 @@ fn a_device_comes_back_within_the_window_by_itself_and_later_by_an_admins_word()
     let mut fleet = Fleet::enroll(&network, &["lap-1"])?;
     let before = detail(&fleet, "lap-1")?.certificate_not_after.context("it has a certificate")?;
     pass_days(&mut fleet, &network, 100)?;
-    wait_until_connected(&fleet, "lap-1")?;
+    fleet.wait_until_connected("lap-1")?;
     let back = detail(&fleet, "lap-1")?.certificate_not_after.context("it has a certificate")?;
     ensure!(back > before.plus_seconds(90 * 86_400), "{back} is that of the return");
     assert_eq!(audited_then(&fleet, "certificate.return")?.len(), 1);
@@ -275,7 +256,7 @@ fn a_device_comes_back_within_the_window_by_itself_and_later_by_an_admins_word()
     let day = AllowReenroll::default();
     fleet.admin.post::<DeviceView>("/devices/lap-1/allow-reenroll", &day)?;
     fleet.device("lap-1")?.exec(["systemctl", "restart", "muster-agent"])?.ok()?;
-    wait_until_connected(&fleet, "lap-1")?;
+    fleet.wait_until_connected("lap-1")?;
     let detail = detail(&fleet, "lap-1")?;
     assert_eq!((detail.reenroll_until, detail.late_return), (None, None), "the word is used up");
     Ok(())
@@ -288,7 +269,7 @@ fn one_machine_is_never_taken_for_two() -> Result<()> {
     fleet.log_in()?;
     with_people(&fleet, &["srv-1"])?;
     let still_one = |fleet: &Fleet<'_>, after: &str| -> Result<()> {
-        wait_until_connected(fleet, "srv-1").with_context(|| format!("after {after}"))?;
+        fleet.wait_until_connected("srv-1").with_context(|| format!("after {after}"))?;
         let detail = detail(fleet, "srv-1")?;
         ensure!(
             detail.device.state == DeviceState::Ready && detail.twins.is_none(),
@@ -327,33 +308,13 @@ fn one_machine_is_never_taken_for_two() -> Result<()> {
     Ok(())
 }
 
-/// Makes a machine a copy of another, as an image of its disk would.
-fn copy_of<'n>(fleet: &Fleet<'n>, network: &'n Network, original: &str, name: &str) -> Result<Device<'n>> {
-    let copy = fleet.boot_stranger(network, name)?;
-    copy.exec(["systemctl", "stop", "muster-agent.path", "muster-agent.service"])?.ok()?;
-    copy.exec(["rm", "-rf", "/var/lib/muster"])?.ok()?;
-    let original = fleet.device(original)?;
-    original.exec(["systemctl", "stop", "muster-agent.service"])?.ok()?;
-    let copied = Command::new("cp")
-        .arg("-a")
-        .arg(original.path("/var/lib/muster"))
-        .arg(copy.path("/var/lib/muster"))
-        .status()
-        .context("copying the identity")?;
-    ensure!(copied.success(), "the identity was not copied");
-    original.exec(["systemctl", "start", "muster-agent.service"])?.ok()?;
-    Ok(copy)
-}
-
 #[test]
 fn two_machines_with_one_identity_are_held_and_both_enroll_anew() -> Result<()> {
     let network = Network::create()?;
     let fleet = Fleet::enroll(&network, &["srv-1"])?;
     fleet.log_in()?;
     with_people(&fleet, &["srv-1"])?;
-    let copy = copy_of(&fleet, &network, "srv-1", "copy-1")?;
-    wait_until_connected(&fleet, "srv-1")?;
-    copy.exec(["systemctl", "start", "muster-agent.service"])?.ok()?;
+    let copy = fleet.boot_copy(&network, "srv-1", "copy-1")?;
     let held = wait_for(&fleet, "srv-1", DeviceState::Held)?;
     let one = fleet.device("srv-1")?;
     let addresses: Vec<_> = held.twins.context("they are shown")?.machines.map(|m| m.address).into();

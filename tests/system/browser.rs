@@ -5,13 +5,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use muster_proto::rest::DeviceDetail;
+use anyhow::{Context as _, Result, bail};
 use muster_proto::state::Mode;
-use muster_tests::{Admin, Artifacts, Device, Fleet, Network, Packages, Server, Walk, wait_until};
+use muster_tests::{Admin, Artifacts, Device, Fleet, Network, Packages, Server, Walk};
 use serde::Deserialize;
 
 const PASSWORD: &str = "walnut-harbour-eleven-lamps";
@@ -24,7 +22,7 @@ fn an_admin_sets_up_logs_in_and_sees_a_device_fail_and_recover() -> Result<()> {
     let network = Network::create()?;
     let names = ["lap-ada", "lap-ben", "srv-web"];
     let fleet = Fleet::enroll_by(&network, &names, |server| {
-        let mut first = Walk::prepare(&network, server, "journey.test.mjs", PASSWORD)?;
+        let mut first = Walk::prepare(&network, &server.admin_url(), "journey.test.mjs", PASSWORD)?;
         first.tell("SETUP_LINK", server.setup_link()?);
         first.run(LIMIT, || Ok(()))?;
         Admin::log_in(&network, server, PASSWORD)
@@ -38,7 +36,7 @@ fn an_admin_sets_up_logs_in_and_sees_a_device_fail_and_recover() -> Result<()> {
 
     let device = fleet.device("lap-ada")?;
     let (break_it, repair_it) = (network.folder().join("break"), network.folder().join("repair"));
-    let mut second = Walk::prepare(&network, &fleet.server, "journey.test.mjs", PASSWORD)?;
+    let mut second = Walk::prepare(&network, &fleet.server.admin_url(), "journey.test.mjs", PASSWORD)?;
     second.tell("BREAK_CMD", touch(&break_it)).tell("REPAIR_CMD", touch(&repair_it));
     second.run(LIMIT, || {
         if take(&break_it)? {
@@ -106,7 +104,7 @@ fn a_newcomer_who_only_uses_the_pages_gets_from_the_setup_link_to_a_fleet_that_c
         machine.write_file("/etc/muster/agent.toml", format!("serial = \"{serial}\"\n"), 0o644)?;
         machines.push(machine);
     }
-    let mut walk = Walk::prepare(&network, &server, "first_steps.test.mjs", PASSWORD)?;
+    let mut walk = Walk::prepare(&network, &server.admin_url(), "first_steps.test.mjs", PASSWORD)?;
     walk.tell("SETUP_LINK", server.setup_link()?);
     walk.run_with_errands(LIMIT, |errand| match errand {
         Newcomer::Paste { devices, text } => {
@@ -165,28 +163,6 @@ fn reinstall(fleet: &Fleet<'_>, device: &Device<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A machine that begins with the identity of another, as an image of its disk would.
-fn start_copy<'n>(fleet: &Fleet<'n>, network: &'n Network, original: &Device<'_>) -> Result<Device<'n>> {
-    let copy = fleet.boot_stranger(network, "copy")?;
-    copy.exec(["systemctl", "stop", "muster-agent.path", "muster-agent.service"])?.ok()?;
-    copy.exec(["rm", "-rf", "/var/lib/muster"])?.ok()?;
-    original.exec(["systemctl", "stop", "muster-agent.service"])?.ok()?;
-    let copied = Command::new("cp")
-        .arg("-a")
-        .arg(original.path("/var/lib/muster"))
-        .arg(copy.path("/var/lib/muster"))
-        .status()
-        .context("copying the identity")?;
-    ensure!(copied.success(), "the identity was not copied");
-    original.exec(["systemctl", "start", "muster-agent.service"])?.ok()?;
-    wait_until("the original to be connected", Duration::from_secs(60), || {
-        let detail: DeviceDetail = fleet.admin.get(&format!("/devices/{}", original.name()))?;
-        Ok(detail.device.connected.then_some(()))
-    })?;
-    copy.exec(["systemctl", "start", "muster-agent.service"])?.ok()?;
-    Ok(copy)
-}
-
 #[test]
 fn an_admin_lives_through_the_bad_days_on_the_pages_alone() -> Result<()> {
     let network = Network::create()?;
@@ -209,7 +185,8 @@ fn an_admin_lives_through_the_bad_days_on_the_pages_alone() -> Result<()> {
         fleet.admin.wait_until_applied(name)?;
     }
     let mut copies = Vec::new();
-    let walk = Walk::prepare(&network, &fleet.server, "bad_days.test.mjs", &fleet.admin.password)?;
+    let walk =
+        Walk::prepare(&network, &fleet.server.admin_url(), "bad_days.test.mjs", &fleet.admin.password)?;
     walk.run_with_errands(LIMIT, |happening| match happening {
         Happening::Run { device, words } => Ok(fleet.device(&device)?.exec(words)?.ok()?.stdout),
         Happening::Veto { device, kinds } => {
@@ -219,7 +196,7 @@ fn an_admin_lives_through_the_bad_days_on_the_pages_alone() -> Result<()> {
         }
         Happening::Copy { device } => {
             let original = fleet.device(&device)?;
-            let copy = start_copy(&fleet, &network, original)?;
+            let copy = fleet.boot_copy(&network, &device, "copy")?;
             let addresses = format!("{} {}", original.address(), copy.address());
             copies.push(copy);
             Ok(addresses)

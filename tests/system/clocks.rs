@@ -1,53 +1,40 @@
-//! Clocks that are wrong, on a device and on the server.
-//!
-//! A container has its host's clock, which is nobody's to set: a wrong one is simulated by libfaketime, for the agent's
-//! service or the server alone. `CLOCK_BOOTTIME` goes on as it does when a clock is set. The boot stays the same throughout.
+//! Clocks that are wrong, on a device and on the server. The boot stays the same throughout.
 
+use std::ffi::OsStr;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
 use muster_proto::Timestamp;
 use muster_proto::rest::{DeviceDetail, DeviceState};
 use muster_proto::state::Mode;
-use muster_tests::{Artifacts, Device, Fleet, Network, Output, wait_until};
+use muster_tests::{Artifacts, Device, Fleet, Network, Output, clock, wait_until};
 
 const DEVICE: &str = "srv-1";
 const SOON: Duration = Duration::from_secs(90);
-const FAKETIME: &str = "/opt/faketime/libfaketime.so.1";
-const HOSTS_FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
-const DROP_IN: &str = "/etc/systemd/system/muster-agent.service.d/time.conf";
 const VISIT: &str = "/etc/visit";
 const KEPT: &str = "/etc/kept.conf";
 
 /// Sets the agent's clock so many days off, and restarts it.
 fn set_clock(device: &Device<'_>, days: i32) -> Result<()> {
-    device.copy_in(HOSTS_FAKETIME.as_ref(), FAKETIME)?;
-    let [preload, time, monotonic] = faked(FAKETIME, days);
-    device.write_file(DROP_IN, format!("[Service]\nEnvironment={preload} {time} {monotonic}\n"), 0o644)?;
+    device.set_clock_off(days)?;
     restart(device)
 }
 
 /// Sets the agent's clock right, and restarts it.
 fn set_right(device: &Device<'_>) -> Result<()> {
-    device.exec(["rm", DROP_IN])?.ok()?;
+    device.set_clock_right()?;
     restart(device)
 }
 
 fn restart(device: &Device<'_>) -> Result<()> {
-    device.exec(["systemctl", "daemon-reload"])?.ok()?;
     device.exec(["systemctl", "restart", "muster-agent"])?.ok()?;
     Ok(())
 }
 
-fn faked(library: &str, days: i32) -> [String; 3] {
-    let time = format!("FAKETIME={days:+}d");
-    [format!("LD_PRELOAD={library}"), time, "FAKETIME_DONT_FAKE_MONOTONIC=1".to_owned()]
-}
-
 /// What the owner reads on the device, by the same clock as its agent.
 fn status(device: &Device<'_>, days: i32) -> Result<Output> {
-    let [preload, time, monotonic] = faked(FAKETIME, days);
-    device.exec(["env", &preload, &time, &monotonic, "muster-agent", "status"])
+    let words = ["muster-agent", "status"].map(str::to_owned);
+    device.exec(clock::off_on_device(days).into_iter().chain(words))
 }
 
 fn detail(fleet: &Fleet<'_>) -> Result<DeviceDetail> {
@@ -200,32 +187,12 @@ fn a_clock_that_goes_wrong_later_neither_ends_nor_prolongs_a_lease_and_the_devic
     goes_on(device)
 }
 
-/// Serves by a clock that is so many days off.
-fn serve_off(fleet: &mut Fleet<'_>, days: i32) -> Result<()> {
-    fleet.server.stop()?;
-    let faked = faked(HOSTS_FAKETIME, days);
-    fleet.server.serve_under(["env", &faked[0], &faked[1], &faked[2]])
-}
-
-fn serve_right(fleet: &mut Fleet<'_>) -> Result<()> {
-    fleet.server.stop()?;
-    fleet.server.serve()
-}
-
 /// What the doctor says of the clock, by the clock that the server has.
 fn doctor(fleet: &Fleet<'_>, network: &Network, days: i32) -> Result<String> {
-    let (faked, server, data) = (faked(HOSTS_FAKETIME, days), Artifacts::find()?.server, fleet.server.data());
-    let [preload, time, monotonic] = &faked;
-    let argv = [
-        "env".as_ref(),
-        preload.as_ref(),
-        time.as_ref(),
-        monotonic.as_ref(),
-        server.as_os_str(),
-        "doctor".as_ref(),
-        "--data".as_ref(),
-        data.as_os_str(),
-    ];
+    let (server, data) = (Artifacts::find()?.server, fleet.server.data());
+    let under = clock::off_on_server(days);
+    let mut argv: Vec<&OsStr> = under.iter().map(AsRef::as_ref).collect();
+    argv.extend([server.as_os_str(), "doctor".as_ref(), "--data".as_ref(), data.as_os_str()]);
     let said = network.run(argv, Duration::from_secs(60))?.stdout;
     let line = said.lines().find(|line| line.split_whitespace().nth(1) == Some("clock"));
     Ok(line.with_context(|| format!("no word of the clock: {said}"))?.to_owned())
@@ -241,7 +208,7 @@ fn a_server_whose_clock_is_400_days_ahead_misleads_no_device_and_all_is_well_onc
     let history = || fleet.admin.get::<serde_json::Value>(&format!("/devices/{DEVICE}/history"));
     let before = history()?["total"].clone();
 
-    serve_off(&mut fleet, 400)?;
+    fleet.server.serve_off(400)?;
     let device = fleet.device(DEVICE)?;
     wait_until("the agent to say why it is alone", SOON, || {
         Ok(journal(&fleet).contains("look at the server's with muster-server doctor").then_some(()))
@@ -249,7 +216,7 @@ fn a_server_whose_clock_is_400_days_ahead_misleads_no_device_and_all_is_well_onc
     .with_context(|| journal(&fleet))?;
     goes_on(device)?;
 
-    serve_right(&mut fleet)?;
+    fleet.server.serve_anew()?;
     wait_until_connected(&fleet, true)?;
     goes_on(fleet.device(DEVICE)?)?;
     give(&fleet, 86_400)?;
@@ -266,12 +233,12 @@ fn a_server_whose_clock_is_years_behind_is_told_so_and_brings_no_lease_back() ->
     fleet.log_in()?;
     give(&fleet, 86_400)?;
 
-    serve_off(&mut fleet, -2200)?;
+    fleet.server.serve_off(-2200)?;
     let said = doctor(&fleet, &network, -2200)?;
     ensure!(said.starts_with("failed") && said.contains("and something happened at"), "{said}");
     goes_on(fleet.device(DEVICE)?)?;
 
-    serve_right(&mut fleet)?;
+    fleet.server.serve_anew()?;
     wait_until_connected(&fleet, true)?;
     goes_on(fleet.device(DEVICE)?)?;
     told_of_no_clock(&fleet)?;

@@ -1,6 +1,4 @@
 //! No room left: on a device, where it keeps its ledger and where resources are written, and on the server.
-//!
-//! The device's small disks are in memory (tmpfs), as a container may mount nothing else; the server's is ext4 in a file.
 
 use std::time::Duration;
 
@@ -15,6 +13,8 @@ const DEVICE: &str = "srv-1";
 const SOON: Duration = Duration::from_secs(120);
 const KEPT: &str = "/etc/kept.conf";
 const VISIT: &str = "/etc/visit";
+/// Where the agent keeps its ledger.
+const LEDGER: &str = "/var/lib/muster";
 
 fn file(name: &str, path: &str, content: &str) -> String {
     format!(
@@ -115,13 +115,8 @@ fn a_device_whose_disk_is_full_says_so_ends_leases_and_goes_on_by_itself_with_a_
     fleet.log_in()?;
     let device = fleet.device(DEVICE)?;
     let identity = device.read_file("/var/lib/muster/identity/identity.pem")?;
-    // The agent's folder on a disk of its own.
-    sh(
-        device,
-        "systemctl stop muster-agent.path muster-agent && cp -a /var/lib/muster /root/muster &&
-         mount -t tmpfs -o size=16m,mode=0700 none /var/lib/muster && cp -a /root/muster/. /var/lib/muster/ &&
-         systemctl start muster-agent",
-    )?;
+    device.put_ledger_on_small_disk()?;
+    sh(device, "systemctl start muster-agent")?;
     give(&fleet, "kept", &file("kept", KEPT, "ours"))?;
     let end = Timestamp::from_system(std::time::SystemTime::now()).plus_seconds(60);
     let visit = format!(
@@ -131,7 +126,7 @@ fn a_device_whose_disk_is_full_says_so_ends_leases_and_goes_on_by_itself_with_a_
     fleet.admin.wait_until_applied(DEVICE)?;
     ensure!(device.path(VISIT).exists());
 
-    sh(device, "dd if=/dev/zero of=/var/lib/muster/filler bs=4k 2>/dev/null; true")?;
+    device.fill_disk(LEDGER)?;
     device.write_file(KEPT, "theirs\n", 0o644)?;
     let shown = wait_for(&fleet, &format!("file:{KEPT}"), OutcomeKind::Failed)?;
     let reason = shown.reason.unwrap_or_default();
@@ -158,7 +153,7 @@ fn a_device_whose_disk_is_full_says_so_ends_leases_and_goes_on_by_itself_with_a_
     let waiting = detail(&fleet, DEVICE)?.device;
     ensure!(waiting.connected && waiting.generation_applied < waiting.generation_wanted, "{waiting:?}");
 
-    sh(device, "rm /var/lib/muster/filler")?;
+    device.make_room(LEDGER)?;
     wait_for_content(device, KEPT, "ours\n")?;
     fleet.admin.wait_until_applied(DEVICE)?;
     wait_for_content(device, "/etc/later.conf", "later\n")?;
@@ -187,19 +182,13 @@ fn an_agent_that_starts_on_a_full_disk_knows_who_it_is_and_ends_leases() -> Resu
     );
     give(&fleet, "visit", &visit)?;
     fleet.admin.wait_until_applied(DEVICE)?;
-    sh(
-        device,
-        "systemctl stop muster-agent.path muster-agent && cp -a /var/lib/muster /root/muster &&
-         mount -t tmpfs -o size=16m,mode=0700 none /var/lib/muster && cp -a /root/muster/. /var/lib/muster/ &&
-         { dd if=/dev/zero of=/var/lib/muster/filler bs=4k 2>/dev/null; systemctl start muster-agent; }",
-    )?;
+    device.put_ledger_on_small_disk()?;
+    device.fill_disk(LEDGER)?;
+    sh(device, "systemctl start muster-agent")?;
     wait_until("the lease to end", SOON, || Ok((!device.path(VISIT).exists()).then_some(())))
         .with_context(|| journal(&fleet))?;
-    wait_until("the device to be connected", SOON, || {
-        Ok(detail(&fleet, DEVICE)?.device.connected.then_some(()))
-    })
-    .with_context(|| journal(&fleet))?;
-    sh(device, "rm /var/lib/muster/filler")?;
+    fleet.wait_until_connected(DEVICE)?;
+    device.make_room(LEDGER)?;
     give(&fleet, "kept", &file("kept", KEPT, "ours"))?;
     fleet.admin.wait_until_applied(DEVICE)?;
     each_event_is_here_once(&fleet, &network, DEVICE)
@@ -211,11 +200,9 @@ fn a_resource_on_a_full_disk_fails_alone_leaves_no_half_file_and_is_made_once_th
     let fleet = Fleet::enroll(&network, &[DEVICE])?;
     fleet.log_in()?;
     let device = fleet.device(DEVICE)?;
-    sh(
-        device,
-        "mkdir /srv/data && mount -t tmpfs -o size=1m none /srv/data && echo theirs > /srv/data/theirs &&
-         { dd if=/dev/zero of=/srv/data/filler bs=4k 2>/dev/null; true; }",
-    )?;
+    device.put_on_small_disk("/srv/data", 1)?;
+    device.write_file("/srv/data/theirs", "theirs\n", 0o644)?;
+    device.fill_disk("/srv/data")?;
     let large = "ours ".repeat(4_000);
     let source = format!(
         "muster: 1\nprofile: data\nresources:\n  - file: {{ path: /srv/data/new, content: \"{large}\" }}\n  \
@@ -234,39 +221,11 @@ fn a_resource_on_a_full_disk_fails_alone_leaves_no_half_file_and_is_made_once_th
     assert_eq!(sh(device, "ls -A /srv/data")?.stdout, "filler\ntheirs\n");
     assert_eq!(device.read_file("/srv/data/theirs")?, "theirs\n", "what was there is whole");
 
-    sh(device, "rm /srv/data/filler")?;
+    device.make_room("/srv/data")?;
     fleet.admin.wait_until_applied(DEVICE)?;
     assert_eq!(device.read_file("/srv/data/new")?, large);
     assert_eq!(sh(device, "ls -A /srv/data")?.stdout, "new\ntheirs\n");
     Ok(())
-}
-
-/// Puts the server's data folder on a disk of its own, of so many MiB, and starts it again.
-fn on_small_disk(fleet: &mut Fleet<'_>, network: &Network, mib: u32) -> Result<()> {
-    fleet.server.stop()?;
-    let script = r#"set -e
-        cd "$1"; truncate -s "$2"M disk; mkfs.ext4 -q -m 0 disk; mv data before; mkdir -m 700 data
-        mount -o loop disk data; rm -rf data/lost+found; cp -a before/. data/; rm -rf before"#;
-    let folder = fleet.server.data().parent().context("the data folder has no parent")?.to_owned();
-    let size = mib.to_string();
-    let argv =
-        ["sh".as_ref(), "-c".as_ref(), script.as_ref(), "disk".as_ref(), folder.as_os_str(), size.as_ref()];
-    network.run(argv, Duration::from_secs(60))?.ok()?;
-    fleet.server.serve()
-}
-
-fn in_data(fleet: &Fleet<'_>, network: &Network, script: &str) -> Result<Output> {
-    let data = fleet.server.data();
-    let script = format!("cd \"$1\"; {script}");
-    let argv = ["sh".as_ref(), "-c".as_ref(), script.as_ref(), "data".as_ref(), data.as_os_str()];
-    network.run(argv, Duration::from_secs(60))?.ok()
-}
-
-/// What a load balancer is answered.
-fn readiness(fleet: &Fleet<'_>, network: &Network) -> Result<String> {
-    let url = format!("{}/readyz", fleet.server.admin_url());
-    let argv = ["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}", &url];
-    Ok(network.run(argv, Duration::from_secs(30))?.ok()?.line().to_owned())
 }
 
 #[test]
@@ -275,7 +234,7 @@ fn a_server_whose_disk_is_full_refuses_changes_keeps_what_it_has_and_gets_everyt
     let network = Network::create()?;
     let mut fleet = Fleet::enroll(&network, &[DEVICE, "srv-2"])?;
     fleet.log_in()?;
-    on_small_disk(&mut fleet, &network, 160)?;
+    fleet.server.move_to_small_disk(160)?;
     give(&fleet, "kept", &file("kept", KEPT, "ours"))?;
     for name in [DEVICE, "srv-2"] {
         fleet.admin.wait_until_applied(name)?;
@@ -284,14 +243,7 @@ fn a_server_whose_disk_is_full_refuses_changes_keeps_what_it_has_and_gets_everyt
     std::fs::write(&source, file("later", "/etc/later.conf", "later")).context("writing a profile")?;
     let apply = || fleet.server.muster(["profile".as_ref(), "apply".as_ref(), source.as_os_str()]);
 
-    in_data(
-        &fleet,
-        &network,
-        "dd if=/dev/zero of=filler bs=64k 2>/dev/null; dd if=/dev/zero of=rest bs=512 2>/dev/null; true",
-    )?;
-    wait_until("the server to be not ready", SOON, || {
-        Ok((readiness(&fleet, &network)? == "503").then_some(()))
-    })?;
+    fleet.server.fill_disk()?;
     let refused = apply()?;
     ensure!(!refused.success(), "{}", refused.stdout);
     for part in ["The server's disk is full", "nothing of this was recorded", "muster-server doctor"] {
@@ -320,15 +272,11 @@ fn a_server_whose_disk_is_full_refuses_changes_keeps_what_it_has_and_gets_everyt
     // A crash now loses nothing that was acknowledged, and the server can be read at once.
     fleet.server.kill9()?;
     fleet.server.serve()?;
-    wait_until("the device to be connected", SOON, || {
-        Ok(detail(&fleet, DEVICE)?.device.connected.then_some(()))
-    })
-    .with_context(|| fleet.server.log())?;
+    fleet.wait_until_connected(DEVICE)?;
     let applied = detail(&fleet, DEVICE)?.device;
     assert_eq!(applied.generation_applied, applied.generation_wanted);
 
-    in_data(&fleet, &network, "rm filler rest")?;
-    wait_until("the server to be ready", SOON, || Ok((readiness(&fleet, &network)? == "200").then_some(())))?;
+    fleet.server.make_room()?;
     let apply = || fleet.server.muster(["profile".as_ref(), "apply".as_ref(), source.as_os_str()]);
     let said = apply()?.ok()?.stdout;
     ensure!(said.contains("later@1"), "what was refused was not saved: {said}");
