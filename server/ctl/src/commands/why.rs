@@ -95,8 +95,16 @@ fn causes(detail: &DeviceDetail) -> Result<(), Failure> {
         };
         return output::line(format!("{} {sentence}.", device.name));
     }
-    output::line(format!("{} is {} because:", device.name, word(&device.compliance)))?;
+    output::line(format!("{} is {}:", device.name, opening(device.compliance)))?;
     causes.into_iter().try_for_each(chain)
+}
+
+/// A clock that is wrong keeps no device from being compliant, and has to be set all the same.
+fn opening(compliance: Compliance) -> String {
+    match compliance {
+        Compliance::Compliant => "compliant, with something to put right".to_owned(),
+        other => format!("{} because", word(&other)),
+    }
 }
 
 /// Whether it is about who has the device's identity rather than about how it complies.
@@ -200,6 +208,12 @@ mod tests {
             "evidence": [{"username": "bob", "uid": 1001}, {"username": "x".repeat(200)}],
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn a_cause_that_keeps_no_device_from_being_compliant_is_no_reason_for_it() {
+        assert_eq!(opening(Compliance::Failing), "failing because");
+        assert_eq!(opening(Compliance::Compliant), "compliant, with something to put right");
     }
 
     #[test]

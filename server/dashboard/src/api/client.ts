@@ -58,7 +58,7 @@ async function request<T>(method: string, path: string, body?: BodyInit, type?: 
     contact.lost();
     throw new Unreachable();
   }
-  contact.made();
+  contact.made(response.headers.get('Date'));
   if (!response.ok) throw new ApiError(await problemOf(response));
   const text = await response.text();
   return (text ? JSON.parse(text) : undefined) as T;

@@ -38,3 +38,8 @@ test('a row of evidence is one bounded line', () => {
 test('a device that its owner paused is shown as paused', () => {
   expect(causeWords({ kind: 'paused_there', problem: 'paused on the device until noon: a fair' }).word).toBe('paused');
 });
+
+test('a clock that is wrong is for somebody to set, and nothing unknown', () => {
+  const problem = "its clock is 2200 days behind this server's; leases go by the server's, certificates by both";
+  expect(causeWords({ kind: 'clock', problem })).toEqual({ word: 'clock', text: problem });
+});

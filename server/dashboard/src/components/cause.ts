@@ -25,6 +25,7 @@ const BY_KIND: Record<string, Word> = {
   held: 'held',
   old_certificate: 'held',
   late_return: 'pending',
+  clock: 'clock',
 };
 
 /** The word of the badge, and what is left to be said beside it. */

@@ -13,6 +13,7 @@ export type Word =
   | Verdict
   | RolloutState
   | RolloutStanding
+  | 'clock'
   | 'conflict'
   | 'paused'
   | 'removal'
@@ -48,6 +49,7 @@ const LOOKS: Record<Word, Look> = {
   unsupported: { label: 'Unsupported', tone: 'none', icon: 'question' },
   pass: { label: 'Pass', tone: 'good', icon: 'check' },
   fail: { label: 'Fail', tone: 'bad', icon: 'cross' },
+  clock: { label: 'Clock', tone: 'act', icon: 'hand' },
   conflict: { label: 'Conflict', tone: 'act', icon: 'alert' },
   paused: { label: 'Paused', tone: 'act', icon: 'blocked' },
   removal: { label: 'Removal', tone: 'act', icon: 'hand' },

@@ -95,7 +95,10 @@ function Inside({ session, path }: { session: Session; path: string }) {
           <Account session={session} />
         </div>
       </header>
-      <LostServer />
+      <div className="banners">
+        <LostServer />
+        <WrongClock />
+      </div>
       <main className="page" id="content" tabIndex={-1}>
         <Outlet />
       </main>
@@ -178,11 +181,26 @@ function LostServer() {
   const now = useNow();
   if (!isLost) return null;
   return (
-    <div className="lost" role="status">
+    <div className="banner" role="status">
       <Icon name="alert" />
       <span>
         The server can't be reached. What you see is {span((now - last) / 1000)} old, from{' '}
         {local(last).slice(11, 19)}. Trying again.
+      </span>
+    </div>
+  );
+}
+
+/** Where the clocks differ, "3 min ago" is wrong on every page. */
+function WrongClock() {
+  const { ahead } = useContact();
+  if (ahead === 0) return null;
+  return (
+    <div className="banner" role="status">
+      <Icon name="alert" />
+      <span>
+        The server's clock is {span(Math.abs(ahead), Math.round)} {ahead > 0 ? 'ahead of' : 'behind'} this computer's: times on
+        these pages mislead until the wrong one is set right. What the server knows of its own: muster-server doctor.
       </span>
     </div>
   );

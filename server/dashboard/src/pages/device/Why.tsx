@@ -7,17 +7,19 @@ import { causeWords, rowWords } from '../../components/cause';
 import { Command } from '../../components/parts';
 import { Time } from '../../components/Time';
 import { visible } from '../../components/visible';
+import { standing } from '../../components/words';
 import { Accepted } from '../waivers/Accepted';
 
 export function Why({ detail }: { detail: DeviceDetail }) {
   const { device, causes, waived = [] } = detail;
-  const isCompliant = device.compliance === 'compliant' && causes.length === 0;
-  if (isCompliant && waived.length === 0) return null;
+  // A clock that is wrong keeps no device from being compliant, and has to be set all the same.
+  const isCompliant = standing(device) === 'compliant';
+  if (isCompliant && causes.length === 0 && waived.length === 0) return null;
   // What was never seen, or is no longer let in, has nothing else to be explained.
   const isQuiet = device.state === 'registered' || device.state === 'revoked';
   return (
     <section className="why" id="why" aria-labelledby="why-title">
-      <h2 id="why-title">{isCompliant ? 'Compliant, with failures that are waived' : 'Why not compliant'}</h2>
+      <h2 id="why-title">{isCompliant ? compliantWith(causes) : 'Why not compliant'}</h2>
       {(causes.length > 0 || waived.length > 0) && !isQuiet ? (
         <ul className="causes">
           {causes.map((cause) => (
@@ -32,6 +34,10 @@ export function Why({ detail }: { detail: DeviceDetail }) {
       )}
     </section>
   );
+}
+
+function compliantWith(causes: Cause[]): string {
+  return causes.length > 0 ? 'Compliant, with something to put right' : 'Compliant, with failures that are waived';
 }
 
 function CauseRow({ cause }: { cause: Cause }) {
