@@ -101,6 +101,12 @@ export class Person {
     this.errors.splice(at, 1);
   }
 
+  /** Takes from what the console has said that the server was away: it was stopped for a moment. */
+  forgiveAbsence() {
+    const others = this.errors.filter((error) => !error.includes('net::ERR_'));
+    this.errors.splice(0, this.errors.length, ...others);
+  }
+
   /** Asserts that what is shown is clean in both themes and on a telephone, and that the console has said nothing. */
   async look(name) {
     const size = this.page.viewportSize();

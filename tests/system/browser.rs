@@ -209,3 +209,60 @@ fn an_admin_lives_through_the_bad_days_on_the_pages_alone() -> Result<()> {
     })?;
     Ok(())
 }
+
+/// What befalls disks and clocks while an admin looks at the pages.
+#[derive(Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+enum Misfortune {
+    /// Something takes all the room on a disk of the device, or with no device on the server's.
+    Fill { folder: Option<String> },
+    /// It is gone again.
+    MakeRoom { folder: Option<String> },
+    /// The device's clock is set so many days off, 0 being right.
+    SetClock { days: i32 },
+    /// The same of the server's.
+    SetServersClock { days: i32 },
+    /// Somebody types a command on the device.
+    Run { words: Vec<String> },
+}
+
+const SITE: &str = "muster: 1\nprofile: site\nresources:\n  - file: { path: /etc/motd, content: \"Property of Example Corp.\\n\" }\n";
+
+fn befall(fleet: &mut Fleet<'_>, misfortune: Misfortune) -> Result<String> {
+    let device = fleet.device("srv-1")?;
+    match misfortune {
+        Misfortune::Fill { folder: Some(folder) } => device.fill_disk(&folder)?,
+        Misfortune::Fill { folder: None } => fleet.server.fill_disk()?,
+        Misfortune::MakeRoom { folder: Some(folder) } => device.make_room(&folder)?,
+        Misfortune::MakeRoom { folder: None } => fleet.server.make_room()?,
+        Misfortune::SetClock { days } => {
+            let set = if days == 0 { device.set_clock_right() } else { device.set_clock_off(days) };
+            set?;
+            device.exec(["systemctl", "restart", "muster-agent"])?.ok()?;
+        }
+        Misfortune::SetServersClock { days: 0 } => fleet.server.serve_anew()?,
+        Misfortune::SetServersClock { days } => fleet.server.serve_off(days)?,
+        Misfortune::Run { words } => return Ok(device.exec(words)?.ok()?.stdout),
+    }
+    Ok(String::new())
+}
+
+#[test]
+fn an_admin_reads_on_the_pages_of_full_disks_and_wrong_clocks_and_when_all_is_well_again() -> Result<()> {
+    let network = Network::create()?;
+    let mut fleet = Fleet::enroll(&network, &["srv-1"])?;
+    let device = fleet.device("srv-1")?;
+    device.put_ledger_on_small_disk()?;
+    device.put_on_small_disk("/srv/data", 1)?;
+    device.exec(["systemctl", "start", "muster-agent"])?.ok()?;
+    fleet.server.move_to_small_disk(160)?;
+    fleet.log_in()?;
+    fleet.admin.save_profile("site", SITE)?;
+    fleet.server.muster(["assign", "site", "--to", "everyone", "--follow", "--yes"])?.ok()?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    let (url, password) = (fleet.server.admin_url(), fleet.admin.password.clone());
+    let walk = Walk::prepare(&network, &url, "disks_and_clocks.test.mjs", &password)?;
+    walk.run_with_errands(LIMIT, |misfortune| befall(&mut fleet, misfortune))?;
+    assert_eq!(fleet.device("srv-1")?.read_file("/srv/data/report")?, "twelve\n".repeat(3_000));
+    Ok(())
+}

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use muster_proto::rest::DeviceDetail;
-use muster_tests::{Artifacts, Device, Network, Packages, repack, wait_until};
+use muster_tests::{Artifacts, Device, Network, Packages, Walk, repack, wait_until};
+use serde::Deserialize;
 
 const SOON: Duration = Duration::from_secs(90);
 const SERVER: &str = "muster.corp.example";
+const ADMIN: &str = "kim";
 const PASSWORD: &str = "walnut-harbour-eleven-lamps";
 const DEVICE: &str = "srv-1";
 const MOTD: &str = "/etc/motd";
@@ -52,7 +54,7 @@ impl<'n> Site<'n> {
         site.wait_until_serving()?;
         let link = site.server.read_file(format!("{DATA}/setup-link"))?;
         let argv =
-            ["muster", "setup", "-", "--name", "kim", "--password-stdin", "--fingerprint", &fingerprint];
+            ["muster", "setup", "-", "--name", ADMIN, "--password-stdin", "--fingerprint", &fingerprint];
         site.server.exec_with_input(argv, &format!("{}\n{PASSWORD}\n", link.trim()))?.ok()?;
         site.server.write_file("/root/devices.csv", format!("serial,name\nS-1,{DEVICE}\n"), 0o644)?;
         site.muster(&["device", "import", "/root/devices.csv"])?;
@@ -266,4 +268,37 @@ fn an_agent_goes_up_and_down_a_version_and_stays_the_same_device() -> Result<()>
     let version = after.facts.agent_version;
     ensure!(!version.is_empty() && shown.contains(&version), "the agent's version is not shown: {shown}");
     Ok(())
+}
+
+/// What is done on machines while a page stays open.
+#[derive(Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+enum Change {
+    /// Another version of the server's package is put in place of the one that is there.
+    Server { version: String },
+    /// The same of the agent's on the device.
+    Agent { version: String },
+    /// Somebody reads what the device says to who logs in.
+    ReadMotd,
+}
+
+#[test]
+fn an_admin_goes_on_at_an_open_page_while_server_and_agent_go_up_and_down_a_version() -> Result<()> {
+    let network = Network::create()?;
+    let site = Site::begin(&network)?;
+    site.say("before")?;
+    site.muster(&["assign", "motd", "--to", "everyone", "--follow", "--yes"])?;
+    let (url, version) = (format!("https://{}:8443", site.server.address()), site.artifacts.version()?);
+    let mut walk = Walk::prepare(&network, &url, "versions.test.mjs", PASSWORD)?;
+    walk.tell("ADMIN_NAME", ADMIN);
+    walk.tell("BEFORE", BEFORE).tell("VERSION", &version).tell("AFTER", AFTER);
+    walk.run_with_errands(Duration::from_secs(240), |change| {
+        match change {
+            Change::Server { version } => site.change_server(&version)?,
+            Change::Agent { version } => site.change(&site.device, &site.artifacts.agent_deb, &version)?,
+            Change::ReadMotd => return site.device.read_file(MOTD),
+        };
+        site.wait_until_connected()?;
+        Ok(String::new())
+    })
 }
