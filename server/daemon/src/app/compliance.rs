@@ -5,11 +5,11 @@ use muster_policy::rights::ViewRight;
 use muster_proto::Timestamp;
 use muster_proto::check::{CheckResult, MAX_EVIDENCE, Verdict};
 use muster_proto::report::{Outcome, OutcomeKind};
-use muster_proto::rest::{CauseGroup, ComplianceReport, Day, Need, Overview, RolloutState};
+use muster_proto::rest::{CauseGroup, ComplianceReport, Day, Overview};
 use muster_store::device::{Filter, Sort, Window};
 use muster_store::{StoreError, Tx};
 
-use super::{App, AppError, device, page};
+use super::{App, AppError, device, needs, page};
 
 /// Days of history on the first page.
 const DAYS: u32 = 30;
@@ -17,8 +17,6 @@ const DAYS: u32 = 30;
 const CAUSES: u32 = 20;
 /// Names that stand for a cause.
 const EXAMPLES: u32 = 3;
-/// Things that wait for an admin, on the first page.
-const NEEDS: u32 = 50;
 
 impl App {
     /// The first page: numbers, funnel, what waits, causes, and thirty days.
@@ -31,7 +29,7 @@ impl App {
                 Ok(Overview {
                     sentence: comply::sentence(&counts),
                     funnel: muster_store::device::stages(tx)?,
-                    needs_you: needs(tx, &causes)?,
+                    needs_you: needs::of(tx, &causes, now)?,
                     causes,
                     days: days(tx, &counts, now)?,
                     counts,
@@ -121,56 +119,6 @@ fn causes(tx: &mut Tx<'_>) -> Result<Vec<CauseGroup>, StoreError> {
     causes.sort_by(|a, b| b.devices.cmp(&a.devices).then_with(|| a.subject.cmp(&b.subject)));
     causes.truncate(CAUSES as usize);
     Ok(causes)
-}
-
-fn needs(tx: &mut Tx<'_>, causes: &[CauseGroup]) -> Result<Vec<Need>, StoreError> {
-    let mut needs = Vec::new();
-    for pending in muster_store::enrollment::all_pending(tx, NEEDS)? {
-        let Some(device) = muster_store::device::get(tx, pending.device)? else { continue };
-        needs.push(Need {
-            kind: "pending".to_owned(),
-            text: format!(
-                "{} waits with code {}: compare it with the machine's console, then approve",
-                device.name, pending.code
-            ),
-            device: Some(device.name),
-        });
-    }
-    for cause in causes.iter().filter(|cause| cause.problem.starts_with("blocked: conflict")) {
-        needs.push(Need {
-            kind: "conflict".to_owned(),
-            text: format!("{} on {} devices: {}", cause.subject, cause.devices, cause.problem),
-            device: cause.examples.first().cloned(),
-        });
-    }
-    for rollout in muster_store::rollout::open(tx)? {
-        if rollout.state == RolloutState::Stopped {
-            needs.push(Need {
-                kind: "rollout".to_owned(),
-                text: format!(
-                    "the rollout of {}@{} stopped in step {} of {}: muster rollout show {}",
-                    rollout.assignment.profile,
-                    rollout.assignment.revision,
-                    rollout.step,
-                    rollout.steps,
-                    rollout.id
-                ),
-                device: None,
-            });
-        }
-    }
-    for removal in muster_store::removal::list(tx)? {
-        let devices = muster_store::removal::touched(tx, &removal.id)?.len();
-        needs.push(Need {
-            kind: "removal".to_owned(),
-            text: format!(
-                "{} from {devices} devices, which keep their state: muster removal confirm {1}, or drop {1}",
-                removal.cause, removal.id
-            ),
-            device: None,
-        });
-    }
-    Ok(needs)
 }
 
 /// A profile and revision as `base@3`; nothing for what no profile asks for.

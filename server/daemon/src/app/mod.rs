@@ -4,7 +4,7 @@
 //! [`standing`], [`twins`], [`returning`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`admins`],
 //! [`account`] with [`code`] and [`hash`], [`api_token`], [`device`], [`import`], [`token`], [`person`], [`group`],
 //! [`profile`], [`assign`], [`dry_run`], [`rollout`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`lost`], [`waiver`],
-//! [`compliance`], [`controls`], [`checks`], [`outcomes`], [`detail`],
+//! [`compliance`] with [`needs`], [`controls`], [`checks`], [`outcomes`], [`detail`],
 //! [`reveal`], [`audit`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
 //! wait, [`presence`] knows whose link is up, and [`keep`] lets the oldest go. For root on the server's machine:
 //! [`restore`].
@@ -34,6 +34,7 @@ mod hold;
 pub(crate) mod import;
 pub(crate) mod keep;
 pub(crate) mod lost;
+mod needs;
 mod outcomes;
 mod page;
 pub(crate) mod pause;

@@ -14,6 +14,7 @@ export type Word =
   | RolloutState
   | RolloutStanding
   | 'conflict'
+  | 'late_return'
   | 'paused'
   | 'removal'
   | 'rollout'
@@ -49,6 +50,7 @@ const LOOKS: Record<Word, Look> = {
   pass: { label: 'Pass', tone: 'good', icon: 'check' },
   fail: { label: 'Fail', tone: 'bad', icon: 'cross' },
   conflict: { label: 'Conflict', tone: 'act', icon: 'alert' },
+  late_return: { label: 'Late return', tone: 'act', icon: 'hand' },
   paused: { label: 'Paused', tone: 'act', icon: 'blocked' },
   removal: { label: 'Removal', tone: 'act', icon: 'hand' },
   rollout: { label: 'Rollout', tone: 'act', icon: 'alert' },

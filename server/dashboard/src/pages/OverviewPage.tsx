@@ -151,7 +151,7 @@ function Needs({ needs }: { needs: Overview['needs_you'] | undefined }) {
       {needs.map((need) => (
         <li key={`${need.kind} ${need.device ?? ''} ${need.text}`}>
           <NeedBadge need={need} />
-          {need.kind === 'removal' ? (
+          {need.kind === 'removal' || need.kind === 'paused' ? (
             <Link to="/pauses">{visible(need.text)}</Link>
           ) : need.kind === 'rollout' ? (
             <RolloutNeed text={need.text} />
