@@ -45,6 +45,8 @@ pub(crate) struct Init {
 }
 
 /// Check a profile offline: every error with its line and column
+///
+/// The SQL of checks is looked at by the server when the profile is planned or applied.
 #[derive(Args)]
 #[command(after_help = "Example:\n  muster profile check base.yaml")]
 pub(crate) struct Check {
@@ -143,12 +145,20 @@ impl Check {
         let mut wrong = 0;
         for file in &self.files {
             match read(file) {
-                Ok((_, profile)) => output::line(format!(
-                    "{}: well written, {} and {}",
-                    file.display(),
-                    output::count(profile.resources.len(), "resource"),
-                    output::count(profile.checks.len(), "check")
-                ))?,
+                Ok((_, profile)) => {
+                    output::line(format!(
+                        "{}: well written, {} and {}",
+                        file.display(),
+                        output::count(profile.resources.len(), "resource"),
+                        output::count(profile.checks.len(), "check")
+                    ))?;
+                    if !profile.checks.is_empty() {
+                        output::note(format!(
+                            "The SQL of checks is looked at by the server: muster profile apply {} --dry-run",
+                            file.display()
+                        ));
+                    }
+                }
                 Err(Unread::Failure(failure)) => return Err(failure),
                 Err(Unread::Errors(errors)) => {
                     wrong += errors.len();

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::audit::{self, Act};
 use super::import::Trial;
-use super::{App, AppError, device, group, hold, profile, recompile, rollout, secret};
+use super::{App, AppError, device, group, hold, profile, question, recompile, rollout, secret};
 
 /// How many names of devices an answer lists: enough to see that the target is right.
 pub(super) const NAMES: usize = 1_000;
@@ -140,6 +140,7 @@ pub(super) fn preview(
             nobody(&row, &devices),
             warnings(&devices, &profile),
             group::warnings(tx, &profile)?,
+            question::warnings(&profile)?,
             hold::warnings(tx, &devices, now)?,
         ]
         .concat(),
