@@ -22,6 +22,8 @@ pub mod resource;
 #[cfg(feature = "rest")]
 pub mod rest;
 pub mod returning;
+#[cfg(feature = "yaml")]
+pub mod review;
 pub mod serial;
 pub mod spiffe;
 pub mod state;

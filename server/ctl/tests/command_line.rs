@@ -373,6 +373,22 @@ fn errors_in_a_profile_are_told_with_their_places_and_without_a_server() {
 }
 
 #[test]
+fn a_secret_and_a_command_that_amounts_to_root_are_told_without_a_server_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("base.yaml");
+    let check = |resource: &str| {
+        fs::write(&file, format!("muster: 1\nprofile: base\nresources:\n  - {resource}\n")).unwrap();
+        muster(folder.path(), &["profile", "check", file.to_str().unwrap()], "")
+    };
+    let secret = check("file: { path: /etc/db.conf, content: \"password=Tr0ub4dor3\" }");
+    assert_eq!(secret.code, 1);
+    assert!(secret.err.contains("base.yaml:4:43: a likely secret stands in the profile"), "{secret:?}");
+    let sudo = check("sudo: { name: edit, who: ada, commands: [/usr/bin/vim] }");
+    assert_eq!(sudo.code, 0);
+    assert!(sudo.err.contains("base.yaml:4:46: warning: /usr/bin/vim as ada amounts to root"), "{sudo:?}");
+}
+
+#[test]
 fn a_profile_is_tried_on_a_device_only_when_it_is_well_written_and_the_device_is_there() {
     let place = Place::with_admin();
     let devices = place.write("devices.csv", "serial,name,owner,labels\nSN1,lap-ada,ada,laptop\n");

@@ -1,11 +1,11 @@
 //! Profiles and their revisions.
 
-use muster_policy::profile::{Review, review};
 use muster_policy::rights::{AdminRight, ViewRight};
 use muster_proto::profile::Profile;
 use muster_proto::rest::{
     ProfileDetail, ProfileView, RevisionDiff, RevisionSummary, RevisionView, SavedRevision, SourcePlace,
 };
+use muster_proto::review::{Review, review};
 use muster_proto::yaml::{self, Source, SourceError};
 use muster_proto::{Digest, RevisionNumber, Timestamp};
 use muster_store::Tx;

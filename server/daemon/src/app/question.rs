@@ -1,9 +1,9 @@
 //! What is said of the SQL of checks before any device is asked. What no device can answer is refused; a name that the
 //! agents of this version don't know is told and saved, as those of another version may know it.
 
-use muster_policy::profile::Review;
 use muster_proto::check::Check;
 use muster_proto::profile::{Profile, ProfileError};
+use muster_proto::review::Review;
 use muster_store::StoreError;
 use muster_store::question::{Fault, Judge};
 

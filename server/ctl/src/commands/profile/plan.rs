@@ -32,7 +32,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(super) async fn run(self, api: &Api) -> Result<Ending, Failure> {
-        let (source, _) = read_or_say(&self.file)?;
+        let source = read_or_say(&self.file)?.text;
         let asked = NewDevicePlan { source, params: self.params.into_iter().collect() };
         let answer: DevicePlan = api.post(&format!("/devices/{}/plan", part(&self.on)), &asked).await?;
         for warning in &answer.warnings {
