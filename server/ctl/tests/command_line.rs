@@ -373,6 +373,21 @@ fn errors_in_a_profile_are_told_with_their_places_and_without_a_server() {
 }
 
 #[test]
+fn what_the_server_refuses_a_text_for_is_told_one_a_line_each_with_its_place() {
+    let place = Place::with_admin();
+    let profile = place.write(
+        "base.yaml",
+        "muster: 1\nprofile: base\nchecks:\n  - { id: a, title: A holds, query: SELEC 1 }\n  - { id: b, title: B holds, violations: DELETE FROM users }\n",
+    );
+    let said = place.muster(&["profile", "apply", &profile], "");
+    assert_eq!(said.code, 1);
+    let lines: Vec<_> = said.err.lines().collect();
+    assert_eq!(lines[0], "muster: 2 things are wrong in the text.");
+    assert!(lines[1].starts_with("  4:37: no device can answer this SQL: near \"SELEC\""), "{said:?}");
+    assert!(lines[2].starts_with("  5:42: ") && lines[2].contains("other than SELECT"), "{said:?}");
+}
+
+#[test]
 fn a_secret_and_a_command_that_amounts_to_root_are_told_without_a_server_too() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("base.yaml");
@@ -382,7 +397,7 @@ fn a_secret_and_a_command_that_amounts_to_root_are_told_without_a_server_too() {
     };
     let secret = check("file: { path: /etc/db.conf, content: \"password=Tr0ub4dor3\" }");
     assert_eq!(secret.code, 1);
-    assert!(secret.err.contains("base.yaml:4:43: a likely secret stands in the profile"), "{secret:?}");
+    assert!(secret.err.contains("base.yaml:4:42: a likely secret stands in the profile"), "{secret:?}");
     let sudo = check("sudo: { name: edit, who: ada, commands: [/usr/bin/vim] }");
     assert_eq!(sudo.code, 0);
     assert!(sudo.err.contains("base.yaml:4:46: warning: /usr/bin/vim as ada amounts to root"), "{sudo:?}");
