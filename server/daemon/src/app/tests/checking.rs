@@ -218,3 +218,21 @@ async fn a_table_that_only_other_agents_may_have_is_told_when_it_is_saved_and_wh
     let assigned = rig.app.assign(&admin(), assignment("base", "everyone"), Trial::Dry).await.unwrap();
     assert!(assigned.warnings.iter().any(|text| named(text)), "{:?}", assigned.warnings);
 }
+
+#[tokio::test]
+async fn the_audit_of_an_import_names_its_first_devices_and_counts_the_others() {
+    let rig = rig();
+    rig.import("serial,name,labels\nPF1,lap-ada,laptop\nPF2,lap-bob,laptop\n").await;
+    let rows: String = (10..35).map(|n| format!("SN{n},srv-{n},server\n")).collect();
+    rig.import(&format!("serial,name,labels\nPF1,lap-ada,laptop;travels\nPF2,lap-bob,laptop\n{rows}")).await;
+    let detail =
+        rig.audited().await.into_iter().find(|entry| entry.action == "device.import").unwrap().detail;
+    assert_eq!(
+        (&detail["new"], &detail["changed"], &detail["unchanged"]),
+        (&25.into(), &1.into(), &1.into())
+    );
+    let changed: Vec<String> = serde_json::from_value(detail["changed_devices"].clone()).unwrap();
+    assert_eq!(changed, ["lap-ada (PF1): labels: laptop -> laptop;travels"]);
+    let new: Vec<String> = serde_json::from_value(detail["new_devices"].clone()).unwrap();
+    assert_eq!((new.len(), new[0].as_str(), new[20].as_str()), (21, "srv-10 (SN10)", "and 5 more"));
+}
