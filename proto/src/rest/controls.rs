@@ -72,8 +72,9 @@ impl FromIterator<Standing> for StandingCounts {
 pub struct StandingDay {
     /// Such as `2026-11-23`.
     pub date: String,
-    /// The numbers. Of past days they are as devices last reported: for how long they had been silent is not kept.
-    pub counts: StandingCounts,
+    /// The numbers; none when nobody had reported anything on that day. Of past days they are as devices last reported:
+    /// for how long they had been silent is not kept.
+    pub counts: Option<StandingCounts>,
 }
 
 /// What is counted by.

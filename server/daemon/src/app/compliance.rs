@@ -68,7 +68,8 @@ pub(super) fn date(at: Timestamp) -> String {
     at.to_string().chars().take("2026-11-23".len()).collect()
 }
 
-/// Recorded days, and how it is now in place of what was last recorded today.
+/// Recorded days, and how it is now in place of what was last recorded today. A day on which no device could comply has no
+/// data, and is left out as one on which nothing was recorded.
 fn days(
     tx: &mut Tx<'_>,
     counts: &muster_proto::rest::ComplianceCounts,
@@ -78,6 +79,7 @@ fn days(
     let mut days = muster_store::day::list(tx, DAYS)?;
     days.retain(|day| day.date != today);
     days.push(Day { date: today, counts: counts.clone() });
+    days.retain(|day| day.counts.total > 0);
     let surplus = days.len().saturating_sub(DAYS as usize);
     Ok(days.split_off(surplus))
 }
