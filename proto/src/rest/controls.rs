@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Compliance, ComplianceCounts, WaiverView};
+use super::{Compliance, ComplianceCounts, LeftOut, WaiverView};
 use crate::check::Severity;
 use crate::timestamp::Timestamp;
 
@@ -136,6 +136,9 @@ pub struct ControlsReport {
     pub sentence: String,
     /// The same in numbers.
     pub counts: ComplianceCounts,
+    /// Devices that are not in it.
+    #[serde(default)]
+    pub left_out: LeftOut,
     /// The devices in it by name.
     pub devices: Vec<DeviceStanding>,
     /// The controls by name; checks without one come last, under `-`.

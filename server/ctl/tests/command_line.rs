@@ -373,6 +373,19 @@ fn errors_in_a_profile_are_told_with_their_places_and_without_a_server() {
 }
 
 #[test]
+fn a_device_is_deleted_by_who_says_so_and_its_serial_is_free() {
+    let place = Place::with_admin();
+    let devices = place.write("devices.csv", "serial,name\nSN1,lap-ada\n");
+    place.ok(&["device", "import", &devices]);
+    let unasked = place.muster(&["device", "delete", "lap-ada"], "lap-ada\n");
+    assert!(unasked.code == 1 && unasked.err.contains("add --yes"), "{unasked:?}");
+    assert_eq!(place.ok(&["device", "delete", "lap-ada", "--yes"]), "lap-ada is deleted.\n");
+    assert_eq!(place.ok(&["device", "list", "-o", "json"]), "[]\n");
+    assert!(place.ok(&["audit", "--action", "device.delete"]).contains("name=lap-ada"));
+    assert_eq!(place.ok(&["device", "import", &devices]), "1 new, 0 changed, 0 unchanged\n");
+}
+
+#[test]
 fn what_the_server_refuses_a_text_for_is_told_one_a_line_each_with_its_place() {
     let place = Place::with_admin();
     let profile = place.write(
@@ -448,7 +461,10 @@ fn every_command_has_an_example_in_its_help() {
     }
     let nested = [
         ("context", &["list", "use"][..]),
-        ("device", &["list", "show", "import", "approve", "revoke", "allow-reenroll", "label", "password"]),
+        (
+            "device",
+            &["list", "show", "import", "approve", "revoke", "delete", "allow-reenroll", "label", "password"],
+        ),
         ("pause", &["list"]),
         ("removal", &["list", "confirm", "drop"]),
         ("rollout", &["list", "show", "resume", "cancel"]),

@@ -7,13 +7,15 @@
 //! [`guard`] whether it gets that now, [`comply`] how it stands, [`waiver`] which failures are
 //! accepted, [`history`] how checks stood day by day, [`controls`] how controls did, [`keep`] how
 //! much of what it says is kept, [`pace`] how
-//! often it may say it, and [`restore`] what a record put back from a backup is good for.
+//! often it may say it, [`deletion`] which devices can be
+//! forgotten, and [`restore`] what a record put back from a backup is good for.
 
 pub mod admit;
 pub mod assign;
 pub mod compile;
 pub mod comply;
 pub mod controls;
+pub mod deletion;
 pub mod guard;
 pub mod guess;
 pub mod history;

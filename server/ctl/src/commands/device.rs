@@ -1,6 +1,7 @@
 //! `muster device`: their list, their records, and letting them in or out.
 
 mod apply_now;
+mod delete;
 mod label;
 mod owner;
 
@@ -31,6 +32,7 @@ pub(crate) enum Device {
     Approve(ApproveArgs),
     Revoke(Revoke),
     Lost(Lost),
+    Delete(delete::Delete),
     AllowReenroll(AllowReenrollArgs),
     ApplyNow(apply_now::ApplyNow),
     Label(label::Label),
@@ -142,6 +144,7 @@ impl Device {
             Self::Approve(command) => command.run(api).await,
             Self::Revoke(command) => command.run(api).await,
             Self::Lost(command) => command.run(api).await,
+            Self::Delete(command) => command.run(api).await,
             Self::AllowReenroll(command) => command.run(api).await,
             Self::ApplyNow(command) => command.run(api).await,
             Self::Label(command) => command.run(api).await,

@@ -25,14 +25,16 @@ impl App {
         self.store()
             .read(move |tx| {
                 let counts = muster_store::device::counts(tx, None, now)?;
+                let left_out = muster_store::device::left_out(tx, None, now)?;
                 let causes = causes(tx)?;
                 Ok(Overview {
-                    sentence: comply::sentence(&counts),
+                    sentence: comply::sentence(&counts, &left_out),
                     funnel: muster_store::device::stages(tx)?,
                     needs_you: needs::of(tx, &causes, now)?,
                     causes,
                     days: days(tx, &counts, now)?,
                     counts,
+                    left_out,
                 })
             })
             .await
@@ -51,13 +53,20 @@ impl App {
         self.store()
             .read(move |tx| {
                 let counts = muster_store::device::counts(tx, label.as_deref(), now)?;
+                let left_out = muster_store::device::left_out(tx, label.as_deref(), now)?;
                 let filter = Filter { label, managed: true, ..Filter::default() };
                 let window = Window { sort: Sort::Compliance, after, limit: limit + 1 };
                 let rows = muster_store::device::list(tx, &filter, &window, now)?;
                 let page = page::cut(rows, limit, counts.total, |(number, row)| (*number, row.name.clone()));
                 let devices = page.items.into_iter().map(|(_, row)| device::view(tx, row, &presence, now));
                 let devices = devices.collect::<Result<_, _>>()?;
-                Ok(ComplianceReport { sentence: comply::sentence(&counts), counts, devices, next: page.next })
+                Ok(ComplianceReport {
+                    sentence: comply::sentence(&counts, &left_out),
+                    counts,
+                    left_out,
+                    devices,
+                    next: page.next,
+                })
             })
             .await
     }

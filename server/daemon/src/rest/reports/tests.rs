@@ -50,6 +50,7 @@ fn report() -> ControlsReport {
         days: 1,
         sentence: "2 of 3 compliant".into(),
         counts: Default::default(),
+        left_out: Default::default(),
         devices: vec![device("lap-1", Compliance::Failing), device("lap-2", Compliance::Compliant)],
         controls: vec![control],
         waivers: vec![WaiverView {
