@@ -41,7 +41,7 @@ impl Compliance {
             report.devices.extend(more.devices);
             report.next = more.next;
         }
-        self.output.one(&report, |report| {
+        self.output.whole(&report, |report| {
             if self.output.is_table() {
                 output::line(&report.sentence)?;
             }

@@ -18,7 +18,7 @@ use super::lost::{self, Lost};
 use super::{removal, why};
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output::{self, Output, ago, word};
+use crate::output::{self, Output, Single, ago, word};
 use crate::span::span;
 use crate::terminal;
 
@@ -66,7 +66,7 @@ pub(crate) struct Show {
     /// Its name, serial or id
     device: String,
     #[command(flatten)]
-    output: Output,
+    output: Single,
 }
 
 /// Register devices from a CSV file, by serial, all or nothing
@@ -81,7 +81,7 @@ pub(crate) struct ImportArgs {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    output: Output,
+    output: Single,
 }
 
 /// Let a waiting device in, by the code on its console

@@ -14,7 +14,7 @@ use crate::api::{Api, part};
 use crate::arguments::Global;
 use crate::failure::{Ending, Failure};
 use crate::key_from;
-use crate::output::{self, Output, word};
+use crate::output::{self, Output, Single, word};
 
 mod edit;
 mod plan;
@@ -71,7 +71,7 @@ pub(crate) struct Apply {
     #[arg(long)]
     no_plan: bool,
     #[command(flatten)]
-    output: Output,
+    output: Single,
 }
 
 /// List profiles
@@ -253,14 +253,15 @@ impl Show {
     async fn run(self, api: &Api) -> Result<Ending, Failure> {
         let (name, revision) = reference(&self.profile)?;
         if let Some(number) = revision {
+            let output = self.output.single()?;
             let path = format!("/profiles/{}/revisions/{number}", part(name));
             let revision: RevisionView = api.get(&path).await?;
-            self.output.one(&revision, |revision| output::raw(&shown(&revision.source)))?;
+            output.one(&revision, |revision| output::raw(&shown(&revision.source)))?;
             return Ok(Ending::Fine);
         }
         let detail: ProfileDetail = api.get(&format!("/profiles/{}", part(name))).await?;
         if !self.output.is_table() {
-            self.output.one(&detail, |detail| revisions(&self.output, detail))?;
+            self.output.whole(&detail, |detail| revisions(&self.output, detail))?;
             return Ok(Ending::Fine);
         }
         let profile = &detail.profile;
