@@ -1,6 +1,6 @@
 //! The contract between agent, server and the people who write profiles. No IO, no clock, no randomness.
 //!
-//! In the order of the flow: an admin writes a [`profile`] of [`resource`]s and [`check`]s; the server resolves which
+//! In the order of the flow: an admin writes a [`profile`] of [`resource`]s and [`check`]s, whose SQL is a [`question`]; the server resolves which
 //! revisions apply to a device and sends their names as a [`state`]; the device (and the server, for previews)
 //! merges them by [`compose`]; the device compares [`condition`]s into a [`plan`] and answers with a [`report`]. A
 //! [`dry_run`] asks for the plan alone, a [`last_order`] ends what people can do on a lost device, and [`returning`]
@@ -16,11 +16,14 @@ pub mod id;
 pub mod last_order;
 pub mod plan;
 pub mod profile;
+pub mod question;
 pub mod report;
 pub mod resource;
 #[cfg(feature = "rest")]
 pub mod rest;
 pub mod returning;
+#[cfg(feature = "yaml")]
+pub mod review;
 pub mod serial;
 pub mod spiffe;
 pub mod state;

@@ -13,7 +13,7 @@
 //! | `GET, POST /api-tokens`, `DELETE /api-tokens/{id}` | [`NewApiToken`] | [`ApiToken`], [`CreatedApiToken`] |
 //! | `GET /overview` | | [`Overview`] |
 //! | `GET /devices?q=&label=&profile=&state=&compliance=&sort=&cursor=&limit=` | | [`Page`] of [`Device`] |
-//! | `GET, PATCH /devices/{id}` | [`DevicePatch`] | [`DeviceDetail`]; `{id}` is the id, name or serial |
+//! | `GET, PATCH, DELETE /devices/{id}` | [`DevicePatch`] | [`DeviceDetail`]; `{id}` is the id, name or serial |
 //! | `POST /devices/import?dry_run=` | CSV | [`Import`] |
 //! | `POST /devices/{id}/approve` | [`Approve`] | [`Device`] |
 //! | `POST /devices/{id}/revoke` | | [`Device`] |
@@ -86,7 +86,7 @@ pub use check::{
     CheckDetail, CheckInterval, CheckSummary, CheckedDevice, ControlDetail, Finding, VerdictCounts,
     VerdictDay, Waived,
 };
-pub use compliance::{CauseGroup, ComplianceCounts, ComplianceReport, Day, Need, Overview, Stage};
+pub use compliance::{CauseGroup, ComplianceCounts, ComplianceReport, Day, LeftOut, Need, Overview, Stage};
 pub use controls::{
     By, CheckReport, CheckReportRow, ControlReport, ControlsReport, DeviceStanding, Standing, StandingCounts,
     StandingDay, StandingsBy, StandingsRow,

@@ -99,8 +99,8 @@ const CHECKS: [Fault; 7] = [
     fault("no-table", &["could not be found out", "no such table"]),
     fault("no-column", &["could not be found out", "no such column"]),
     fault("endless", &["could not be found out", "did not end within its time limit"]),
-    fault("greedy", &["could not be found out", "randomblob is not allowed"]),
-    fault("writing", &["could not be found out", "ATTACH and DETACH is not allowed"]),
+    fault("greedy", &["could not be found out", "the query is too large"]),
+    fault("everything", &["could not be found out", "it needs path or directory in WHERE"]),
 ];
 
 const CHECKED: &str = r#"muster: 1
@@ -114,8 +114,8 @@ checks:
   - { id: no-table, title: A table, query: SELECT 1 FROM no_such_table }
   - { id: no-column, title: A column, query: SELECT colour FROM users }
   - { id: endless, title: An end, query: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n" }
-  - { id: greedy, title: A blob, query: SELECT randomblob(900000000) }
-  - { id: writing, title: A write, query: "ATTACH '/tmp/x' AS x" }
+  - { id: greedy, title: A text, query: "SELECT printf('%.*c', 900000000, 'x')" }
+  - { id: everything, title: A file, query: SELECT 1 FROM file }
 "#;
 
 /// The faults of how a device stands, one device each.

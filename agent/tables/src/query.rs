@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
+use muster_proto::question::SQL_BYTES;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
@@ -18,8 +19,6 @@ use crate::vtab::{self, Machine};
 
 /// The longest value or row that SQLite handles.
 const VALUE_BYTES: i32 = 1024 * 1024;
-/// The longest statement. A longer one is a program, not a check.
-pub(crate) const SQL_BYTES: usize = 32 * 1024;
 /// How many instructions SQLite runs between two looks at the clock: some ten microseconds.
 const INSTRUCTIONS_PER_LOOK: i32 = 1000;
 

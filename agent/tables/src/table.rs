@@ -52,11 +52,6 @@ pub(crate) const ALL: [&Table; 16] = [
     &users::TABLE,
 ];
 
-/// Finds a table by name, as SQL does without regard to case.
-pub(crate) fn find(name: &str) -> Option<&'static Table> {
-    ALL.into_iter().find(|table| table.name.eq_ignore_ascii_case(name))
-}
-
 impl Table {
     pub(crate) fn describe(&self) -> TableDescription {
         TableDescription { name: self.name, description: self.description, columns: self.columns }

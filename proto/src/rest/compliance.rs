@@ -9,10 +9,13 @@ use crate::timestamp::Timestamp;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ComplianceReport {
-    /// "4 of 5 compliant; 1 failing, 0 unknown, 0 stale".
+    /// "4 of 5 compliant; 1 failing, 0 unknown, 0 stale; left out: 2 revoked".
     pub sentence: String,
     /// Devices by compliance.
     pub counts: ComplianceCounts,
+    /// Devices that are not in these counts.
+    #[serde(default)]
+    pub left_out: LeftOut,
     /// A row a device, the worst first.
     pub devices: Vec<Device>,
     /// Where the next page begins; none on the last.
@@ -24,7 +27,7 @@ pub struct ComplianceReport {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ComplianceCounts {
-    /// All of them but those that are only registered.
+    /// All that are enrolled; none that are only registered, or left out.
     pub total: u64,
     /// Compliant.
     pub compliant: u64,
@@ -41,6 +44,18 @@ pub struct ComplianceCounts {
     pub waived: u64,
 }
 
+/// Devices that are in no count of compliance, as they are nobody's to manage at the moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LeftOut {
+    /// Held, as two machines use their identity.
+    pub held: u64,
+    /// Lost, with the receipt for their last order.
+    pub lost: u64,
+    /// Revoked.
+    pub revoked: u64,
+}
+
 /// The first page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -49,6 +64,9 @@ pub struct Overview {
     pub sentence: String,
     /// Devices by compliance.
     pub counts: ComplianceCounts,
+    /// Devices that are not in these counts.
+    #[serde(default)]
+    pub left_out: LeftOut,
     /// The stages of a device's life.
     pub funnel: Vec<Stage>,
     /// What waits for an admin.
@@ -77,7 +95,7 @@ pub struct Stage {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Need {
-    /// `pending`, `conflict` or `removal`.
+    /// `held`, `lost`, `pending`, `late_return`, `conflict`, `rollout`, `removal` or `paused`.
     pub kind: String,
     /// What to do, as a sentence.
     pub text: String,

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Compliance, ComplianceCounts, WaiverView};
+use super::{Compliance, ComplianceCounts, LeftOut, WaiverView};
 use crate::check::Severity;
 use crate::timestamp::Timestamp;
 
@@ -72,8 +72,9 @@ impl FromIterator<Standing> for StandingCounts {
 pub struct StandingDay {
     /// Such as `2026-11-23`.
     pub date: String,
-    /// The numbers. Of past days they are as devices last reported: for how long they had been silent is not kept.
-    pub counts: StandingCounts,
+    /// The numbers; none when nobody had reported anything on that day. Of past days they are as devices last reported:
+    /// for how long they had been silent is not kept.
+    pub counts: Option<StandingCounts>,
 }
 
 /// What is counted by.
@@ -135,6 +136,9 @@ pub struct ControlsReport {
     pub sentence: String,
     /// The same in numbers.
     pub counts: ComplianceCounts,
+    /// Devices that are not in it.
+    #[serde(default)]
+    pub left_out: LeftOut,
     /// The devices in it by name.
     pub devices: Vec<DeviceStanding>,
     /// The controls by name; checks without one come last, under `-`.

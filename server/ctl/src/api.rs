@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use muster_proto::Digest;
-use muster_proto::rest::{Page, Problem};
+use muster_proto::rest::{Page, Problem, SourcePlace};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, ORIGIN, SET_COOKIE};
 use reqwest::{Client, Method, Response, StatusCode};
 use serde::Serialize;
@@ -186,13 +186,11 @@ impl Api {
         let Some(problem) = problem else {
             return Failure::new(format!("the server answered {status}"));
         };
-        let mut what = problem.detail;
-        for place in &problem.errors {
-            let at =
-                if place.line == 0 { String::new() } else { format!("{}:{}: ", place.line, place.column) };
-            what.push_str(&format!(" {at}{}", place.message));
-        }
-        let failure = Failure::new(what).of(problem.kind);
+        let places = problem.errors.into_iter().map(|SourcePlace { line, column, message }| match line {
+            0 => message,
+            line => format!("{line}:{column}: {message}"),
+        });
+        let failure = Failure::new(problem.detail).of_parts(places.collect()).of(problem.kind);
         match status {
             StatusCode::UNAUTHORIZED if self.who.contains_key(AUTHORIZATION) => {
                 failure.next(format!("check what you typed, or log in again: muster login {}", self.url))

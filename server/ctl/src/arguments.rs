@@ -134,6 +134,60 @@ mod tests {
         }
     }
 
+    /// What `-o` takes, of every command that has it; one that shows or lists without it takes nothing.
+    fn formats(command: &clap::Command, path: &str, all: &mut Vec<(String, String)>) {
+        let output = command.get_arguments().find(|argument| argument.get_short() == Some('o'));
+        let takes = output.map(|argument| {
+            let values = argument.get_possible_values();
+            values.iter().map(|value| value.get_name().to_owned()).collect::<Vec<_>>().join(" ")
+        });
+        if takes.is_some() || path.ends_with(" list") || path.ends_with(" show") {
+            all.push((path.to_owned(), takes.unwrap_or_default()));
+        }
+        for inner in command.get_subcommands() {
+            formats(inner, &format!("{path} {}", inner.get_name()), all);
+        }
+    }
+
+    #[test]
+    fn every_list_comes_in_three_formats_and_what_is_one_thing_in_two() {
+        let lists = [
+            "admin list",
+            "api-token list",
+            "assignments",
+            "audit",
+            "check list",
+            "check show",
+            "compliance",
+            "context list",
+            "device list",
+            "group list",
+            "pause list",
+            "person list",
+            "profile list",
+            "profile show",
+            "removal list",
+            "rollout list",
+            "token list",
+            "waiver list",
+            "why",
+        ];
+        let mut all = Vec::new();
+        formats(&Arguments::command(), "", &mut all);
+        for (path, takes) in &all {
+            let path = path.trim_start();
+            let expected = match path {
+                "report" => "html csv json",
+                path if lists.contains(&path) => "table json csv",
+                _ => "table json",
+            };
+            assert_eq!(takes, expected, "muster {path}");
+        }
+        for list in lists {
+            assert!(all.iter().any(|(path, _)| path.trim_start() == list), "muster {list} is gone");
+        }
+    }
+
     #[test]
     fn every_command_line_in_the_documentation_is_one() {
         let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");

@@ -29,6 +29,7 @@ impl From<Ending> for ExitCode {
 #[error("{what}")]
 pub(crate) struct Failure {
     what: String,
+    parts: Vec<String>,
     next: Option<String>,
     kind: Option<String>,
     source: Option<Box<dyn Error + Send + Sync>>,
@@ -37,12 +38,18 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure to do `what`.
     pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), next: None, kind: None, source: None }
+        Self { what: what.into(), parts: Vec::new(), next: None, kind: None, source: None }
     }
 
     /// Keeps the cause.
     pub(crate) fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(cause.into());
+        self
+    }
+
+    /// Names what it consists of, which is shown one a line.
+    pub(crate) fn of_parts(mut self, parts: Vec<String>) -> Self {
+        self.parts = parts;
         self
     }
 
@@ -74,6 +81,9 @@ impl From<std::io::Error> for Failure {
 /// Prints a failure with its causes. A reader that closed the pipe has seen what it wanted: that is no failure.
 pub(crate) fn show(failure: &Failure) -> ExitCode {
     let mut text = format!("muster: {}\n", escape(&failure.what));
+    for part in &failure.parts {
+        text.push_str(&format!("  {}\n", escape(part)));
+    }
     let mut cause: Option<&(dyn Error + 'static)> = failure.source();
     while let Some(error) = cause {
         if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)

@@ -22,12 +22,45 @@ pub(crate) enum Format {
     Csv,
 }
 
+/// How one thing is printed: it has no rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SingleFormat {
+    /// Names and values
+    Table,
+    /// What the server answered
+    Json,
+}
+
 /// The option of every list.
 #[derive(Args)]
 pub(crate) struct Output {
     /// How to print the answer
     #[arg(short, long, value_enum, default_value_t = Format::Table, global = true)]
     output: Format,
+}
+
+/// The option of what shows one thing.
+#[derive(Args)]
+pub(crate) struct Single {
+    /// How to print the answer
+    #[arg(short, long, value_enum, default_value_t = SingleFormat::Table, global = true)]
+    output: SingleFormat,
+}
+
+impl Single {
+    /// Whether people read it.
+    pub(crate) fn is_table(&self) -> bool {
+        self.output == SingleFormat::Table
+    }
+
+    /// Prints one thing: as JSON when asked for, otherwise by `show`.
+    pub(crate) fn one<T: Serialize>(
+        &self,
+        thing: &T,
+        show: impl FnOnce(&T) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        if self.is_table() { show(thing) } else { json(thing) }
+    }
 }
 
 impl Output {
@@ -50,13 +83,34 @@ impl Output {
         }
     }
 
-    /// Prints one thing: as JSON when asked for, otherwise by `show`.
-    pub(crate) fn one<T: Serialize>(
+    /// Prints an answer that holds more than its rows: all of it as JSON when asked for, otherwise by `rows`.
+    pub(crate) fn whole<T: Serialize>(
         &self,
-        thing: &T,
-        show: impl FnOnce(&T) -> Result<(), Failure>,
+        answer: &T,
+        rows: impl FnOnce(&T) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        if self.output == Format::Json { json(thing) } else { show(thing) }
+        if self.output == Format::Json { json(answer) } else { rows(answer) }
+    }
+
+    /// As the option of one thing, where a command shows either a list or that.
+    pub(crate) fn single(&self) -> Result<Single, Failure> {
+        let output = match self.output {
+            Format::Table => SingleFormat::Table,
+            Format::Json => SingleFormat::Json,
+            Format::Csv => {
+                return Err(Failure::new("this is one thing and no list: there is no CSV of it")
+                    .next("use -o table or -o json"));
+            }
+        };
+        Ok(Single { output })
+    }
+
+    /// A time in a row: how long ago for people, when for programs.
+    pub(crate) fn time(&self, time: Option<Timestamp>) -> String {
+        match self.output {
+            Format::Table => ago(time),
+            Format::Json | Format::Csv => time.map(|time| time.to_string()).unwrap_or_default(),
+        }
     }
 }
 

@@ -259,7 +259,7 @@ fn an_auditor_is_added_logs_in_and_changes_nothing() {
     assert!(refused.err.contains("may read but not change"), "{refused:?}");
     assert!(muster(&home, &["admin", "remove", "kim"], "").err.contains("may read but not change"));
     let list = place.ok(&["admin", "list", "-o", "csv"]);
-    assert!(list.contains("ada,auditor,active,off,just now,1,0"), "{list}");
+    assert!(list.contains("ada,auditor,active,off,20") && list.contains("Z,1,0"), "{list}");
 
     assert_eq!(place.ok(&["admin", "role", "ada", "admin"]), "ada is admin from here on.\n");
     assert_eq!(muster(&home, &["token", "create"], "").code, 0, "at once, by the same login");
@@ -373,6 +373,66 @@ fn errors_in_a_profile_are_told_with_their_places_and_without_a_server() {
 }
 
 #[test]
+fn a_device_is_deleted_by_who_says_so_and_its_serial_is_free() {
+    let place = Place::with_admin();
+    let devices = place.write("devices.csv", "serial,name\nSN1,lap-ada\n");
+    place.ok(&["device", "import", &devices]);
+    let unasked = place.muster(&["device", "delete", "lap-ada"], "lap-ada\n");
+    assert!(unasked.code == 1 && unasked.err.contains("add --yes"), "{unasked:?}");
+    assert_eq!(place.ok(&["device", "delete", "lap-ada", "--yes"]), "lap-ada is deleted.\n");
+    assert_eq!(place.ok(&["device", "list", "-o", "json"]), "[]\n");
+    assert!(place.ok(&["audit", "--action", "device.delete"]).contains("name=lap-ada"));
+    assert_eq!(place.ok(&["device", "import", &devices]), "1 new, 0 changed, 0 unchanged\n");
+}
+
+#[test]
+fn a_format_that_is_not_there_is_refused_with_those_that_are() {
+    let place = Place::with_admin();
+    place.write("keys/corp.asc", KEY);
+    let profile = place.write("base.yaml", PROFILE);
+    place.ok(&["profile", "apply", &profile]);
+    place.ok(&["group", "add", "engineers"]);
+    let one = place.muster(&["group", "show", "engineers", "-o", "csv"], "");
+    assert!(one.code == 1 && one.err.contains("[possible values: table, json]"), "{one:?}");
+    let text = place.muster(&["profile", "show", "base@1", "-o", "csv"], "");
+    assert!(text.code == 1 && text.err.contains("use -o table or -o json"), "{text:?}");
+    assert!(place.ok(&["profile", "show", "base", "-o", "csv"]).starts_with("revision,saved,saved_by,"));
+    let admins = place.ok(&["admin", "list", "-o", "csv"]);
+    assert!(!admins.contains(" ago") && admins.contains('T'), "times for programs are times: {admins}");
+}
+
+#[test]
+fn what_the_server_refuses_a_text_for_is_told_one_a_line_each_with_its_place() {
+    let place = Place::with_admin();
+    let profile = place.write(
+        "base.yaml",
+        "muster: 1\nprofile: base\nchecks:\n  - { id: a, title: A holds, query: SELEC 1 }\n  - { id: b, title: B holds, violations: DELETE FROM users }\n",
+    );
+    let said = place.muster(&["profile", "apply", &profile], "");
+    assert_eq!(said.code, 1);
+    let lines: Vec<_> = said.err.lines().collect();
+    assert_eq!(lines[0], "muster: 2 things are wrong in the text.");
+    assert!(lines[1].starts_with("  4:37: no device can answer this SQL: near \"SELEC\""), "{said:?}");
+    assert!(lines[2].starts_with("  5:42: ") && lines[2].contains("other than SELECT"), "{said:?}");
+}
+
+#[test]
+fn a_secret_and_a_command_that_amounts_to_root_are_told_without_a_server_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("base.yaml");
+    let check = |resource: &str| {
+        fs::write(&file, format!("muster: 1\nprofile: base\nresources:\n  - {resource}\n")).unwrap();
+        muster(folder.path(), &["profile", "check", file.to_str().unwrap()], "")
+    };
+    let secret = check("file: { path: /etc/db.conf, content: \"password=Tr0ub4dor3\" }");
+    assert_eq!(secret.code, 1);
+    assert!(secret.err.contains("base.yaml:4:42: a likely secret stands in the profile"), "{secret:?}");
+    let sudo = check("sudo: { name: edit, who: ada, commands: [/usr/bin/vim] }");
+    assert_eq!(sudo.code, 0);
+    assert!(sudo.err.contains("base.yaml:4:46: warning: /usr/bin/vim as ada amounts to root"), "{sudo:?}");
+}
+
+#[test]
 fn a_profile_is_tried_on_a_device_only_when_it_is_well_written_and_the_device_is_there() {
     let place = Place::with_admin();
     let devices = place.write("devices.csv", "serial,name,owner,labels\nSN1,lap-ada,ada,laptop\n");
@@ -417,7 +477,10 @@ fn every_command_has_an_example_in_its_help() {
     }
     let nested = [
         ("context", &["list", "use"][..]),
-        ("device", &["list", "show", "import", "approve", "revoke", "allow-reenroll", "label", "password"]),
+        (
+            "device",
+            &["list", "show", "import", "approve", "revoke", "delete", "allow-reenroll", "label", "password"],
+        ),
         ("pause", &["list"]),
         ("removal", &["list", "confirm", "drop"]),
         ("rollout", &["list", "show", "resume", "cancel"]),

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use muster_proto::check::Verdict;
 use muster_proto::report::OutcomeKind;
-use muster_proto::rest::{Compliance, ComplianceCounts, DeviceState};
+use muster_proto::rest::{Compliance, ComplianceCounts, DeviceState, LeftOut};
 use muster_proto::{Generation, Timestamp};
 
 const HOUR: i64 = 3_600;
@@ -112,8 +112,8 @@ pub fn counts(devices: impl Iterator<Item = (Compliance, u32)>) -> ComplianceCou
     counts
 }
 
-/// The fleet in a sentence, such as "41 of 48 compliant; 3 failing, 2 unknown, 2 stale".
-pub fn sentence(counts: &ComplianceCounts) -> String {
+/// The fleet in a sentence, such as "41 of 48 compliant; 3 failing, 2 unknown, 2 stale; left out: 1 lost".
+pub fn sentence(counts: &ComplianceCounts, left_out: &LeftOut) -> String {
     let managed = counts.total - counts.unmanaged;
     let waived = match counts.waived {
         0 => String::new(),
@@ -125,6 +125,12 @@ pub fn sentence(counts: &ComplianceCounts) -> String {
     );
     if counts.unmanaged > 0 {
         sentence.push_str(&format!("; {} with nothing assigned", counts.unmanaged));
+    }
+    let out = [(left_out.held, "held"), (left_out.lost, "lost"), (left_out.revoked, "revoked")];
+    let out: Vec<_> =
+        out.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    if !out.is_empty() {
+        sentence.push_str(&format!("; left out: {}", out.join(", ")));
     }
     sentence
 }
@@ -275,10 +281,10 @@ mod tests {
             unmanaged: 2,
             waived: 0,
         };
-        assert_eq!(
-            sentence(&counts),
-            "41 of 48 compliant; 3 failing, 2 unknown, 2 stale; 2 with nothing assigned"
-        );
+        let said = "41 of 48 compliant; 3 failing, 2 unknown, 2 stale; 2 with nothing assigned";
+        assert_eq!(sentence(&counts, &LeftOut::default()), said);
+        let left_out = LeftOut { held: 1, lost: 0, revoked: 3 };
+        assert_eq!(sentence(&counts, &left_out), format!("{said}; left out: 1 held, 3 revoked"));
     }
 
     proptest::proptest! {

@@ -135,7 +135,7 @@ impl Record {
         let history = |name: G| {
             let day = |(date, counts): &(String, BTreeMap<G, StandingCounts>)| StandingDay {
                 date: date.clone(),
-                counts: counts.get(&name).copied().unwrap_or_default(),
+                counts: counts.get(&name).copied(),
             };
             let days = dated.iter().map(day).collect();
             (name, days)

@@ -2,19 +2,20 @@
 //!
 //! In the order of the flow: [`rights`] says who may ask, [`scope`] how far an API token reaches, [`password`] what may be
 //! one, [`guess`] how long a wrong one waits, [`name`] what things may be called, [`import`] what a file of devices
-//! changes, [`people`] what people and groups may be, [`admit`] whether a machine gets in, [`profile`] whether a profile
-//! may be saved, [`assign`] which assignments hold for a device, [`rollback`] what they go back to, [`rollout`] whom a
+//! changes, [`people`] what people and groups may be, [`admit`] whether a machine gets in, [`assign`] which assignments hold for a device, [`rollback`] what they go back to, [`rollout`] whom a
 //! new one reaches first, [`compile`] what its desired state is, [`plans`] what many would do, [`pause`] and
 //! [`guard`] whether it gets that now, [`comply`] how it stands, [`waiver`] which failures are
 //! accepted, [`history`] how checks stood day by day, [`controls`] how controls did, [`keep`] how
 //! much of what it says is kept, [`pace`] how
-//! often it may say it, and [`restore`] what a record put back from a backup is good for.
+//! often it may say it, [`deletion`] which devices can be
+//! forgotten, and [`restore`] what a record put back from a backup is good for.
 
 pub mod admit;
 pub mod assign;
 pub mod compile;
 pub mod comply;
 pub mod controls;
+pub mod deletion;
 pub mod guard;
 pub mod guess;
 pub mod history;
@@ -27,7 +28,6 @@ pub mod password;
 pub mod pause;
 pub mod people;
 pub mod plans;
-pub mod profile;
 pub mod restore;
 pub mod returning;
 pub mod rights;

@@ -7,7 +7,7 @@ use crate::{Change, Row, StoreError, Tx};
 
 mod list;
 
-pub use list::{Filter, Sort, Window, counts, list, stages, total};
+pub use list::{Filter, Sort, Window, counts, left_out, list, stages, total};
 
 /// A device as stored.
 #[derive(Clone, Debug)]
@@ -118,6 +118,14 @@ pub fn insert(tx: &mut Tx<'_>, device: &NewDevice<'_>, at: Timestamp) -> Result<
         ],
     )?;
     tx.tell(Change::Device(device.id));
+    Ok(())
+}
+
+/// Removes a device with all that is recorded of it but the audit. Its links end.
+pub fn remove(tx: &mut Tx<'_>, id: DeviceId) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM device WHERE id = $1", &[id.into()])?;
+    tx.tell(Change::Device(id));
+    tx.tell(Change::Revoked(id));
     Ok(())
 }
 

@@ -34,3 +34,9 @@ pub fn changes(tx: &mut Tx<'_>, device: DeviceId) -> Result<Option<Vec<String>>,
 pub fn devices(tx: &mut Tx<'_>) -> Result<Vec<DeviceId>, StoreError> {
     tx.query("SELECT device FROM held ORDER BY device", &[], |row| row.get(0))
 }
+
+/// How many devices wait for the end of a pause alone, and not for a removal to be confirmed.
+pub fn count_paused(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+    let sql = "SELECT COUNT(*) FROM held WHERE device NOT IN (SELECT device FROM removal_device)";
+    Ok(tx.query_one(sql, &[], |row| row.get(0))?.unwrap_or(0))
+}

@@ -4,6 +4,8 @@
 //! given. Each noun has a module of plain functions that hold its SQL. Rules for that SQL: `$1`, `$2` ... in order of
 //! first appearance (the driver refuses anything else), `ON CONFLICT` and `RETURNING`, times as BIGINT microseconds
 //! UTC, truth as BIGINT 0 and 1, no function that only one of the two databases has.
+//!
+//! The SQL of checks is another thing: it is SQLite's, on every device, and [`question`] tells whether one can answer it.
 
 pub mod admin;
 pub mod api_token;
@@ -33,6 +35,7 @@ pub mod people_group;
 pub mod person;
 pub mod pin;
 pub mod profile;
+pub mod question;
 pub mod reenrollment;
 pub mod refused;
 pub mod removal;

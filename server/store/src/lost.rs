@@ -63,6 +63,16 @@ pub fn get(tx: &mut Tx<'_>, device: DeviceId) -> Result<Option<LostRow>, StoreEr
     tx.query_one(&format!("SELECT {COLUMNS} FROM lost WHERE device = $1"), &[device.into()], read)
 }
 
+/// Devices whose last order has no receipt yet, the longest reported first; not those that were revoked since.
+pub fn waiting(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<DeviceId>, StoreError> {
+    tx.query(
+        "SELECT l.device FROM lost l JOIN device d ON d.id = l.device
+         WHERE l.received IS NULL AND d.state NOT IN ('lost', 'revoked') ORDER BY l.since, l.device LIMIT $1",
+        &[limit.into()],
+        |row| row.get(0),
+    )
+}
+
 /// The order was given for the first time; false when it had been before.
 pub fn give(tx: &mut Tx<'_>, device: DeviceId, at: Timestamp) -> Result<bool, StoreError> {
     let sql = "UPDATE lost SET given = $1 WHERE device = $2 AND given IS NULL";

@@ -1,7 +1,7 @@
 //! Who came by a certificate that is not taken: an old one after a newer, or one that ended too long ago.
 
-use muster_proto::DeviceId;
 use muster_proto::rest::{LateReturnView, OldCertificateView};
+use muster_proto::{DeviceId, Timestamp};
 
 use crate::{Change, StoreError, Tx};
 
@@ -46,6 +46,18 @@ pub fn late_return(tx: &mut Tx<'_>, device: DeviceId) -> Result<Option<LateRetur
     tx.query_one("SELECT ended, address, at FROM late_return WHERE device = $1", &[device.into()], |row| {
         Ok(LateReturnView { ended: row.get(0)?, address: row.get(1)?, at: row.get(2)? })
     })
+}
+
+/// Devices that wait to be let back, the latest to ask first; not those that may come back by now.
+pub fn late_returns(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<Vec<DeviceId>, StoreError> {
+    tx.query(
+        "SELECT r.device FROM late_return r JOIN device d ON d.id = r.device
+         WHERE d.state NOT IN ('lost', 'revoked')
+             AND NOT EXISTS (SELECT 1 FROM reenrollment e WHERE e.device = r.device AND e.until > $1)
+         ORDER BY r.at DESC, r.device LIMIT $2",
+        &[now.into(), limit.into()],
+        |row| row.get(0),
+    )
 }
 
 /// Forgets both, of one device and for all time: it has come back or enrolled again.

@@ -5,11 +5,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use muster_proto::question::SQL_BYTES;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 
 use super::{QUESTION_BYTES, Question, Reply};
-use crate::query::{Answer, LONGEST, Limits, QueryError, SQL_BYTES};
+use crate::query::{Answer, LONGEST, Limits, QueryError};
 
 /// What the child has beyond the query's own deadline before it is killed.
 const GRACE: Duration = Duration::from_secs(2);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up has failed")]
 
 mod child;
+mod contract;
 mod dead_mount;
 mod fixture;
 mod hostile;

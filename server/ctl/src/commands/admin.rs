@@ -7,7 +7,7 @@ use muster_proto::rest::{AdminLink, AdminPatch, AdminView, Ended, NewAdmin, Role
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output::{self, Output, ago, count, word};
+use crate::output::{self, Output, Single, count, word};
 
 /// Say who administers; change your own password and codes
 #[derive(Subcommand)]
@@ -50,7 +50,7 @@ pub(crate) struct Add {
     #[arg(long, value_enum)]
     role: RoleWord,
     #[command(flatten)]
-    output: Output,
+    output: Single,
 }
 
 /// Change what an admin may do, at once
@@ -84,7 +84,7 @@ pub(crate) struct Reset {
     /// The login name
     name: String,
     #[command(flatten)]
-    output: Output,
+    output: Single,
 }
 
 /// Log this command line out, or everything that is logged in as you or as another admin
@@ -139,7 +139,7 @@ impl List {
                 word(&admin.role),
                 if admin.active { "active" } else { "has no password yet" }.to_owned(),
                 if admin.totp { "on" } else { "off" }.to_owned(),
-                ago(admin.last_login),
+                self.output.time(admin.last_login),
                 admin.logins.to_string(),
                 admin.api_tokens.to_string(),
             ]

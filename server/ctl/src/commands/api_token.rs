@@ -6,7 +6,7 @@ use muster_proto::rest::{ApiToken, CreatedApiToken, NewApiToken, Scope};
 use super::admin::RoleWord;
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output::{self, Output, ago, word};
+use crate::output::{self, Output, Single, word};
 use crate::span::span;
 
 const DAY: u64 = 86_400;
@@ -42,7 +42,7 @@ pub(crate) struct Create {
     #[arg(long, value_parser = scope)]
     scope: Vec<Scope>,
     #[command(flatten)]
-    output: Output,
+    output: Single,
 }
 
 /// List API tokens and command lines that are logged in, without their secrets
@@ -114,7 +114,7 @@ impl List {
                 word(&token.role),
                 scopes,
                 token.expires.to_string(),
-                ago(token.last_used),
+                self.output.time(token.last_used),
                 token.created_by.clone(),
             ]
         })

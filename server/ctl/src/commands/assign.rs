@@ -15,7 +15,7 @@ use super::profile::reference;
 use super::rollout;
 use crate::api::Api;
 use crate::failure::{Ending, Failure};
-use crate::output::{Output, count};
+use crate::output::{Single, count};
 use crate::span::span;
 use crate::{output, terminal};
 
@@ -72,7 +72,7 @@ pub(crate) struct Assign {
     #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "10m", value_parser = span)]
     wait: Option<Duration>,
     #[command(flatten)]
-    output: Output,
+    output: Single,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -41,7 +41,7 @@ impl Compliance {
             report.devices.extend(more.devices);
             report.next = more.next;
         }
-        self.output.one(&report, |report| {
+        self.output.whole(&report, |report| {
             if self.output.is_table() {
                 output::line(&report.sentence)?;
             }
@@ -49,6 +49,7 @@ impl Compliance {
         })?;
         Ok(Ending::Fine)
     }
+
     async fn by(&self, api: &Api, by: &str) -> Result<Ending, Failure> {
         let label = self.label.as_ref().map(|label| format!("&label={}", part(label))).unwrap_or_default();
         let days = self.days.unwrap_or(1);
@@ -56,7 +57,7 @@ impl Compliance {
             api.get(&format!("/compliance/standings?by={by}&days={days}{label}")).await?;
         match self.days {
             None => self.output.list(&standings.rows, &HEADER, |row| {
-                cells(&row.name, row.days.last().map_or("", |day| day.date.as_str()), &row.counts)
+                self.cells(&row.name, row.days.last().map_or("", |day| day.date.as_str()), Some(&row.counts))
             })?,
             Some(_) => {
                 let days = standings
@@ -64,8 +65,9 @@ impl Compliance {
                     .iter()
                     .flat_map(|row| row.days.iter().map(move |day| Dated { name: &row.name, day }));
                 let days: Vec<_> = days.collect();
-                self.output
-                    .list(&days, &HEADER, |dated| cells(dated.name, &dated.day.date, &dated.day.counts))?;
+                self.output.list(&days, &HEADER, |Dated { name, day }| {
+                    self.cells(name, &day.date, day.counts.as_ref())
+                })?;
             }
         }
         if standings.rows.is_empty() && self.output.is_table() {
@@ -74,6 +76,16 @@ impl Compliance {
             );
         }
         Ok(Ending::Fine)
+    }
+
+    /// A day without data is a gap: empty for programs, said for people.
+    fn cells(&self, name: &str, date: &str, counts: Option<&StandingCounts>) -> Vec<String> {
+        let numbers = counts.map(|counts| {
+            [counts.passing, counts.failing, counts.unknown, counts.waived, counts.not_applicable]
+        });
+        let gap = if self.output.is_table() { "no data" } else { "" };
+        let numbers = numbers.map_or_else(|| [gap; 5].map(str::to_owned), |all| all.map(|n| n.to_string()));
+        [name.to_owned(), date.to_owned()].into_iter().chain(numbers).collect()
     }
 }
 
@@ -85,9 +97,4 @@ struct Dated<'a> {
     name: &'a str,
     #[serde(flatten)]
     day: &'a StandingDay,
-}
-
-fn cells(name: &str, date: &str, counts: &StandingCounts) -> Vec<String> {
-    let numbers = [counts.passing, counts.failing, counts.unknown, counts.waived, counts.not_applicable];
-    [name.to_owned(), date.to_owned()].into_iter().chain(numbers.map(|n| n.to_string())).collect()
 }

@@ -1,6 +1,7 @@
 //! `muster device`: their list, their records, and letting them in or out.
 
 mod apply_now;
+mod delete;
 mod label;
 mod owner;
 
@@ -17,7 +18,7 @@ use super::lost::{self, Lost};
 use super::{removal, why};
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output::{self, Output, ago, word};
+use crate::output::{self, Output, Single, ago, word};
 use crate::span::span;
 use crate::terminal;
 
@@ -31,6 +32,7 @@ pub(crate) enum Device {
     Approve(ApproveArgs),
     Revoke(Revoke),
     Lost(Lost),
+    Delete(delete::Delete),
     AllowReenroll(AllowReenrollArgs),
     ApplyNow(apply_now::ApplyNow),
     Label(label::Label),
@@ -64,7 +66,7 @@ pub(crate) struct Show {
     /// Its name, serial or id
     device: String,
     #[command(flatten)]
-    output: Output,
+    output: Single,
 }
 
 /// Register devices from a CSV file, by serial, all or nothing
@@ -79,7 +81,7 @@ pub(crate) struct ImportArgs {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    output: Output,
+    output: Single,
 }
 
 /// Let a waiting device in, by the code on its console
@@ -142,6 +144,7 @@ impl Device {
             Self::Approve(command) => command.run(api).await,
             Self::Revoke(command) => command.run(api).await,
             Self::Lost(command) => command.run(api).await,
+            Self::Delete(command) => command.run(api).await,
             Self::AllowReenroll(command) => command.run(api).await,
             Self::ApplyNow(command) => command.run(api).await,
             Self::Label(command) => command.run(api).await,

@@ -6,7 +6,7 @@ use muster_proto::rest::{GroupChange, GroupView, NewGroup};
 use super::person::reached;
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output::{self, Output, count};
+use crate::output::{self, Output, Single, count};
 
 /// Make and fill groups of people: account: { from: "group:NAME" } gives each member an account
 #[derive(Subcommand)]
@@ -53,7 +53,7 @@ pub(crate) struct Show {
     /// Its name
     name: String,
     #[command(flatten)]
-    output: Output,
+    output: Single,
 }
 
 /// Remove a group that no assigned profile gives accounts to

@@ -5,7 +5,7 @@ use muster_proto::rest::{NewPerson, PersonChange, PersonDetail, PersonPatch, Per
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output::{self, Output, count};
+use crate::output::{self, Output, Single, count};
 use crate::{key_file, terminal};
 
 /// Add, change and list people
@@ -57,7 +57,7 @@ pub(crate) struct Show {
     /// Their username
     username: String,
     #[command(flatten)]
-    output: Output,
+    output: Single,
 }
 
 /// Change a person; what is left out stays

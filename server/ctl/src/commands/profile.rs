@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use muster_proto::profile::Profile as Document;
 use muster_proto::rest::{Follower, ProfileDetail, ProfileView, RevisionDiff, RevisionView, SavedRevision};
+use muster_proto::review::{Review, review};
 use muster_proto::yaml::{SourceError, parse_profile};
 use reqwest::Method;
 
@@ -13,7 +14,7 @@ use crate::api::{Api, part};
 use crate::arguments::Global;
 use crate::failure::{Ending, Failure};
 use crate::key_from;
-use crate::output::{self, Output, word};
+use crate::output::{self, Output, Single, word};
 
 mod edit;
 mod plan;
@@ -45,6 +46,8 @@ pub(crate) struct Init {
 }
 
 /// Check a profile offline: every error with its line and column
+///
+/// The SQL of checks is looked at by the server when the profile is planned or applied.
 #[derive(Args)]
 #[command(after_help = "Example:\n  muster profile check base.yaml")]
 pub(crate) struct Check {
@@ -68,7 +71,7 @@ pub(crate) struct Apply {
     #[arg(long)]
     no_plan: bool,
     #[command(flatten)]
-    output: Output,
+    output: Single,
 }
 
 /// List profiles
@@ -143,12 +146,23 @@ impl Check {
         let mut wrong = 0;
         for file in &self.files {
             match read(file) {
-                Ok((_, profile)) => output::line(format!(
-                    "{}: well written, {} and {}",
-                    file.display(),
-                    output::count(profile.resources.len(), "resource"),
-                    output::count(profile.checks.len(), "check")
-                ))?,
+                Ok(Written { profile, warnings, .. }) => {
+                    for SourceError { line, column, message } in &warnings {
+                        output::note(format!("{}:{line}:{column}: warning: {message}", file.display()));
+                    }
+                    output::line(format!(
+                        "{}: well written, {} and {}",
+                        file.display(),
+                        output::count(profile.resources.len(), "resource"),
+                        output::count(profile.checks.len(), "check")
+                    ))?;
+                    if !profile.checks.is_empty() {
+                        output::note(format!(
+                            "The SQL of checks is looked at by the server: muster profile apply {} --dry-run",
+                            file.display()
+                        ));
+                    }
+                }
                 Err(Unread::Failure(failure)) => return Err(failure),
                 Err(Unread::Errors(errors)) => {
                     wrong += errors.len();
@@ -173,7 +187,7 @@ fn followed(follower: &Follower, name: &str, dry_run: bool) -> String {
 
 impl Apply {
     async fn run(self, api: &Api) -> Result<Ending, Failure> {
-        let (text, profile) = read_or_say(&self.file)?;
+        let Written { text, profile, .. } = read_or_say(&self.file)?;
         let path = format!("/profiles/{}?dry_run={}", part(profile.name.as_str()), self.dry_run);
         let saved: SavedRevision = api.send_text(Method::PUT, &path, "application/yaml", text).await?;
         for warning in &saved.warnings {
@@ -239,14 +253,15 @@ impl Show {
     async fn run(self, api: &Api) -> Result<Ending, Failure> {
         let (name, revision) = reference(&self.profile)?;
         if let Some(number) = revision {
+            let output = self.output.single()?;
             let path = format!("/profiles/{}/revisions/{number}", part(name));
             let revision: RevisionView = api.get(&path).await?;
-            self.output.one(&revision, |revision| output::raw(&shown(&revision.source)))?;
+            output.one(&revision, |revision| output::raw(&shown(&revision.source)))?;
             return Ok(Ending::Fine);
         }
         let detail: ProfileDetail = api.get(&format!("/profiles/{}", part(name))).await?;
         if !self.output.is_table() {
-            self.output.one(&detail, |detail| revisions(&self.output, detail))?;
+            self.output.whole(&detail, |detail| revisions(&self.output, detail))?;
             return Ok(Ending::Fine);
         }
         let profile = &detail.profile;
@@ -316,20 +331,35 @@ enum Unread {
     Errors(Vec<SourceError>),
 }
 
-/// Reads a profile, its keys put in: the text to be sent, and what it says.
-fn read(file: &Path) -> Result<(String, Document), Unread> {
+/// A profile as its author wrote it.
+struct Written {
+    /// The text to be sent, its keys put in.
+    text: String,
+    /// What it says.
+    profile: Document,
+    /// What its author should know.
+    warnings: Vec<SourceError>,
+}
+
+/// Reads a profile and looks at it as the server would.
+fn read(file: &Path) -> Result<Written, Unread> {
     let unread = |error: std::io::Error| {
         Unread::Failure(Failure::new(format!("can't read {}", file.display())).because(error))
     };
     let text = std::fs::read_to_string(file).map_err(unread)?;
     let folder = file.parent().unwrap_or(Path::new("."));
     let text = key_from::inline(&text, folder).map_err(Unread::Errors)?;
-    let (_, profile) = parse_profile(&text).map_err(Unread::Errors)?;
-    Ok((text, profile))
+    let (source, profile) = parse_profile(&text).map_err(Unread::Errors)?;
+    let Review { errors, warnings } = review(&source.value);
+    let located = |errors: &[_]| errors.iter().map(|error| source.locate(error)).collect::<Vec<_>>();
+    if !errors.is_empty() {
+        return Err(Unread::Errors(located(&errors)));
+    }
+    Ok(Written { warnings: located(&warnings), text, profile })
 }
 
 /// As [`read`]; errors in the text are shown with their places.
-fn read_or_say(file: &Path) -> Result<(String, Document), Failure> {
+fn read_or_say(file: &Path) -> Result<Written, Failure> {
     read(file).map_err(|unread| match unread {
         Unread::Failure(failure) => failure,
         Unread::Errors(errors) => {

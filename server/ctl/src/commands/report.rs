@@ -17,7 +17,7 @@ use crate::output;
 )]
 pub(crate) struct Report {
     /// As what it comes
-    #[arg(long, value_enum, default_value_t = Format::Html)]
+    #[arg(short = 'o', long, visible_alias = "output", value_enum, default_value_t = Format::Html)]
     format: Format,
     /// Only this control
     #[arg(long)]

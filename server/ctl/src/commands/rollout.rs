@@ -8,7 +8,7 @@ use muster_proto::rest::{RolloutDetail, RolloutState, RolloutStep, RolloutView};
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output::{self, Output, count, word};
+use crate::output::{self, Output, Single, count, word};
 
 /// Between two looks at a rollout while waiting.
 const LOOK: Duration = Duration::from_millis(500);
@@ -42,7 +42,7 @@ pub(crate) struct Show {
     /// Its id, as `muster rollout list` shows it
     id: String,
     #[command(flatten)]
-    output: Output,
+    output: Single,
 }
 
 /// Let a stopped rollout go on, once what stopped it is mended
@@ -94,7 +94,7 @@ impl List {
                     .map(|cause| format!("{}: {}", cause.device, cause.subject))
                     .unwrap_or_default(),
                 view.created_by.clone(),
-                output::ago(Some(view.created)),
+                self.output.time(Some(view.created)),
             ]
         })?;
         Ok(Ending::Fine)

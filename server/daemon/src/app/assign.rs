@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::audit::{self, Act};
 use super::import::Trial;
-use super::{App, AppError, device, group, hold, profile, recompile, rollout, secret};
+use super::{App, AppError, device, group, hold, profile, question, recompile, rollout, secret};
 
 /// How many names of devices an answer lists: enough to see that the target is right.
 pub(super) const NAMES: usize = 1_000;
@@ -73,14 +73,7 @@ impl App {
             .write(move |tx| {
                 let row = muster_store::assignment::get(tx, &id)?
                     .ok_or_else(|| AppError::not_found("assignment", &id))?;
-                rollout::refuse_open(tx, &row)?;
-                let reached = reached(tx, &recompile::assignment(&row)?.target)?;
-                muster_store::assignment::remove(tx, &id)?;
-                muster_store::pin::forget(tx, &row)?;
-                recompile::devices(tx, &reached, at)?;
-                let act = Act { at, actor: &actor, action: "assignment.end" };
-                audit::write(tx, act, &id, describe(&row))?;
-                Ok(())
+                end(tx, &row, Act { at, actor: &actor, action: "assignment.end" })
             })
             .await
     }
@@ -89,6 +82,17 @@ impl App {
     pub(crate) async fn list_assignments(&self, _right: &ViewRight) -> Result<Vec<AssignmentView>, AppError> {
         self.store().read(|tx| views(tx, |_| true)).await
     }
+}
+
+/// Ends an assignment; refused while a rollout of the same profile to the same target is open.
+pub(super) fn end(tx: &mut Tx<'_>, row: &AssignmentRow, act: Act<'_>) -> Result<(), AppError> {
+    rollout::refuse_open(tx, row)?;
+    let reached = reached(tx, &recompile::assignment(row)?.target)?;
+    muster_store::assignment::remove(tx, &row.id)?;
+    muster_store::pin::forget(tx, row)?;
+    recompile::devices(tx, &reached, act.at)?;
+    audit::write(tx, act, &row.id, describe(row))?;
+    Ok(())
 }
 
 /// Looks at what an assignment would do; refused while a rollout of the same profile to the same target is open.
@@ -140,6 +144,7 @@ pub(super) fn preview(
             nobody(&row, &devices),
             warnings(&devices, &profile),
             group::warnings(tx, &profile)?,
+            question::warnings(&profile)?,
             hold::warnings(tx, &devices, now)?,
         ]
         .concat(),

@@ -5,11 +5,11 @@ use muster_policy::rights::ViewRight;
 use muster_proto::Timestamp;
 use muster_proto::check::{CheckResult, MAX_EVIDENCE, Verdict};
 use muster_proto::report::{Outcome, OutcomeKind};
-use muster_proto::rest::{CauseGroup, ComplianceReport, Day, Need, Overview, RolloutState};
+use muster_proto::rest::{CauseGroup, ComplianceReport, Day, Overview};
 use muster_store::device::{Filter, Sort, Window};
 use muster_store::{StoreError, Tx};
 
-use super::{App, AppError, device, page};
+use super::{App, AppError, device, needs, page};
 
 /// Days of history on the first page.
 const DAYS: u32 = 30;
@@ -17,8 +17,6 @@ const DAYS: u32 = 30;
 const CAUSES: u32 = 20;
 /// Names that stand for a cause.
 const EXAMPLES: u32 = 3;
-/// Things that wait for an admin, on the first page.
-const NEEDS: u32 = 50;
 
 impl App {
     /// The first page: numbers, funnel, what waits, causes, and thirty days.
@@ -27,14 +25,16 @@ impl App {
         self.store()
             .read(move |tx| {
                 let counts = muster_store::device::counts(tx, None, now)?;
+                let left_out = muster_store::device::left_out(tx, None, now)?;
                 let causes = causes(tx)?;
                 Ok(Overview {
-                    sentence: comply::sentence(&counts),
+                    sentence: comply::sentence(&counts, &left_out),
                     funnel: muster_store::device::stages(tx)?,
-                    needs_you: needs(tx, &causes)?,
+                    needs_you: needs::of(tx, &causes, now)?,
                     causes,
                     days: days(tx, &counts, now)?,
                     counts,
+                    left_out,
                 })
             })
             .await
@@ -53,13 +53,20 @@ impl App {
         self.store()
             .read(move |tx| {
                 let counts = muster_store::device::counts(tx, label.as_deref(), now)?;
+                let left_out = muster_store::device::left_out(tx, label.as_deref(), now)?;
                 let filter = Filter { label, managed: true, ..Filter::default() };
                 let window = Window { sort: Sort::Compliance, after, limit: limit + 1 };
                 let rows = muster_store::device::list(tx, &filter, &window, now)?;
                 let page = page::cut(rows, limit, counts.total, |(number, row)| (*number, row.name.clone()));
                 let devices = page.items.into_iter().map(|(_, row)| device::view(tx, row, &presence, now));
                 let devices = devices.collect::<Result<_, _>>()?;
-                Ok(ComplianceReport { sentence: comply::sentence(&counts), counts, devices, next: page.next })
+                Ok(ComplianceReport {
+                    sentence: comply::sentence(&counts, &left_out),
+                    counts,
+                    left_out,
+                    devices,
+                    next: page.next,
+                })
             })
             .await
     }
@@ -70,7 +77,8 @@ pub(super) fn date(at: Timestamp) -> String {
     at.to_string().chars().take("2026-11-23".len()).collect()
 }
 
-/// Recorded days, and how it is now in place of what was last recorded today.
+/// Recorded days, and how it is now in place of what was last recorded today. A day on which no device could comply has no
+/// data, and is left out as one on which nothing was recorded.
 fn days(
     tx: &mut Tx<'_>,
     counts: &muster_proto::rest::ComplianceCounts,
@@ -80,6 +88,7 @@ fn days(
     let mut days = muster_store::day::list(tx, DAYS)?;
     days.retain(|day| day.date != today);
     days.push(Day { date: today, counts: counts.clone() });
+    days.retain(|day| day.counts.total > 0);
     let surplus = days.len().saturating_sub(DAYS as usize);
     Ok(days.split_off(surplus))
 }
@@ -121,56 +130,6 @@ fn causes(tx: &mut Tx<'_>) -> Result<Vec<CauseGroup>, StoreError> {
     causes.sort_by(|a, b| b.devices.cmp(&a.devices).then_with(|| a.subject.cmp(&b.subject)));
     causes.truncate(CAUSES as usize);
     Ok(causes)
-}
-
-fn needs(tx: &mut Tx<'_>, causes: &[CauseGroup]) -> Result<Vec<Need>, StoreError> {
-    let mut needs = Vec::new();
-    for pending in muster_store::enrollment::all_pending(tx, NEEDS)? {
-        let Some(device) = muster_store::device::get(tx, pending.device)? else { continue };
-        needs.push(Need {
-            kind: "pending".to_owned(),
-            text: format!(
-                "{} waits with code {}: compare it with the machine's console, then approve",
-                device.name, pending.code
-            ),
-            device: Some(device.name),
-        });
-    }
-    for cause in causes.iter().filter(|cause| cause.problem.starts_with("blocked: conflict")) {
-        needs.push(Need {
-            kind: "conflict".to_owned(),
-            text: format!("{} on {} devices: {}", cause.subject, cause.devices, cause.problem),
-            device: cause.examples.first().cloned(),
-        });
-    }
-    for rollout in muster_store::rollout::open(tx)? {
-        if rollout.state == RolloutState::Stopped {
-            needs.push(Need {
-                kind: "rollout".to_owned(),
-                text: format!(
-                    "the rollout of {}@{} stopped in step {} of {}: muster rollout show {}",
-                    rollout.assignment.profile,
-                    rollout.assignment.revision,
-                    rollout.step,
-                    rollout.steps,
-                    rollout.id
-                ),
-                device: None,
-            });
-        }
-    }
-    for removal in muster_store::removal::list(tx)? {
-        let devices = muster_store::removal::touched(tx, &removal.id)?.len();
-        needs.push(Need {
-            kind: "removal".to_owned(),
-            text: format!(
-                "{} from {devices} devices, which keep their state: muster removal confirm {1}, or drop {1}",
-                removal.cause, removal.id
-            ),
-            device: None,
-        });
-    }
-    Ok(needs)
 }
 
 /// A profile and revision as `base@3`; nothing for what no profile asks for.

@@ -80,6 +80,7 @@ fn report(
 ) -> Result<ControlsReport, AppError> {
     let devices: Vec<_> = gathered.devices.iter().map(|device| device.stands.clone()).collect();
     let counts = comply::counts(devices.iter().map(|device| (device.compliance, device.waived)));
+    let left_out = muster_store::device::left_out(tx, scope.label.as_deref(), now)?;
     let controls = gathered.reports(scope.control.as_deref(), now, scope.days);
     let rows = controls.iter().flat_map(|control| &control.checks).flat_map(|check| &check.rows);
     let named: BTreeSet<_> = rows.filter_map(|row| row.waiver.clone()).collect();
@@ -95,8 +96,9 @@ fn report(
         control: scope.control,
         label: scope.label,
         days: scope.days,
-        sentence: comply::sentence(&counts),
+        sentence: comply::sentence(&counts, &left_out),
         counts,
+        left_out,
         devices,
         controls,
         waivers,

@@ -22,7 +22,7 @@ pub(crate) enum AppError {
     #[error("{0}")]
     Invalid(String),
     /// A text has these things wrong with it.
-    #[error("{} things are wrong in the text", .0.len())]
+    #[error("{} wrong in the text", things(.0.len()))]
     Source(Vec<SourcePlace>),
     /// It stands against what is there.
     #[error("{0}")]
@@ -76,4 +76,8 @@ impl AppError {
     pub(crate) fn not_found(kind: &'static str, name: impl Into<String>) -> Self {
         Self::NotFound { kind, name: name.into() }
     }
+}
+
+fn things(count: usize) -> String {
+    if count == 1 { "1 thing is".to_owned() } else { format!("{count} things are") }
 }

@@ -1,7 +1,5 @@
 //! Registers devices from a CSV file, all or nothing.
 
-use std::collections::BTreeSet;
-
 use muster_policy::comply;
 use muster_policy::import::{self, Columns, Plan, Present, Record, Row};
 use muster_policy::rights::AdminRight;
@@ -9,7 +7,7 @@ use muster_proto::rest::{DeviceState, Import, NewPerson, Removal, SourcePlace};
 use muster_proto::{DeviceId, Timestamp};
 use muster_store::Tx;
 use muster_store::device::NewDevice;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::audit::{self, Act};
 use super::{App, AppError, person, recompile, removal, secret};
@@ -19,6 +17,9 @@ const MAX_ROWS: usize = 200_000;
 
 /// The most devices that an answer lists.
 const MAX_CHANGES: usize = 1_000;
+
+/// The most devices of a sort that the audit names: an import of a whole fleet is one entry too.
+const NAMED: usize = 20;
 
 /// Whether to do it or only to say what would be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +75,7 @@ impl App {
             }
             let act = Act { at, actor: &actor, action: "device.import" };
             let guarded = removal::guard(tx, &touched, act)?;
-            carry_out(tx, &plan, act)?;
+            carry_out(tx, &plan, &present, act)?;
             Ok(summary(&plan, &present, guarded))
         };
         match trial {
@@ -159,7 +160,7 @@ fn present(tx: &mut Tx<'_>, rows: &[Row]) -> Result<Present, AppError> {
     Ok(present)
 }
 
-fn carry_out(tx: &mut Tx<'_>, plan: &Plan, act: Act<'_>) -> Result<(), AppError> {
+fn carry_out(tx: &mut Tx<'_>, plan: &Plan, present: &Present, act: Act<'_>) -> Result<(), AppError> {
     for username in &plan.new_people {
         let new = NewPerson { username: username.clone(), ..NewPerson::default() };
         person::create(tx, new, Act { action: "person.create", ..act })?;
@@ -187,15 +188,27 @@ fn carry_out(tx: &mut Tx<'_>, plan: &Plan, act: Act<'_>) -> Result<(), AppError>
     }
     recompile::devices(tx, &touched, act.at)?;
     if !touched.is_empty() {
-        let names =
-            |records: &[Record]| -> BTreeSet<String> { records.iter().map(|r| r.serial.clone()).collect() };
-        let detail = json!({
-            "new": plan.new.len(), "changed": names(&plan.changed), "unchanged": plan.unchanged,
-            "new_serials": names(&plan.new),
-        });
-        audit::write(tx, act, "devices", detail)?;
+        audit::write(tx, act, "devices", account(plan, present))?;
     }
     Ok(())
+}
+
+/// What the audit keeps of an import: how many devices, and of the first of each sort which and what differs.
+fn account(plan: &Plan, present: &Present) -> Value {
+    let changes = plan.changes(present);
+    let named = |new: bool| -> Vec<String> {
+        let of_sort: Vec<_> = changes.iter().filter(|change| change.new == new).collect();
+        let more = of_sort.len().saturating_sub(NAMED);
+        let first = of_sort.into_iter().take(NAMED).map(|change| {
+            let differs = if new { String::new() } else { format!(": {}", change.fields.join(", ")) };
+            format!("{} ({}){differs}", change.name, change.serial)
+        });
+        first.chain((more > 0).then(|| format!("and {more} more"))).collect()
+    };
+    json!({
+        "new": plan.new.len(), "changed": plan.changed.len(), "unchanged": plan.unchanged,
+        "new_devices": named(true), "changed_devices": named(false),
+    })
 }
 
 fn register(tx: &mut Tx<'_>, record: &Record, at: Timestamp) -> Result<DeviceId, AppError> {

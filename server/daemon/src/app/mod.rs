@@ -3,8 +3,9 @@
 //! Each is one store transaction that reads, asks the policy, writes and audits. For devices: [`enroll`], [`renew`],
 //! [`standing`], [`twins`], [`returning`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`admins`],
 //! [`account`] with [`code`] and [`hash`], [`api_token`], [`device`], [`import`], [`token`], [`person`], [`group`],
-//! [`profile`], [`assign`], [`dry_run`], [`rollout`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`lost`], [`waiver`],
-//! [`compliance`], [`controls`], [`checks`], [`outcomes`], [`detail`],
+//! [`profile`] with [`question`], [`assign`], [`dry_run`], [`rollout`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`lost`],
+//! [`deletion`], [`waiver`],
+//! [`compliance`] with [`needs`], [`controls`], [`checks`], [`outcomes`], [`detail`],
 //! [`reveal`], [`audit`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
 //! wait, [`presence`] knows whose link is up, and [`keep`] lets the oldest go. For root on the server's machine:
 //! [`restore`].
@@ -20,6 +21,7 @@ pub(crate) mod checks;
 mod code;
 pub(crate) mod compliance;
 pub(crate) mod controls;
+mod deletion;
 pub(crate) mod detail;
 pub(crate) mod device;
 pub(crate) mod dry_run;
@@ -34,12 +36,14 @@ mod hold;
 pub(crate) mod import;
 pub(crate) mod keep;
 pub(crate) mod lost;
+mod needs;
 mod outcomes;
 mod page;
 pub(crate) mod pause;
 pub(crate) mod person;
 pub(crate) mod presence;
 pub(crate) mod profile;
+mod question;
 mod recompile;
 mod reenroll;
 mod removal;

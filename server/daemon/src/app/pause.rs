@@ -40,7 +40,7 @@ impl App {
     /// Keeps devices as they are. What was paused already stays so since then; the end and the reason are replaced.
     pub(crate) async fn pause(&self, right: &AdminRight, request: NewPause) -> Result<PauseView, AppError> {
         let (at, actor) = (self.now(), right.actor().to_owned());
-        let until = end(request.seconds, at)?;
+        let until = until(request.seconds, at)?;
         let reason = reason(request.reason)?;
         self.store()
             .write(move |tx| {
@@ -48,7 +48,7 @@ impl App {
                 if let Some(over) = find(tx, &target_kind, &target)?
                     && hold::paused(&over)?.is_over(at)
                 {
-                    end_pause(tx, &over, Act { at, actor: "server", action: "pause.end" })?;
+                    end(tx, &over, Act { at, actor: "server", action: "pause.end" })?;
                 }
                 let row =
                     PauseRow { target_kind, target, paused_by: actor.clone(), since: at, until, reason };
@@ -70,7 +70,7 @@ impl App {
             .write(move |tx| {
                 let (target_kind, stored) = find_target(tx, &target)?;
                 let row = find(tx, &target_kind, &stored)?.ok_or_else(|| not_paused(&target))?;
-                end_pause(tx, &row, Act { at, actor: &actor, action: "pause.end" })
+                end(tx, &row, Act { at, actor: &actor, action: "pause.end" })
             })
             .await
     }
@@ -84,7 +84,7 @@ impl App {
         self.store()
             .write(move |tx| {
                 for row in over(tx, at)? {
-                    end_pause(tx, &row, Act { at, actor: "server", action: "pause.end" })?;
+                    end(tx, &row, Act { at, actor: "server", action: "pause.end" })?;
                 }
                 Ok(())
             })
@@ -98,7 +98,8 @@ fn over(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<PauseRow>, AppError> {
     Ok(rows)
 }
 
-fn end_pause(tx: &mut Tx<'_>, row: &PauseRow, act: Act<'_>) -> Result<Resumed, AppError> {
+/// Ends a pause; what waited for its devices is compiled at once.
+pub(super) fn end(tx: &mut Tx<'_>, row: &PauseRow, act: Act<'_>) -> Result<Resumed, AppError> {
     let view = hold::view(tx, hold::paused(row)?, act.at)?;
     muster_store::pause::remove(tx, &row.target_kind, &row.target)?;
     let resumed = hold::release(tx, act.at)?;
@@ -130,7 +131,7 @@ fn find_target(tx: &mut Tx<'_>, text: &str) -> Result<(String, String), AppError
     Ok(("profile".to_owned(), name.to_owned()))
 }
 
-fn end(seconds: Option<u64>, now: Timestamp) -> Result<Option<Timestamp>, AppError> {
+fn until(seconds: Option<u64>, now: Timestamp) -> Result<Option<Timestamp>, AppError> {
     match seconds {
         None => Ok(None),
         Some(seconds @ 1..=LONGEST) => Ok(Some(now.plus_seconds(seconds.cast_signed()))),

@@ -1,11 +1,11 @@
 //! Profiles and their revisions.
 
-use muster_policy::profile::{Review, review};
 use muster_policy::rights::{AdminRight, ViewRight};
 use muster_proto::profile::Profile;
 use muster_proto::rest::{
     ProfileDetail, ProfileView, RevisionDiff, RevisionSummary, RevisionView, SavedRevision, SourcePlace,
 };
+use muster_proto::review::{Review, review};
 use muster_proto::yaml::{self, Source, SourceError};
 use muster_proto::{Digest, RevisionNumber, Timestamp};
 use muster_store::Tx;
@@ -15,7 +15,7 @@ use serde_json::json;
 use super::audit::{self, Act};
 use super::follower::{self, Followers};
 use super::import::Trial;
-use super::{App, AppError, assign};
+use super::{App, AppError, assign, question};
 
 /// Revisions shown with a profile. Each is read with its source, and older ones can still be asked for by number.
 const REVISIONS: u32 = 100;
@@ -170,7 +170,9 @@ impl App {
 pub(super) fn check(source: &str) -> Result<Checked, AppError> {
     let (read, profile) = yaml::parse_profile(source)
         .map_err(|errors| AppError::Source(errors.into_iter().map(place).collect()))?;
-    let Review { errors, warnings } = review(&read.value);
+    let mut reviewed = review(&read.value);
+    question::review(&profile.checks, &mut reviewed)?;
+    let Review { errors, warnings } = reviewed;
     let located = |errors: &[_]| errors.iter().map(|error| locate(&read, error)).collect::<Vec<_>>();
     if !errors.is_empty() {
         return Err(AppError::Source(located(&errors)));

@@ -22,6 +22,7 @@ use crate::install::snippet::Origin;
 mod access;
 mod assigning;
 mod checking;
+mod deleting;
 mod doubling;
 mod enrolling;
 mod following;

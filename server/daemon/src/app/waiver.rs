@@ -133,7 +133,8 @@ fn over(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<WaiverRow>, StoreError> {
     Ok(rows)
 }
 
-fn end(tx: &mut Tx<'_>, row: &WaiverRow, act: Act<'_>) -> Result<WaiverView, AppError> {
+/// Ends a waiver; what it covered fails again.
+pub(super) fn end(tx: &mut Tx<'_>, row: &WaiverRow, act: Act<'_>) -> Result<WaiverView, AppError> {
     let covered = waiver::covered(tx, &row.id)?;
     waiver::end(tx, &row.id, act.actor, act.at)?;
     judge_failing(tx, &row.check, act.at)?;

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
 use muster_policy::scope::{self, Access, Noun};
 use muster_proto::rest::{
     AllowReenroll, Approve, Compliance, Device, DeviceDetail, DevicePatch, DeviceState, Import, Page,
@@ -28,7 +29,7 @@ pub(super) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .merge(import)
         .routes(routes!(list_devices))
-        .routes(routes!(get_device, change_device))
+        .routes(routes!(get_device, change_device, delete_device))
         .routes(routes!(approve_device))
         .routes(routes!(revoke_device))
         .routes(routes!(allow_reenroll))
@@ -152,6 +153,18 @@ async fn change_device(
 ) -> Result<Json<DeviceDetail>, Refusal> {
     let device = api.app.change_device(&right, id, asked).await?;
     Ok(Json(api.app.show_device(&caller.identity.view(), device.id).await?))
+}
+
+/// Deletes a device that never enrolled, is revoked, or is lost with its receipt; the audit keeps what was done with it.
+#[utoipa::path(delete, path = "/devices/{id}", tag = "devices", params(("id" = String, Path, description = "The device's id, name or serial.")),
+    responses((status = 204, description = "The device is deleted.")))]
+async fn delete_device(
+    State(api): State<Api>,
+    Administrator(right): Administrator,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    api.app.delete_device(&right, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Registers devices from CSV (serial,name,owner,labels), by serial, all or nothing.

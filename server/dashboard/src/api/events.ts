@@ -27,7 +27,6 @@ const SHOWN_BY: Record<string, string[]> = {
     'outcomes',
     'pauses',
     'waivers',
-    'covered',
     // What devices report is what passes or fails a step.
     'rollouts',
     'rollout',
@@ -38,7 +37,7 @@ const SHOWN_BY: Record<string, string[]> = {
   rollout: ['rollouts', 'rollout', 'assignments', 'overview', 'devices', 'device', 'profiles', 'profile', 'checks', 'check'],
   token: ['tokens'],
   // Whatever has no notice of its own is audited all the same.
-  audit: ['audit', 'pauses', 'removals', 'people', 'person', 'groups', 'waivers', 'covered'],
+  audit: ['audit', 'pauses', 'removals', 'people', 'person', 'groups', 'waivers', 'checks', 'check', 'control', 'results'],
 };
 
 /** Whether the answer kept under `key` may have changed by any of these notices. */

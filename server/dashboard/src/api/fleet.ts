@@ -7,7 +7,6 @@ import type {
   CheckInterval,
   CheckSummary,
   ControlDetail,
-  ControlsReport,
   DeviceOutcome,
   Group,
   Page,
@@ -61,20 +60,17 @@ export interface ResultFilter {
   profile?: string;
 }
 
-export const resultsQuery = ({ kind, id }: Subject, { verdict, profile }: ResultFilter) => {
-  // What is waived fails: which failures those are is said by the report.
-  const filter = { verdict: verdict === 'waived' ? 'fail' : verdict, profile };
-  return infiniteQueryOptions({
-    queryKey: ['results', kind, id, filter],
+export const resultsQuery = ({ kind, id }: Subject, { verdict, profile }: ResultFilter) =>
+  infiniteQueryOptions({
+    queryKey: ['results', kind, id, verdict, profile],
     queryFn: ({ pageParam }) =>
       api.get<Page<CheckedDevice>>(
-        withQuery(`/${kind}s/${part(id)}/devices`, { ...filter, cursor: pageParam, limit: 100 }),
+        withQuery(`/${kind}s/${part(id)}/devices`, { verdict, profile, cursor: pageParam, limit: 100 }),
       ),
     initialPageParam: '',
     getNextPageParam: (page) => page.next || undefined,
     placeholderData: keepPreviousData,
   });
-};
 
 export const intervalsQuery = (device: string, check: string) =>
   queryOptions({
@@ -135,19 +131,3 @@ export const waiversQuery = (all = false) =>
     queryKey: ['waivers', all],
     queryFn: () => api.get<Waiver[]>(withQuery('/waivers', { all })),
   });
-
-/** Which waiver covers which failure, as the report has it: only the server knows whose labels count. */
-export const coveredQuery = (control: string | undefined) =>
-  queryOptions({
-    queryKey: ['covered', control ?? ''],
-    queryFn: async () => coveredBy(await api.get<ControlsReport>(withQuery('/compliance/report', { control, days: 1 }))),
-  });
-
-/** The id of the waiver that covers a failure, by `device check`. */
-export function coveredBy({ controls }: Pick<ControlsReport, 'controls'>): Record<string, string> {
-  const rows = controls.flatMap(({ checks }) =>
-    checks.flatMap(({ check, rows }) => rows.map((row) => ({ ...row, key: `${row.device} ${check}` }))),
-  );
-  const covered = rows.filter((row) => row.standing === 'waived' && row.waiver);
-  return Object.fromEntries(covered.map((row) => [row.key, row.waiver as string]));
-}

@@ -32,7 +32,6 @@ export type DeviceState = Schemas['DeviceState'];
 export type Difference = Schemas['Difference'];
 export type Facts = Schemas['Facts'];
 export type FleetPlan = Schemas['FleetPlan'];
-export type ControlsReport = Schemas['ControlsReport'];
 export type Group = Schemas['GroupView'];
 export type GroupChange = Schemas['GroupChange'];
 export type HistoryEntry = Schemas['HistoryEntry'];
@@ -90,6 +89,7 @@ export type Token = Schemas['Token'];
 export type Verdict = Schemas['Verdict'];
 export type VerdictCounts = Schemas['VerdictCounts'];
 export type VerdictDay = Schemas['VerdictDay'];
+export type Waived = Schemas['Waived'];
 export type WaivedCheck = Schemas['WaivedCheck'];
 export type Waiver = Schemas['WaiverView'];
 

@@ -15,6 +15,7 @@ export type Word =
   | RolloutStanding
   | 'clock'
   | 'conflict'
+  | 'late_return'
   | 'paused'
   | 'removal'
   | 'rollout'
@@ -51,6 +52,7 @@ const LOOKS: Record<Word, Look> = {
   fail: { label: 'Fail', tone: 'bad', icon: 'cross' },
   clock: { label: 'Clock', tone: 'act', icon: 'hand' },
   conflict: { label: 'Conflict', tone: 'act', icon: 'alert' },
+  late_return: { label: 'Late return', tone: 'act', icon: 'hand' },
   paused: { label: 'Paused', tone: 'act', icon: 'blocked' },
   removal: { label: 'Removal', tone: 'act', icon: 'hand' },
   rollout: { label: 'Rollout', tone: 'act', icon: 'alert' },

@@ -19,7 +19,8 @@ import { FirstSteps } from './overview/FirstSteps';
 export function OverviewPage() {
   const { data, error } = useQuery(overviewQuery);
   if (error && !data) return <ProblemNote error={error} />;
-  const isNew = data && data.counts.total === 0 && data.funnel.every((stage) => stage.devices === 0);
+  const isNew =
+    data && data.counts.total === 0 && !isAnyLeftOut(data) && data.funnel.every((stage) => stage.devices === 0);
   return (
     <>
       <title>Overview · Muster</title>
@@ -51,18 +52,23 @@ function Nobody() {
 }
 
 function Opening({ overview }: { overview: Overview }) {
-  if (overview.counts.total > 0) return <Sentence overview={overview} />;
+  if (overview.counts.total > 0 || isAnyLeftOut(overview)) return <Sentence overview={overview} />;
   const known = overview.funnel.some((stage) => stage.devices > 0);
   return known ? 'No device has enrolled yet' : 'No devices yet';
+}
+
+function isAnyLeftOut({ left_out: out }: Overview): boolean {
+  return out !== undefined && out.held + out.lost + out.revoked > 0;
 }
 
 function Sentence({ overview }: { overview: Overview }) {
   return sentenceParts(overview.sentence).map((part, i) => {
     // The pieces of a sentence have no name but their place.
     if (!part.opens) return <span key={i}>{part.text}</span>;
-    const tone = Number(part.text) > 0 ? look(part.opens).tone : undefined;
+    const word = 'state' in part.opens ? part.opens.state : part.opens.compliance;
+    const tone = Number(part.text) > 0 ? look(word).tone : undefined;
     return (
-      <Link key={i} to="/devices" search={{ compliance: part.opens }} data-tone={tone}>
+      <Link key={i} to="/devices" search={part.opens} data-tone={tone}>
         {part.text}
       </Link>
     );
@@ -151,7 +157,7 @@ function Needs({ needs }: { needs: Overview['needs_you'] | undefined }) {
       {needs.map((need) => (
         <li key={`${need.kind} ${need.device ?? ''} ${need.text}`}>
           <NeedBadge need={need} />
-          {need.kind === 'removal' ? (
+          {need.kind === 'removal' || need.kind === 'paused' ? (
             <Link to="/pauses">{visible(need.text)}</Link>
           ) : need.kind === 'rollout' ? (
             <RolloutNeed text={need.text} />

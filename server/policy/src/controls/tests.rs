@@ -13,10 +13,10 @@ fn whole(device: usize, _: &str) -> Vec<(&'static str, usize)> {
     vec![("all", device)]
 }
 
-fn counted(days: &[StandingDay]) -> Vec<(u64, u64, u64, u64)> {
-    days.iter()
-        .map(|day| (day.counts.passing, day.counts.failing, day.counts.waived, day.counts.unknown))
-        .collect()
+/// Passing, failing, waived and unknown of each day that has data.
+fn counted(days: &[StandingDay]) -> Vec<Option<(u64, u64, u64, u64)>> {
+    let numbers = |counts: StandingCounts| (counts.passing, counts.failing, counts.waived, counts.unknown);
+    days.iter().map(|day| day.counts.map(numbers)).collect()
 }
 
 #[test]
@@ -30,8 +30,9 @@ fn a_day_is_counted_as_it_was_at_its_end() {
         ..Record::default()
     };
     let days = record.days(at(3, 5), 5, whole);
-    // Nothing before the first result; on the last moment of the day before it passed again it still failed.
-    assert_eq!(counted(&days["all"]), [(0, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 0), (0, 1, 0, 0), (1, 0, 0, 0)]);
+    // A gap before the first result; on the last moment of the day before it passed again it still failed.
+    let (passed, failed) = (Some((1, 0, 0, 0)), Some((0, 1, 0, 0)));
+    assert_eq!(counted(&days["all"]), [None, passed, failed, failed, passed]);
     assert_eq!(days["all"][4].date, "2024-10-07");
 }
 
@@ -67,7 +68,7 @@ fn a_failure_is_waived_only_while_it_was_and_what_is_missing_or_silent_is_unknow
         stale: [1, 2].into(),
     };
     let days = record.days(at(3, 5), 4, whole);
-    assert_eq!(counted(&days["all"]), [(1, 2, 0, 0), (1, 1, 1, 0), (1, 2, 0, 0), (0, 2, 0, 2)]);
+    assert_eq!(counted(&days["all"]), [(1, 2, 0, 0), (1, 1, 1, 0), (1, 2, 0, 0), (0, 2, 0, 2)].map(Some));
     let now = record.now();
     assert_eq!((now[1].standing, now[1].note.is_some()), (Standing::Unknown, true));
     assert_eq!(now[2].standing, Standing::Failing, "silence makes no failure better");

@@ -1,7 +1,7 @@
 //! Lists and counts of devices: filters, orders and pages by key, so that a page costs the same wherever it is.
 
 use muster_proto::Timestamp;
-use muster_proto::rest::{Compliance, ComplianceCounts, DeviceState, Stage};
+use muster_proto::rest::{Compliance, ComplianceCounts, DeviceState, LeftOut, Stage};
 
 use super::{COLUMN_COUNT, COLUMNS, DeviceRow, read};
 use crate::value::Param;
@@ -179,6 +179,19 @@ pub fn counts(tx: &mut Tx<'_>, label: Option<&str>, now: Timestamp) -> Result<Co
         } = devices;
     }
     Ok(counts)
+}
+
+/// The devices that [`counts`] leaves out though they were in once, all or those with a label.
+pub fn left_out(tx: &mut Tx<'_>, label: Option<&str>, now: Timestamp) -> Result<LeftOut, StoreError> {
+    let mut of = |state| {
+        let filter = Filter { label: label.map(str::to_owned), state: Some(state), ..Filter::default() };
+        total(tx, &filter, now)
+    };
+    Ok(LeftOut {
+        held: of(DeviceState::Held)?,
+        lost: of(DeviceState::Lost)?,
+        revoked: of(DeviceState::Revoked)?,
+    })
 }
 
 /// Since when a device waits for an admin, which may be long after it was registered.

@@ -9,7 +9,7 @@ use super::read_or_say;
 use crate::api::{Api, part};
 use crate::commands::assign;
 use crate::failure::{Ending, Failure};
-use crate::output::{self, Output};
+use crate::output::{self, Single};
 
 /// Ask a real device what it would do with a profile; nothing is saved
 ///
@@ -27,12 +27,12 @@ pub(crate) struct Plan {
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = assign::param)]
     params: Vec<(String, String)>,
     #[command(flatten)]
-    output: Output,
+    output: Single,
 }
 
 impl Plan {
     pub(super) async fn run(self, api: &Api) -> Result<Ending, Failure> {
-        let (source, _) = read_or_say(&self.file)?;
+        let source = read_or_say(&self.file)?.text;
         let asked = NewDevicePlan { source, params: self.params.into_iter().collect() };
         let answer: DevicePlan = api.post(&format!("/devices/{}/plan", part(&self.on)), &asked).await?;
         for warning in &answer.warnings {

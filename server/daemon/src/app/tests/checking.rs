@@ -8,6 +8,7 @@ use muster_store::check::fleet;
 
 use super::reporting::{found, outcome, result};
 use super::*;
+use crate::app::AppError;
 
 const CHECKS: &str = "  - file: { path: /etc/motd, content: hello }
 checks:
@@ -186,4 +187,52 @@ async fn devices_of_a_profile_are_those_it_counts() {
         let shown = rig.app.show_profile(&viewer(), profile.into()).await.unwrap();
         assert_eq!((page.total, shown.profile.devices), (expected, expected), "{profile}");
     }
+}
+
+#[tokio::test]
+async fn sql_that_no_device_can_answer_is_refused_where_it_stands() {
+    let rig = rig();
+    let source = "muster: 1\nprofile: base\nchecks:\n  - { id: a, title: A holds, violations: SELECT 1 }\n  - id: b\n    \
+                  title: B holds\n    query: SELECT username FORM shadow WHERE uid\n";
+    let saved =
+        rig.app.save_profile(&admin(), "base".into(), source.into(), Followers::Bring, Trial::Real).await;
+    let Err(AppError::Source(places)) = saved else { panic!("{saved:?}") };
+    assert_eq!((places.len(), places[0].line, places[0].column), (1, 7, 12));
+    assert!(places[0].message.contains("near \"shadow\": syntax error"), "{}", places[0].message);
+    assert!(rig.app.list_profiles(&viewer()).await.unwrap().is_empty(), "nothing is saved");
+}
+
+#[tokio::test]
+async fn a_table_that_only_other_agents_may_have_is_told_when_it_is_saved_and_when_it_is_assigned() {
+    let rig = rig();
+    rig.device("PF1", "laptop").await;
+    let source = "muster: 1\nprofile: base\nchecks:\n  - { id: rpm, title: No telnet, violations: SELECT 1 FROM rpm_packages }\n";
+    let saved = rig
+        .app
+        .save_profile(&admin(), "base".into(), source.into(), Followers::Bring, Trial::Real)
+        .await
+        .unwrap();
+    assert_eq!((saved.warnings.len(), saved.warnings[0].line), (1, 4));
+    let named = |text: &str| text.contains("check rpm") && text.contains("no such table: rpm_packages");
+    assert!(named(&saved.warnings[0].message), "{:?}", saved.warnings);
+    let assigned = rig.app.assign(&admin(), assignment("base", "everyone"), Trial::Dry).await.unwrap();
+    assert!(assigned.warnings.iter().any(|text| named(text)), "{:?}", assigned.warnings);
+}
+
+#[tokio::test]
+async fn the_audit_of_an_import_names_its_first_devices_and_counts_the_others() {
+    let rig = rig();
+    rig.import("serial,name,labels\nPF1,lap-ada,laptop\nPF2,lap-bob,laptop\n").await;
+    let rows: String = (10..35).map(|n| format!("SN{n},srv-{n},server\n")).collect();
+    rig.import(&format!("serial,name,labels\nPF1,lap-ada,laptop;travels\nPF2,lap-bob,laptop\n{rows}")).await;
+    let detail =
+        rig.audited().await.into_iter().find(|entry| entry.action == "device.import").unwrap().detail;
+    assert_eq!(
+        (&detail["new"], &detail["changed"], &detail["unchanged"]),
+        (&25.into(), &1.into(), &1.into())
+    );
+    let changed: Vec<String> = serde_json::from_value(detail["changed_devices"].clone()).unwrap();
+    assert_eq!(changed, ["lap-ada (PF1): labels: laptop -> laptop;travels"]);
+    let new: Vec<String> = serde_json::from_value(detail["new_devices"].clone()).unwrap();
+    assert_eq!((new.len(), new[0].as_str(), new[20].as_str()), (21, "srv-10 (SN10)", "and 5 more"));
 }

@@ -50,6 +50,10 @@ async fn two_machines_with_one_identity_are_both_held_until_an_admin_decides() {
     let twins = detail.twins.unwrap();
     assert_eq!(twins.machines.each_ref().map(|machine| machine.address.as_str()), [HERE, THERE]);
     assert!(detail.causes[0].problem.contains("seen from 192.0.2.7"), "{:?}", detail.causes[0]);
+    let needs = rig.app.overview(&viewer()).await.unwrap().needs_you;
+    let named: Vec<_> = needs.iter().map(|need| (need.kind.as_str(), need.device.as_deref())).collect();
+    assert_eq!(named, [("held", Some("dev-pf1"))], "whom nobody hears of any more waits for an admin");
+    assert!(needs[0].text.contains("muster why dev-pf1"), "{}", needs[0].text);
     let token = rig.token(9, Some("PF1"), Unknown::Refuse).await;
     assert!(rig.ask(&token, "new key", "PF1").await.is_err(), "nobody becomes it by a token alone");
     let lost = rig.app.report_lost(&admin(), "PF1".into(), ReportLost::default()).await;
@@ -59,5 +63,6 @@ async fn two_machines_with_one_identity_are_both_held_until_an_admin_decides() {
     assert!(matches!(rig.ask(&token, "new key", "PF1").await.unwrap(), Enrolled::Issued { .. }));
     let detail = rig.doubled().await;
     assert_eq!((detail.device.state, detail.twins), (DeviceState::Enrolled, None));
+    assert_eq!(rig.app.overview(&viewer()).await.unwrap().needs_you, []);
     assert_eq!(rig.met(device, 1, HERE).await, Met::New, "what was seen under the old key says nothing");
 }

@@ -72,6 +72,13 @@ async fn a_paused_device_keeps_its_state_and_gets_what_waited_when_it_is_resumed
             .any(|c| c.kind == "paused" && c.remedy.as_deref() == Some("muster resume label:laptop"))
     );
     assert!(detail.device.held);
+    let needs = rig.app.overview(&viewer()).await.unwrap().needs_you;
+    let paused = needs.iter().find(|need| need.kind == "paused").unwrap();
+    assert!(
+        paused.text.contains("for 1 device") && paused.text.contains("muster pause list"),
+        "{}",
+        paused.text
+    );
     let free = rig.detail("PF2").await;
     assert_eq!((free.paused, free.device.held), (None, false));
     assert_eq!(rig.resume("label:laptop").await, Resumed { devices: 1, still_held: 0 });
@@ -201,6 +208,7 @@ async fn an_import_that_takes_a_profile_from_more_than_ten_devices_waits_for_a_w
     assert_eq!((detail.removals, detail.device.compliance), (vec![removal.id.clone()], Compliance::Unknown));
     let needs = rig.app.overview(&viewer()).await.unwrap().needs_you;
     assert!(needs.iter().any(|need| need.kind == "removal" && need.text.contains(&removal.id)), "{needs:?}");
+    assert!(needs.iter().all(|need| need.kind != "paused"), "nothing is paused: {needs:?}");
     let confirmed = rig.app.confirm_removal(&admin(), removal.id.clone()).await.unwrap();
     assert_eq!(confirmed, Resumed { devices: 11, still_held: 0 });
     assert_eq!(rig.state(ids[3]).await.unwrap().revisions.len(), 0);

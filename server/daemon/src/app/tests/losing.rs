@@ -18,6 +18,12 @@ impl Rig {
         self.app.show_device(&viewer(), called.into()).await.unwrap()
     }
 
+    /// What waits for an admin, by its kind and sentence.
+    async fn waiting(&self) -> Vec<(String, String)> {
+        let needs = self.app.overview(&viewer()).await.unwrap().needs_you;
+        needs.into_iter().map(|need| (need.kind, need.text)).collect()
+    }
+
     async fn loss(&self, called: &str) -> LostView {
         self.lost_record(called).await.lost.unwrap()
     }
@@ -59,9 +65,16 @@ async fn a_lost_device_gets_its_order_first_and_is_put_out_on_its_receipt() {
         (vec!["people@1".to_owned()], vec!["ada".to_owned()])
     );
     assert_eq!(rig.standing(device, certificate.clone()).await, Standing::Ordered);
+    let waiting = rig.waiting().await;
+    assert_eq!((waiting.len(), waiting[0].0.as_str()), (1, "lost"));
+    assert!(waiting[0].1.contains("its last order waits"), "{waiting:?}");
 
     let order = rig.order(device).await.unwrap();
     let given = rig.loss("dev-pf1").await.given;
+    assert!(
+        rig.waiting().await[0].1.contains("was given its last order"),
+        "an order without a receipt waits"
+    );
     assert!(given.is_some());
     pass(60);
     assert_eq!(rig.order(device).await.as_ref(), Some(&order), "it is given until it is received");
@@ -72,6 +85,7 @@ async fn a_lost_device_gets_its_order_first_and_is_put_out_on_its_receipt() {
     assert_eq!(rig.app.take_receipt(device, receipt(&order)).await.unwrap(), Taken::Recorded);
     let shown = rig.lost_record("dev-pf1").await;
     assert_eq!(shown.device.state, DeviceState::Lost);
+    assert_eq!(rig.waiting().await, [], "with the receipt all is done");
     assert_eq!(shown.lost.unwrap().receipt.unwrap().locked, ["ada"]);
     assert!(shown.causes[0].problem.contains("carried its last order out"), "{:?}", shown.causes);
     assert_eq!(rig.standing(device, certificate).await, Standing::Lost);

@@ -380,6 +380,14 @@ async fn a_report_with_nothing_new_writes_nothing_and_counts_as_seen() {
 }
 
 #[tokio::test]
+async fn a_day_on_which_no_device_is_in_is_a_gap_and_not_a_zero() {
+    let rig = rig();
+    assert_eq!(rig.app.overview(&viewer()).await.unwrap().days, []);
+    rig.managed().await;
+    assert_eq!(rig.app.overview(&viewer()).await.unwrap().days.len(), 1);
+}
+
+#[tokio::test]
 async fn revoking_a_device_keeps_what_it_last_reported_as_proof_and_out_of_the_fleets_troubles() {
     let rig = rig();
     let device = rig.managed().await;

@@ -95,10 +95,17 @@ async fn after_the_window_it_waits_for_an_admin_who_lets_it_back_by_a_word() {
     assert!(reason.contains("return_window"), "{reason}");
     let shown = rig.app.show_device(&viewer(), "lap-ada".into()).await.unwrap();
     assert!(shown.late_return.is_some());
+    let needs = rig.app.overview(&viewer()).await.unwrap().needs_you;
+    assert!(
+        needs.iter().any(|need| need.kind == "late_return" && need.text.contains("allow-reenroll")),
+        "{needs:?}"
+    );
     let cause = shown.causes.iter().find(|cause| cause.kind == "late_return").unwrap();
     assert!(cause.remedy.as_ref().unwrap().contains("allow-reenroll lap-ada"));
 
     rig.app.allow_reenroll(&admin(), "lap-ada".into(), AllowReenroll::default()).await.unwrap();
+    let needs = rig.app.overview(&viewer()).await.unwrap().needs_you;
+    assert!(needs.iter().all(|need| need.kind != "late_return"), "the admin has decided: {needs:?}");
     let back = rig.come_back(&own, "new key").await.unwrap();
     let again = rig.come_back(&own, "new key").await.unwrap();
     assert_eq!(back.serial_number, again.serial_number, "the word is used up, the answer is given again");

@@ -35,7 +35,10 @@ fn report() -> ControlsReport {
         control: HOSTILE.into(),
         counts,
         checks: vec![check],
-        days: vec![StandingDay { date: "2026-11-26".into(), counts }],
+        days: vec![
+            StandingDay { date: "2026-11-25".into(), counts: None },
+            StandingDay { date: "2026-11-26".into(), counts: Some(counts) },
+        ],
     };
     let device =
         |name: &str, compliance| DeviceStanding { device: name.into(), compliance, failing: 0, waived: 0 };
@@ -47,6 +50,7 @@ fn report() -> ControlsReport {
         days: 1,
         sentence: "2 of 3 compliant".into(),
         counts: Default::default(),
+        left_out: Default::default(),
         devices: vec![device("lap-1", Compliance::Failing), device("lap-2", Compliance::Compliant)],
         controls: vec![control],
         waivers: vec![WaiverView {
@@ -91,6 +95,10 @@ fn the_page_stands_alone_runs_nothing_and_shows_every_number_of_its_rows() {
     assert!(
         text.contains("3 devices: 1 passing, 1 failing, 0 unknown, 1 waived, 0 not applicable"),
         "{text}"
+    );
+    assert!(
+        text.contains("<td>2026-11-25</td><td colspan=\"5\">no data</td>"),
+        "a day without data is a gap"
     );
     assert!(text.contains("2026-11-26T12:00:00Z") && text.contains("api-1"), "when and by whom");
 }

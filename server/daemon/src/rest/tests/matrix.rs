@@ -65,6 +65,7 @@ const TABLE: &[(&str, &str, May)] = &[
     ("GET", "/controls/{id}/devices", Read(ComplianceRead)),
     ("GET", "/devices", Read(DevicesRead)),
     ("POST", "/devices/import", Change(DevicesWrite)),
+    ("DELETE", "/devices/{id}", Change(DevicesWrite)),
     ("GET", "/devices/{id}", Read(DevicesRead)),
     ("PATCH", "/devices/{id}", Change(DevicesWrite)),
     ("POST", "/devices/{id}/allow-reenroll", Change(DevicesWrite)),

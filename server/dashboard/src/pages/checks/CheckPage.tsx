@@ -12,7 +12,6 @@ import { StackedDays } from '../../components/StackedDays';
 import { counted, visible } from '../../components/visible';
 import { Accepted } from '../waivers/Accepted';
 import { WaiveButton } from '../waivers/WaiveForm';
-import { waivedByCheck } from '../waivers/waive';
 import { Controls } from './ChecksPage';
 import { Results } from './Results';
 import { Tallies } from './Tallies';
@@ -55,7 +54,7 @@ export function CheckPage() {
       <title>{`${id} · Muster`}</title>
       <div className="pagehead">
         <h1>{data ? visible(data.check.title) : visible(id)}</h1>
-        {data && <Tallies counts={data.check.counts} check={id} waived={waivedByCheck(waivers).get(id)} />}
+        {data && <Tallies counts={data.check.counts} check={id} waived={data.check.waived} />}
         {data && data.check.counts.fail > 0 && (
           <div className="actions">
             <WaiveButton check={id} />
@@ -66,12 +65,7 @@ export function CheckPage() {
       {waivers.length > 0 && <Waived waivers={waivers} />}
       <section className="section" aria-labelledby="results">
         <h2 id="results">Devices</h2>
-        <Results
-          subject={{ kind: 'check', id }}
-          control={data?.check.controls[0]}
-          filter={filter}
-          onChange={change}
-        />
+        <Results subject={{ kind: 'check', id }} filter={filter} onChange={change} />
       </section>
     </>
   );

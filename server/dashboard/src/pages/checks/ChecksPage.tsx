@@ -3,12 +3,11 @@ import { Tabs } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { useMemo } from 'react';
-import { checksQuery, waiversQuery } from '../../api/fleet';
+import { checksQuery } from '../../api/fleet';
 import type { CheckSummary } from '../../api/types';
 import { type Column, DataTable } from '../../components/DataTable';
 import { Empty, ProblemNote, RevisionLink } from '../../components/parts';
 import { visible } from '../../components/visible';
-import { waivedByCheck } from '../waivers/waive';
 import { ReportButton } from './ReportButton';
 import { Tallies } from './Tallies';
 import { byControl, type Control, SEVERITIES } from './controls';
@@ -39,7 +38,7 @@ const CHECKS: Column<CheckSummary>[] = [
   {
     id: 'counts',
     header: 'Devices',
-    cell: (row) => <Found check={row} />,
+    cell: (row) => <Tallies counts={row.counts} check={row.id} waived={row.waived} />,
     sort: (row) => -(row.counts.fail * 1e6 + row.counts.unknown),
     width: '32%',
   },
@@ -99,13 +98,6 @@ const CONTROLS: Column<Control>[] = [
     from: 'medium',
   },
 ];
-
-/** What devices find, and how much of that is accepted. */
-function Found({ check }: { check: CheckSummary }) {
-  const { data } = useQuery(waiversQuery());
-  const waived = useMemo(() => data && waivedByCheck(data).get(check.id), [data, check.id]);
-  return <Tallies counts={check.counts} check={check.id} waived={waived} />;
-}
 
 export function Controls({ controls }: { controls: string[] }) {
   if (controls.length === 0) return <span className="dim">–</span>;

@@ -2,13 +2,12 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { ApiError } from '../../api/client';
-import { controlQuery, type ResultFilter, waiversQuery } from '../../api/fleet';
+import { controlQuery, type ResultFilter } from '../../api/fleet';
 import type { CheckSummary, ControlDetail } from '../../api/types';
 import { type Column, DataTable } from '../../components/DataTable';
 import { totalOf, VERDICTS } from '../../components/days';
 import { Empty, ProblemNote } from '../../components/parts';
 import { visible } from '../../components/visible';
-import { waivedByCheck } from '../waivers/waive';
 import { ReportButton } from './ReportButton';
 import { Results } from './Results';
 import { Tallies } from './Tallies';
@@ -28,16 +27,11 @@ const CHECKS: Column<CheckSummary>[] = [
   {
     id: 'counts',
     header: 'Devices',
-    cell: (row) => <Tallied row={row} />,
+    cell: (row) => <Tallies counts={row.counts} check={row.id} waived={row.waived} />,
     width: '40%',
   },
   { id: 'severity', header: 'Severity', cell: (row) => row.severity, width: '90px', from: 'medium' },
 ];
-
-function Tallied({ row }: { row: CheckSummary }) {
-  const { data: waivers } = useQuery(waiversQuery());
-  return <Tallies counts={row.counts} check={row.id} waived={waivedByCheck(waivers ?? []).get(row.id)} />;
-}
 
 export function ControlPage() {
   const { id } = route.useParams();

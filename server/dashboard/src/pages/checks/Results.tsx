@@ -1,16 +1,9 @@
 // What each device finds, the worst first; each row opens its evidence and its intervals.
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useCallback, useEffect, useMemo } from 'react';
-import {
-  coveredQuery,
-  intervalsQuery,
-  type ResultFilter,
-  resultsQuery,
-  type Subject,
-  waiversQuery,
-} from '../../api/fleet';
-import type { CheckedDevice, CheckInterval, Waiver } from '../../api/types';
+import { useCallback, useMemo } from 'react';
+import { intervalsQuery, type ResultFilter, resultsQuery, type Subject } from '../../api/fleet';
+import type { CheckedDevice, CheckInterval, Waived } from '../../api/types';
 import { Badge } from '../../components/Badge';
 import { Chain } from '../../components/Chain';
 import { type Column, DataTable } from '../../components/DataTable';
@@ -24,15 +17,12 @@ import { WaiveButton } from '../waivers/WaiveForm';
 import { resultWord } from '../waivers/waive';
 import { Filters } from './Filters';
 
-/** A result, with the waiver that covers it if it is a failure that is accepted. */
-type Result = CheckedDevice & { waiver?: Waiver };
-
-const DEVICE: Column<Result> = {
+const DEVICE: Column<CheckedDevice> = {
   id: 'device',
   header: 'Device',
   cell: (row) => <span className="name">{visible(row.device)}</span>,
 };
-const CHECK: Column<Result> = {
+const CHECK: Column<CheckedDevice> = {
   id: 'check',
   header: 'Check',
   cell: (row) => (
@@ -42,7 +32,7 @@ const CHECK: Column<Result> = {
   ),
   width: '26%',
 };
-const REST: Column<Result>[] = [
+const REST: Column<CheckedDevice>[] = [
   {
     id: 'verdict',
     header: 'Result',
@@ -52,7 +42,7 @@ const REST: Column<Result>[] = [
   {
     id: 'evidence',
     header: 'Evidence',
-    cell: (row) => (row.waiver ? <Until waiver={row.waiver} /> : <span className="dim">{evidenceWords(row)}</span>),
+    cell: (row) => (row.waived ? <Until waived={row.waived} /> : <span className="dim">{evidenceWords(row)}</span>),
     width: '30%',
     from: 'medium',
   },
@@ -74,10 +64,10 @@ const REST: Column<Result>[] = [
 ];
 
 /** A failure that is accepted says by whom and until when, in place of what it shows. */
-function Until({ waiver }: { waiver: Waiver }) {
+function Until({ waived }: { waived: Waived }) {
   return (
-    <span className="dim" title={visible(waiver.reason)}>
-      waived until <Time at={waiver.until} side="start" /> by {who(waiver.owner)}
+    <span className="dim" title={visible(waived.reason)}>
+      waived until <Time at={waived.until} side="start" /> by {who(waived.owner)}
     </span>
   );
 }
@@ -90,34 +80,18 @@ function evidenceWords({ evidence, reason, verdict }: CheckedDevice): string {
 
 interface Props {
   subject: Subject;
-  /** A control of the check, by which the report is narrowed. */
-  control?: string;
   filter: ResultFilter;
   onChange: (filter: ResultFilter) => void;
 }
 
-export function Results({ subject, control, filter, onChange }: Props) {
+export function Results({ subject, filter, onChange }: Props) {
   const list = useInfiniteQuery(resultsQuery(subject, filter));
-  const waiverOf = useWaivers(subject, control);
-  const isWaived = filter.verdict === 'waived';
-  const rows = useMemo(
-    () =>
-      list.data?.pages
-        .flatMap((page) => page.items)
-        .map((row): Result => ({ ...row, waiver: waiverOf(row) }))
-        .filter((row) => !isWaived || row.waiver),
-    [list.data, waiverOf, isWaived],
-  );
-  // Of those that are waived only as many are known as are loaded.
-  const total = isWaived ? rows?.length : list.data?.pages[0]?.total;
+  const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items), [list.data]);
+  const total = list.data?.pages[0]?.total;
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
   const onNearEnd = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage) fetchNextPage();
   }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
-  // The first failures may all be others.
-  useEffect(() => {
-    if (isWaived) onNearEnd();
-  }, [isWaived, onNearEnd]);
   const columns = subject.kind === 'control' ? [DEVICE, CHECK, ...REST] : [DEVICE, ...REST];
   if (list.error && !rows) return <ProblemNote error={list.error} />;
   return (
@@ -138,20 +112,6 @@ export function Results({ subject, control, filter, onChange }: Props) {
   );
 }
 
-/** Which waiver in force covers a result, if one does. */
-function useWaivers(subject: Subject, control: string | undefined): (row: CheckedDevice) => Waiver | undefined {
-  const { data: waivers } = useQuery(waiversQuery());
-  const meant = waivers?.filter(({ check, devices }) => devices > 0 && (subject.kind === 'control' || check === subject.id));
-  const { data: covered } = useQuery({
-    ...coveredQuery(subject.kind === 'control' ? subject.id : control),
-    enabled: meant !== undefined && meant.length > 0,
-  });
-  return useCallback(
-    ({ device, check }) => waivers?.find(({ id }) => id === covered?.[`${device} ${check}`]),
-    [waivers, covered],
-  );
-}
-
 function NoResults({ subject, isNarrowed }: { subject: Subject; isNarrowed: boolean }) {
   if (isNarrowed) {
     return <Empty title="No device finds that" why="Every result is left out by the filter above." />;
@@ -165,18 +125,18 @@ function NoResults({ subject, isNarrowed }: { subject: Subject; isNarrowed: bool
   );
 }
 
-function Opened({ row }: { row: Result }) {
+function Opened({ row }: { row: CheckedDevice }) {
   return (
     <div className="opened">
       {row.reason && <p>{visible(row.reason)}</p>}
       {row.verdict === 'fail' && <Evidence rows={row.evidence} />}
-      {row.waiver && (
+      {row.waived && (
         <p>
-          <Accepted waiver={row.waiver} />
+          <Accepted waiver={{ ...row.waived, check: row.check }} />
         </p>
       )}
       <Chain subject={`check:${row.check}`} profile={row.profile} />
-      {row.verdict === 'fail' && !row.waiver && (
+      {row.verdict === 'fail' && !row.waived && (
         <div>
           <WaiveButton check={row.check} targets={[`device:${row.device}`, 'everyone']} />
         </div>

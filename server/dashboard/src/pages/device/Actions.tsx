@@ -15,6 +15,7 @@ import { visible } from '../../components/visible';
 import { isOut } from '../../components/words';
 import { PauseForm } from '../holds/PauseForm';
 import { PlanOfProfile } from '../plan/PlanForm';
+import { DeleteForm } from './DeleteForm';
 import { LostForm } from './LostForm';
 import { ReenrollForm } from './ReenrollForm';
 import { ResumeButton } from './ResumeButton';
@@ -62,6 +63,11 @@ export function Actions({ detail }: { detail: DeviceDetail }) {
       {!isOut(device) && device.state !== 'registered' && (
         <DialogButton label="Revoke" title={`Revoke ${name}`} size="md" look="danger">
           {(close) => <RevokeForm device={device} onDone={close} />}
+        </DialogButton>
+      )}
+      {(isOut(device) || device.state === 'registered') && (
+        <DialogButton label="Delete" title={`Delete ${name}`} size="md" look="danger">
+          {(close) => <DeleteForm device={device} onDone={close} />}
         </DialogButton>
       )}
     </div>

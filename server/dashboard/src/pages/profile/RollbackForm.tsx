@@ -14,12 +14,6 @@ export function RollbackForm({ detail, onDone }: { detail: ProfileDetail; onDone
   const client = useQueryClient();
   const [to, setTo] = useState<number | null>(null);
   const path = `/profiles/${encodeURIComponent(name)}/rollback`;
-  const preview = useQuery({
-    queryKey: ['rollback', name, to],
-    queryFn: () => api.post<RollbackResult>(`${path}?dry_run=true`, { to } satisfies Rollback),
-    // What it would do may have changed since it was last asked.
-    gcTime: 0,
-  });
   const rollBack = useMutation({
     mutationFn: (plan: string) =>
       api.post<RollbackResult>(`${path}?dry_run=false`, { to, plan } satisfies Rollback),
@@ -27,6 +21,14 @@ export function RollbackForm({ detail, onDone }: { detail: ProfileDetail; onDone
       await client.invalidateQueries();
       onDone();
     },
+  });
+  const preview = useQuery({
+    queryKey: ['rollback', name, to],
+    queryFn: () => api.post<RollbackResult>(`${path}?dry_run=true`, { to } satisfies Rollback),
+    // Once it is being done there is nothing left to ask about: it would be refused, as nothing older may be pinned.
+    enabled: rollBack.isIdle || rollBack.isError,
+    // What it would do may have changed since it was last asked.
+    gcTime: 0,
   });
   const devices = preview.data?.moves.reduce((sum, move) => sum + move.devices, 0) ?? 0;
   const typed = useTyped(devices);

@@ -1,5 +1,4 @@
 // What the form of a waiver is made of: its last day, the same as a command, and how waivers are said.
-import type { Waiver } from '../../api/types';
 import { quoted } from '../../components/quoted';
 import { localDay } from '../../components/time';
 
@@ -36,14 +35,7 @@ export function waiverCommand({ check, target, reason, owner, day }: Asked): str
   return [...words, '--until', day].join(' ');
 }
 
-/** How many failures of each check are waived: every failure is covered by one waiver at most. */
-export function waivedByCheck(waivers: Waiver[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const { check, devices } of waivers) counts.set(check, (counts.get(check) ?? 0) + devices);
-  return counts;
-}
-
 /** The word for a result: a failure that is accepted is not shown as one. */
-export function resultWord(row: { verdict: string; waiver?: unknown }): string {
-  return row.verdict === 'fail' && row.waiver ? 'waived' : row.verdict;
+export function resultWord(row: { verdict: string; waiver?: unknown; waived?: unknown }): string {
+  return row.verdict === 'fail' && (row.waiver || row.waived) ? 'waived' : row.verdict;
 }

@@ -1,9 +1,10 @@
-//! What is looked at when a profile is saved, beyond whether it can be read: secrets in it are refused, and sudo rules
-//! that amount to root are warned of.
+//! What is looked at in a profile beyond whether it can be read, by its author's command line and again by the server that
+//! saves it: secrets in it are refused, and sudo rules that amount to root are warned of.
 
-use muster_proto::profile::ProfileError;
-use muster_proto::resource::{Body, Declared, Resource};
 use serde_json::Value;
+
+use crate::profile::ProfileError;
+use crate::resource::{Body, Declared, Resource};
 
 mod secret;
 mod sudo;
