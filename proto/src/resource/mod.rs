@@ -21,6 +21,7 @@ pub mod package;
 pub mod repository;
 pub mod service;
 pub mod sudo;
+pub mod sysctl;
 pub mod value;
 
 /// One thing that should be so on a device, of a kind that this reader knows.
@@ -43,14 +44,16 @@ pub enum Resource {
     File(file::File),
     /// A symbolic link.
     Link(link::Link),
+    /// A setting of the running kernel.
+    Sysctl(sysctl::Sysctl),
     /// A systemd unit.
     Service(service::Service),
 }
 
 /// The kinds by their names in documents, in the order in which they are applied: what comes later may need what
 /// comes before. Removal goes the other way round.
-pub const KINDS: [&str; 9] =
-    ["repository", "package", "group", "account", "directory", "file", "link", "sudo", "service"];
+pub const KINDS: [&str; 10] =
+    ["repository", "package", "group", "account", "directory", "file", "link", "sudo", "sysctl", "service"];
 
 /// What every kind may carry beside its own fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,6 +146,7 @@ impl Resource {
             Self::Directory(_) => "directory",
             Self::File(_) => "file",
             Self::Link(_) => "link",
+            Self::Sysctl(_) => "sysctl",
             Self::Service(_) => "service",
         }
     }
@@ -158,6 +162,7 @@ impl Resource {
             Self::Directory(r) => r.path.as_str(),
             Self::File(r) => r.path.as_str(),
             Self::Link(r) => r.path.as_str(),
+            Self::Sysctl(r) => r.name.as_str(),
             Self::Service(r) => r.key(),
         };
         ResourceId::new(self.kind(), key)
@@ -174,6 +179,7 @@ impl Resource {
             Self::Directory(r) => r.desired(),
             Self::File(r) => r.desired(),
             Self::Link(r) => r.desired(),
+            Self::Sysctl(r) => r.desired(),
             Self::Service(r) => r.desired(),
         }
     }
@@ -194,6 +200,7 @@ impl Resource {
             (Self::Repository(r), "key") => Some(r.key.clone().into_bytes()),
             (Self::Sudo(r), "content") => Some(r.rendered().into_bytes()),
             (Self::File(r), "content") => r.bytes(),
+            (Self::Sysctl(r), "file") => Some(r.rendered().into_bytes()),
             _ => None,
         }
     }
@@ -225,6 +232,7 @@ impl Resource {
             "directory" => read(fields, Self::Directory),
             "file" => read(fields, Self::File),
             "link" => read(fields, Self::Link),
+            "sysctl" => read(fields, Self::Sysctl),
             "service" => read(fields, Self::Service),
             _ => return None,
         })
@@ -240,6 +248,7 @@ impl Resource {
             Self::Repository(r) => r.validate(),
             Self::Link(r) => r.validate(),
             Self::Sudo(r) => r.validate(),
+            Self::Sysctl(r) => r.validate(),
             Self::Package(_) | Self::Directory(_) => Ok(()),
         }
     }

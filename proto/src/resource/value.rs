@@ -233,6 +233,85 @@ checked_string!(
     }
 );
 
+checked_string!(
+    /// A key of the kernel's settings, with dots between its parts and `/` for a dot inside one.
+    ///
+    /// No part is empty or begins with what is neither a letter, a digit nor `_`, so that none of them is `.` or `..` once
+    /// dots and slashes have changed places; the first has no `/`, by which sysctl.d(5) would read all of them the other
+    /// way round.
+    SysctlName,
+    "a key of the kernel such as net.ipv4.ip_forward: at most 200 of letters, digits and _-:@/, in two parts or more between dots, with / for a dot inside a part",
+    "^[a-z][a-z0-9_]*([.][A-Za-z0-9_][A-Za-z0-9_:@/-]*)+$",
+    |text| {
+        let mut parts = text.split('.');
+        text.len() <= 200
+            && parts.next().is_some_and(|part| word(part, 200, |b| b.is_ascii_lowercase(), |b| b.is_ascii_lowercase()
+                || b.is_ascii_digit()
+                || b == b'_'))
+            && text.contains('.')
+            && parts.all(|part| word(part, 200, |b| b.is_ascii_alphanumeric() || b == b'_', |b| b.is_ascii_alphanumeric()
+                || b"_:@/-".contains(&b)))
+    }
+);
+
+/// The value of a kernel's setting: one line of at most 1,024 bytes, or a whole number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct SysctlValue(String);
+
+impl SysctlValue {
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Checks `text`; the error says what was expected.
+    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
+        const EXPECTED: InvalidValue =
+            InvalidValue("a value: a whole number, or one line of at most 1024 bytes");
+        if text.len() <= 1024 && one_line(text) { Ok(Self(text.to_owned())) } else { Err(EXPECTED) }
+    }
+}
+
+impl<'de> Deserialize<'de> for SysctlValue {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrNumber;
+        impl serde::de::Visitor<'_> for TextOrNumber {
+            type Value = SysctlValue;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value: a whole number, or one line of at most 1024 bytes")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SysctlValue, E> {
+                SysctlValue::parse(text).map_err(E::custom)
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<SysctlValue, E> {
+                Ok(SysctlValue(number.to_string()))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<SysctlValue, E> {
+                Ok(SysctlValue(number.to_string()))
+            }
+        }
+        deserializer.deserialize_any(TextOrNumber)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for SysctlValue {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SysctlValue".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"anyOf": [
+            {"type": "string", "pattern": r"^[^\x00-\x1f]*$", "maxLength": 1024}, {"type": "integer"}
+        ]})
+    }
+}
+
 /// Permission bits, written in quotes in octal: `"0644"`, `"2775"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mode(u32);
@@ -361,6 +440,29 @@ mod tests {
         }
         for unit in ["-x", "../x", "a/b", "a b", "", ".x"] {
             assert!(UnitName::parse(unit).is_err(), "{unit:?}");
+        }
+        for name in [
+            "",
+            "net",
+            "net.",
+            ".net.x",
+            "net..x",
+            "net.ipv4.*",
+            "net.ipv4/x.y/../z",
+            "net./.x",
+            "net.//.x",
+            "net/ipv4/ip_forward",
+            "../etc.x",
+            "-net.x",
+            "net.x = 1",
+            "net.x\nkernel.x",
+            "net.x\0",
+            &format!("net.{}", "x".repeat(10_000)),
+        ] {
+            assert!(SysctlName::parse(name).is_err(), "{name:?}");
+        }
+        for value in ["1\nkernel.core_pattern = |/bin/x", "1\0", &"1".repeat(10_000)] {
+            assert!(SysctlValue::parse(value).is_err(), "{value:?}");
         }
         for key in [
             "command=\"id\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA",

@@ -206,6 +206,8 @@ fn path() -> impl Strategy<Value = &'static str> {
     select(vec!["/etc/a", "/etc/b", "/etc/a/c"])
 }
 
+const SYSCTLS: [&str; 2] = ["net.ipv4.ip_forward", "net.ipv4.conf.eth0/100.rp_filter"];
+
 fn name() -> impl Strategy<Value = &'static str> {
     select(vec!["ada", "bob"])
 }
@@ -233,12 +235,15 @@ fn given<T: Into<Value>>(value: T) -> Option<Value> {
     Some(value.into())
 }
 
+/// Kinds that have no `state`.
+const ALWAYS_THERE: [&str; 2] = ["service", "sysctl"];
+
 fn resource(flavor: Flavor) -> impl Strategy<Value = Value> {
     let absent = prop::bool::weighted(0.2);
     let own = (kind(), absent).prop_map(|(mut entry, absent)| {
-        let service = entry["service"].is_object();
+        let always_there = ALWAYS_THERE.iter().any(|kind| entry[*kind].is_object());
         let fields = fields_of(&mut entry);
-        if absent && !service {
+        if absent && !always_there {
             for name in ["content", "content_base64", "template", "target"] {
                 fields.remove(name);
             }
@@ -292,6 +297,9 @@ fn kind() -> impl Strategy<Value = Value> {
                 ("components", given(vec![component])),
                 ("key", given("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")),
             ])
+        }),
+        1 => (select(SYSCTLS.to_vec()), 0..3).prop_map(|(name, value)| {
+            entry("sysctl", vec![("name", given(name)), ("value", given(value))])
         }),
         1 => (select(vec!["cron", "nginx"]), option::of(any::<bool>()), option::of(any::<bool>()), path()).prop_map(
             |(name, running, enabled, path)| {
@@ -384,6 +392,9 @@ fn machine() -> impl Strategy<Value = Machine> {
         }
         for unit in ["cron", "nginx"] {
             there.insert(ResourceId::new("service", unit), fresh("service"));
+        }
+        for key in SYSCTLS {
+            there.insert(ResourceId::new("sysctl", key), fresh("sysctl"));
         }
         Machine(there)
     })

@@ -230,6 +230,19 @@ pub(crate) fn apply_attributes(
     rustix::fs::fsync(fd).context("syncing it")
 }
 
+/// Makes a directory that everybody may read, if there is none.
+pub(crate) fn ensure_directory(root: &Root, path: &str) -> Result<()> {
+    let place = root.existing_place(path)?;
+    if place.stat()?.is_some() {
+        return Ok(());
+    }
+    rustix::fs::mkdirat(&place.dir, &place.name, Mode::RWXU).with_context(|| format!("making {path}"))?;
+    let dir = place.open(OFlags::DIRECTORY)?;
+    let stat = rustix::fs::fstat(&dir)?;
+    apply_attributes(&dir, &stat, (Some(0), Some(0)), Some(0o755))?;
+    place.sync_dir()
+}
+
 /// Removes files, each if it holds the content that is expected of it, and syncs each directory once.
 pub(crate) fn remove_all(root: &Root, files: &[(&str, Option<Digest>)]) -> Vec<Result<()>> {
     files.chunks(AT_ONCE).flat_map(|files| remove_some(root, files)).collect()

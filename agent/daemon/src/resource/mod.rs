@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 use muster_converge::plan::{Record, Step, record_of};
-use muster_proto::condition::{Action, Condition};
+use muster_proto::condition::{Action, Condition, NO_FILE};
 use muster_proto::report::Secret;
 use muster_proto::resource::Resource;
 use muster_proto::resource::value::AccountName;
@@ -26,10 +26,12 @@ mod file;
 mod group;
 mod leftover;
 mod link;
+mod own_file;
 mod package;
 mod repository;
 mod service;
 mod sudo;
+mod sysctl;
 
 pub(crate) use account::{Locked, is_password_note, lock, password_is_safe};
 pub(crate) use leftover::remove_leftovers;
@@ -91,6 +93,7 @@ enum Kind {
     File,
     Link,
     Sudo,
+    Sysctl,
     Service,
 }
 
@@ -105,6 +108,7 @@ impl Kind {
             "file" => Self::File,
             "link" => Self::Link,
             "sudo" => Self::Sudo,
+            "sysctl" => Self::Sysctl,
             "service" => Self::Service,
             other => anyhow::bail!("this agent does not know the kind {other:?}: upgrade the agent"),
         })
@@ -160,6 +164,7 @@ fn read_one(host: &mut Host, kind: Kind, accounts: &Accounts, wanted: &Wanted<'_
         Kind::File => file::read(host, accounts, wanted, wanted.id.key()),
         Kind::Link => link::read(host, wanted),
         Kind::Sudo => sudo::read(host, accounts, wanted),
+        Kind::Sysctl => sysctl::read(host, wanted),
         Kind::Package | Kind::Service => unreachable!("these are read in bulk"),
     }
 }
@@ -216,6 +221,7 @@ fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> R
         Kind::Directory => directory::prepare(host, job),
         Kind::File => backup(host, job, job.step.id.key(), "content"),
         Kind::Sudo => backup(host, job, &sudo::path(&job.step.id), "content"),
+        Kind::Sysctl => sysctl::prepare(host, job),
         Kind::Link | Kind::Service | Kind::Package => Ok(ready()),
     }
 }
@@ -245,6 +251,7 @@ pub(crate) async fn write(
             Ok(Kind::File) => file::write(host, &jobs, contents),
             Ok(Kind::Link) => each(&jobs, |job| link::write(host, job)),
             Ok(Kind::Sudo) => sudo::write(host, &jobs, contents).await,
+            Ok(Kind::Sysctl) => sysctl::write(host, &jobs, contents).await,
             Ok(Kind::Service) => service::write(host, &jobs).await,
         };
         for (step, result) in batch.iter().zip(results) {
@@ -282,9 +289,8 @@ fn sentence(error: &anyhow::Error) -> String {
 fn backup(host: &Host, job: &Job<'_>, path: &str, attribute: &str) -> Result<Prepared> {
     let before = text(&job.step.from, attribute).filter(|_| is_removal(job.step) || job.changes(attribute));
     let kept = record_of(job.step, job.record, Value::Null).before;
-    let Some(before) = before.filter(|before| text(&kept, attribute) == Some(before)) else {
-        return Ok(ready());
-    };
+    let before = before.filter(|before| *before != NO_FILE && text(&kept, attribute) == Some(before));
+    let Some(before) = before else { return Ok(ready()) };
     let seen = crate::host::files::content(&host.root, path, BACKUP_LIMIT)
         .with_context(|| format!("keeping what {path} held"))?
         .with_context(|| format!("{path} is gone since a moment ago"))?;

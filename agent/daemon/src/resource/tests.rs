@@ -15,6 +15,8 @@ use serde_json::json;
 use super::*;
 use crate::host::accounts::Group;
 
+mod system;
+
 /// A machine in a folder, and what the ledger would keep of it.
 struct Machine {
     folder: tempfile::TempDir,
@@ -122,9 +124,10 @@ impl Machine {
             }
             let blobs = &self.blobs;
             let contents = |digest: &Digest| {
-                let of_step = |step: &&Step| step.resource().and_then(|resource| resource.content("content"));
-                let desired = steps.iter().filter_map(of_step).find(|bytes| Digest::of(bytes) == *digest);
-                desired.or_else(|| blobs.get(digest).cloned())
+                let written = steps.iter().filter_map(|step| Some((step.resource()?, step.to.attributes()?)));
+                let mut desired = written
+                    .flat_map(|(resource, to)| to.keys().filter_map(move |name| resource.content(name)));
+                desired.find(|bytes| Digest::of(bytes) == *digest).or_else(|| blobs.get(digest).cloned())
             };
             for (id, written) in write(&mut self.host, &ready, &self.records, &contents).await {
                 let step = ready.iter().find(|step| step.id == id).unwrap();

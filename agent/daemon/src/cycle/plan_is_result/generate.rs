@@ -100,6 +100,7 @@ fn other_id() -> impl Strategy<Value = ResourceId> {
         ("repository", "corp"),
         ("service", "cron"),
         ("service", "nginx"),
+        ("sysctl", "net.ipv4.ip_forward"),
     ];
     select(ids.map(|(kind, key)| ResourceId::new(kind, key)).to_vec())
 }
@@ -119,6 +120,7 @@ fn meddling() -> impl Strategy<Value = Meddling> {
         ("mode", json!("0600")),
         ("shell", json!("/bin/zsh")),
         ("sources", json!("theirs")),
+        ("value", json!("7")),
     ]);
     prop_oneof![
         3 => (other_id(), odd).prop_map(|(id, (name, value))| Meddling::Set(id, name, value)),
@@ -131,6 +133,9 @@ fn meddling() -> impl Strategy<Value = Meddling> {
     ]
 }
 
+/// Kinds that have no `state`.
+const ALWAYS_THERE: [&str; 2] = ["service", "sysctl"];
+
 fn resource() -> impl Strategy<Value = Value> {
     let absent = prop::bool::weighted(0.2);
     let when = option::weighted(0.15, select(vec![json!({"os": ["debian"]}), json!({"os": ["fedora"]})]));
@@ -138,9 +143,9 @@ fn resource() -> impl Strategy<Value = Value> {
     let keep = prop::bool::weighted(0.1);
     let newer = prop::bool::weighted(0.05);
     (kind(), absent, when, end, keep, newer).prop_map(|(mut entry, absent, when, end, keep, newer)| {
-        let service = entry["service"].is_object();
+        let always_there = ALWAYS_THERE.iter().any(|kind| entry[*kind].is_object());
         let fields = entry.as_object_mut().unwrap().values_mut().next().unwrap().as_object_mut().unwrap();
-        if absent && !service {
+        if absent && !always_there {
             for name in ["content", "target"] {
                 fields.remove(name);
             }
@@ -173,7 +178,13 @@ fn kind() -> impl Strategy<Value = Value> {
     let owner = || option::weighted(0.3, select(vec!["ada", "root"]));
     let flag = || option::of(any::<bool>());
     let account = select(vec!["ada", "bob"]);
-    let restart_on = select(vec!["file:/srv/b", "package:git", "directory:/srv/a", "repository:corp"]);
+    let restart_on = select(vec![
+        "file:/srv/b",
+        "package:git",
+        "directory:/srv/a",
+        "repository:corp",
+        "sysctl:net.ipv4.ip_forward",
+    ]);
     prop_oneof![
         3 => (path(), option::weighted(0.8, select(vec!["one\n", "two\n"])), owner(), mode()).prop_map(
             |(path, content, owner, mode)| entry("file", vec![
@@ -205,6 +216,9 @@ fn kind() -> impl Strategy<Value = Value> {
         1 => select(vec!["main", "contrib"]).prop_map(|component| entry("repository", vec![
             ("name", given("corp")), ("url", given("https://apt.example.com/debian")), ("suite", given("stable")),
             ("components", given(vec![component])), ("key", given("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")),
+        ])),
+        1 => (0..3).prop_map(|value| entry("sysctl", vec![
+            ("name", given("net.ipv4.ip_forward")), ("value", given(value)),
         ])),
         3 => (select(vec!["cron", "nginx"]), flag(), flag(), vec(restart_on, 0..3)).prop_map(
             |(name, running, enabled, restart_on)| entry("service", vec![

@@ -81,11 +81,12 @@ impl Simulated {
             fs::write(root.join(file), text).unwrap();
         }
         let host = Host::at(&root, &folder.join("run"), folder).unwrap();
-        let units = ["cron", "nginx"].map(|unit| (ResourceId::new("service", unit), fresh("service")));
+        let always_there = [("service", "cron"), ("service", "nginx"), ("sysctl", "net.ipv4.ip_forward")];
+        let others = always_there.map(|(kind, key)| (ResourceId::new(kind, key), fresh(kind)));
         Self {
             host,
             root,
-            others: units.into(),
+            others: others.into(),
             refusals: BTreeMap::new(),
             asked: vec![],
             restarts: BTreeMap::new(),
@@ -262,6 +263,7 @@ fn fresh(kind: &str) -> Attributes {
             "ssh_keys": [],
         }),
         "service" => json!({"running": false, "enabled": false}),
+        "sysctl" => json!({"value": "0", "file": "none"}),
         "repository" => json!({"sources": "", "key": ""}),
         other => panic!("no such kind: {other}"),
     };

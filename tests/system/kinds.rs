@@ -1,0 +1,91 @@
+//! The kinds that set up the system itself, one after another on a real device: made so, quiet then, repaired, and gone
+//! without a trace.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use muster_proto::report::OutcomeKind;
+use muster_proto::state::Mode;
+use muster_tests::{Device, Fleet, Network, wait_until};
+
+const DEVICE: &str = "srv-1";
+
+/// What a shell on the device prints.
+fn look(device: &Device<'_>, script: &str) -> Result<String> {
+    Ok(device.exec(["sh", "-c", script])?.ok()?.stdout)
+}
+
+/// Saves resources as the one profile of the device and waits until each of them has an outcome of that revision.
+fn apply(fleet: &Fleet<'_>, resources: &str) -> Result<String> {
+    fleet.admin.save_profile("system", &format!("muster: 1\nprofile: system\nresources:\n{resources}"))?;
+    let assignment = fleet.admin.assign("system", &format!("device:{DEVICE}"), Mode::Enforce)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    Ok(assignment.id)
+}
+
+/// The life of some resources on a device: `script` prints what they are about, `made` must be in it once they are applied,
+/// and `drift` is a script that undoes some of it.
+fn lives_and_goes(fleet: &Fleet<'_>, resources: &str, script: &str, made: &str, drift: &str) -> Result<()> {
+    let device = fleet.device(DEVICE)?;
+    let before = look(device, script)?;
+    let assignment = apply(fleet, resources)?;
+    let applied = look(device, script)?;
+    assert!(applied.contains(made), "{made:?} is not in {applied}");
+    let plan = device.exec(["muster-agent", "plan"])?;
+    assert_eq!(plan.code, Some(0), "a second turn would change something: {}{}", plan.stdout, plan.stderr);
+
+    look(device, drift)?;
+    let repaired = wait_until("the drift to be repaired", Duration::from_secs(20), || {
+        Ok((look(device, script)? == applied).then_some(()))
+    });
+    repaired.with_context(|| format!("it is {:?}", look(device, script)))?;
+
+    fleet.admin.unassign(&assignment)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(look(device, script)?, before, "it is not as it was before");
+    Ok(())
+}
+
+/// The reasons for which resources of the device are not as they should be, once each of `ids` has one.
+fn failures(fleet: &Fleet<'_>, resources: &str, ids: &[&str]) -> Result<Vec<String>> {
+    fleet.admin.save_profile("system", &format!("muster: 1\nprofile: system\nresources:\n{resources}"))?;
+    let assignment = fleet.admin.assign("system", &format!("device:{DEVICE}"), Mode::Enforce)?;
+    let reasons = wait_until("what can't be done to be said", Duration::from_secs(30), || {
+        let all = fleet.admin.resources(DEVICE)?;
+        let reason = |id: &&str| {
+            let found = all.iter().find(|one| one.resource.as_str() == *id)?;
+            (found.outcome == OutcomeKind::Failed).then(|| found.reason.clone().unwrap_or_default())
+        };
+        Ok(ids.iter().map(reason).collect::<Option<Vec<_>>>())
+    })?;
+    fleet.admin.unassign(&assignment.id)?;
+    Ok(reasons)
+}
+
+#[test]
+fn a_setting_of_the_kernel_holds_now_and_at_boot_and_is_put_back() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    // A container is not let to forward packets, whoever asks; how it speaks TCP is its own.
+    let script = "cd /proc/sys/net/ipv4; cat tcp_keepalive_time tcp_rmem; ls -l --time-style=+ /etc/sysctl.d; cat /etc/sysctl.d/*muster* || true";
+    lives_and_goes(
+        &fleet,
+        "  - sysctl: { name: net.ipv4.tcp_keepalive_time, value: 600 }\n  - sysctl: { name: net.ipv4.tcp_rmem, value: \"4096 65536 131072\" }\n",
+        script,
+        "600\n4096\t65536\t131072\n",
+        "echo 7200 >/proc/sys/net/ipv4/tcp_keepalive_time; chmod 0666 /etc/sysctl.d/90-muster-net.ipv4.tcp_keepalive_time.conf",
+    )?;
+    let before = look(device, script)?;
+    let reasons = failures(
+        &fleet,
+        "  - sysctl: { name: net.ipv4.nope, value: 1 }\n  - sysctl: { name: net.ipv4.tcp_keepalive_time, value: none }\n  - sysctl: { name: kernel.panic, value: 7 }\n",
+        &["sysctl:net.ipv4.nope", "sysctl:net.ipv4.tcp_keepalive_time", "sysctl:kernel.panic"],
+    )?;
+    assert!(reasons[0].contains("this kernel has no net.ipv4.nope"), "{reasons:?}");
+    assert!(reasons[1].contains("the kernel does not take \"none\""), "{reasons:?}");
+    assert!(reasons[2].contains("the key belongs to its host"), "{reasons:?}");
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(look(device, script)?, before);
+    Ok(())
+}
