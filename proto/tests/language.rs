@@ -92,6 +92,8 @@ fn what_the_parser_refuses_by_its_form_the_schema_refuses() {
         minimal(&json!({"account": {"for": "everyone"}})),
         minimal(&json!({"sudo": {"name": "x", "who": "ALL", "commands": ["/bin/x"]}})),
         minimal(&json!({"sudo": {"name": "x", "who": "ada", "commands": ["/bin/x *"]}})),
+        minimal(&json!({"kernel_module": {"name": "../x", "state": "blocked"}})),
+        minimal(&json!({"kernel_module": {"name": "usb-storage"}})),
         minimal(&json!({"sysctl": {"name": "net.ipv4.../x", "value": 1}})),
         minimal(&json!({"sysctl": {"name": "net.ipv4.ip_forward", "value": 1.5}})),
         minimal(&json!({"sysctl": {"name": "net.ipv4.ip_forward", "value": "1\nkernel.x = 1"}})),
@@ -146,6 +148,11 @@ fn every_wrong_value_is_refused_where_it_stands() {
             r#"repository: { name: x, url: "https://x\nSigned-By: /tmp/k", suite: s, components: [c] }"#,
             "a URL",
         ),
+        (r#"kernel_module: { name: "usb\ninstall x /bin/sh", state: blocked }"#, "a module name"),
+        (r#"kernel_module: { name: "-r", state: blocked }"#, "a module name"),
+        (r#"kernel_module: { name: "../usb", state: blocked }"#, "a module name"),
+        (&format!("kernel_module: {{ name: {long}, state: blocked }}"), "a module name"),
+        ("kernel_module: { name: usb-storage }", "missing field `state`"),
         (r#"sysctl: { name: "net/ipv4/ip_forward", value: 1 }"#, "a key of the kernel"),
         (r#"sysctl: { name: "net.ipv4.x\nkernel.y", value: 1 }"#, "a key of the kernel"),
         (r#"sysctl: { name: "-net.ipv4.x", value: 1 }"#, "a key of the kernel"),
@@ -246,6 +253,19 @@ fn one_unit_has_one_name() {
     assert_eq!(id("cron"), id("cron.service"));
     assert_eq!(id("cron.timer"), "service:cron.timer");
     assert_eq!(id("cron.timer.service"), "service:cron.timer.service");
+}
+
+#[test]
+fn one_module_has_one_name() {
+    let id = |name: &str, more: &str| {
+        let document = minimal(&json!({"kernel_module": {"name": name, "state": "blocked", more: true}}));
+        let (profile, _) = Profile::read(&serde_json::to_vec(&document).unwrap()).unwrap();
+        profile.resources[0].id.to_string()
+    };
+    assert_eq!(id("usb-storage", "newer"), "kernel_module:usb_storage");
+    assert_eq!(id("usb_storage", "newer"), "kernel_module:usb_storage");
+    let document = minimal(&json!({"kernel_module": {"name": "usb-storage", "state": "loaded"}}));
+    assert_eq!(Profile::parse(&document).unwrap().resources[0].id.as_str(), "kernel_module:usb_storage");
 }
 
 #[test]

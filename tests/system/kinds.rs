@@ -89,3 +89,21 @@ fn a_setting_of_the_kernel_holds_now_and_at_boot_and_is_put_back() -> Result<()>
     assert_eq!(look(device, script)?, before);
     Ok(())
 }
+
+#[test]
+fn a_module_is_blocked_and_what_the_kernel_can_not_load_is_said() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    lives_and_goes(
+        &fleet,
+        "  - kernel_module: { name: usb-storage, state: blocked }\n",
+        "cat /etc/modprobe.d/* 2>/dev/null || true; ls /etc/modules-load.d",
+        "blacklist usb_storage\ninstall usb_storage /bin/false\n",
+        "rm /etc/modprobe.d/muster-usb_storage.conf",
+    )?;
+    let loaded = "  - kernel_module: { name: usb-storage, state: loaded }\n";
+    let reasons = failures(&fleet, loaded, &["kernel_module:usb_storage"])?;
+    assert!(reasons[0].contains("usb_storage"), "{reasons:?}");
+    assert!(!fleet.device(DEVICE)?.path("/etc/modules-load.d/muster-usb_storage.conf").exists());
+    Ok(())
+}

@@ -16,6 +16,7 @@ pub mod account;
 pub mod directory;
 pub mod file;
 pub mod group;
+pub mod kernel_module;
 pub mod link;
 pub mod package;
 pub mod repository;
@@ -44,6 +45,8 @@ pub enum Resource {
     File(file::File),
     /// A symbolic link.
     Link(link::Link),
+    /// A module of the kernel.
+    KernelModule(kernel_module::KernelModule),
     /// A setting of the running kernel.
     Sysctl(sysctl::Sysctl),
     /// A systemd unit.
@@ -52,8 +55,19 @@ pub enum Resource {
 
 /// The kinds by their names in documents, in the order in which they are applied: what comes later may need what
 /// comes before. Removal goes the other way round.
-pub const KINDS: [&str; 10] =
-    ["repository", "package", "group", "account", "directory", "file", "link", "sudo", "sysctl", "service"];
+pub const KINDS: [&str; 11] = [
+    "repository",
+    "package",
+    "group",
+    "account",
+    "directory",
+    "file",
+    "link",
+    "sudo",
+    "kernel_module",
+    "sysctl",
+    "service",
+];
 
 /// What every kind may carry beside its own fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,6 +160,7 @@ impl Resource {
             Self::Directory(_) => "directory",
             Self::File(_) => "file",
             Self::Link(_) => "link",
+            Self::KernelModule(_) => "kernel_module",
             Self::Sysctl(_) => "sysctl",
             Self::Service(_) => "service",
         }
@@ -158,6 +173,7 @@ impl Resource {
             Self::Package(r) => r.name.as_str(),
             Self::Group(r) => r.name.as_str(),
             Self::Account(r) => return ResourceId::new(self.kind(), &r.key()),
+            Self::KernelModule(r) => return ResourceId::new(self.kind(), &r.key()),
             Self::Sudo(r) => r.name.as_str(),
             Self::Directory(r) => r.path.as_str(),
             Self::File(r) => r.path.as_str(),
@@ -179,6 +195,7 @@ impl Resource {
             Self::Directory(r) => r.desired(),
             Self::File(r) => r.desired(),
             Self::Link(r) => r.desired(),
+            Self::KernelModule(r) => r.desired(),
             Self::Sysctl(r) => r.desired(),
             Self::Service(r) => r.desired(),
         }
@@ -200,6 +217,8 @@ impl Resource {
             (Self::Repository(r), "key") => Some(r.key.clone().into_bytes()),
             (Self::Sudo(r), "content") => Some(r.rendered().into_bytes()),
             (Self::File(r), "content") => r.bytes(),
+            (Self::KernelModule(r), "modprobe") => Some(r.blocking().into_bytes()),
+            (Self::KernelModule(r), "modules_load") => Some(r.loading().into_bytes()),
             (Self::Sysctl(r), "file") => Some(r.rendered().into_bytes()),
             _ => None,
         }
@@ -232,6 +251,7 @@ impl Resource {
             "directory" => read(fields, Self::Directory),
             "file" => read(fields, Self::File),
             "link" => read(fields, Self::Link),
+            "kernel_module" => read(fields, Self::KernelModule),
             "sysctl" => read(fields, Self::Sysctl),
             "service" => read(fields, Self::Service),
             _ => return None,
@@ -249,7 +269,7 @@ impl Resource {
             Self::Link(r) => r.validate(),
             Self::Sudo(r) => r.validate(),
             Self::Sysctl(r) => r.validate(),
-            Self::Package(_) | Self::Directory(_) => Ok(()),
+            Self::Package(_) | Self::Directory(_) | Self::KernelModule(_) => Ok(()),
         }
     }
 }
@@ -330,6 +350,7 @@ fn claimed_id(entry: &Value) -> ResourceId {
             text("name").map(str::to_owned).or_else(whose)
         }
         "service" => text("name").map(|name| service::key(name).to_owned()),
+        "kernel_module" => text("name").map(kernel_module::key),
         _ => ["name", "path", "key", "id"].iter().find_map(|field| text(field)).map(str::to_owned),
     };
     // Without a recognisable key the digest of its bytes is as stable a name as there is.

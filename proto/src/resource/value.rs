@@ -234,6 +234,16 @@ checked_string!(
 );
 
 checked_string!(
+    /// The name of a kernel module, at most 55 bytes, as the kernel itself keeps it.
+    ModuleName,
+    "a module name: 1 to 55 of letters, digits, _ and -, beginning with a letter, a digit or _",
+    "^[A-Za-z0-9_][A-Za-z0-9_-]{0,54}$",
+    |text| word(text, 55, |b| b.is_ascii_alphanumeric() || b == b'_', |b| b.is_ascii_alphanumeric()
+        || b == b'_'
+        || b == b'-')
+);
+
+checked_string!(
     /// A key of the kernel's settings, with dots between its parts and `/` for a dot inside one.
     ///
     /// No part is empty or begins with what is neither a letter, a digit nor `_`, so that none of them is `.` or `..` once
@@ -440,6 +450,11 @@ mod tests {
         }
         for unit in ["-x", "../x", "a/b", "a b", "", ".x"] {
             assert!(UnitName::parse(unit).is_err(), "{unit:?}");
+        }
+        for name in
+            ["", "-r", "usb storage", "usb.ko", "../usb", "usb\ninstall x /bin/sh", "usb\0", &"u".repeat(56)]
+        {
+            assert!(ModuleName::parse(name).is_err(), "{name:?}");
         }
         for name in [
             "",

@@ -236,7 +236,7 @@ fn given<T: Into<Value>>(value: T) -> Option<Value> {
 }
 
 /// Kinds that have no `state`.
-const ALWAYS_THERE: [&str; 2] = ["service", "sysctl"];
+const ALWAYS_THERE: [&str; 3] = ["kernel_module", "service", "sysctl"];
 
 fn resource(flavor: Flavor) -> impl Strategy<Value = Value> {
     let absent = prop::bool::weighted(0.2);
@@ -297,6 +297,9 @@ fn kind() -> impl Strategy<Value = Value> {
                 ("components", given(vec![component])),
                 ("key", given("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")),
             ])
+        }),
+        1 => select(vec!["loaded", "blocked"]).prop_map(|state| {
+            entry("kernel_module", vec![("name", given("usb-storage")), ("state", given(state))])
         }),
         1 => (select(SYSCTLS.to_vec()), 0..3).prop_map(|(name, value)| {
             entry("sysctl", vec![("name", given(name)), ("value", given(value))])
@@ -393,6 +396,7 @@ fn machine() -> impl Strategy<Value = Machine> {
         for unit in ["cron", "nginx"] {
             there.insert(ResourceId::new("service", unit), fresh("service"));
         }
+        there.insert(ResourceId::new("kernel_module", "usb_storage"), fresh("kernel_module"));
         for key in SYSCTLS {
             there.insert(ResourceId::new("sysctl", key), fresh("sysctl"));
         }

@@ -24,6 +24,7 @@ mod authorized_keys;
 mod directory;
 mod file;
 mod group;
+mod kernel_module;
 mod leftover;
 mod link;
 mod own_file;
@@ -93,6 +94,7 @@ enum Kind {
     File,
     Link,
     Sudo,
+    KernelModule,
     Sysctl,
     Service,
 }
@@ -108,6 +110,7 @@ impl Kind {
             "file" => Self::File,
             "link" => Self::Link,
             "sudo" => Self::Sudo,
+            "kernel_module" => Self::KernelModule,
             "sysctl" => Self::Sysctl,
             "service" => Self::Service,
             other => anyhow::bail!("this agent does not know the kind {other:?}: upgrade the agent"),
@@ -123,12 +126,16 @@ pub(crate) async fn read(
     let mut read = BTreeMap::new();
     let accounts = Accounts::load(&host.root);
     let packages = host.packages.refresh(&host.root);
-    let mut services = vec![];
+    let (mut services, mut modules) = (vec![], vec![]);
     for one in wanted {
         let condition = match (Kind::of(one.id), &accounts) {
             (Err(error), _) => Err(sentence(&error)),
             (Ok(Kind::Service), _) => {
                 services.push(*one);
+                continue;
+            }
+            (Ok(Kind::KernelModule), _) => {
+                modules.push(*one);
                 continue;
             }
             (Ok(Kind::Package), _) => match &packages {
@@ -151,6 +158,7 @@ pub(crate) async fn read(
         paths.sort_unstable();
         host.digests.keep(|path| paths.binary_search(&path).is_ok());
     }
+    read.extend(kernel_module::read(host, &modules));
     read.extend(service::read(host, &services).await);
     read
 }
@@ -165,7 +173,7 @@ fn read_one(host: &mut Host, kind: Kind, accounts: &Accounts, wanted: &Wanted<'_
         Kind::Link => link::read(host, wanted),
         Kind::Sudo => sudo::read(host, accounts, wanted),
         Kind::Sysctl => sysctl::read(host, wanted),
-        Kind::Package | Kind::Service => unreachable!("these are read in bulk"),
+        Kind::Package | Kind::KernelModule | Kind::Service => unreachable!("these are read in bulk"),
     }
 }
 
@@ -221,6 +229,7 @@ fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> R
         Kind::Directory => directory::prepare(host, job),
         Kind::File => backup(host, job, job.step.id.key(), "content"),
         Kind::Sudo => backup(host, job, &sudo::path(&job.step.id), "content"),
+        Kind::KernelModule => kernel_module::prepare(host, job),
         Kind::Sysctl => sysctl::prepare(host, job),
         Kind::Link | Kind::Service | Kind::Package => Ok(ready()),
     }
@@ -251,6 +260,7 @@ pub(crate) async fn write(
             Ok(Kind::File) => file::write(host, &jobs, contents),
             Ok(Kind::Link) => each(&jobs, |job| link::write(host, job)),
             Ok(Kind::Sudo) => sudo::write(host, &jobs, contents).await,
+            Ok(Kind::KernelModule) => kernel_module::write(host, &jobs, contents).await,
             Ok(Kind::Sysctl) => sysctl::write(host, &jobs, contents).await,
             Ok(Kind::Service) => service::write(host, &jobs).await,
         };

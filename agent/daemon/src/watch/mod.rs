@@ -146,7 +146,8 @@ fn directories(id: &ResourceId) -> Vec<PathBuf> {
         "package" => vec!["/var/lib/dpkg".into()],
         "group" | "account" => vec!["/etc".into()],
         "sudo" => vec!["/etc/sudoers.d".into()],
-        // The running kernel tells nobody: what is set there is found by the scan.
+        // The running kernel tells nobody: what it has loaded and what is set in it is found by the scan.
+        "kernel_module" => vec!["/etc/modprobe.d".into(), "/etc/modules-load.d".into()],
         "sysctl" => vec!["/etc/sysctl.d".into()],
         "repository" => vec!["/etc/apt/sources.list.d".into(), "/etc/apt/keyrings".into()],
         _ => vec![],

@@ -100,6 +100,7 @@ fn other_id() -> impl Strategy<Value = ResourceId> {
         ("repository", "corp"),
         ("service", "cron"),
         ("service", "nginx"),
+        ("kernel_module", "usb_storage"),
         ("sysctl", "net.ipv4.ip_forward"),
     ];
     select(ids.map(|(kind, key)| ResourceId::new(kind, key)).to_vec())
@@ -121,6 +122,7 @@ fn meddling() -> impl Strategy<Value = Meddling> {
         ("shell", json!("/bin/zsh")),
         ("sources", json!("theirs")),
         ("value", json!("7")),
+        ("loaded", json!(true)),
     ]);
     prop_oneof![
         3 => (other_id(), odd).prop_map(|(id, (name, value))| Meddling::Set(id, name, value)),
@@ -134,7 +136,7 @@ fn meddling() -> impl Strategy<Value = Meddling> {
 }
 
 /// Kinds that have no `state`.
-const ALWAYS_THERE: [&str; 2] = ["service", "sysctl"];
+const ALWAYS_THERE: [&str; 3] = ["kernel_module", "service", "sysctl"];
 
 fn resource() -> impl Strategy<Value = Value> {
     let absent = prop::bool::weighted(0.2);
@@ -216,6 +218,9 @@ fn kind() -> impl Strategy<Value = Value> {
         1 => select(vec!["main", "contrib"]).prop_map(|component| entry("repository", vec![
             ("name", given("corp")), ("url", given("https://apt.example.com/debian")), ("suite", given("stable")),
             ("components", given(vec![component])), ("key", given("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")),
+        ])),
+        1 => select(vec!["loaded", "blocked"]).prop_map(|state| entry("kernel_module", vec![
+            ("name", given("usb-storage")), ("state", given(state)),
         ])),
         1 => (0..3).prop_map(|value| entry("sysctl", vec![
             ("name", given("net.ipv4.ip_forward")), ("value", given(value)),

@@ -81,7 +81,12 @@ impl Simulated {
             fs::write(root.join(file), text).unwrap();
         }
         let host = Host::at(&root, &folder.join("run"), folder).unwrap();
-        let always_there = [("service", "cron"), ("service", "nginx"), ("sysctl", "net.ipv4.ip_forward")];
+        let always_there = [
+            ("kernel_module", "usb_storage"),
+            ("service", "cron"),
+            ("service", "nginx"),
+            ("sysctl", "net.ipv4.ip_forward"),
+        ];
         let others = always_there.map(|(kind, key)| (ResourceId::new(kind, key), fresh(kind)));
         Self {
             host,
@@ -263,6 +268,7 @@ fn fresh(kind: &str) -> Attributes {
             "ssh_keys": [],
         }),
         "service" => json!({"running": false, "enabled": false}),
+        "kernel_module" => json!({"modprobe": "none", "modules_load": "none", "loaded": false}),
         "sysctl" => json!({"value": "0", "file": "none"}),
         "repository" => json!({"sources": "", "key": ""}),
         other => panic!("no such kind: {other}"),

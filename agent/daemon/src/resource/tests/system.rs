@@ -116,3 +116,76 @@ fn what_is_planted_in_place_of_a_file_of_musters_own_is_named_and_left_alone() {
     block_on(machine.applies_once_and_goes_without_a_trace(&wanted));
     assert_eq!(machine.text(FORWARD_FILE), "net.ipv4.ip_forward = 0\n", "an admin's file comes back");
 }
+
+fn with_modules(listed: Option<&str>) -> Machine {
+    let machine = Machine::new();
+    if let Some(listed) = listed {
+        machine.put("/proc/modules", listed);
+    }
+    machine.put("/proc/sys/kernel/osrelease", "6.1.0-28-amd64\n");
+    machine.put(
+        "/usr/lib/modules/6.1.0-28-amd64/modules.builtin",
+        "kernel/fs/ext4/ext4.ko\nkernel/lib/crc-itu-t.ko\n",
+    );
+    symlink("usr/lib", machine.path("/lib")).unwrap();
+    for dir in ["/etc/modprobe.d", "/etc/modules-load.d"] {
+        fs::create_dir(machine.path(dir)).unwrap();
+    }
+    machine
+}
+
+#[test]
+fn a_module_that_is_blocked_is_blocked_for_its_hardware_and_for_who_asks_by_name() {
+    let mut machine = with_modules(Some("loop 32768 0 - Live 0x0\n"));
+    let wanted = composition(&[json!({"kernel_module": {"name": "usb-storage", "state": "blocked"}})]);
+    block_on(async {
+        machine.applies_once_and_goes_without_a_trace(&wanted).await;
+        assert_eq!(machine.converge(&wanted).await, BTreeMap::new());
+        let file = machine.text("/etc/modprobe.d/muster-usb_storage.conf");
+        assert!(file.ends_with("\nblacklist usb_storage\ninstall usb_storage /bin/false\n"), "{file}");
+        fs::remove_file(machine.path("/etc/modprobe.d/muster-usb_storage.conf")).unwrap();
+        assert_eq!(machine.converge(&wanted).await, BTreeMap::new());
+        assert_eq!(machine.text("/etc/modprobe.d/muster-usb_storage.conf"), file);
+    });
+}
+
+#[test]
+fn a_module_that_is_loaded_already_is_only_kept_for_the_next_boot_and_may_become_blocked() {
+    let mut machine = with_modules(Some("br_netfilter 32768 1 bridge, Live 0x0\n"));
+    let loaded = composition(&[
+        json!({"kernel_module": {"name": "br_netfilter", "state": "loaded"}}),
+        json!({"kernel_module": {"name": "ext4", "state": "loaded", "note": "built in"}}),
+    ]);
+    let blocked = composition(&[json!({"kernel_module": {"name": "br-netfilter", "state": "blocked"}})]);
+    let id = "kernel_module:br_netfilter";
+    block_on(async {
+        machine.applies_once_and_goes_without_a_trace(&loaded).await;
+        assert_eq!(machine.converge(&loaded).await, BTreeMap::new());
+        assert!(machine.text("/etc/modules-load.d/muster-br_netfilter.conf").ends_with("\nbr_netfilter\n"));
+
+        let reasons = machine.converge(&blocked).await;
+        assert!(reasons[id].contains("in use by bridge"), "{reasons:?}");
+        assert!(machine.path("/etc/modprobe.d/muster-br_netfilter.conf").exists(), "from the next boot on");
+        assert!(!machine.path("/etc/modules-load.d/muster-br_netfilter.conf").exists());
+        machine.put("/proc/modules", "");
+        assert_eq!(machine.converge(&blocked).await, BTreeMap::new());
+    });
+}
+
+#[test]
+fn what_a_kernel_can_neither_load_nor_be_without_is_said_and_nothing_is_written() {
+    for listed in [None, Some("loop 32768 0 - Live 0x0\n")] {
+        let mut machine = with_modules(listed);
+        let before = machine.snapshot();
+        let builtin = json!({"kernel_module": {"name": "crc-itu-t", "state": "blocked"}});
+        let reasons = block_on(machine.converge(&composition(&[builtin])));
+        assert!(reasons["kernel_module:crc_itu_t"].contains("built into this kernel"), "{reasons:?}");
+        assert_eq!(machine.snapshot(), before);
+    }
+    let mut machine = with_modules(None);
+    let before = machine.snapshot();
+    let loaded = json!({"kernel_module": {"name": "usb_storage", "state": "loaded"}});
+    let reasons = block_on(machine.converge(&composition(&[loaded])));
+    assert!(reasons["kernel_module:usb_storage"].contains("loads no modules"), "{reasons:?}");
+    assert_eq!(machine.snapshot(), before);
+}
