@@ -92,6 +92,8 @@ fn what_the_parser_refuses_by_its_form_the_schema_refuses() {
         minimal(&json!({"account": {"for": "everyone"}})),
         minimal(&json!({"sudo": {"name": "x", "who": "ALL", "commands": ["/bin/x"]}})),
         minimal(&json!({"sudo": {"name": "x", "who": "ada", "commands": ["/bin/x *"]}})),
+        minimal(&json!({"hostname": {"name": "a..b"}})),
+        minimal(&json!({"hostname": {"name": "a\nb"}})),
         minimal(&json!({"kernel_module": {"name": "../x", "state": "blocked"}})),
         minimal(&json!({"kernel_module": {"name": "usb-storage"}})),
         minimal(&json!({"sysctl": {"name": "net.ipv4.../x", "value": 1}})),
@@ -148,6 +150,14 @@ fn every_wrong_value_is_refused_where_it_stands() {
             r#"repository: { name: x, url: "https://x\nSigned-By: /tmp/k", suite: s, components: [c] }"#,
             "a URL",
         ),
+        (r#"hostname: { name: "web\n127.0.0.1" }"#, "a host name"),
+        (r#"hostname: { name: "web\0" }"#, "a host name"),
+        (r#"hostname: { name: "../web" }"#, "a host name"),
+        (r#"hostname: { name: "-web" }"#, "a host name"),
+        (&format!("hostname: {{ name: {long} }}"), "a host name"),
+        ("hostname: {}", "one of name and template"),
+        (r#"hostname: { name: a, template: "{{ device.name }}" }"#, "one of name and template"),
+        (r#"hostname: { template: "{{ param.nope }}" }"#, "params does not define"),
         (r#"kernel_module: { name: "usb\ninstall x /bin/sh", state: blocked }"#, "a module name"),
         (r#"kernel_module: { name: "-r", state: blocked }"#, "a module name"),
         (r#"kernel_module: { name: "../usb", state: blocked }"#, "a module name"),
@@ -280,6 +290,7 @@ fn what_cant_be_read_keeps_the_claim_it_would_have() {
     assert_eq!(claims(json!({"account": {"for": "owner", "mfa": true}})), unsupported("account:@owner"));
     assert_eq!(claims(json!({"account": {"for": "manager"}})), unsupported("account:@manager"));
     assert_eq!(claims(json!({"service": {"name": "cron.service", "x": 1}})), unsupported("service:cron"));
+    assert_eq!(claims(json!({"hostname": {"name": "a", "x": 1}})), unsupported("hostname:hostname"));
     assert_eq!(claims(json!({"wireguard": {"name": "wg0"}})), unsupported("wireguard:wg0"));
     assert_eq!(
         claims(json!({"packages": ["git", "gcc:arm64"]})),

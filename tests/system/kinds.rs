@@ -107,3 +107,16 @@ fn a_module_is_blocked_and_what_the_kernel_can_not_load_is_said() -> Result<()> 
     assert!(!fleet.device(DEVICE)?.path("/etc/modules-load.d/muster-usb_storage.conf").exists());
     Ok(())
 }
+
+#[test]
+fn a_device_is_renamed_and_gets_its_name_back() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    lives_and_goes(
+        &fleet,
+        "  - hostname: { template: \"web-{{ device.name }}\" }\n",
+        "cat /etc/hostname; uname -n; stat -c '%a %U' /etc/hostname",
+        "web-srv-1\nweb-srv-1\n",
+        "hostname other; echo other >/etc/hostname",
+    )
+}

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::condition::Condition;
 use crate::id::ResourceId;
+use crate::template::Names;
 use crate::text::{one_line, printable};
 use crate::timestamp::Timestamp;
 use crate::when::When;
@@ -16,6 +17,7 @@ pub mod account;
 pub mod directory;
 pub mod file;
 pub mod group;
+pub mod hostname;
 pub mod kernel_module;
 pub mod link;
 pub mod package;
@@ -45,6 +47,8 @@ pub enum Resource {
     File(file::File),
     /// A symbolic link.
     Link(link::Link),
+    /// The device's own name.
+    Hostname(hostname::Hostname),
     /// A module of the kernel.
     KernelModule(kernel_module::KernelModule),
     /// A setting of the running kernel.
@@ -55,7 +59,7 @@ pub enum Resource {
 
 /// The kinds by their names in documents, in the order in which they are applied: what comes later may need what
 /// comes before. Removal goes the other way round.
-pub const KINDS: [&str; 11] = [
+pub const KINDS: [&str; 12] = [
     "repository",
     "package",
     "group",
@@ -64,6 +68,7 @@ pub const KINDS: [&str; 11] = [
     "file",
     "link",
     "sudo",
+    "hostname",
     "kernel_module",
     "sysctl",
     "service",
@@ -160,6 +165,7 @@ impl Resource {
             Self::Directory(_) => "directory",
             Self::File(_) => "file",
             Self::Link(_) => "link",
+            Self::Hostname(_) => "hostname",
             Self::KernelModule(_) => "kernel_module",
             Self::Sysctl(_) => "sysctl",
             Self::Service(_) => "service",
@@ -178,6 +184,7 @@ impl Resource {
             Self::Directory(r) => r.path.as_str(),
             Self::File(r) => r.path.as_str(),
             Self::Link(r) => r.path.as_str(),
+            Self::Hostname(_) => hostname::KEY,
             Self::Sysctl(r) => r.name.as_str(),
             Self::Service(r) => r.key(),
         };
@@ -195,6 +202,7 @@ impl Resource {
             Self::Directory(r) => r.desired(),
             Self::File(r) => r.desired(),
             Self::Link(r) => r.desired(),
+            Self::Hostname(r) => r.desired(),
             Self::KernelModule(r) => r.desired(),
             Self::Sysctl(r) => r.desired(),
             Self::Service(r) => r.desired(),
@@ -217,10 +225,29 @@ impl Resource {
             (Self::Repository(r), "key") => Some(r.key.clone().into_bytes()),
             (Self::Sudo(r), "content") => Some(r.rendered().into_bytes()),
             (Self::File(r), "content") => r.bytes(),
+            (Self::Hostname(r), "file") => r.rendered().map(String::into_bytes),
             (Self::KernelModule(r), "modprobe") => Some(r.blocking().into_bytes()),
             (Self::KernelModule(r), "modules_load") => Some(r.loading().into_bytes()),
             (Self::Sysctl(r), "file") => Some(r.rendered().into_bytes()),
             _ => None,
+        }
+    }
+
+    /// The text that has to be filled in before this can be applied.
+    pub fn template(&self) -> Option<&str> {
+        match self {
+            Self::File(r) => r.template.as_deref(),
+            Self::Hostname(r) => r.template.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Fills the template in, if there is one; the error says why it can't be.
+    pub(crate) fn filled(&self, names: &Names) -> Result<Self, String> {
+        match self {
+            Self::File(r) => r.bind(names).map(Self::File).map_err(|error| error.to_string()),
+            Self::Hostname(r) => r.bind(names).map(Self::Hostname),
+            other => Ok(other.clone()),
         }
     }
 
@@ -251,6 +278,7 @@ impl Resource {
             "directory" => read(fields, Self::Directory),
             "file" => read(fields, Self::File),
             "link" => read(fields, Self::Link),
+            "hostname" => read(fields, Self::Hostname),
             "kernel_module" => read(fields, Self::KernelModule),
             "sysctl" => read(fields, Self::Sysctl),
             "service" => read(fields, Self::Service),
@@ -268,6 +296,7 @@ impl Resource {
             Self::Repository(r) => r.validate(),
             Self::Link(r) => r.validate(),
             Self::Sudo(r) => r.validate(),
+            Self::Hostname(r) => r.validate(),
             Self::Sysctl(r) => r.validate(),
             Self::Package(_) | Self::Directory(_) | Self::KernelModule(_) => Ok(()),
         }
@@ -350,6 +379,7 @@ fn claimed_id(entry: &Value) -> ResourceId {
             text("name").map(str::to_owned).or_else(whose)
         }
         "service" => text("name").map(|name| service::key(name).to_owned()),
+        "hostname" => Some(hostname::KEY.to_owned()),
         "kernel_module" => text("name").map(kernel_module::key),
         _ => ["name", "path", "key", "id"].iter().find_map(|field| text(field)).map(str::to_owned),
     };

@@ -233,6 +233,24 @@ checked_string!(
     }
 );
 
+/// Whether a text is labels of letters, digits and `-` between dots (RFC 1123, 2.1), and no address.
+fn host_name(text: &str, max: usize) -> bool {
+    let label = |label: &str| {
+        label.len() <= 63
+            && !label.ends_with('-')
+            && word(label, 63, |b| b.is_ascii_alphanumeric(), |b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    text.len() <= max && text.split('.').all(label) && text.parse::<std::net::Ipv4Addr>().is_err()
+}
+
+checked_string!(
+    /// What a machine may call itself: as long a name as the kernel holds.
+    HostName,
+    "a host name: at most 64 bytes, labels of letters, digits and - between dots, none of them beginning or ending with -",
+    "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$",
+    |text| host_name(text, 64)
+);
+
 checked_string!(
     /// The name of a kernel module, at most 55 bytes, as the kernel itself keeps it.
     ModuleName,
@@ -450,6 +468,23 @@ mod tests {
         }
         for unit in ["-x", "../x", "a/b", "a b", "", ".x"] {
             assert!(UnitName::parse(unit).is_err(), "{unit:?}");
+        }
+        for name in [
+            "",
+            "-x",
+            "x-",
+            "a..b",
+            ".a",
+            "a.",
+            "a b",
+            "a_b",
+            "a\nb",
+            "a\0",
+            "../a",
+            "10.0.0.1",
+            &"a".repeat(65),
+        ] {
+            assert!(HostName::parse(name).is_err(), "{name:?}");
         }
         for name in
             ["", "-r", "usb storage", "usb.ko", "../usb", "usb\ninstall x /bin/sh", "usb\0", &"u".repeat(56)]

@@ -198,6 +198,9 @@ pub(crate) fn document(flavor: Flavor) -> impl Strategy<Value = Value> {
 
 fn identity(entry: &Value) -> String {
     let (kind, fields) = entry.as_object().unwrap().iter().next().unwrap();
+    if kind == "hostname" {
+        return "hostname:hostname".to_owned();
+    }
     let key = ["name", "path", "for", "from"].iter().find_map(|field| fields[*field].as_str()).unwrap();
     format!("{kind}:{key}")
 }
@@ -236,7 +239,7 @@ fn given<T: Into<Value>>(value: T) -> Option<Value> {
 }
 
 /// Kinds that have no `state`.
-const ALWAYS_THERE: [&str; 3] = ["kernel_module", "service", "sysctl"];
+const ALWAYS_THERE: [&str; 4] = ["hostname", "kernel_module", "service", "sysctl"];
 
 fn resource(flavor: Flavor) -> impl Strategy<Value = Value> {
     let absent = prop::bool::weighted(0.2);
@@ -298,6 +301,8 @@ fn kind() -> impl Strategy<Value = Value> {
                 ("key", given("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")),
             ])
         }),
+        1 => select(vec![("name", "web"), ("template", "{{ device.name }}"), ("template", "-{{ param.ntp }}")])
+            .prop_map(|(field, name)| entry("hostname", vec![(field, given(name))])),
         1 => select(vec!["loaded", "blocked"]).prop_map(|state| {
             entry("kernel_module", vec![("name", given("usb-storage")), ("state", given(state))])
         }),
@@ -396,7 +401,9 @@ fn machine() -> impl Strategy<Value = Machine> {
         for unit in ["cron", "nginx"] {
             there.insert(ResourceId::new("service", unit), fresh("service"));
         }
-        there.insert(ResourceId::new("kernel_module", "usb_storage"), fresh("kernel_module"));
+        for (kind, key) in [("hostname", "hostname"), ("kernel_module", "usb_storage")] {
+            there.insert(ResourceId::new(kind, key), fresh(kind));
+        }
         for key in SYSCTLS {
             there.insert(ResourceId::new("sysctl", key), fresh("sysctl"));
         }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use muster_converge::plan::Record;
 use muster_proto::ResourceId;
 
-use super::{Kind, authorized_keys, kernel_module, repository, sudo, sysctl};
+use super::{Kind, authorized_keys, hostname, kernel_module, repository, sudo, sysctl};
 use crate::host::Host;
 use crate::host::accounts::Accounts;
 use crate::host::temporary;
@@ -36,6 +36,7 @@ fn paths(host: &Host, id: &ResourceId) -> Vec<String> {
         Ok(Kind::File | Kind::Link) => vec![id.key().to_owned()],
         Ok(Kind::Sudo) => vec![sudo::path(id)],
         Ok(Kind::Repository) => repository::parts(id).map(|(_, path)| path).into(),
+        Ok(Kind::Hostname) => hostname::parts().into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::KernelModule) => kernel_module::parts(id).into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::Sysctl) => sysctl::parts(id).into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::Account) => {

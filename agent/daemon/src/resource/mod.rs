@@ -24,6 +24,7 @@ mod authorized_keys;
 mod directory;
 mod file;
 mod group;
+mod hostname;
 mod kernel_module;
 mod leftover;
 mod link;
@@ -94,6 +95,7 @@ enum Kind {
     File,
     Link,
     Sudo,
+    Hostname,
     KernelModule,
     Sysctl,
     Service,
@@ -110,6 +112,7 @@ impl Kind {
             "file" => Self::File,
             "link" => Self::Link,
             "sudo" => Self::Sudo,
+            "hostname" => Self::Hostname,
             "kernel_module" => Self::KernelModule,
             "sysctl" => Self::Sysctl,
             "service" => Self::Service,
@@ -172,6 +175,7 @@ fn read_one(host: &mut Host, kind: Kind, accounts: &Accounts, wanted: &Wanted<'_
         Kind::File => file::read(host, accounts, wanted, wanted.id.key()),
         Kind::Link => link::read(host, wanted),
         Kind::Sudo => sudo::read(host, accounts, wanted),
+        Kind::Hostname => hostname::read(host),
         Kind::Sysctl => sysctl::read(host, wanted),
         Kind::Package | Kind::KernelModule | Kind::Service => unreachable!("these are read in bulk"),
     }
@@ -229,6 +233,7 @@ fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> R
         Kind::Directory => directory::prepare(host, job),
         Kind::File => backup(host, job, job.step.id.key(), "content"),
         Kind::Sudo => backup(host, job, &sudo::path(&job.step.id), "content"),
+        Kind::Hostname => hostname::prepare(host, job),
         Kind::KernelModule => kernel_module::prepare(host, job),
         Kind::Sysctl => sysctl::prepare(host, job),
         Kind::Link | Kind::Service | Kind::Package => Ok(ready()),
@@ -260,6 +265,7 @@ pub(crate) async fn write(
             Ok(Kind::File) => file::write(host, &jobs, contents),
             Ok(Kind::Link) => each(&jobs, |job| link::write(host, job)),
             Ok(Kind::Sudo) => sudo::write(host, &jobs, contents).await,
+            Ok(Kind::Hostname) => hostname::write(host, &jobs, contents).await,
             Ok(Kind::KernelModule) => kernel_module::write(host, &jobs, contents).await,
             Ok(Kind::Sysctl) => sysctl::write(host, &jobs, contents).await,
             Ok(Kind::Service) => service::write(host, &jobs).await,

@@ -74,6 +74,9 @@ fn assigned() -> impl Strategy<Value = Assigned> {
 
 fn identity(entry: &Value) -> String {
     let (kind, fields) = entry.as_object().unwrap().iter().next().unwrap();
+    if kind == "hostname" {
+        return "hostname:hostname".to_owned();
+    }
     let key = ["name", "path"].iter().find_map(|field| fields[*field].as_str()).unwrap();
     format!("{kind}:{key}")
 }
@@ -100,6 +103,7 @@ fn other_id() -> impl Strategy<Value = ResourceId> {
         ("repository", "corp"),
         ("service", "cron"),
         ("service", "nginx"),
+        ("hostname", "hostname"),
         ("kernel_module", "usb_storage"),
         ("sysctl", "net.ipv4.ip_forward"),
     ];
@@ -123,6 +127,7 @@ fn meddling() -> impl Strategy<Value = Meddling> {
         ("sources", json!("theirs")),
         ("value", json!("7")),
         ("loaded", json!(true)),
+        ("running", json!("theirs")),
     ]);
     prop_oneof![
         3 => (other_id(), odd).prop_map(|(id, (name, value))| Meddling::Set(id, name, value)),
@@ -136,7 +141,7 @@ fn meddling() -> impl Strategy<Value = Meddling> {
 }
 
 /// Kinds that have no `state`.
-const ALWAYS_THERE: [&str; 3] = ["kernel_module", "service", "sysctl"];
+const ALWAYS_THERE: [&str; 4] = ["hostname", "kernel_module", "service", "sysctl"];
 
 fn resource() -> impl Strategy<Value = Value> {
     let absent = prop::bool::weighted(0.2);
@@ -219,6 +224,7 @@ fn kind() -> impl Strategy<Value = Value> {
             ("name", given("corp")), ("url", given("https://apt.example.com/debian")), ("suite", given("stable")),
             ("components", given(vec![component])), ("key", given("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")),
         ])),
+        1 => select(vec!["web", "db"]).prop_map(|name| entry("hostname", vec![("name", given(name))])),
         1 => select(vec!["loaded", "blocked"]).prop_map(|state| entry("kernel_module", vec![
             ("name", given("usb-storage")), ("state", given(state)),
         ])),

@@ -82,6 +82,7 @@ impl Simulated {
         }
         let host = Host::at(&root, &folder.join("run"), folder).unwrap();
         let always_there = [
+            ("hostname", "hostname"),
             ("kernel_module", "usb_storage"),
             ("service", "cron"),
             ("service", "nginx"),
@@ -268,6 +269,7 @@ fn fresh(kind: &str) -> Attributes {
             "ssh_keys": [],
         }),
         "service" => json!({"running": false, "enabled": false}),
+        "hostname" => json!({"running": "debian", "file": Digest::of(b"debian\n").to_string()}),
         "kernel_module" => json!({"modprobe": "none", "modules_load": "none", "loaded": false}),
         "sysctl" => json!({"value": "0", "file": "none"}),
         "repository" => json!({"sources": "", "key": ""}),

@@ -189,3 +189,23 @@ fn what_a_kernel_can_neither_load_nor_be_without_is_said_and_nothing_is_written(
     assert!(reasons["kernel_module:usb_storage"].contains("loads no modules"), "{reasons:?}");
     assert_eq!(machine.snapshot(), before);
 }
+
+#[test]
+fn the_device_is_called_as_it_should_be_and_gets_its_file_back_byte_for_byte() {
+    let mut machine = Machine::new();
+    machine.put("/proc/sys/kernel/hostname", "web\n");
+    machine.put("/etc/hostname", "# by hand\nweb");
+    let wanted = composition(&[json!({"hostname": {"name": "web"}})]);
+    block_on(async {
+        machine.applies_once_and_goes_without_a_trace(&wanted).await;
+        assert_eq!(machine.converge(&wanted).await, BTreeMap::new());
+        assert_eq!(machine.text("/etc/hostname"), "web\n");
+        machine.put("/proc/sys/kernel/hostname", "dhcp-7\n");
+        let drift = machine.plan(&wanted).await;
+        assert_eq!(drift.steps[0].differences[0].from, "dhcp-7");
+    });
+    fs::remove_file(machine.path("/etc/hostname")).unwrap();
+    machine.put("/proc/sys/kernel/hostname", "web\n");
+    machine.records.clear();
+    block_on(machine.applies_once_and_goes_without_a_trace(&wanted));
+}
