@@ -374,6 +374,7 @@ mod schema {
             own("file", resource::file::File::json_schema(&mut inner)),
             own("link", resource::link::Link::json_schema(&mut inner)),
             own("sudo", resource::sudo::Sudo::json_schema(&mut inner)),
+            own("hosts_entry", resource::hosts_entry::HostsEntry::json_schema(&mut inner)),
             own("hostname", resource::hostname::Hostname::json_schema(&mut inner)),
             own("kernel_module", resource::kernel_module::KernelModule::json_schema(&mut inner)),
             own("sysctl", resource::sysctl::Sysctl::json_schema(&mut inner)),

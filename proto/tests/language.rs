@@ -92,6 +92,9 @@ fn what_the_parser_refuses_by_its_form_the_schema_refuses() {
         minimal(&json!({"account": {"for": "everyone"}})),
         minimal(&json!({"sudo": {"name": "x", "who": "ALL", "commands": ["/bin/x"]}})),
         minimal(&json!({"sudo": {"name": "x", "who": "ada", "commands": ["/bin/x *"]}})),
+        minimal(&json!({"hosts_entry": {"address": "ten", "names": ["a"]}})),
+        minimal(&json!({"hosts_entry": {"address": "10.0.0.5", "names": ["a b"]}})),
+        minimal(&json!({"hosts_entry": {"address": "10.0.0.5"}})),
         minimal(&json!({"hostname": {"name": "a..b"}})),
         minimal(&json!({"hostname": {"name": "a\nb"}})),
         minimal(&json!({"kernel_module": {"name": "../x", "state": "blocked"}})),
@@ -150,6 +153,13 @@ fn every_wrong_value_is_refused_where_it_stands() {
             r#"repository: { name: x, url: "https://x\nSigned-By: /tmp/k", suite: s, components: [c] }"#,
             "a URL",
         ),
+        (r#"hosts_entry: { address: "10.0.0.5\n::1", names: [a] }"#, "an IPv4 or IPv6 address"),
+        (r#"hosts_entry: { address: "../x", names: [a] }"#, "an IPv4 or IPv6 address"),
+        (r#"hosts_entry: { address: 10.0.0.5, names: ["a\n10.0.0.6 b"] }"#, "a name"),
+        (r#"hosts_entry: { address: 10.0.0.5, names: ["a # x"] }"#, "a name"),
+        (r#"hosts_entry: { address: 10.0.0.5, names: ["-a"] }"#, "a name"),
+        (&format!("hosts_entry: {{ address: 10.0.0.5, names: [{long}] }}"), "a name"),
+        ("hosts_entry: { address: 10.0.0.5, names: [] }", "at least one"),
         (r#"hostname: { name: "web\n127.0.0.1" }"#, "a host name"),
         (r#"hostname: { name: "web\0" }"#, "a host name"),
         (r#"hostname: { name: "../web" }"#, "a host name"),
@@ -279,6 +289,16 @@ fn one_module_has_one_name() {
 }
 
 #[test]
+fn one_address_has_one_name() {
+    let id = |address: &str| {
+        let document = minimal(&json!({"hosts_entry": {"address": address, "names": ["a"]}}));
+        Profile::parse(&document).unwrap().resources[0].id.to_string()
+    };
+    assert_eq!(id("2001:DB8:0::1"), id("2001:db8::1"));
+    assert_eq!(id("10.0.0.5"), "hosts_entry:10.0.0.5");
+}
+
+#[test]
 fn what_cant_be_read_keeps_the_claim_it_would_have() {
     let claims = |resource: Value| -> Vec<(String, bool)> {
         let (profile, _) = Profile::read(&serde_json::to_vec(&minimal(&resource)).unwrap()).unwrap();
@@ -290,6 +310,8 @@ fn what_cant_be_read_keeps_the_claim_it_would_have() {
     assert_eq!(claims(json!({"account": {"for": "owner", "mfa": true}})), unsupported("account:@owner"));
     assert_eq!(claims(json!({"account": {"for": "manager"}})), unsupported("account:@manager"));
     assert_eq!(claims(json!({"service": {"name": "cron.service", "x": 1}})), unsupported("service:cron"));
+    let entry = json!({"hosts_entry": {"address": "2001:DB8::1", "names": ["a"], "x": 1}});
+    assert_eq!(claims(entry), unsupported("hosts_entry:2001:db8::1"));
     assert_eq!(claims(json!({"hostname": {"name": "a", "x": 1}})), unsupported("hostname:hostname"));
     assert_eq!(claims(json!({"wireguard": {"name": "wg0"}})), unsupported("wireguard:wg0"));
     assert_eq!(

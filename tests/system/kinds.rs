@@ -120,3 +120,16 @@ fn a_device_is_renamed_and_gets_its_name_back() -> Result<()> {
         "hostname other; echo other >/etc/hostname",
     )
 }
+
+#[test]
+fn entries_of_hosts_are_marked_and_go_alone() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    lives_and_goes(
+        &fleet,
+        "  - hosts_entry: { address: 192.0.2.5, names: [db.example.com, db] }\n  - hosts_entry: { address: \"2001:DB8::5\", names: [db.example.com] }\n",
+        "cat /etc/hosts; stat -c '%a %U' /etc/hosts; getent ahosts db | sort || true",
+        "192.0.2.5 db.example.com db # Managed by Muster: hosts_entry:192.0.2.5\n",
+        "sed -i 's/192.0.2.5 db/192.0.2.6 evil/' /etc/hosts",
+    )
+}

@@ -11,6 +11,9 @@ use crate::template::{self, Names};
 /// The key of every `hostname`: a device has one.
 pub const KEY: &str = "hostname";
 
+/// Where the name stands.
+pub const PATH: &str = "/etc/hostname";
+
 /// The name of the device, in hostname(5) and in the running kernel. `/etc/hosts` is not touched: a `hosts_entry` for
 /// `127.0.1.1` gives the name an address where nothing else does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

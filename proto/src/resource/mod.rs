@@ -18,6 +18,7 @@ pub mod directory;
 pub mod file;
 pub mod group;
 pub mod hostname;
+pub mod hosts_entry;
 pub mod kernel_module;
 pub mod link;
 pub mod package;
@@ -47,6 +48,8 @@ pub enum Resource {
     File(file::File),
     /// A symbolic link.
     Link(link::Link),
+    /// A line of `/etc/hosts`.
+    HostsEntry(hosts_entry::HostsEntry),
     /// The device's own name.
     Hostname(hostname::Hostname),
     /// A module of the kernel.
@@ -59,7 +62,7 @@ pub enum Resource {
 
 /// The kinds by their names in documents, in the order in which they are applied: what comes later may need what
 /// comes before. Removal goes the other way round.
-pub const KINDS: [&str; 12] = [
+pub const KINDS: [&str; 13] = [
     "repository",
     "package",
     "group",
@@ -68,6 +71,7 @@ pub const KINDS: [&str; 12] = [
     "file",
     "link",
     "sudo",
+    "hosts_entry",
     "hostname",
     "kernel_module",
     "sysctl",
@@ -165,6 +169,7 @@ impl Resource {
             Self::Directory(_) => "directory",
             Self::File(_) => "file",
             Self::Link(_) => "link",
+            Self::HostsEntry(_) => "hosts_entry",
             Self::Hostname(_) => "hostname",
             Self::KernelModule(_) => "kernel_module",
             Self::Sysctl(_) => "sysctl",
@@ -179,6 +184,7 @@ impl Resource {
             Self::Package(r) => r.name.as_str(),
             Self::Group(r) => r.name.as_str(),
             Self::Account(r) => return ResourceId::new(self.kind(), &r.key()),
+            Self::HostsEntry(r) => return ResourceId::new(self.kind(), &r.key()),
             Self::KernelModule(r) => return ResourceId::new(self.kind(), &r.key()),
             Self::Sudo(r) => r.name.as_str(),
             Self::Directory(r) => r.path.as_str(),
@@ -202,6 +208,7 @@ impl Resource {
             Self::Directory(r) => r.desired(),
             Self::File(r) => r.desired(),
             Self::Link(r) => r.desired(),
+            Self::HostsEntry(r) => r.desired(),
             Self::Hostname(r) => r.desired(),
             Self::KernelModule(r) => r.desired(),
             Self::Sysctl(r) => r.desired(),
@@ -229,6 +236,15 @@ impl Resource {
             (Self::KernelModule(r), "modprobe") => Some(r.blocking().into_bytes()),
             (Self::KernelModule(r), "modules_load") => Some(r.loading().into_bytes()),
             (Self::Sysctl(r), "file") => Some(r.rendered().into_bytes()),
+            _ => None,
+        }
+    }
+
+    /// The file that this writes or changes a part of, where a profile may also claim the whole of it by its path.
+    pub(crate) fn writes_to(&self) -> Option<&str> {
+        match self {
+            Self::HostsEntry(_) => Some(hosts_entry::PATH),
+            Self::Hostname(_) => Some(hostname::PATH),
             _ => None,
         }
     }
@@ -278,6 +294,7 @@ impl Resource {
             "directory" => read(fields, Self::Directory),
             "file" => read(fields, Self::File),
             "link" => read(fields, Self::Link),
+            "hosts_entry" => read(fields, Self::HostsEntry),
             "hostname" => read(fields, Self::Hostname),
             "kernel_module" => read(fields, Self::KernelModule),
             "sysctl" => read(fields, Self::Sysctl),
@@ -296,6 +313,7 @@ impl Resource {
             Self::Repository(r) => r.validate(),
             Self::Link(r) => r.validate(),
             Self::Sudo(r) => r.validate(),
+            Self::HostsEntry(r) => r.validate(),
             Self::Hostname(r) => r.validate(),
             Self::Sysctl(r) => r.validate(),
             Self::Package(_) | Self::Directory(_) | Self::KernelModule(_) => Ok(()),
@@ -379,6 +397,7 @@ fn claimed_id(entry: &Value) -> ResourceId {
             text("name").map(str::to_owned).or_else(whose)
         }
         "service" => text("name").map(|name| service::key(name).to_owned()),
+        "hosts_entry" => text("address").map(hosts_entry::key),
         "hostname" => Some(hostname::KEY.to_owned()),
         "kernel_module" => text("name").map(kernel_module::key),
         _ => ["name", "path", "key", "id"].iter().find_map(|field| text(field)).map(str::to_owned),

@@ -252,6 +252,22 @@ checked_string!(
 );
 
 checked_string!(
+    /// A name in `/etc/hosts`, alone or with a domain.
+    DomainName,
+    "a name: at most 253 bytes, labels of letters, digits and - between dots, none of them beginning or ending with -",
+    "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$",
+    |text| host_name(text, 253)
+);
+
+checked_string!(
+    /// An IPv4 or IPv6 address, without a zone.
+    IpAddress,
+    "an IPv4 or IPv6 address, without a zone or a prefix length",
+    "^[0-9A-Fa-f:.]+$",
+    |text| text.parse::<std::net::IpAddr>().is_ok()
+);
+
+checked_string!(
     /// The name of a kernel module, at most 55 bytes, as the kernel itself keeps it.
     ModuleName,
     "a module name: 1 to 55 of letters, digits, _ and -, beginning with a letter, a digit or _",
@@ -485,6 +501,15 @@ mod tests {
             &"a".repeat(65),
         ] {
             assert!(HostName::parse(name).is_err(), "{name:?}");
+        }
+        for address in
+            ["", "10.0.0", "10.0.0.01", "10.0.0.1/8", "fe80::1%eth0", "10.0.0.1 x", "::1\n::2", "::1\0", "-1"]
+        {
+            assert!(IpAddress::parse(address).is_err(), "{address:?}");
+        }
+        assert!(DomainName::parse(&format!("{}.example", "a".repeat(63))).is_ok());
+        for name in ["a b", "a#b", "a\n10.0.0.1 b", "_x", &"a".repeat(64), &"a.".repeat(5_000)] {
+            assert!(DomainName::parse(name).is_err(), "{name:?}");
         }
         for name in
             ["", "-r", "usb storage", "usb.ko", "../usb", "usb\ninstall x /bin/sh", "usb\0", &"u".repeat(56)]

@@ -201,7 +201,8 @@ fn identity(entry: &Value) -> String {
     if kind == "hostname" {
         return "hostname:hostname".to_owned();
     }
-    let key = ["name", "path", "for", "from"].iter().find_map(|field| fields[*field].as_str()).unwrap();
+    let key =
+        ["name", "path", "for", "from", "address"].iter().find_map(|field| fields[*field].as_str()).unwrap();
     format!("{kind}:{key}")
 }
 
@@ -239,14 +240,14 @@ fn given<T: Into<Value>>(value: T) -> Option<Value> {
 }
 
 /// Kinds that have no `state`.
-const ALWAYS_THERE: [&str; 4] = ["hostname", "kernel_module", "service", "sysctl"];
+const STATELESS: [&str; 5] = ["hostname", "hosts_entry", "kernel_module", "service", "sysctl"];
 
 fn resource(flavor: Flavor) -> impl Strategy<Value = Value> {
     let absent = prop::bool::weighted(0.2);
     let own = (kind(), absent).prop_map(|(mut entry, absent)| {
-        let always_there = ALWAYS_THERE.iter().any(|kind| entry[*kind].is_object());
+        let stateless = STATELESS.iter().any(|kind| entry[*kind].is_object());
         let fields = fields_of(&mut entry);
-        if absent && !always_there {
+        if absent && !stateless {
             for name in ["content", "content_base64", "template", "target"] {
                 fields.remove(name);
             }
@@ -300,6 +301,9 @@ fn kind() -> impl Strategy<Value = Value> {
                 ("components", given(vec![component])),
                 ("key", given("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")),
             ])
+        }),
+        1 => (select(vec!["10.0.0.5", "2001:DB8::1"]), select(vec!["db", "web"])).prop_map(|(address, name)| {
+            entry("hosts_entry", vec![("address", given(address)), ("names", given(vec![name]))])
         }),
         1 => select(vec![("name", "web"), ("template", "{{ device.name }}"), ("template", "-{{ param.ntp }}")])
             .prop_map(|(field, name)| entry("hostname", vec![(field, given(name))])),
@@ -381,6 +385,7 @@ fn machine() -> impl Strategy<Value = Machine> {
         "account:ada",
         "account:bob",
         "sudo:ada",
+        "hosts_entry:10.0.0.5",
     ]
     .iter()
     .map(|id| id.split_once(':').map(|(kind, key)| ResourceId::new(kind, key)).unwrap())

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use muster_proto::condition::Condition;
+use muster_proto::resource::hostname::PATH;
 
 use super::own_file::{self, Part};
 use super::{Contents, Job, Prepared, text};
@@ -9,17 +10,16 @@ use crate::host::Host;
 use crate::host::files;
 use crate::host::run::Work;
 
-const FILE: &str = "/etc/hostname";
 const RUNNING: &str = "/proc/sys/kernel/hostname";
 /// More than a name has.
 const LIMIT: u64 = 4096;
 
 pub(super) fn parts() -> Vec<Part> {
-    vec![("file", FILE.to_owned())]
+    vec![("file", PATH.to_owned())]
 }
 
 pub(super) fn read(host: &mut Host) -> Result<Condition> {
-    let file = own_file::read(host, FILE)?;
+    let file = own_file::read(host, PATH)?;
     Ok(Condition::present([("running", running(host)?.into()), ("file", file)]))
 }
 

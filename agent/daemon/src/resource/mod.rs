@@ -25,6 +25,7 @@ mod directory;
 mod file;
 mod group;
 mod hostname;
+mod hosts_entry;
 mod kernel_module;
 mod leftover;
 mod link;
@@ -95,6 +96,7 @@ enum Kind {
     File,
     Link,
     Sudo,
+    HostsEntry,
     Hostname,
     KernelModule,
     Sysctl,
@@ -112,6 +114,7 @@ impl Kind {
             "file" => Self::File,
             "link" => Self::Link,
             "sudo" => Self::Sudo,
+            "hosts_entry" => Self::HostsEntry,
             "hostname" => Self::Hostname,
             "kernel_module" => Self::KernelModule,
             "sysctl" => Self::Sysctl,
@@ -175,6 +178,7 @@ fn read_one(host: &mut Host, kind: Kind, accounts: &Accounts, wanted: &Wanted<'_
         Kind::File => file::read(host, accounts, wanted, wanted.id.key()),
         Kind::Link => link::read(host, wanted),
         Kind::Sudo => sudo::read(host, accounts, wanted),
+        Kind::HostsEntry => hosts_entry::read(host, wanted),
         Kind::Hostname => hostname::read(host),
         Kind::Sysctl => sysctl::read(host, wanted),
         Kind::Package | Kind::KernelModule | Kind::Service => unreachable!("these are read in bulk"),
@@ -233,6 +237,7 @@ fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> R
         Kind::Directory => directory::prepare(host, job),
         Kind::File => backup(host, job, job.step.id.key(), "content"),
         Kind::Sudo => backup(host, job, &sudo::path(&job.step.id), "content"),
+        Kind::HostsEntry => hosts_entry::prepare(host),
         Kind::Hostname => hostname::prepare(host, job),
         Kind::KernelModule => kernel_module::prepare(host, job),
         Kind::Sysctl => sysctl::prepare(host, job),
@@ -265,6 +270,7 @@ pub(crate) async fn write(
             Ok(Kind::File) => file::write(host, &jobs, contents),
             Ok(Kind::Link) => each(&jobs, |job| link::write(host, job)),
             Ok(Kind::Sudo) => sudo::write(host, &jobs, contents).await,
+            Ok(Kind::HostsEntry) => hosts_entry::write(host, &jobs),
             Ok(Kind::Hostname) => hostname::write(host, &jobs, contents).await,
             Ok(Kind::KernelModule) => kernel_module::write(host, &jobs, contents).await,
             Ok(Kind::Sysctl) => sysctl::write(host, &jobs, contents).await,

@@ -109,12 +109,13 @@ impl Machine {
         }
         let steps: Vec<&Step> = plan.steps.iter().collect();
         for batch in batches(&steps) {
-            let mut ready = vec![];
+            let (mut ready, mut extras) = (vec![], BTreeMap::new());
             for (id, prepared) in prepare(&mut self.host, &batch, &self.records).await {
                 match prepared {
                     Ok(Prepared::Ready(preserved)) => {
                         let blobs = preserved.blobs.into_iter().map(|blob| (Digest::of(&blob), blob));
                         self.blobs.extend(blobs);
+                        extras.insert(id.clone(), preserved.extra);
                         ready.extend(batch.iter().copied().filter(|step| step.id == id));
                     }
                     Ok(Prepared::Blocked(reason)) | Err(reason) => {
@@ -135,7 +136,8 @@ impl Machine {
                     (Err(reason), _) => drop(reasons.insert(id.to_string(), reason)),
                     (Ok(()), None) => drop(self.records.remove(&id)),
                     (Ok(()), Some(_)) => {
-                        let record = record_of(step, self.records.get(&id), Value::Null);
+                        let extra = extras.remove(&id).unwrap_or_default();
+                        let record = record_of(step, self.records.get(&id), extra);
                         let record = Record { wrote: step.to.clone(), intended: None, ..record };
                         self.records.insert(id, record);
                     }

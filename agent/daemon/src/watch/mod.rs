@@ -144,7 +144,7 @@ fn directories(id: &ResourceId) -> Vec<PathBuf> {
         "file" | "link" => parent(id.key()).into_iter().collect(),
         "directory" => [Some(PathBuf::from(id.key())), parent(id.key())].into_iter().flatten().collect(),
         "package" => vec!["/var/lib/dpkg".into()],
-        "group" | "account" | "hostname" => vec!["/etc".into()],
+        "group" | "account" | "hosts_entry" | "hostname" => vec!["/etc".into()],
         "sudo" => vec!["/etc/sudoers.d".into()],
         // The running kernel tells nobody: what it has loaded and what is set in it is found by the scan.
         "kernel_module" => vec!["/etc/modprobe.d".into(), "/etc/modules-load.d".into()],

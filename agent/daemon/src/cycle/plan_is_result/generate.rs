@@ -77,7 +77,7 @@ fn identity(entry: &Value) -> String {
     if kind == "hostname" {
         return "hostname:hostname".to_owned();
     }
-    let key = ["name", "path"].iter().find_map(|field| fields[*field].as_str()).unwrap();
+    let key = ["name", "path", "address"].iter().find_map(|field| fields[*field].as_str()).unwrap();
     format!("{kind}:{key}")
 }
 
@@ -103,6 +103,7 @@ fn other_id() -> impl Strategy<Value = ResourceId> {
         ("repository", "corp"),
         ("service", "cron"),
         ("service", "nginx"),
+        ("hosts_entry", "10.0.0.5"),
         ("hostname", "hostname"),
         ("kernel_module", "usb_storage"),
         ("sysctl", "net.ipv4.ip_forward"),
@@ -128,6 +129,7 @@ fn meddling() -> impl Strategy<Value = Meddling> {
         ("value", json!("7")),
         ("loaded", json!(true)),
         ("running", json!("theirs")),
+        ("line", json!("10.0.0.5 theirs")),
     ]);
     prop_oneof![
         3 => (other_id(), odd).prop_map(|(id, (name, value))| Meddling::Set(id, name, value)),
@@ -141,7 +143,7 @@ fn meddling() -> impl Strategy<Value = Meddling> {
 }
 
 /// Kinds that have no `state`.
-const ALWAYS_THERE: [&str; 4] = ["hostname", "kernel_module", "service", "sysctl"];
+const STATELESS: [&str; 5] = ["hostname", "hosts_entry", "kernel_module", "service", "sysctl"];
 
 fn resource() -> impl Strategy<Value = Value> {
     let absent = prop::bool::weighted(0.2);
@@ -150,9 +152,9 @@ fn resource() -> impl Strategy<Value = Value> {
     let keep = prop::bool::weighted(0.1);
     let newer = prop::bool::weighted(0.05);
     (kind(), absent, when, end, keep, newer).prop_map(|(mut entry, absent, when, end, keep, newer)| {
-        let always_there = ALWAYS_THERE.iter().any(|kind| entry[*kind].is_object());
+        let stateless = STATELESS.iter().any(|kind| entry[*kind].is_object());
         let fields = entry.as_object_mut().unwrap().values_mut().next().unwrap().as_object_mut().unwrap();
-        if absent && !always_there {
+        if absent && !stateless {
             for name in ["content", "target"] {
                 fields.remove(name);
             }
@@ -223,6 +225,9 @@ fn kind() -> impl Strategy<Value = Value> {
         1 => select(vec!["main", "contrib"]).prop_map(|component| entry("repository", vec![
             ("name", given("corp")), ("url", given("https://apt.example.com/debian")), ("suite", given("stable")),
             ("components", given(vec![component])), ("key", given("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")),
+        ])),
+        1 => select(vec!["web", "db"]).prop_map(|name| entry("hosts_entry", vec![
+            ("address", given("10.0.0.5")), ("names", given(vec![name])),
         ])),
         1 => select(vec!["web", "db"]).prop_map(|name| entry("hostname", vec![("name", given(name))])),
         1 => select(vec!["loaded", "blocked"]).prop_map(|state| entry("kernel_module", vec![

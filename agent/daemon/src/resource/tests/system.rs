@@ -209,3 +209,40 @@ fn the_device_is_called_as_it_should_be_and_gets_its_file_back_byte_for_byte() {
     machine.records.clear();
     block_on(machine.applies_once_and_goes_without_a_trace(&wanted));
 }
+
+#[test]
+fn entries_stand_among_the_lines_of_others_and_go_alone() {
+    let mut machine = Machine::new();
+    machine.put("/etc/hosts", "127.0.0.1 localhost\n# theirs\n10.0.0.5 theirs");
+    fs::set_permissions(machine.path("/etc/hosts"), fs::Permissions::from_mode(0o640)).unwrap();
+    let wanted = composition(&[
+        json!({"hosts_entry": {"address": "10.0.0.5", "names": ["db.example.com", "db"]}}),
+        json!({"hosts_entry": {"address": "2001:DB8::1", "names": ["db.example.com"]}}),
+    ]);
+    block_on(async {
+        machine.applies_once_and_goes_without_a_trace(&wanted).await;
+        assert_eq!(machine.converge(&wanted).await, BTreeMap::new());
+        let made = machine.text("/etc/hosts");
+        assert!(
+            made.contains("10.0.0.5 db.example.com db # Managed by Muster: hosts_entry:10.0.0.5\n"),
+            "{made}"
+        );
+        assert!(made.ends_with("127.0.0.1 localhost\n# theirs\n10.0.0.5 theirs"), "{made}");
+
+        machine.put(
+            "/etc/hosts",
+            &made.replace("db.example.com db #", "evil.example.com #").replace("theirs\n", "theirs!\n"),
+        );
+        assert_eq!(machine.converge(&wanted).await, BTreeMap::new());
+        assert_eq!(machine.text("/etc/hosts"), made.replace("theirs\n", "theirs!\n"));
+        assert_eq!(machine.converge(&Composition::default()).await, BTreeMap::new());
+        assert_eq!(machine.text("/etc/hosts"), "127.0.0.1 localhost\n# theirs!\n10.0.0.5 theirs");
+    });
+    fs::remove_file(machine.path("/etc/hosts")).unwrap();
+    block_on(machine.applies_once_and_goes_without_a_trace(&wanted));
+    symlink("/etc/passwd", machine.path("/etc/hosts")).unwrap();
+    let before = machine.snapshot();
+    let reasons = block_on(machine.converge(&wanted));
+    assert!(reasons["hosts_entry:10.0.0.5"].contains("a symbolic link"), "{reasons:?}");
+    assert_eq!(machine.snapshot(), before);
+}
