@@ -373,6 +373,7 @@ mod schema {
             own("directory", resource::directory::Directory::json_schema(&mut inner)),
             own("file", resource::file::File::json_schema(&mut inner)),
             own("link", resource::link::Link::json_schema(&mut inner)),
+            own("line", resource::line::Line::json_schema(&mut inner)),
             own("sudo", resource::sudo::Sudo::json_schema(&mut inner)),
             own("hosts_entry", resource::hosts_entry::HostsEntry::json_schema(&mut inner)),
             own("hostname", resource::hostname::Hostname::json_schema(&mut inner)),

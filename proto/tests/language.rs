@@ -92,6 +92,10 @@ fn what_the_parser_refuses_by_its_form_the_schema_refuses() {
         minimal(&json!({"account": {"for": "everyone"}})),
         minimal(&json!({"sudo": {"name": "x", "who": "ALL", "commands": ["/bin/x"]}})),
         minimal(&json!({"sudo": {"name": "x", "who": "ada", "commands": ["/bin/x *"]}})),
+        minimal(&json!({"line": {"path": "etc/a", "line": "x"}})),
+        minimal(&json!({"line": {"path": "/etc/a", "line": "x\ny"}})),
+        minimal(&json!({"line": {"path": "/etc/a"}})),
+        minimal(&json!({"line": {"path": "/etc/a", "line": "x", "match": "x"}})),
         minimal(&json!({"hosts_entry": {"address": "ten", "names": ["a"]}})),
         minimal(&json!({"hosts_entry": {"address": "10.0.0.5", "names": ["a b"]}})),
         minimal(&json!({"hosts_entry": {"address": "10.0.0.5"}})),
@@ -153,6 +157,14 @@ fn every_wrong_value_is_refused_where_it_stands() {
             r#"repository: { name: x, url: "https://x\nSigned-By: /tmp/k", suite: s, components: [c] }"#,
             "a URL",
         ),
+        (r#"line: { path: "/etc/../a", line: x }"#, "an absolute path"),
+        (r#"line: { path: /etc/a, line: "x\ny" }"#, "one line of 1 to 1024 bytes"),
+        (r#"line: { path: /etc/a, line: "x\0" }"#, "one line of 1 to 1024 bytes"),
+        (r#"line: { path: /etc/a, line: "" }"#, "one line of 1 to 1024 bytes"),
+        (&format!("line: {{ path: /etc/a, line: {long} }}"), "one line of 1 to 1024 bytes"),
+        (r#"line: { path: /etc/a, line: x, match: ["a\nb"] }"#, "one line of 1 to 1024 bytes"),
+        ("line: { path: /etc/a, line: x, after: a, before: b }", "only one of after and before"),
+        ("line: { path: /etc/a, line: x, match: [x], state: absent }", "leave match, after and before out"),
         (r#"hosts_entry: { address: "10.0.0.5\n::1", names: [a] }"#, "an IPv4 or IPv6 address"),
         (r#"hosts_entry: { address: "../x", names: [a] }"#, "an IPv4 or IPv6 address"),
         (r#"hosts_entry: { address: 10.0.0.5, names: ["a\n10.0.0.6 b"] }"#, "a name"),
@@ -310,6 +322,14 @@ fn what_cant_be_read_keeps_the_claim_it_would_have() {
     assert_eq!(claims(json!({"account": {"for": "owner", "mfa": true}})), unsupported("account:@owner"));
     assert_eq!(claims(json!({"account": {"for": "manager"}})), unsupported("account:@manager"));
     assert_eq!(claims(json!({"service": {"name": "cron.service", "x": 1}})), unsupported("service:cron"));
+    let line = json!({"line": {"path": "/etc/a", "line": "Port 1", "match": ["Port "], "x": 1}});
+    assert_eq!(claims(line), unsupported("line:/etc/a//Port "));
+    let tab = json!({"line": {"path": "/etc/a", "line": "a\tb", "x": 1}});
+    assert_eq!(claims(tab), unsupported("line:/etc/a//a b"));
+    assert_eq!(
+        claims(json!({"line": {"path": "/etc/a", "line": "b//c", "x": 1}})),
+        unsupported("line:/etc/a//b//c")
+    );
     let entry = json!({"hosts_entry": {"address": "2001:DB8::1", "names": ["a"], "x": 1}});
     assert_eq!(claims(entry), unsupported("hosts_entry:2001:db8::1"));
     assert_eq!(claims(json!({"hostname": {"name": "a", "x": 1}})), unsupported("hostname:hostname"));

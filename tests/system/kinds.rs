@@ -133,3 +133,16 @@ fn entries_of_hosts_are_marked_and_go_alone() -> Result<()> {
         "sed -i 's/192.0.2.5 db/192.0.2.6 evil/' /etc/hosts",
     )
 }
+
+#[test]
+fn one_line_of_a_file_is_managed_and_no_other() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    lives_and_goes(
+        &fleet,
+        "  - line: { path: /etc/ssh/sshd_config, line: PermitRootLogin no, match: [\"PermitRootLogin \", \"#PermitRootLogin \"] }\n  - line: { path: /etc/ssh/sshd_config, line: X11Forwarding no, match: [\"X11Forwarding \"] }\n  - line: { path: /etc/ssh/sshd_config, line: AllowGroups ops, before: \"Match \" }\n  - line: { path: /etc/login.defs, line: \"PASS_MAX_DAYS\\t90\", match: [PASS_MAX_DAYS] }\n",
+        "cat /etc/ssh/sshd_config; grep -n PASS_MAX /etc/login.defs; sha256sum /etc/login.defs; stat -c '%a %U' /etc/ssh/sshd_config",
+        "\nPermitRootLogin no\n",
+        "sed -i 's/^PermitRootLogin no/PermitRootLogin yes/' /etc/ssh/sshd_config",
+    )
+}

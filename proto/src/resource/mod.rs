@@ -20,6 +20,7 @@ pub mod group;
 pub mod hostname;
 pub mod hosts_entry;
 pub mod kernel_module;
+pub mod line;
 pub mod link;
 pub mod package;
 pub mod repository;
@@ -46,6 +47,8 @@ pub enum Resource {
     Directory(directory::Directory),
     /// A regular file.
     File(file::File),
+    /// A line of a file.
+    Line(line::Line),
     /// A symbolic link.
     Link(link::Link),
     /// A line of `/etc/hosts`.
@@ -62,7 +65,7 @@ pub enum Resource {
 
 /// The kinds by their names in documents, in the order in which they are applied: what comes later may need what
 /// comes before. Removal goes the other way round.
-pub const KINDS: [&str; 13] = [
+pub const KINDS: [&str; 14] = [
     "repository",
     "package",
     "group",
@@ -70,6 +73,7 @@ pub const KINDS: [&str; 13] = [
     "directory",
     "file",
     "link",
+    "line",
     "sudo",
     "hosts_entry",
     "hostname",
@@ -169,6 +173,7 @@ impl Resource {
             Self::Directory(_) => "directory",
             Self::File(_) => "file",
             Self::Link(_) => "link",
+            Self::Line(_) => "line",
             Self::HostsEntry(_) => "hosts_entry",
             Self::Hostname(_) => "hostname",
             Self::KernelModule(_) => "kernel_module",
@@ -184,6 +189,7 @@ impl Resource {
             Self::Package(r) => r.name.as_str(),
             Self::Group(r) => r.name.as_str(),
             Self::Account(r) => return ResourceId::new(self.kind(), &r.key()),
+            Self::Line(r) => return ResourceId::new(self.kind(), &r.key()),
             Self::HostsEntry(r) => return ResourceId::new(self.kind(), &r.key()),
             Self::KernelModule(r) => return ResourceId::new(self.kind(), &r.key()),
             Self::Sudo(r) => r.name.as_str(),
@@ -208,6 +214,7 @@ impl Resource {
             Self::Directory(r) => r.desired(),
             Self::File(r) => r.desired(),
             Self::Link(r) => r.desired(),
+            Self::Line(r) => r.desired(),
             Self::HostsEntry(r) => r.desired(),
             Self::Hostname(r) => r.desired(),
             Self::KernelModule(r) => r.desired(),
@@ -243,6 +250,7 @@ impl Resource {
     /// The file that this writes or changes a part of, where a profile may also claim the whole of it by its path.
     pub(crate) fn writes_to(&self) -> Option<&str> {
         match self {
+            Self::Line(r) => Some(r.path.as_str()),
             Self::HostsEntry(_) => Some(hosts_entry::PATH),
             Self::Hostname(_) => Some(hostname::PATH),
             _ => None,
@@ -293,6 +301,7 @@ impl Resource {
             "sudo" => read(fields, Self::Sudo),
             "directory" => read(fields, Self::Directory),
             "file" => read(fields, Self::File),
+            "line" => read(fields, Self::Line),
             "link" => read(fields, Self::Link),
             "hosts_entry" => read(fields, Self::HostsEntry),
             "hostname" => read(fields, Self::Hostname),
@@ -312,6 +321,7 @@ impl Resource {
             Self::File(r) => r.validate(),
             Self::Repository(r) => r.validate(),
             Self::Link(r) => r.validate(),
+            Self::Line(r) => r.validate(),
             Self::Sudo(r) => r.validate(),
             Self::HostsEntry(r) => r.validate(),
             Self::Hostname(r) => r.validate(),
@@ -397,6 +407,12 @@ fn claimed_id(entry: &Value) -> ResourceId {
             text("name").map(str::to_owned).or_else(whose)
         }
         "service" => text("name").map(|name| service::key(name).to_owned()),
+        "line" => {
+            let first = fields.get("match").and_then(|beginnings| beginnings.get(0));
+            let named = first.or_else(|| fields.get("line")).and_then(Value::as_str);
+            let named = named.filter(|named| value::LineText::parse(named).is_ok());
+            text("path").zip(named).map(|(path, named)| line::key(path, named))
+        }
         "hosts_entry" => text("address").map(hosts_entry::key),
         "hostname" => Some(hostname::KEY.to_owned()),
         "kernel_module" => text("name").map(kernel_module::key),

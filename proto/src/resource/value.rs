@@ -233,6 +233,18 @@ checked_string!(
     }
 );
 
+checked_string!(
+    /// A line of a text file, or the beginning of one: no control characters but tabs.
+    ///
+    /// What reads like a digest is refused, because that is how a line which is not managed is spoken of.
+    LineText,
+    "one line of 1 to 1024 bytes, without control characters but tabs",
+    r"^[^\x00-\x08\x0a-\x1f]+$",
+    |text| (1..=1024).contains(&text.len())
+        && one_line(&text.replace('\t', " "))
+        && text.parse::<crate::id::Digest>().is_err()
+);
+
 /// Whether a text is labels of letters, digits and `-` between dots (RFC 1123, 2.1), and no address.
 fn host_name(text: &str, max: usize) -> bool {
     let label = |label: &str| {
@@ -456,6 +468,7 @@ impl Existence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::Digest;
 
     #[test]
     fn hostile_names_are_refused() {
@@ -502,6 +515,11 @@ mod tests {
         ] {
             assert!(HostName::parse(name).is_err(), "{name:?}");
         }
+        for line in ["", "a\nb", "a\rb", "a\0", "\u{2028}", &Digest::of(b"").to_string(), &"a".repeat(10_000)]
+        {
+            assert!(LineText::parse(line).is_err(), "{line:?}");
+        }
+        assert!(LineText::parse("\tPort 22 # as before").is_ok());
         for address in
             ["", "10.0.0", "10.0.0.01", "10.0.0.1/8", "fe80::1%eth0", "10.0.0.1 x", "::1\n::2", "::1\0", "-1"]
         {

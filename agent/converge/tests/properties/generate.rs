@@ -201,6 +201,10 @@ fn identity(entry: &Value) -> String {
     if kind == "hostname" {
         return "hostname:hostname".to_owned();
     }
+    if kind == "line" {
+        let named = fields["match"][0].as_str().or(fields["line"].as_str()).unwrap();
+        return format!("line:/etc/c//{named}");
+    }
     let key =
         ["name", "path", "for", "from", "address"].iter().find_map(|field| fields[*field].as_str()).unwrap();
     format!("{kind}:{key}")
@@ -248,7 +252,7 @@ fn resource(flavor: Flavor) -> impl Strategy<Value = Value> {
         let stateless = STATELESS.iter().any(|kind| entry[*kind].is_object());
         let fields = fields_of(&mut entry);
         if absent && !stateless {
-            for name in ["content", "content_base64", "template", "target"] {
+            for name in ["match", "after", "content", "content_base64", "template", "target"] {
                 fields.remove(name);
             }
             fields.insert("state".into(), "absent".into());
@@ -300,6 +304,12 @@ fn kind() -> impl Strategy<Value = Value> {
                 ("name", given("corp")), ("url", given("https://apt.example.com/debian")), ("suite", given("stable")),
                 ("components", given(vec![component])),
                 ("key", given("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")),
+            ])
+        }),
+        1 => (select(vec!["Port 1", "Port 2"]), option::of(Just("#x")), any::<bool>()).prop_map(|(line, after, matched)| {
+            entry("line", vec![
+                ("path", given("/etc/c")), ("line", given(line)), ("after", after.and_then(given)),
+                ("match", matched.then(|| json!(["Port "]))),
             ])
         }),
         1 => (select(vec!["10.0.0.5", "2001:DB8::1"]), select(vec!["db", "web"])).prop_map(|(address, name)| {
@@ -386,6 +396,7 @@ fn machine() -> impl Strategy<Value = Machine> {
         "account:bob",
         "sudo:ada",
         "hosts_entry:10.0.0.5",
+        "line:/etc/c//Port ",
     ]
     .iter()
     .map(|id| id.split_once(':').map(|(kind, key)| ResourceId::new(kind, key)).unwrap())

@@ -36,6 +36,7 @@ fn paths(host: &Host, id: &ResourceId) -> Vec<String> {
         Ok(Kind::File | Kind::Link) => vec![id.key().to_owned()],
         Ok(Kind::Sudo) => vec![sudo::path(id)],
         Ok(Kind::Repository) => repository::parts(id).map(|(_, path)| path).into(),
+        Ok(Kind::Line) => vec![muster_proto::resource::line::path_of(id.key()).to_owned()],
         Ok(Kind::HostsEntry) => vec![muster_proto::resource::hosts_entry::PATH.to_owned()],
         Ok(Kind::Hostname) => hostname::parts().into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::KernelModule) => kernel_module::parts(id).into_iter().map(|(_, path)| path).collect(),

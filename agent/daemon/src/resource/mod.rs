@@ -28,6 +28,7 @@ mod hostname;
 mod hosts_entry;
 mod kernel_module;
 mod leftover;
+mod line;
 mod link;
 mod own_file;
 mod package;
@@ -95,6 +96,7 @@ enum Kind {
     Directory,
     File,
     Link,
+    Line,
     Sudo,
     HostsEntry,
     Hostname,
@@ -113,6 +115,7 @@ impl Kind {
             "directory" => Self::Directory,
             "file" => Self::File,
             "link" => Self::Link,
+            "line" => Self::Line,
             "sudo" => Self::Sudo,
             "hosts_entry" => Self::HostsEntry,
             "hostname" => Self::Hostname,
@@ -177,6 +180,7 @@ fn read_one(host: &mut Host, kind: Kind, accounts: &Accounts, wanted: &Wanted<'_
         Kind::Directory => directory::read(host, accounts, wanted),
         Kind::File => file::read(host, accounts, wanted, wanted.id.key()),
         Kind::Link => link::read(host, wanted),
+        Kind::Line => line::read(host, wanted),
         Kind::Sudo => sudo::read(host, accounts, wanted),
         Kind::HostsEntry => hosts_entry::read(host, wanted),
         Kind::Hostname => hostname::read(host),
@@ -237,6 +241,7 @@ fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> R
         Kind::Directory => directory::prepare(host, job),
         Kind::File => backup(host, job, job.step.id.key(), "content"),
         Kind::Sudo => backup(host, job, &sudo::path(&job.step.id), "content"),
+        Kind::Line => line::prepare(host, job),
         Kind::HostsEntry => hosts_entry::prepare(host),
         Kind::Hostname => hostname::prepare(host, job),
         Kind::KernelModule => kernel_module::prepare(host, job),
@@ -269,6 +274,7 @@ pub(crate) async fn write(
             Ok(Kind::Directory) => each(&jobs, |job| directory::write(host, job)),
             Ok(Kind::File) => file::write(host, &jobs, contents),
             Ok(Kind::Link) => each(&jobs, |job| link::write(host, job)),
+            Ok(Kind::Line) => line::write(host, &jobs, contents),
             Ok(Kind::Sudo) => sudo::write(host, &jobs, contents).await,
             Ok(Kind::HostsEntry) => hosts_entry::write(host, &jobs),
             Ok(Kind::Hostname) => hostname::write(host, &jobs, contents).await,

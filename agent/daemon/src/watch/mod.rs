@@ -142,6 +142,7 @@ fn directories(id: &ResourceId) -> Vec<PathBuf> {
     let parent = |path: &str| Path::new(path).parent().map(Path::to_owned);
     match id.kind() {
         "file" | "link" => parent(id.key()).into_iter().collect(),
+        "line" => parent(muster_proto::resource::line::path_of(id.key())).into_iter().collect(),
         "directory" => [Some(PathBuf::from(id.key())), parent(id.key())].into_iter().flatten().collect(),
         "package" => vec!["/var/lib/dpkg".into()],
         "group" | "account" | "hosts_entry" | "hostname" => vec!["/etc".into()],

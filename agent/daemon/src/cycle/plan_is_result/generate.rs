@@ -77,6 +77,10 @@ fn identity(entry: &Value) -> String {
     if kind == "hostname" {
         return "hostname:hostname".to_owned();
     }
+    if kind == "line" {
+        let named = fields["match"][0].as_str().or(fields["line"].as_str()).unwrap();
+        return format!("line:/etc/c//{named}");
+    }
     let key = ["name", "path", "address"].iter().find_map(|field| fields[*field].as_str()).unwrap();
     format!("{kind}:{key}")
 }
@@ -103,6 +107,7 @@ fn other_id() -> impl Strategy<Value = ResourceId> {
         ("repository", "corp"),
         ("service", "cron"),
         ("service", "nginx"),
+        ("line", "/etc/c//Port "),
         ("hosts_entry", "10.0.0.5"),
         ("hostname", "hostname"),
         ("kernel_module", "usb_storage"),
@@ -155,7 +160,7 @@ fn resource() -> impl Strategy<Value = Value> {
         let stateless = STATELESS.iter().any(|kind| entry[*kind].is_object());
         let fields = entry.as_object_mut().unwrap().values_mut().next().unwrap().as_object_mut().unwrap();
         if absent && !stateless {
-            for name in ["content", "target"] {
+            for name in ["content", "target", "match"] {
                 fields.remove(name);
             }
             fields.insert("state".into(), "absent".into());
@@ -225,6 +230,9 @@ fn kind() -> impl Strategy<Value = Value> {
         1 => select(vec!["main", "contrib"]).prop_map(|component| entry("repository", vec![
             ("name", given("corp")), ("url", given("https://apt.example.com/debian")), ("suite", given("stable")),
             ("components", given(vec![component])), ("key", given("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")),
+        ])),
+        1 => select(vec!["Port 1", "Port 2"]).prop_map(|line| entry("line", vec![
+            ("path", given("/etc/c")), ("line", given(line)), ("match", given(vec!["Port "])),
         ])),
         1 => select(vec!["web", "db"]).prop_map(|name| entry("hosts_entry", vec![
             ("address", given("10.0.0.5")), ("names", given(vec![name])),

@@ -246,3 +246,90 @@ fn entries_stand_among_the_lines_of_others_and_go_alone() {
     assert!(reasons["hosts_entry:10.0.0.5"].contains("a symbolic link"), "{reasons:?}");
     assert_eq!(machine.snapshot(), before);
 }
+
+const SSHD: &str = "/etc/sshd_config";
+
+#[test]
+fn one_line_is_replaced_added_or_removed_and_every_other_byte_stays() {
+    let mut machine = Machine::new();
+    let there =
+        "# b\u{e9}fore\n#Port 22\nPermitRootLogin yes\n\nUseDNS no\nUseDNS no\nMatch User x\n  Port 1";
+    machine.put(SSHD, there);
+    fs::set_permissions(machine.path(SSHD), fs::Permissions::from_mode(0o600)).unwrap();
+    chown(machine.path(SSHD), Some(0), Some(4000)).unwrap();
+    let line = |line: &str, more: Value| {
+        let mut fields = json!({"path": SSHD, "line": line});
+        fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "line": fields })
+    };
+    let wanted = composition(&[
+        line("Port 2222", json!({"match": ["Port ", "#Port "]})),
+        line("PermitRootLogin no", json!({"match": ["PermitRootLogin "]})),
+        line("X11Forwarding no", json!({"before": "Match "})),
+        line("# managed", json!({"after": "# b"})),
+        line("  AllowTcpForwarding no", json!({})),
+        line("UseDNS no", json!({"state": "absent"})),
+    ]);
+    block_on(async {
+        machine.applies_once_and_goes_without_a_trace(&wanted).await;
+        assert_eq!(machine.converge(&wanted).await, BTreeMap::new());
+        let made = "# b\u{e9}fore\n# managed\nPort 2222\nPermitRootLogin no\n\nX11Forwarding no\nMatch User x\n  Port 1\n  AllowTcpForwarding no\n";
+        assert_eq!(machine.text(SSHD), made);
+        let meta = fs::metadata(machine.path(SSHD)).unwrap();
+        assert_eq!((meta.mode() & 0o7777, meta.gid()), (0o600, 4000));
+
+        machine.put(SSHD, &made.replace("Port 2222", "Port 23").replace("Match", "# theirs\nMatch"));
+        assert_eq!(machine.converge(&wanted).await, BTreeMap::new());
+        assert_eq!(machine.text(SSHD), made.replace("Match", "# theirs\nMatch"));
+
+        machine.put(SSHD, &made.replace("Port 2222", "Port 23"));
+        let reasons = machine.converge(&Composition::default()).await;
+        assert!(reasons["line:/etc/sshd_config//Port "].contains("left as it is"), "{reasons:?}");
+        assert!(machine.text(SSHD).contains("\nPort 23\nPermitRootLogin yes\n"), "{}", machine.text(SSHD));
+    });
+}
+
+#[test]
+fn a_line_says_what_it_can_not_do_and_tells_nobody_what_a_file_holds() {
+    let mut machine = Machine::new();
+    machine.put("/etc/secrets", "token: hunter2\n");
+    symlink("/etc/shadow", machine.path("/etc/planted")).unwrap();
+    let before = machine.snapshot();
+    let wanted = composition(&[
+        json!({"line": {"path": "/etc/secrets", "line": "x", "after": "[section]"}}),
+        json!({"line": {"path": "/etc/none", "line": "x"}}),
+        json!({"line": {"path": "/etc/planted", "line": "x"}}),
+        json!({"line": {"path": "/etc/none", "line": "y", "state": "absent"}}),
+    ]);
+    block_on(async {
+        let reasons = machine.converge(&wanted).await;
+        assert!(reasons["line:/etc/secrets//x"].contains("no line begins with \"[section]\""), "{reasons:?}");
+        assert!(reasons["line:/etc/none//x"].contains("there is no /etc/none"), "{reasons:?}");
+        assert!(reasons["line:/etc/planted//x"].contains("a symbolic link"), "{reasons:?}");
+        assert_eq!(machine.snapshot(), before);
+        let asks = json!({"line": {"path": "/etc/secrets", "line": "token: mine", "match": ["token: "]}});
+        let plan = machine.plan(&composition(&[asks])).await;
+        assert!(!format!("{plan:?}").contains("hunter2"), "{plan:?}");
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn lines_come_and_go_and_leave_any_file_as_it_was(
+        there in "((Port [0-9]|#Port|x|)\n){0,6}(x|Port 1|)",
+        (line, matched) in (proptest::sample::select(vec!["Port 1", "x"]), any::<bool>()),
+        absent in any::<bool>(),
+    ) {
+        let mut machine = Machine::new();
+        machine.put(SSHD, &there);
+        let mut fields = json!({"path": SSHD, "line": line});
+        if absent {
+            fields["state"] = "absent".into();
+        } else if matched {
+            fields["match"] = json!(["Port", "#"]);
+        }
+        let wanted = composition(&[json!({ "line": fields })]);
+        block_on(machine.applies_once_and_goes_without_a_trace(&wanted));
+    }
+}
