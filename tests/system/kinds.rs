@@ -146,3 +146,24 @@ fn one_line_of_a_file_is_managed_and_no_other() -> Result<()> {
         "sed -i 's/^PermitRootLogin no/PermitRootLogin yes/' /etc/ssh/sshd_config",
     )
 }
+
+#[test]
+fn a_certificate_is_trusted_by_the_whole_system_and_no_longer_when_it_goes() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    let make = "umask 077; openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -subj /CN=Corp -days 30 -keyout /root/key -out /root/corp.pem 2>&1; cat /root/corp.pem";
+    let pem: String = look(device, make)?
+        .lines()
+        .skip_while(|line| !line.starts_with("-----BEGIN"))
+        .map(|line| format!("        {line}\n"))
+        .collect();
+    let verify = "openssl verify -no-CAfile -CApath /etc/ssl/certs /root/corp.pem 2>&1 | tail -n 1; sha256sum </etc/ssl/certs/ca-certificates.crt; ls /usr/local/share/ca-certificates; ls -l --time-style=+ /etc/ssl/certs | grep -v 'ca-certificates.crt$'";
+    lives_and_goes(
+        &fleet,
+        &format!("  - certificate:\n      name: corp\n      pem: |\n{pem}"),
+        verify,
+        "/root/corp.pem: OK\n",
+        "rm /usr/local/share/ca-certificates/muster-corp.crt",
+    )
+}

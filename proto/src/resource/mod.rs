@@ -14,6 +14,7 @@ use crate::timestamp::Timestamp;
 use crate::when::When;
 
 pub mod account;
+pub mod certificate;
 pub mod directory;
 pub mod file;
 pub mod group;
@@ -33,6 +34,8 @@ pub mod value;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resource {
+    /// A certificate that the device trusts.
+    Certificate(certificate::Certificate),
     /// A package repository.
     Repository(repository::Repository),
     /// A software package.
@@ -65,7 +68,8 @@ pub enum Resource {
 
 /// The kinds by their names in documents, in the order in which they are applied: what comes later may need what
 /// comes before. Removal goes the other way round.
-pub const KINDS: [&str; 14] = [
+pub const KINDS: [&str; 15] = [
+    "certificate",
     "repository",
     "package",
     "group",
@@ -165,6 +169,7 @@ impl Resource {
     /// The kind's name, as in documents.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Certificate(_) => "certificate",
             Self::Repository(_) => "repository",
             Self::Package(_) => "package",
             Self::Group(_) => "group",
@@ -185,6 +190,7 @@ impl Resource {
     /// The kind and key.
     pub fn id(&self) -> ResourceId {
         let key = match self {
+            Self::Certificate(r) => r.name.as_str(),
             Self::Repository(r) => r.name.as_str(),
             Self::Package(r) => r.name.as_str(),
             Self::Group(r) => r.name.as_str(),
@@ -206,6 +212,7 @@ impl Resource {
     /// What the device should find at this resource.
     pub fn desired(&self) -> Condition {
         match self {
+            Self::Certificate(r) => r.desired(),
             Self::Repository(r) => r.desired(),
             Self::Package(r) => r.desired(),
             Self::Group(r) => r.desired(),
@@ -239,6 +246,7 @@ impl Resource {
             (Self::Repository(r), "key") => Some(r.key.clone().into_bytes()),
             (Self::Sudo(r), "content") => Some(r.rendered().into_bytes()),
             (Self::File(r), "content") => r.bytes(),
+            (Self::Certificate(r), "file") => r.rendered().map(String::into_bytes),
             (Self::Hostname(r), "file") => r.rendered().map(String::into_bytes),
             (Self::KernelModule(r), "modprobe") => Some(r.blocking().into_bytes()),
             (Self::KernelModule(r), "modules_load") => Some(r.loading().into_bytes()),
@@ -294,6 +302,7 @@ impl Resource {
             serde_path_to_error::deserialize(fields).map(into)
         }
         Some(match kind {
+            "certificate" => read(fields, Self::Certificate),
             "repository" => read(fields, Self::Repository),
             "package" => read(fields, Self::Package),
             "group" => read(fields, Self::Group),
@@ -315,6 +324,7 @@ impl Resource {
     /// Rules between fields that a type cannot hold.
     pub(crate) fn validate(&self) -> Result<(), InvalidResource> {
         match self {
+            Self::Certificate(r) => r.validate(),
             Self::Group(r) => r.validate(),
             Self::Service(r) => r.validate(),
             Self::Account(r) => r.validate(),

@@ -244,7 +244,7 @@ fn given<T: Into<Value>>(value: T) -> Option<Value> {
 }
 
 /// Kinds that have no `state`.
-const STATELESS: [&str; 5] = ["hostname", "hosts_entry", "kernel_module", "service", "sysctl"];
+const STATELESS: [&str; 6] = ["certificate", "hostname", "hosts_entry", "kernel_module", "service", "sysctl"];
 
 fn resource(flavor: Flavor) -> impl Strategy<Value = Value> {
     let absent = prop::bool::weighted(0.2);
@@ -311,6 +311,10 @@ fn kind() -> impl Strategy<Value = Value> {
                 ("path", given("/etc/c")), ("line", given(line)), ("after", after.and_then(given)),
                 ("match", matched.then(|| json!(["Port "]))),
             ])
+        }),
+        1 => select(vec!["MAA=", "MAEA"]).prop_map(|der| {
+            let pem = format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n");
+            entry("certificate", vec![("name", given("corp")), ("pem", given(pem))])
         }),
         1 => (select(vec!["10.0.0.5", "2001:DB8::1"]), select(vec!["db", "web"])).prop_map(|(address, name)| {
             entry("hosts_entry", vec![("address", given(address)), ("names", given(vec![name]))])
@@ -417,7 +421,9 @@ fn machine() -> impl Strategy<Value = Machine> {
         for unit in ["cron", "nginx"] {
             there.insert(ResourceId::new("service", unit), fresh("service"));
         }
-        for (kind, key) in [("hostname", "hostname"), ("kernel_module", "usb_storage")] {
+        for (kind, key) in
+            [("certificate", "corp"), ("hostname", "hostname"), ("kernel_module", "usb_storage")]
+        {
             there.insert(ResourceId::new(kind, key), fresh(kind));
         }
         for key in SYSCTLS {

@@ -21,6 +21,7 @@ use crate::host::walk::NotADirectory;
 mod account;
 mod apt;
 mod authorized_keys;
+mod certificate;
 mod directory;
 mod file;
 mod group;
@@ -89,6 +90,7 @@ pub(crate) type Contents<'a> = dyn Fn(&Digest) -> Option<Vec<u8>> + 'a;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
+    Certificate,
     Repository,
     Package,
     Group,
@@ -108,6 +110,7 @@ enum Kind {
 impl Kind {
     fn of(id: &ResourceId) -> Result<Self> {
         Ok(match id.kind() {
+            "certificate" => Self::Certificate,
             "repository" => Self::Repository,
             "package" => Self::Package,
             "group" => Self::Group,
@@ -135,12 +138,16 @@ pub(crate) async fn read(
     let mut read = BTreeMap::new();
     let accounts = Accounts::load(&host.root);
     let packages = host.packages.refresh(&host.root);
-    let (mut services, mut modules) = (vec![], vec![]);
+    let (mut services, mut modules, mut certificates) = (vec![], vec![], vec![]);
     for one in wanted {
         let condition = match (Kind::of(one.id), &accounts) {
             (Err(error), _) => Err(sentence(&error)),
             (Ok(Kind::Service), _) => {
                 services.push(*one);
+                continue;
+            }
+            (Ok(Kind::Certificate), _) => {
+                certificates.push(*one);
                 continue;
             }
             (Ok(Kind::KernelModule), _) => {
@@ -167,6 +174,7 @@ pub(crate) async fn read(
         paths.sort_unstable();
         host.digests.keep(|path| paths.binary_search(&path).is_ok());
     }
+    read.extend(certificate::read(host, &certificates));
     read.extend(kernel_module::read(host, &modules));
     read.extend(service::read(host, &services).await);
     read
@@ -185,7 +193,9 @@ fn read_one(host: &mut Host, kind: Kind, accounts: &Accounts, wanted: &Wanted<'_
         Kind::HostsEntry => hosts_entry::read(host, wanted),
         Kind::Hostname => hostname::read(host),
         Kind::Sysctl => sysctl::read(host, wanted),
-        Kind::Package | Kind::KernelModule | Kind::Service => unreachable!("these are read in bulk"),
+        Kind::Certificate | Kind::Package | Kind::KernelModule | Kind::Service => {
+            unreachable!("these are read in bulk")
+        }
     }
 }
 
@@ -235,6 +245,7 @@ pub(crate) async fn prepare(
 
 fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> Result<Prepared> {
     match kind {
+        Kind::Certificate => certificate::prepare(host, job),
         Kind::Repository => repository::prepare(host, job),
         Kind::Group => Ok(group::prepare(accounts, job)),
         Kind::Account => account::prepare(accounts, job),
@@ -268,6 +279,7 @@ pub(crate) async fn write(
                 }
                 continue;
             }
+            Ok(Kind::Certificate) => certificate::write(host, &jobs, contents).await,
             Ok(Kind::Repository) => repository::write(host, &jobs, contents).await,
             Ok(Kind::Package) => package::write(host, &jobs).await,
             Ok(Kind::Group) => group::write(host, &jobs).await,

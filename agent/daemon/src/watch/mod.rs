@@ -150,6 +150,7 @@ fn directories(id: &ResourceId) -> Vec<PathBuf> {
         // The running kernel tells nobody: what it has loaded and what is set in it is found by the scan.
         "kernel_module" => vec!["/etc/modprobe.d".into(), "/etc/modules-load.d".into()],
         "sysctl" => vec!["/etc/sysctl.d".into()],
+        "certificate" => vec!["/usr/local/share/ca-certificates".into(), "/etc/ssl/certs".into()],
         "repository" => vec!["/etc/apt/sources.list.d".into(), "/etc/apt/keyrings".into()],
         _ => vec![],
     }

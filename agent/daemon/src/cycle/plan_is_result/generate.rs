@@ -107,6 +107,7 @@ fn other_id() -> impl Strategy<Value = ResourceId> {
         ("repository", "corp"),
         ("service", "cron"),
         ("service", "nginx"),
+        ("certificate", "corp"),
         ("line", "/etc/c//Port "),
         ("hosts_entry", "10.0.0.5"),
         ("hostname", "hostname"),
@@ -148,7 +149,7 @@ fn meddling() -> impl Strategy<Value = Meddling> {
 }
 
 /// Kinds that have no `state`.
-const STATELESS: [&str; 5] = ["hostname", "hosts_entry", "kernel_module", "service", "sysctl"];
+const STATELESS: [&str; 6] = ["certificate", "hostname", "hosts_entry", "kernel_module", "service", "sysctl"];
 
 fn resource() -> impl Strategy<Value = Value> {
     let absent = prop::bool::weighted(0.2);
@@ -230,6 +231,10 @@ fn kind() -> impl Strategy<Value = Value> {
         1 => select(vec!["main", "contrib"]).prop_map(|component| entry("repository", vec![
             ("name", given("corp")), ("url", given("https://apt.example.com/debian")), ("suite", given("stable")),
             ("components", given(vec![component])), ("key", given("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")),
+        ])),
+        1 => select(vec!["MAA=", "MAEA"]).prop_map(|der| entry("certificate", vec![
+            ("name", given("corp")),
+            ("pem", given(format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n"))),
         ])),
         1 => select(vec!["Port 1", "Port 2"]).prop_map(|line| entry("line", vec![
             ("path", given("/etc/c")), ("line", given(line)), ("match", given(vec!["Port "])),

@@ -82,6 +82,7 @@ impl Simulated {
         }
         let host = Host::at(&root, &folder.join("run"), folder).unwrap();
         let always_there = [
+            ("certificate", "corp"),
             ("hostname", "hostname"),
             ("kernel_module", "usb_storage"),
             ("service", "cron"),
@@ -269,6 +270,7 @@ fn fresh(kind: &str) -> Attributes {
             "ssh_keys": [],
         }),
         "service" => json!({"running": false, "enabled": false}),
+        "certificate" => json!({"file": "none", "trusted": false}),
         "line" => json!({"line": Digest::of(b"Port 22").to_string()}),
         "hosts_entry" => json!({"line": "10.0.0.5 old"}),
         "hostname" => json!({"running": "debian", "file": Digest::of(b"debian\n").to_string()}),

@@ -333,3 +333,60 @@ proptest! {
         block_on(machine.applies_once_and_goes_without_a_trace(&wanted));
     }
 }
+
+const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+const ANCHOR: &str = "/usr/local/share/ca-certificates/muster-corp.crt";
+
+/// A certificate of an authority that ended with its key.
+fn authority() -> String {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["corp.example".to_owned()]).unwrap();
+    let encoded = data_encoding::BASE64.encode(params.self_signed(&key).unwrap().der());
+    format!("-----BEGIN CERTIFICATE-----\n{encoded}\n-----END CERTIFICATE-----\n")
+}
+
+#[test]
+fn a_certificate_is_trusted_when_it_is_in_the_store_and_not_when_its_file_is_there() {
+    let mut machine = Machine::new();
+    let pem = authority();
+    let wanted = composition(&[json!({"certificate": {"name": "corp", "pem": pem}})]);
+    let Claimed::Apply(resource) = &wanted.claims[&ResourceId::new("certificate", "corp")].claimed else {
+        panic!("claimed")
+    };
+    let rendered = String::from_utf8(resource.content("file").unwrap()).unwrap();
+    machine.put(BUNDLE, &authority());
+    block_on(async {
+        let plan = machine.plan(&wanted).await;
+        assert_eq!(plan.steps[0].differences.len(), 2, "{plan:?}");
+        machine.put(ANCHOR, &rendered);
+        let plan = machine.plan(&wanted).await;
+        assert_eq!(plan.steps[0].differences[0].attribute, "trusted", "{plan:?}");
+        machine.put(BUNDLE, &format!("{}{rendered}", authority()));
+        assert_eq!(machine.plan(&wanted).await.steps, []);
+
+        // A crash came between the file and the store.
+        let step = Step {
+            from: Condition::present([("file", "none".into()), ("trusted", false.into())]),
+            ..plan.steps[0].clone()
+        };
+        let mut record = record_of(&step, None, json!({"pem": rendered}));
+        record.wrote = record.intended.take().unwrap();
+        machine.records.insert(step.id, record);
+        fs::remove_file(machine.path(ANCHOR)).unwrap();
+        let plan = machine.plan(&Composition::default()).await;
+        assert_eq!(plan.steps.len(), 1, "{plan:?}");
+        assert_eq!(plan.steps[0].differences[0].attribute, "trusted", "{plan:?}");
+    });
+}
+
+#[test]
+fn what_is_no_certificate_never_comes_to_the_store() {
+    let mut machine = Machine::new();
+    fs::create_dir_all(machine.path("/usr/local/share/ca-certificates")).unwrap();
+    let before = machine.snapshot();
+    let pem = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+    let wanted = composition(&[json!({"certificate": {"name": "corp", "pem": pem}})]);
+    let reasons = block_on(machine.converge(&wanted));
+    assert!(reasons["certificate:corp"].contains("can't be read as a certificate"), "{reasons:?}");
+    assert_eq!(machine.snapshot(), before);
+}
