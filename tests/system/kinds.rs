@@ -167,3 +167,22 @@ fn a_certificate_is_trusted_by_the_whole_system_and_no_longer_when_it_goes() -> 
         "rm /usr/local/share/ca-certificates/muster-corp.crt",
     )
 }
+
+#[test]
+fn audit_mode_looks_at_the_system_and_writes_nothing() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    let script = "cat /proc/sys/net/ipv4/tcp_keepalive_time /etc/hosts /etc/hostname; uname -n; find /etc /usr/local -xdev -type f -newer /etc/hosts | grep -v /etc/muster || true; ls -R /etc/modprobe.d /etc/sysctl.d 2>/dev/null || true";
+    let before = look(device, script)?;
+    let resources = "  - sysctl: { name: net.ipv4.tcp_keepalive_time, value: 600 }\n  - kernel_module: { name: usb-storage, state: blocked }\n  - hostname: { name: web-1 }\n  - hosts_entry: { address: 192.0.2.5, names: [db] }\n  - line: { path: /etc/issue.net, line: \"# x\" }\n  - line: { path: /etc/issue, line: \"# x\" }\n";
+    fleet.admin.save_profile("system", &format!("muster: 1\nprofile: system\nresources:\n{resources}"))?;
+    fleet.admin.assign("system", &format!("device:{DEVICE}"), Mode::Audit)?;
+    let all = wait_until("outcomes of every resource", Duration::from_secs(30), || {
+        let all = fleet.admin.resources(DEVICE)?;
+        Ok((all.len() == 6).then_some(all))
+    })?;
+    assert!(all.iter().all(|one| one.outcome == OutcomeKind::Drifted), "{all:#?}");
+    assert_eq!(look(device, script)?, before);
+    Ok(())
+}
