@@ -263,11 +263,9 @@ fn bind_one(
         }
         // Nobody owns the device or is in the group, so nobody's account is asked for.
         (Resource::Account(account), None) if account.name.is_none() => return Claimed::NotApplicable,
-        (Resource::File(file), _) if file.template.is_some() => {
-            let filled =
-                names.map_err(Clone::clone).and_then(|names| file.bind(names).map_err(|e| e.to_string()));
-            match filled {
-                Ok(file) => Resource::File(file),
+        (resource, _) if resource.template().is_some() => {
+            match names.map_err(Clone::clone).and_then(|names| resource.filled(names)) {
+                Ok(filled) => filled,
                 Err(reason) => return Claimed::Blocked { reason },
             }
         }

@@ -11,6 +11,10 @@ use serde_json::Value;
 /// a list that must be contained in another) gives back the desired value itself, else what is really there.
 pub type Attributes = BTreeMap<String, Value>;
 
+/// What stands in place of a file's digest where a resource has a file of its own as one of several parts, and there is
+/// none.
+pub const NO_FILE: &str = "none";
+
 /// The condition of one resource on one device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

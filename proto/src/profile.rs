@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::check::Check;
 use crate::id::{ProfileName, ResourceId};
 use crate::resource::account::group_of_key;
-use crate::resource::{Body, Declared, Resource, pointer};
+use crate::resource::{Body, Declared, pointer};
 use crate::template::{self, Names};
 use crate::text::{one_line, printable};
 
@@ -209,11 +209,11 @@ impl Profile {
             if !seen.insert(&declared.id) {
                 error(format!("/resources/{index}"), format!("{} stands twice in this profile", declared.id));
             }
-            let Body::Known(Resource::File(file)) = &declared.body else { continue };
-            for param in file.template.iter().flat_map(|t| template::params(t)) {
+            let Body::Known(resource) = &declared.body else { continue };
+            for param in resource.template().iter().flat_map(|text| template::params(text)) {
                 if !self.params.contains_key(&param) {
                     error(
-                        format!("/resources/{index}/file/template"),
+                        format!("/resources/{index}/{}/template", resource.kind()),
                         format!("{} names param.{param}, which params does not define", declared.id),
                     );
                 }
@@ -366,6 +366,7 @@ mod schema {
         };
         let mut inner = SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true).into_generator();
         vec![
+            own("certificate", resource::certificate::Certificate::json_schema(&mut inner)),
             own("repository", resource::repository::Repository::json_schema(&mut inner)),
             own("package", resource::package::Package::json_schema(&mut inner)),
             own("group", resource::group::Group::json_schema(&mut inner)),
@@ -373,7 +374,12 @@ mod schema {
             own("directory", resource::directory::Directory::json_schema(&mut inner)),
             own("file", resource::file::File::json_schema(&mut inner)),
             own("link", resource::link::Link::json_schema(&mut inner)),
+            own("line", resource::line::Line::json_schema(&mut inner)),
             own("sudo", resource::sudo::Sudo::json_schema(&mut inner)),
+            own("hosts_entry", resource::hosts_entry::HostsEntry::json_schema(&mut inner)),
+            own("hostname", resource::hostname::Hostname::json_schema(&mut inner)),
+            own("kernel_module", resource::kernel_module::KernelModule::json_schema(&mut inner)),
+            own("sysctl", resource::sysctl::Sysctl::json_schema(&mut inner)),
             own("service", resource::service::Service::json_schema(&mut inner)),
         ]
     }

@@ -92,6 +92,23 @@ fn what_the_parser_refuses_by_its_form_the_schema_refuses() {
         minimal(&json!({"account": {"for": "everyone"}})),
         minimal(&json!({"sudo": {"name": "x", "who": "ALL", "commands": ["/bin/x"]}})),
         minimal(&json!({"sudo": {"name": "x", "who": "ada", "commands": ["/bin/x *"]}})),
+        minimal(&json!({"certificate": {"name": "../x", "pem": "x"}})),
+        minimal(&json!({"certificate": {"name": "x"}})),
+        minimal(&json!({"line": {"path": "etc/a", "line": "x"}})),
+        minimal(&json!({"line": {"path": "/etc/a", "line": "x\ny"}})),
+        minimal(&json!({"line": {"path": "/etc/a"}})),
+        minimal(&json!({"line": {"path": "/etc/a", "line": "x", "match": "x"}})),
+        minimal(&json!({"hosts_entry": {"address": "ten", "names": ["a"]}})),
+        minimal(&json!({"hosts_entry": {"address": "10.0.0.5", "names": ["a b"]}})),
+        minimal(&json!({"hosts_entry": {"address": "10.0.0.5"}})),
+        minimal(&json!({"hostname": {"name": "a..b"}})),
+        minimal(&json!({"hostname": {"name": "a\nb"}})),
+        minimal(&json!({"kernel_module": {"name": "../x", "state": "blocked"}})),
+        minimal(&json!({"kernel_module": {"name": "usb-storage"}})),
+        minimal(&json!({"sysctl": {"name": "net.ipv4.../x", "value": 1}})),
+        minimal(&json!({"sysctl": {"name": "net.ipv4.ip_forward", "value": 1.5}})),
+        minimal(&json!({"sysctl": {"name": "net.ipv4.ip_forward", "value": "1\nkernel.x = 1"}})),
+        minimal(&json!({"sysctl": {"name": "net.ipv4.ip_forward", "value": 1, "state": "absent"}})),
         minimal(&json!({"service": {"name": "../x"}})),
         minimal(&json!({"service": {"name": "x", "running": "yes"}})),
     ];
@@ -142,6 +159,50 @@ fn every_wrong_value_is_refused_where_it_stands() {
             r#"repository: { name: x, url: "https://x\nSigned-By: /tmp/k", suite: s, components: [c] }"#,
             "a URL",
         ),
+        (r#"certificate: { name: "../x", pem: x }"#, "a name"),
+        (r#"certificate: { name: "-x", pem: x }"#, "a name"),
+        ("certificate: { name: x, pem: x }", "exactly one certificate"),
+        (&format!("certificate: {{ name: x, pem: {long} }}"), "exactly one certificate"),
+        (r#"certificate: { name: x, pem: "-----BEGIN PRIVATE KEY-----\nMAA=\n" }"#, "this is a private key"),
+        (r#"line: { path: "/etc/../a", line: x }"#, "an absolute path"),
+        (r#"line: { path: /etc/a, line: "x\ny" }"#, "one line of 1 to 1024 bytes"),
+        (r#"line: { path: /etc/a, line: "x\0" }"#, "one line of 1 to 1024 bytes"),
+        (r#"line: { path: /etc/a, line: "" }"#, "one line of 1 to 1024 bytes"),
+        (&format!("line: {{ path: /etc/a, line: {long} }}"), "one line of 1 to 1024 bytes"),
+        (r#"line: { path: /etc/a, line: x, match: ["a\nb"] }"#, "one line of 1 to 1024 bytes"),
+        ("line: { path: /etc/a, line: x, after: a, before: b }", "only one of after and before"),
+        ("line: { path: /etc/a, line: x, match: [x], state: absent }", "leave match, after and before out"),
+        (r#"hosts_entry: { address: "10.0.0.5\n::1", names: [a] }"#, "an IPv4 or IPv6 address"),
+        (r#"hosts_entry: { address: "../x", names: [a] }"#, "an IPv4 or IPv6 address"),
+        (r#"hosts_entry: { address: 10.0.0.5, names: ["a\n10.0.0.6 b"] }"#, "a name"),
+        (r#"hosts_entry: { address: 10.0.0.5, names: ["a # x"] }"#, "a name"),
+        (r#"hosts_entry: { address: 10.0.0.5, names: ["-a"] }"#, "a name"),
+        (&format!("hosts_entry: {{ address: 10.0.0.5, names: [{long}] }}"), "a name"),
+        ("hosts_entry: { address: 10.0.0.5, names: [] }", "at least one"),
+        (r#"hostname: { name: "web\n127.0.0.1" }"#, "a host name"),
+        (r#"hostname: { name: "web\0" }"#, "a host name"),
+        (r#"hostname: { name: "../web" }"#, "a host name"),
+        (r#"hostname: { name: "-web" }"#, "a host name"),
+        (&format!("hostname: {{ name: {long} }}"), "a host name"),
+        ("hostname: {}", "one of name and template"),
+        (r#"hostname: { name: a, template: "{{ device.name }}" }"#, "one of name and template"),
+        (r#"hostname: { template: "{{ param.nope }}" }"#, "params does not define"),
+        (r#"kernel_module: { name: "usb\ninstall x /bin/sh", state: blocked }"#, "a module name"),
+        (r#"kernel_module: { name: "-r", state: blocked }"#, "a module name"),
+        (r#"kernel_module: { name: "../usb", state: blocked }"#, "a module name"),
+        (&format!("kernel_module: {{ name: {long}, state: blocked }}"), "a module name"),
+        ("kernel_module: { name: usb-storage }", "missing field `state`"),
+        (r#"sysctl: { name: "net/ipv4/ip_forward", value: 1 }"#, "a key of the kernel"),
+        (r#"sysctl: { name: "net.ipv4.x\nkernel.y", value: 1 }"#, "a key of the kernel"),
+        (r#"sysctl: { name: "-net.ipv4.x", value: 1 }"#, "a key of the kernel"),
+        (&format!("sysctl: {{ name: net.{long}, value: 1 }}"), "a key of the kernel"),
+        (r#"sysctl: { name: net.ipv4.ip_forward, value: "1\0" }"#, "one line of at most 1024 bytes"),
+        (
+            &format!("sysctl: {{ name: net.ipv4.ip_forward, value: {long} }}"),
+            "one line of at most 1024 bytes",
+        ),
+        ("sysctl: { name: net.ipv4.tcp_fastopen_key, value: x }", "holds a secret"),
+        ("sysctl: { name: net.ipv4.ip_forward, value: true }", "expected a value: a whole number"),
         (r#"service: { name: x, restart_on: ["/etc/motd"] }"#, "names no resource"),
         (r#"file: { path: /k, content: "-----BEGIN OPENSSH PRIVATE KEY-----\nx" }"#, "private key"),
         ("file: { path: /k, content_base64: LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQo= }", "private key"),
@@ -234,6 +295,29 @@ fn one_unit_has_one_name() {
 }
 
 #[test]
+fn one_module_has_one_name() {
+    let id = |name: &str, more: &str| {
+        let document = minimal(&json!({"kernel_module": {"name": name, "state": "blocked", more: true}}));
+        let (profile, _) = Profile::read(&serde_json::to_vec(&document).unwrap()).unwrap();
+        profile.resources[0].id.to_string()
+    };
+    assert_eq!(id("usb-storage", "newer"), "kernel_module:usb_storage");
+    assert_eq!(id("usb_storage", "newer"), "kernel_module:usb_storage");
+    let document = minimal(&json!({"kernel_module": {"name": "usb-storage", "state": "loaded"}}));
+    assert_eq!(Profile::parse(&document).unwrap().resources[0].id.as_str(), "kernel_module:usb_storage");
+}
+
+#[test]
+fn one_address_has_one_name() {
+    let id = |address: &str| {
+        let document = minimal(&json!({"hosts_entry": {"address": address, "names": ["a"]}}));
+        Profile::parse(&document).unwrap().resources[0].id.to_string()
+    };
+    assert_eq!(id("2001:DB8:0::1"), id("2001:db8::1"));
+    assert_eq!(id("10.0.0.5"), "hosts_entry:10.0.0.5");
+}
+
+#[test]
 fn what_cant_be_read_keeps_the_claim_it_would_have() {
     let claims = |resource: Value| -> Vec<(String, bool)> {
         let (profile, _) = Profile::read(&serde_json::to_vec(&minimal(&resource)).unwrap()).unwrap();
@@ -245,6 +329,17 @@ fn what_cant_be_read_keeps_the_claim_it_would_have() {
     assert_eq!(claims(json!({"account": {"for": "owner", "mfa": true}})), unsupported("account:@owner"));
     assert_eq!(claims(json!({"account": {"for": "manager"}})), unsupported("account:@manager"));
     assert_eq!(claims(json!({"service": {"name": "cron.service", "x": 1}})), unsupported("service:cron"));
+    let line = json!({"line": {"path": "/etc/a", "line": "Port 1", "match": ["Port "], "x": 1}});
+    assert_eq!(claims(line), unsupported("line:/etc/a//Port "));
+    let tab = json!({"line": {"path": "/etc/a", "line": "a\tb", "x": 1}});
+    assert_eq!(claims(tab), unsupported("line:/etc/a//a b"));
+    assert_eq!(
+        claims(json!({"line": {"path": "/etc/a", "line": "b//c", "x": 1}})),
+        unsupported("line:/etc/a//b//c")
+    );
+    let entry = json!({"hosts_entry": {"address": "2001:DB8::1", "names": ["a"], "x": 1}});
+    assert_eq!(claims(entry), unsupported("hosts_entry:2001:db8::1"));
+    assert_eq!(claims(json!({"hostname": {"name": "a", "x": 1}})), unsupported("hostname:hostname"));
     assert_eq!(claims(json!({"wireguard": {"name": "wg0"}})), unsupported("wireguard:wg0"));
     assert_eq!(
         claims(json!({"packages": ["git", "gcc:arm64"]})),

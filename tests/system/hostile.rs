@@ -45,6 +45,22 @@ fn bad_fields() -> Vec<(&'static str, String)> {
         ("name", resource(r#"sudo: { name: "../x", who: bob, commands: ["/usr/bin/id"] }"#)),
         ("service", resource(r#"service: { name: "-.mount\n", running: true }"#)),
         ("mode", resource(r#"file: { path: /etc/motd, content: x, mode: "99999" }"#)),
+        ("name", resource(r#"sysctl: { name: "net.ipv4.x\nkernel.y", value: 1 }"#)),
+        ("name", resource(r#"sysctl: { name: "net/ipv4/../../../etc/shadow", value: 1 }"#)),
+        ("value", resource(r#"sysctl: { name: net.ipv4.ip_forward, value: "1\nkernel.y = 1" }"#)),
+        ("value", resource(&format!("sysctl: {{ name: net.ipv4.ip_forward, value: {long} }}"))),
+        ("name", resource(r#"kernel_module: { name: "x\ninstall y /bin/sh", state: blocked }"#)),
+        ("name", resource(r#"kernel_module: { name: "-r", state: blocked }"#)),
+        ("name", resource(r#"hostname: { name: "web\0" }"#)),
+        ("name", resource(&format!("hostname: {{ name: {long} }}"))),
+        ("address", resource(r#"hosts_entry: { address: "10.0.0.1\n10.0.0.2", names: [x] }"#)),
+        ("names", resource(r#"hosts_entry: { address: 10.0.0.1, names: ["x\n10.0.0.2 y"] }"#)),
+        ("path", resource(r#"line: { path: "/etc/../shadow", line: x }"#)),
+        ("line", resource(r#"line: { path: /etc/motd, line: "x\ny" }"#)),
+        ("match", resource(r#"line: { path: /etc/motd, line: x, match: ["a\0"] }"#)),
+        ("name", resource(r#"certificate: { name: "../x", pem: x }"#)),
+        ("pem", resource(&format!("certificate: {{ name: x, pem: {long} }}"))),
+        ("pem", resource(r#"certificate: { name: x, pem: "-----BEGIN PRIVATE KEY-----\nMAA=\n" }"#)),
     ]
 }
 

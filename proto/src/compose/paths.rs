@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::{CONFLICT, Claim, Claimed};
 use crate::condition::Condition;
 use crate::id::ResourceId;
+use crate::resource::Resource;
+use crate::resource::value::Existence;
+use crate::state::Mode;
 
 /// The kinds whose key is the path of what they are.
 const ON_PATHS: [&str; 3] = ["directory", "file", "link"];
@@ -25,6 +28,41 @@ pub(super) fn settle(claims: &mut BTreeMap<ResourceId, Claim>) {
         }
         yield_to(claims, &first[0], &rest);
     }
+    block_parts(claims);
+}
+
+/// Blocks what would change a part of a file that another claim says the whole of: each turn would undo the other.
+fn block_parts(claims: &mut BTreeMap<ResourceId, Claim>) {
+    let parts: Vec<(ResourceId, ResourceId)> = claims
+        .iter()
+        .filter_map(|(id, claim)| {
+            let Claimed::Apply(resource) = &claim.claimed else { return None };
+            let path = resource.writes_to()?;
+            let mut whole = ON_PATHS.iter().map(|kind| ResourceId::new(kind, path));
+            Some((id.clone(), whole.find(|whole| claims.get(whole).is_some_and(is_made))?))
+        })
+        .collect();
+    for (id, whole) in parts {
+        let whose = claims[&whole].source.profile.to_string();
+        let Some(claim) = claims.get_mut(&id) else { continue };
+        let reason =
+            format!("{CONFLICT}{whole} of {whose} says what the whole file is, and this a part of it");
+        claim.claimed = Claimed::Blocked { reason };
+        if whose != claim.source.profile.to_string() {
+            claim.overrides.push(whose);
+        }
+    }
+}
+
+/// Whether a claim on a path decides what is there: one that is only looked at does not, nor one of a file that says
+/// nothing of its content.
+fn is_made(claim: &Claim) -> bool {
+    let Claimed::Apply(resource) = &claim.claimed else { return false };
+    let whole = match resource {
+        Resource::File(file) => file.state == Existence::Absent || file.bytes().is_some(),
+        _ => true,
+    };
+    whole && claim.source.mode == Mode::Enforce
 }
 
 /// The ids that claim the same path, unless all of them agree that nothing should be there.
@@ -189,5 +227,20 @@ mod tests {
         let elsewhere = json!([{"directory": {"path": "/srv/x", "when": {"os": ["plan9"]}}}]);
         let composition = both_ways(("a", 1, file()), ("b", 1, elsewhere));
         assert_eq!((composition.claims.len(), conflicts(&composition)), (2, vec![]));
+    }
+
+    #[test]
+    fn a_part_of_a_file_whose_whole_another_claim_says_is_a_conflict() {
+        let entry = json!([{"hosts_entry": {"address": "10.0.0.5", "names": ["db"]}}]);
+        let part = ResourceId::new("hosts_entry", "10.0.0.5");
+        let whole = json!([{"file": {"path": "/etc/hosts", "content": "127.0.0.1 localhost\n"}}]);
+        let composition = both_ways(("a", 1, entry.clone()), ("b", 0, whole));
+        let Claimed::Blocked { reason } = &composition.claims[&part].claimed else { panic!("it applies") };
+        assert!(reason.contains("file:/etc/hosts of b"), "{reason}");
+        assert_eq!(conflicts(&composition)[0].profiles, ["a", "b"]);
+
+        let mode = json!([{"file": {"path": "/etc/hosts", "mode": "0644"}}]);
+        let composition = both_ways(("a", 1, entry), ("b", 0, mode));
+        assert!(matches!(composition.claims[&part].claimed, Claimed::Apply(_)));
     }
 }

@@ -8,25 +8,34 @@ use serde_json::{Map, Value};
 
 use crate::condition::Condition;
 use crate::id::ResourceId;
+use crate::template::Names;
 use crate::text::{one_line, printable};
 use crate::timestamp::Timestamp;
 use crate::when::When;
 
 pub mod account;
+pub mod certificate;
 pub mod directory;
 pub mod file;
 pub mod group;
+pub mod hostname;
+pub mod hosts_entry;
+pub mod kernel_module;
+pub mod line;
 pub mod link;
 pub mod package;
 pub mod repository;
 pub mod service;
 pub mod sudo;
+pub mod sysctl;
 pub mod value;
 
 /// One thing that should be so on a device, of a kind that this reader knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resource {
+    /// A certificate that the device trusts.
+    Certificate(certificate::Certificate),
     /// A package repository.
     Repository(repository::Repository),
     /// A software package.
@@ -41,16 +50,41 @@ pub enum Resource {
     Directory(directory::Directory),
     /// A regular file.
     File(file::File),
+    /// A line of a file.
+    Line(line::Line),
     /// A symbolic link.
     Link(link::Link),
+    /// A line of `/etc/hosts`.
+    HostsEntry(hosts_entry::HostsEntry),
+    /// The device's own name.
+    Hostname(hostname::Hostname),
+    /// A module of the kernel.
+    KernelModule(kernel_module::KernelModule),
+    /// A setting of the running kernel.
+    Sysctl(sysctl::Sysctl),
     /// A systemd unit.
     Service(service::Service),
 }
 
 /// The kinds by their names in documents, in the order in which they are applied: what comes later may need what
 /// comes before. Removal goes the other way round.
-pub const KINDS: [&str; 9] =
-    ["repository", "package", "group", "account", "directory", "file", "link", "sudo", "service"];
+pub const KINDS: [&str; 15] = [
+    "certificate",
+    "repository",
+    "package",
+    "group",
+    "account",
+    "directory",
+    "file",
+    "link",
+    "line",
+    "sudo",
+    "hosts_entry",
+    "hostname",
+    "kernel_module",
+    "sysctl",
+    "service",
+];
 
 /// What every kind may carry beside its own fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +169,7 @@ impl Resource {
     /// The kind's name, as in documents.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Certificate(_) => "certificate",
             Self::Repository(_) => "repository",
             Self::Package(_) => "package",
             Self::Group(_) => "group",
@@ -143,6 +178,11 @@ impl Resource {
             Self::Directory(_) => "directory",
             Self::File(_) => "file",
             Self::Link(_) => "link",
+            Self::Line(_) => "line",
+            Self::HostsEntry(_) => "hosts_entry",
+            Self::Hostname(_) => "hostname",
+            Self::KernelModule(_) => "kernel_module",
+            Self::Sysctl(_) => "sysctl",
             Self::Service(_) => "service",
         }
     }
@@ -150,14 +190,20 @@ impl Resource {
     /// The kind and key.
     pub fn id(&self) -> ResourceId {
         let key = match self {
+            Self::Certificate(r) => r.name.as_str(),
             Self::Repository(r) => r.name.as_str(),
             Self::Package(r) => r.name.as_str(),
             Self::Group(r) => r.name.as_str(),
             Self::Account(r) => return ResourceId::new(self.kind(), &r.key()),
+            Self::Line(r) => return ResourceId::new(self.kind(), &r.key()),
+            Self::HostsEntry(r) => return ResourceId::new(self.kind(), &r.key()),
+            Self::KernelModule(r) => return ResourceId::new(self.kind(), &r.key()),
             Self::Sudo(r) => r.name.as_str(),
             Self::Directory(r) => r.path.as_str(),
             Self::File(r) => r.path.as_str(),
             Self::Link(r) => r.path.as_str(),
+            Self::Hostname(_) => hostname::KEY,
+            Self::Sysctl(r) => r.name.as_str(),
             Self::Service(r) => r.key(),
         };
         ResourceId::new(self.kind(), key)
@@ -166,6 +212,7 @@ impl Resource {
     /// What the device should find at this resource.
     pub fn desired(&self) -> Condition {
         match self {
+            Self::Certificate(r) => r.desired(),
             Self::Repository(r) => r.desired(),
             Self::Package(r) => r.desired(),
             Self::Group(r) => r.desired(),
@@ -174,6 +221,11 @@ impl Resource {
             Self::Directory(r) => r.desired(),
             Self::File(r) => r.desired(),
             Self::Link(r) => r.desired(),
+            Self::Line(r) => r.desired(),
+            Self::HostsEntry(r) => r.desired(),
+            Self::Hostname(r) => r.desired(),
+            Self::KernelModule(r) => r.desired(),
+            Self::Sysctl(r) => r.desired(),
             Self::Service(r) => r.desired(),
         }
     }
@@ -194,7 +246,40 @@ impl Resource {
             (Self::Repository(r), "key") => Some(r.key.clone().into_bytes()),
             (Self::Sudo(r), "content") => Some(r.rendered().into_bytes()),
             (Self::File(r), "content") => r.bytes(),
+            (Self::Certificate(r), "file") => r.rendered().map(String::into_bytes),
+            (Self::Hostname(r), "file") => r.rendered().map(String::into_bytes),
+            (Self::KernelModule(r), "modprobe") => Some(r.blocking().into_bytes()),
+            (Self::KernelModule(r), "modules_load") => Some(r.loading().into_bytes()),
+            (Self::Sysctl(r), "file") => Some(r.rendered().into_bytes()),
             _ => None,
+        }
+    }
+
+    /// The file that this writes or changes a part of, where a profile may also claim the whole of it by its path.
+    pub(crate) fn writes_to(&self) -> Option<&str> {
+        match self {
+            Self::Line(r) => Some(r.path.as_str()),
+            Self::HostsEntry(_) => Some(hosts_entry::PATH),
+            Self::Hostname(_) => Some(hostname::PATH),
+            _ => None,
+        }
+    }
+
+    /// The text that has to be filled in before this can be applied.
+    pub fn template(&self) -> Option<&str> {
+        match self {
+            Self::File(r) => r.template.as_deref(),
+            Self::Hostname(r) => r.template.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Fills the template in, if there is one; the error says why it can't be.
+    pub(crate) fn filled(&self, names: &Names) -> Result<Self, String> {
+        match self {
+            Self::File(r) => r.bind(names).map(Self::File).map_err(|error| error.to_string()),
+            Self::Hostname(r) => r.bind(names).map(Self::Hostname),
+            other => Ok(other.clone()),
         }
     }
 
@@ -217,6 +302,7 @@ impl Resource {
             serde_path_to_error::deserialize(fields).map(into)
         }
         Some(match kind {
+            "certificate" => read(fields, Self::Certificate),
             "repository" => read(fields, Self::Repository),
             "package" => read(fields, Self::Package),
             "group" => read(fields, Self::Group),
@@ -224,7 +310,12 @@ impl Resource {
             "sudo" => read(fields, Self::Sudo),
             "directory" => read(fields, Self::Directory),
             "file" => read(fields, Self::File),
+            "line" => read(fields, Self::Line),
             "link" => read(fields, Self::Link),
+            "hosts_entry" => read(fields, Self::HostsEntry),
+            "hostname" => read(fields, Self::Hostname),
+            "kernel_module" => read(fields, Self::KernelModule),
+            "sysctl" => read(fields, Self::Sysctl),
             "service" => read(fields, Self::Service),
             _ => return None,
         })
@@ -233,14 +324,19 @@ impl Resource {
     /// Rules between fields that a type cannot hold.
     pub(crate) fn validate(&self) -> Result<(), InvalidResource> {
         match self {
+            Self::Certificate(r) => r.validate(),
             Self::Group(r) => r.validate(),
             Self::Service(r) => r.validate(),
             Self::Account(r) => r.validate(),
             Self::File(r) => r.validate(),
             Self::Repository(r) => r.validate(),
             Self::Link(r) => r.validate(),
+            Self::Line(r) => r.validate(),
             Self::Sudo(r) => r.validate(),
-            Self::Package(_) | Self::Directory(_) => Ok(()),
+            Self::HostsEntry(r) => r.validate(),
+            Self::Hostname(r) => r.validate(),
+            Self::Sysctl(r) => r.validate(),
+            Self::Package(_) | Self::Directory(_) | Self::KernelModule(_) => Ok(()),
         }
     }
 }
@@ -321,6 +417,15 @@ fn claimed_id(entry: &Value) -> ResourceId {
             text("name").map(str::to_owned).or_else(whose)
         }
         "service" => text("name").map(|name| service::key(name).to_owned()),
+        "line" => {
+            let first = fields.get("match").and_then(|beginnings| beginnings.get(0));
+            let named = first.or_else(|| fields.get("line")).and_then(Value::as_str);
+            let named = named.filter(|named| value::LineText::parse(named).is_ok());
+            text("path").zip(named).map(|(path, named)| line::key(path, named))
+        }
+        "hosts_entry" => text("address").map(hosts_entry::key),
+        "hostname" => Some(hostname::KEY.to_owned()),
+        "kernel_module" => text("name").map(kernel_module::key),
         _ => ["name", "path", "key", "id"].iter().find_map(|field| text(field)).map(str::to_owned),
     };
     // Without a recognisable key the digest of its bytes is as stable a name as there is.

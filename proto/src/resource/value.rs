@@ -233,6 +233,141 @@ checked_string!(
     }
 );
 
+checked_string!(
+    /// A line of a text file, or the beginning of one: no control characters but tabs.
+    ///
+    /// What reads like a digest is refused, because that is how a line which is not managed is spoken of.
+    LineText,
+    "one line of 1 to 1024 bytes, without control characters but tabs",
+    r"^[^\x00-\x08\x0a-\x1f]+$",
+    |text| (1..=1024).contains(&text.len())
+        && one_line(&text.replace('\t', " "))
+        && text.parse::<crate::id::Digest>().is_err()
+);
+
+/// Whether a text is labels of letters, digits and `-` between dots (RFC 1123, 2.1), and no address.
+fn host_name(text: &str, max: usize) -> bool {
+    let label = |label: &str| {
+        label.len() <= 63
+            && !label.ends_with('-')
+            && word(label, 63, |b| b.is_ascii_alphanumeric(), |b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    text.len() <= max && text.split('.').all(label) && text.parse::<std::net::Ipv4Addr>().is_err()
+}
+
+checked_string!(
+    /// What a machine may call itself: as long a name as the kernel holds.
+    HostName,
+    "a host name: at most 64 bytes, labels of letters, digits and - between dots, none of them beginning or ending with -",
+    "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$",
+    |text| host_name(text, 64)
+);
+
+checked_string!(
+    /// A name in `/etc/hosts`, alone or with a domain.
+    DomainName,
+    "a name: at most 253 bytes, labels of letters, digits and - between dots, none of them beginning or ending with -",
+    "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$",
+    |text| host_name(text, 253)
+);
+
+checked_string!(
+    /// An IPv4 or IPv6 address, without a zone.
+    IpAddress,
+    "an IPv4 or IPv6 address, without a zone or a prefix length",
+    "^[0-9A-Fa-f:.]+$",
+    |text| text.parse::<std::net::IpAddr>().is_ok()
+);
+
+checked_string!(
+    /// The name of a kernel module, at most 55 bytes, as the kernel itself keeps it.
+    ModuleName,
+    "a module name: 1 to 55 of letters, digits, _ and -, beginning with a letter, a digit or _",
+    "^[A-Za-z0-9_][A-Za-z0-9_-]{0,54}$",
+    |text| word(text, 55, |b| b.is_ascii_alphanumeric() || b == b'_', |b| b.is_ascii_alphanumeric()
+        || b == b'_'
+        || b == b'-')
+);
+
+checked_string!(
+    /// A key of the kernel's settings, with dots between its parts and `/` for a dot inside one.
+    ///
+    /// No part is empty or begins with what is neither a letter, a digit nor `_`, so that none of them is `.` or `..` once
+    /// dots and slashes have changed places; the first has no `/`, by which sysctl.d(5) would read all of them the other
+    /// way round.
+    SysctlName,
+    "a key of the kernel such as net.ipv4.ip_forward: at most 200 of letters, digits and _-:@/, in two parts or more between dots, with / for a dot inside a part",
+    "^[a-z][a-z0-9_]*([.][A-Za-z0-9_][A-Za-z0-9_:@/-]*)+$",
+    |text| {
+        let mut parts = text.split('.');
+        text.len() <= 200
+            && parts.next().is_some_and(|part| word(part, 200, |b| b.is_ascii_lowercase(), |b| b.is_ascii_lowercase()
+                || b.is_ascii_digit()
+                || b == b'_'))
+            && text.contains('.')
+            && parts.all(|part| word(part, 200, |b| b.is_ascii_alphanumeric() || b == b'_', |b| b.is_ascii_alphanumeric()
+                || b"_:@/-".contains(&b)))
+    }
+);
+
+/// The value of a kernel's setting: one line of at most 1,024 bytes, or a whole number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct SysctlValue(String);
+
+impl SysctlValue {
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Checks `text`; the error says what was expected.
+    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
+        const EXPECTED: InvalidValue =
+            InvalidValue("a value: a whole number, or one line of at most 1024 bytes");
+        if text.len() <= 1024 && one_line(text) { Ok(Self(text.to_owned())) } else { Err(EXPECTED) }
+    }
+}
+
+impl<'de> Deserialize<'de> for SysctlValue {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrNumber;
+        impl serde::de::Visitor<'_> for TextOrNumber {
+            type Value = SysctlValue;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value: a whole number, or one line of at most 1024 bytes")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SysctlValue, E> {
+                SysctlValue::parse(text).map_err(E::custom)
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<SysctlValue, E> {
+                Ok(SysctlValue(number.to_string()))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<SysctlValue, E> {
+                Ok(SysctlValue(number.to_string()))
+            }
+        }
+        deserializer.deserialize_any(TextOrNumber)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for SysctlValue {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SysctlValue".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"anyOf": [
+            {"type": "string", "pattern": r"^[^\x00-\x1f]*$", "maxLength": 1024}, {"type": "integer"}
+        ]})
+    }
+}
+
 /// Permission bits, written in quotes in octal: `"0644"`, `"2775"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mode(u32);
@@ -333,6 +468,7 @@ impl Existence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::Digest;
 
     #[test]
     fn hostile_names_are_refused() {
@@ -361,6 +497,65 @@ mod tests {
         }
         for unit in ["-x", "../x", "a/b", "a b", "", ".x"] {
             assert!(UnitName::parse(unit).is_err(), "{unit:?}");
+        }
+        for name in [
+            "",
+            "-x",
+            "x-",
+            "a..b",
+            ".a",
+            "a.",
+            "a b",
+            "a_b",
+            "a\nb",
+            "a\0",
+            "../a",
+            "10.0.0.1",
+            &"a".repeat(65),
+        ] {
+            assert!(HostName::parse(name).is_err(), "{name:?}");
+        }
+        for line in ["", "a\nb", "a\rb", "a\0", "\u{2028}", &Digest::of(b"").to_string(), &"a".repeat(10_000)]
+        {
+            assert!(LineText::parse(line).is_err(), "{line:?}");
+        }
+        assert!(LineText::parse("\tPort 22 # as before").is_ok());
+        for address in
+            ["", "10.0.0", "10.0.0.01", "10.0.0.1/8", "fe80::1%eth0", "10.0.0.1 x", "::1\n::2", "::1\0", "-1"]
+        {
+            assert!(IpAddress::parse(address).is_err(), "{address:?}");
+        }
+        assert!(DomainName::parse(&format!("{}.example", "a".repeat(63))).is_ok());
+        for name in ["a b", "a#b", "a\n10.0.0.1 b", "_x", &"a".repeat(64), &"a.".repeat(5_000)] {
+            assert!(DomainName::parse(name).is_err(), "{name:?}");
+        }
+        for name in
+            ["", "-r", "usb storage", "usb.ko", "../usb", "usb\ninstall x /bin/sh", "usb\0", &"u".repeat(56)]
+        {
+            assert!(ModuleName::parse(name).is_err(), "{name:?}");
+        }
+        for name in [
+            "",
+            "net",
+            "net.",
+            ".net.x",
+            "net..x",
+            "net.ipv4.*",
+            "net.ipv4/x.y/../z",
+            "net./.x",
+            "net.//.x",
+            "net/ipv4/ip_forward",
+            "../etc.x",
+            "-net.x",
+            "net.x = 1",
+            "net.x\nkernel.x",
+            "net.x\0",
+            &format!("net.{}", "x".repeat(10_000)),
+        ] {
+            assert!(SysctlName::parse(name).is_err(), "{name:?}");
+        }
+        for value in ["1\nkernel.core_pattern = |/bin/x", "1\0", &"1".repeat(10_000)] {
+            assert!(SysctlValue::parse(value).is_err(), "{value:?}");
         }
         for key in [
             "command=\"id\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA",

@@ -198,13 +198,23 @@ pub(crate) fn document(flavor: Flavor) -> impl Strategy<Value = Value> {
 
 fn identity(entry: &Value) -> String {
     let (kind, fields) = entry.as_object().unwrap().iter().next().unwrap();
-    let key = ["name", "path", "for", "from"].iter().find_map(|field| fields[*field].as_str()).unwrap();
+    if kind == "hostname" {
+        return "hostname:hostname".to_owned();
+    }
+    if kind == "line" {
+        let named = fields["match"][0].as_str().or(fields["line"].as_str()).unwrap();
+        return format!("line:/etc/c//{named}");
+    }
+    let key =
+        ["name", "path", "for", "from", "address"].iter().find_map(|field| fields[*field].as_str()).unwrap();
     format!("{kind}:{key}")
 }
 
 fn path() -> impl Strategy<Value = &'static str> {
     select(vec!["/etc/a", "/etc/b", "/etc/a/c"])
 }
+
+const SYSCTLS: [&str; 2] = ["net.ipv4.ip_forward", "net.ipv4.conf.eth0/100.rp_filter"];
 
 fn name() -> impl Strategy<Value = &'static str> {
     select(vec!["ada", "bob"])
@@ -233,13 +243,16 @@ fn given<T: Into<Value>>(value: T) -> Option<Value> {
     Some(value.into())
 }
 
+/// Kinds that have no `state`.
+const STATELESS: [&str; 6] = ["certificate", "hostname", "hosts_entry", "kernel_module", "service", "sysctl"];
+
 fn resource(flavor: Flavor) -> impl Strategy<Value = Value> {
     let absent = prop::bool::weighted(0.2);
     let own = (kind(), absent).prop_map(|(mut entry, absent)| {
-        let service = entry["service"].is_object();
+        let stateless = STATELESS.iter().any(|kind| entry[*kind].is_object());
         let fields = fields_of(&mut entry);
-        if absent && !service {
-            for name in ["content", "content_base64", "template", "target"] {
+        if absent && !stateless {
+            for name in ["match", "after", "content", "content_base64", "template", "target"] {
                 fields.remove(name);
             }
             fields.insert("state".into(), "absent".into());
@@ -292,6 +305,27 @@ fn kind() -> impl Strategy<Value = Value> {
                 ("components", given(vec![component])),
                 ("key", given("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")),
             ])
+        }),
+        1 => (select(vec!["Port 1", "Port 2"]), option::of(Just("#x")), any::<bool>()).prop_map(|(line, after, matched)| {
+            entry("line", vec![
+                ("path", given("/etc/c")), ("line", given(line)), ("after", after.and_then(given)),
+                ("match", matched.then(|| json!(["Port "]))),
+            ])
+        }),
+        1 => select(vec!["MAA=", "MAEA"]).prop_map(|der| {
+            let pem = format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n");
+            entry("certificate", vec![("name", given("corp")), ("pem", given(pem))])
+        }),
+        1 => (select(vec!["10.0.0.5", "2001:DB8::1"]), select(vec!["db", "web"])).prop_map(|(address, name)| {
+            entry("hosts_entry", vec![("address", given(address)), ("names", given(vec![name]))])
+        }),
+        1 => select(vec![("name", "web"), ("template", "{{ device.name }}"), ("template", "-{{ param.ntp }}")])
+            .prop_map(|(field, name)| entry("hostname", vec![(field, given(name))])),
+        1 => select(vec!["loaded", "blocked"]).prop_map(|state| {
+            entry("kernel_module", vec![("name", given("usb-storage")), ("state", given(state))])
+        }),
+        1 => (select(SYSCTLS.to_vec()), 0..3).prop_map(|(name, value)| {
+            entry("sysctl", vec![("name", given(name)), ("value", given(value))])
         }),
         1 => (select(vec!["cron", "nginx"]), option::of(any::<bool>()), option::of(any::<bool>()), path()).prop_map(
             |(name, running, enabled, path)| {
@@ -365,6 +399,8 @@ fn machine() -> impl Strategy<Value = Machine> {
         "account:ada",
         "account:bob",
         "sudo:ada",
+        "hosts_entry:10.0.0.5",
+        "line:/etc/c//Port ",
     ]
     .iter()
     .map(|id| id.split_once(':').map(|(kind, key)| ResourceId::new(kind, key)).unwrap())
@@ -384,6 +420,14 @@ fn machine() -> impl Strategy<Value = Machine> {
         }
         for unit in ["cron", "nginx"] {
             there.insert(ResourceId::new("service", unit), fresh("service"));
+        }
+        for (kind, key) in
+            [("certificate", "corp"), ("hostname", "hostname"), ("kernel_module", "usb_storage")]
+        {
+            there.insert(ResourceId::new(kind, key), fresh(kind));
+        }
+        for key in SYSCTLS {
+            there.insert(ResourceId::new("sysctl", key), fresh("sysctl"));
         }
         Machine(there)
     })

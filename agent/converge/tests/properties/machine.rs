@@ -179,6 +179,12 @@ pub(crate) fn fresh(kind: &str) -> Attributes {
             "ssh_keys": [], "password": "none",
         }),
         "service" => json!({"running": false, "enabled": false}),
+        "certificate" => json!({"file": "none", "trusted": false}),
+        "line" => json!({"line": Digest::of(b"Port 22").to_string()}),
+        "hosts_entry" => json!({"line": "10.0.0.5 old"}),
+        "hostname" => json!({"running": "debian", "file": Digest::of(b"debian\n").to_string()}),
+        "kernel_module" => json!({"modprobe": "none", "modules_load": "none", "loaded": false}),
+        "sysctl" => json!({"value": "0", "file": "none"}),
         "repository" => json!({"sources": "", "key": ""}),
         other => panic!("no such kind: {other}"),
     };

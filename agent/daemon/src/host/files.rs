@@ -27,7 +27,7 @@ pub(crate) const SET_ID: u32 = 0o6000;
 /// A change within the clock's own grain of the last one leaves no trace in the times of a file.
 const SETTLED_SECONDS: i64 = 2;
 
-const CHANGED: &str = "someone changed it a moment ago: left as it is";
+pub(super) const CHANGED: &str = "someone changed it a moment ago: left as it is";
 
 /// A user and a group by number; `None` leaves one as it is.
 pub(crate) type Owners = (Option<u32>, Option<u32>);
@@ -131,7 +131,7 @@ fn check_plain(stat: &Stat) -> Result<()> {
 
 /// Opens a regular file with one name; `None` when there is nothing. The check is on the descriptor, so that what was
 /// checked is what is used.
-fn open_plain(place: &Place) -> Result<Option<(std::fs::File, Stat)>> {
+pub(super) fn open_plain(place: &Place) -> Result<Option<(std::fs::File, Stat)>> {
     let file = match place.open(OFlags::empty()) {
         Ok(file) => file,
         Err(Errno::NOENT) => return Ok(None),
@@ -228,6 +228,19 @@ pub(crate) fn apply_attributes(
     let mode = mode.unwrap_or(stat.st_mode & 0o7777);
     rustix::fs::fchmod(fd, Mode::from_raw_mode(mode)).context("changing its mode")?;
     rustix::fs::fsync(fd).context("syncing it")
+}
+
+/// Makes a directory that everybody may read, if there is none.
+pub(crate) fn ensure_directory(root: &Root, path: &str) -> Result<()> {
+    let place = root.existing_place(path)?;
+    if place.stat()?.is_some() {
+        return Ok(());
+    }
+    rustix::fs::mkdirat(&place.dir, &place.name, Mode::RWXU).with_context(|| format!("making {path}"))?;
+    let dir = place.open(OFlags::DIRECTORY)?;
+    let stat = rustix::fs::fstat(&dir)?;
+    apply_attributes(&dir, &stat, (Some(0), Some(0)), Some(0o755))?;
+    place.sync_dir()
 }
 
 /// Removes files, each if it holds the content that is expected of it, and syncs each directory once.
@@ -328,12 +341,23 @@ fn write_some(root: &Root, files: &[NewFile]) -> Vec<Result<()>> {
 
 /// Writes one file at a place that was reached before.
 pub(crate) fn write_at(place: Place, file: &NewFile) -> Result<()> {
+    write_as(place, file, |_, _| Ok(()))
+}
+
+/// As [`write_at`], with what else has to be done on the new file before it takes its place. An error of that leaves all
+/// as it was.
+pub(super) fn write_as(
+    place: Place,
+    file: &NewFile,
+    finish: impl FnOnce(&Place, &OwnedFd) -> Result<()>,
+) -> Result<()> {
     let device = rustix::fs::fstat(&place.dir).context("asking about its directory")?.st_dev;
     let staged = stage_at(place, device, file)?;
-    if let Some(Err(error)) = staged.file.as_ref().map(rustix::fs::fsync) {
-        discard(&staged.place, &staged.temporary);
-        bail!("syncing it: {error}");
-    }
+    let finished = match &staged.file {
+        Some(new) => finish(&staged.place, new).and_then(|()| rustix::fs::fsync(new).context("syncing it")),
+        None => Ok(()),
+    };
+    finished.inspect_err(|_| discard(&staged.place, &staged.temporary))?;
     put_in_place(staged)?.sync_dir().context("syncing its directory")
 }
 

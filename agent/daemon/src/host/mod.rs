@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 
 pub(crate) mod accounts;
 pub(crate) mod dpkg;
+pub(crate) mod edit;
 pub(crate) mod files;
 pub(crate) mod processes;
 pub(crate) mod run;

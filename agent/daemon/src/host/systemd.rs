@@ -268,6 +268,20 @@ impl Systemd {
             Err(_) => bail!("logind did not answer within {} s", ANSWER.as_secs()),
         }
     }
+
+    /// Sets the running host name by hostnamed, which tells those who want to know of it. A name that stands in
+    /// `/etc/hostname` comes before this one to it.
+    pub(crate) async fn set_hostname(&mut self, name: &str) -> Result<()> {
+        const HOSTNAMED: &str = "org.freedesktop.hostname1";
+        let bus = self.connection().await?;
+        let arguments = (name, false);
+        let path = "/org/freedesktop/hostname1";
+        let set = bus.call_method(Some(HOSTNAMED), path, Some(HOSTNAMED), "SetHostname", &arguments);
+        match tokio::time::timeout(ANSWER, set).await {
+            Ok(set) => set.map(drop).context("asking hostnamed for another name"),
+            Err(_) => bail!("hostnamed did not answer within {} s", ANSWER.as_secs()),
+        }
+    }
 }
 
 impl Jobs {

@@ -7,7 +7,7 @@ use anyhow::Result;
 use muster_converge::plan::Record;
 use muster_proto::ResourceId;
 
-use super::{Kind, authorized_keys, repository, sudo};
+use super::{Kind, authorized_keys, certificate, hostname, kernel_module, repository, sudo, sysctl};
 use crate::host::Host;
 use crate::host::accounts::Accounts;
 use crate::host::temporary;
@@ -36,6 +36,12 @@ fn paths(host: &Host, id: &ResourceId) -> Vec<String> {
         Ok(Kind::File | Kind::Link) => vec![id.key().to_owned()],
         Ok(Kind::Sudo) => vec![sudo::path(id)],
         Ok(Kind::Repository) => repository::parts(id).map(|(_, path)| path).into(),
+        Ok(Kind::Line) => vec![muster_proto::resource::line::path_of(id.key()).to_owned()],
+        Ok(Kind::HostsEntry) => vec![muster_proto::resource::hosts_entry::PATH.to_owned()],
+        Ok(Kind::Certificate) => certificate::parts(id).into_iter().map(|(_, path)| path).collect(),
+        Ok(Kind::Hostname) => hostname::parts().into_iter().map(|(_, path)| path).collect(),
+        Ok(Kind::KernelModule) => kernel_module::parts(id).into_iter().map(|(_, path)| path).collect(),
+        Ok(Kind::Sysctl) => sysctl::parts(id).into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::Account) => {
             let accounts = Accounts::load(&host.root).unwrap_or_default();
             accounts.user(id.key()).map(authorized_keys::path).into_iter().collect()

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 use muster_converge::plan::{Record, Step, record_of};
-use muster_proto::condition::{Action, Condition};
+use muster_proto::condition::{Action, Condition, NO_FILE};
 use muster_proto::report::Secret;
 use muster_proto::resource::Resource;
 use muster_proto::resource::value::AccountName;
@@ -21,15 +21,22 @@ use crate::host::walk::NotADirectory;
 mod account;
 mod apt;
 mod authorized_keys;
+mod certificate;
 mod directory;
 mod file;
 mod group;
+mod hostname;
+mod hosts_entry;
+mod kernel_module;
 mod leftover;
+mod line;
 mod link;
+mod own_file;
 mod package;
 mod repository;
 mod service;
 mod sudo;
+mod sysctl;
 
 pub(crate) use account::{Locked, is_password_note, lock, password_is_safe};
 pub(crate) use leftover::remove_leftovers;
@@ -83,6 +90,7 @@ pub(crate) type Contents<'a> = dyn Fn(&Digest) -> Option<Vec<u8>> + 'a;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
+    Certificate,
     Repository,
     Package,
     Group,
@@ -90,13 +98,19 @@ enum Kind {
     Directory,
     File,
     Link,
+    Line,
     Sudo,
+    HostsEntry,
+    Hostname,
+    KernelModule,
+    Sysctl,
     Service,
 }
 
 impl Kind {
     fn of(id: &ResourceId) -> Result<Self> {
         Ok(match id.kind() {
+            "certificate" => Self::Certificate,
             "repository" => Self::Repository,
             "package" => Self::Package,
             "group" => Self::Group,
@@ -104,7 +118,12 @@ impl Kind {
             "directory" => Self::Directory,
             "file" => Self::File,
             "link" => Self::Link,
+            "line" => Self::Line,
             "sudo" => Self::Sudo,
+            "hosts_entry" => Self::HostsEntry,
+            "hostname" => Self::Hostname,
+            "kernel_module" => Self::KernelModule,
+            "sysctl" => Self::Sysctl,
             "service" => Self::Service,
             other => anyhow::bail!("this agent does not know the kind {other:?}: upgrade the agent"),
         })
@@ -119,12 +138,20 @@ pub(crate) async fn read(
     let mut read = BTreeMap::new();
     let accounts = Accounts::load(&host.root);
     let packages = host.packages.refresh(&host.root);
-    let mut services = vec![];
+    let (mut services, mut modules, mut certificates) = (vec![], vec![], vec![]);
     for one in wanted {
         let condition = match (Kind::of(one.id), &accounts) {
             (Err(error), _) => Err(sentence(&error)),
             (Ok(Kind::Service), _) => {
                 services.push(*one);
+                continue;
+            }
+            (Ok(Kind::Certificate), _) => {
+                certificates.push(*one);
+                continue;
+            }
+            (Ok(Kind::KernelModule), _) => {
+                modules.push(*one);
                 continue;
             }
             (Ok(Kind::Package), _) => match &packages {
@@ -147,6 +174,8 @@ pub(crate) async fn read(
         paths.sort_unstable();
         host.digests.keep(|path| paths.binary_search(&path).is_ok());
     }
+    read.extend(certificate::read(host, &certificates));
+    read.extend(kernel_module::read(host, &modules));
     read.extend(service::read(host, &services).await);
     read
 }
@@ -159,8 +188,14 @@ fn read_one(host: &mut Host, kind: Kind, accounts: &Accounts, wanted: &Wanted<'_
         Kind::Directory => directory::read(host, accounts, wanted),
         Kind::File => file::read(host, accounts, wanted, wanted.id.key()),
         Kind::Link => link::read(host, wanted),
+        Kind::Line => line::read(host, wanted),
         Kind::Sudo => sudo::read(host, accounts, wanted),
-        Kind::Package | Kind::Service => unreachable!("these are read in bulk"),
+        Kind::HostsEntry => hosts_entry::read(host, wanted),
+        Kind::Hostname => hostname::read(host),
+        Kind::Sysctl => sysctl::read(host, wanted),
+        Kind::Certificate | Kind::Package | Kind::KernelModule | Kind::Service => {
+            unreachable!("these are read in bulk")
+        }
     }
 }
 
@@ -210,12 +245,18 @@ pub(crate) async fn prepare(
 
 fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> Result<Prepared> {
     match kind {
+        Kind::Certificate => certificate::prepare(host, job),
         Kind::Repository => repository::prepare(host, job),
         Kind::Group => Ok(group::prepare(accounts, job)),
         Kind::Account => account::prepare(accounts, job),
         Kind::Directory => directory::prepare(host, job),
         Kind::File => backup(host, job, job.step.id.key(), "content"),
         Kind::Sudo => backup(host, job, &sudo::path(&job.step.id), "content"),
+        Kind::Line => line::prepare(host, job),
+        Kind::HostsEntry => hosts_entry::prepare(host),
+        Kind::Hostname => hostname::prepare(host, job),
+        Kind::KernelModule => kernel_module::prepare(host, job),
+        Kind::Sysctl => sysctl::prepare(host, job),
         Kind::Link | Kind::Service | Kind::Package => Ok(ready()),
     }
 }
@@ -238,13 +279,19 @@ pub(crate) async fn write(
                 }
                 continue;
             }
+            Ok(Kind::Certificate) => certificate::write(host, &jobs, contents).await,
             Ok(Kind::Repository) => repository::write(host, &jobs, contents).await,
             Ok(Kind::Package) => package::write(host, &jobs).await,
             Ok(Kind::Group) => group::write(host, &jobs).await,
             Ok(Kind::Directory) => each(&jobs, |job| directory::write(host, job)),
             Ok(Kind::File) => file::write(host, &jobs, contents),
             Ok(Kind::Link) => each(&jobs, |job| link::write(host, job)),
+            Ok(Kind::Line) => line::write(host, &jobs, contents),
             Ok(Kind::Sudo) => sudo::write(host, &jobs, contents).await,
+            Ok(Kind::HostsEntry) => hosts_entry::write(host, &jobs),
+            Ok(Kind::Hostname) => hostname::write(host, &jobs, contents).await,
+            Ok(Kind::KernelModule) => kernel_module::write(host, &jobs, contents).await,
+            Ok(Kind::Sysctl) => sysctl::write(host, &jobs, contents).await,
             Ok(Kind::Service) => service::write(host, &jobs).await,
         };
         for (step, result) in batch.iter().zip(results) {
@@ -282,9 +329,8 @@ fn sentence(error: &anyhow::Error) -> String {
 fn backup(host: &Host, job: &Job<'_>, path: &str, attribute: &str) -> Result<Prepared> {
     let before = text(&job.step.from, attribute).filter(|_| is_removal(job.step) || job.changes(attribute));
     let kept = record_of(job.step, job.record, Value::Null).before;
-    let Some(before) = before.filter(|before| text(&kept, attribute) == Some(before)) else {
-        return Ok(ready());
-    };
+    let before = before.filter(|before| *before != NO_FILE && text(&kept, attribute) == Some(before));
+    let Some(before) = before else { return Ok(ready()) };
     let seen = crate::host::files::content(&host.root, path, BACKUP_LIMIT)
         .with_context(|| format!("keeping what {path} held"))?
         .with_context(|| format!("{path} is gone since a moment ago"))?;

@@ -4,13 +4,13 @@ use anyhow::{Context as _, Result};
 use muster_proto::condition::{Attributes, Condition};
 use muster_proto::resource::repository::Repository;
 use muster_proto::{Digest, ResourceId};
-use rustix::fs::{Mode, OFlags};
 use serde_json::Value;
 
 use super::{BACKUP_LIMIT, Contents, Job, Prepared, Preserved, Wanted, apt, is_removal, ready, text};
 use crate::host::Host;
 use crate::host::files::{self, NewFile};
 
+/// The folder of keys, which has to be open to the user that apt fetches as.
 const KEYRINGS: &str = "/etc/apt/keyrings";
 
 /// The attributes and the files behind them.
@@ -61,7 +61,7 @@ fn remove(host: &Host, job: &Job<'_>) -> Result<()> {
 /// Puts the files in place and fetches the lists. A repository that can't be read would break every later use of apt,
 /// so that what was there before comes back then.
 async fn replace(host: &mut Host, job: &Job<'_>, contents: &Contents<'_>) -> Result<()> {
-    ensure_keyrings(host)?;
+    files::ensure_directory(&host.root, KEYRINGS).context("is this a system with apt?")?;
     let mut before = vec![];
     let mut after = vec![];
     for (attribute, path) in parts(&job.step.id) {
@@ -93,16 +93,4 @@ fn put_back(host: &Host, before: Vec<(String, Option<Vec<u8>>)>) -> Result<()> {
 fn new_file(path: String, content: Vec<u8>) -> NewFile {
     // apt fetches as an unprivileged user, who has to be able to read both.
     NewFile { path, content, uid: 0, gid: 0, mode: 0o644 }
-}
-
-/// The folder of keys, which has to be open to the user that apt fetches as.
-fn ensure_keyrings(host: &Host) -> Result<()> {
-    let place = host.root.existing_place(KEYRINGS).context("is this a system with apt?")?;
-    if place.stat()?.is_some() {
-        return Ok(());
-    }
-    rustix::fs::mkdirat(&place.dir, &place.name, Mode::RWXU).with_context(|| format!("making {KEYRINGS}"))?;
-    let dir = place.open(OFlags::DIRECTORY)?;
-    let stat = rustix::fs::fstat(&dir)?;
-    files::apply_attributes(&dir, &stat, (Some(0), Some(0)), Some(0o755))
 }

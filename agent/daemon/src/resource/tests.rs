@@ -15,6 +15,8 @@ use serde_json::json;
 use super::*;
 use crate::host::accounts::Group;
 
+mod system;
+
 /// A machine in a folder, and what the ledger would keep of it.
 struct Machine {
     folder: tempfile::TempDir,
@@ -107,12 +109,13 @@ impl Machine {
         }
         let steps: Vec<&Step> = plan.steps.iter().collect();
         for batch in batches(&steps) {
-            let mut ready = vec![];
+            let (mut ready, mut extras) = (vec![], BTreeMap::new());
             for (id, prepared) in prepare(&mut self.host, &batch, &self.records).await {
                 match prepared {
                     Ok(Prepared::Ready(preserved)) => {
                         let blobs = preserved.blobs.into_iter().map(|blob| (Digest::of(&blob), blob));
                         self.blobs.extend(blobs);
+                        extras.insert(id.clone(), preserved.extra);
                         ready.extend(batch.iter().copied().filter(|step| step.id == id));
                     }
                     Ok(Prepared::Blocked(reason)) | Err(reason) => {
@@ -122,9 +125,10 @@ impl Machine {
             }
             let blobs = &self.blobs;
             let contents = |digest: &Digest| {
-                let of_step = |step: &&Step| step.resource().and_then(|resource| resource.content("content"));
-                let desired = steps.iter().filter_map(of_step).find(|bytes| Digest::of(bytes) == *digest);
-                desired.or_else(|| blobs.get(digest).cloned())
+                let written = steps.iter().filter_map(|step| Some((step.resource()?, step.to.attributes()?)));
+                let mut desired = written
+                    .flat_map(|(resource, to)| to.keys().filter_map(move |name| resource.content(name)));
+                desired.find(|bytes| Digest::of(bytes) == *digest).or_else(|| blobs.get(digest).cloned())
             };
             for (id, written) in write(&mut self.host, &ready, &self.records, &contents).await {
                 let step = ready.iter().find(|step| step.id == id).unwrap();
@@ -132,7 +136,8 @@ impl Machine {
                     (Err(reason), _) => drop(reasons.insert(id.to_string(), reason)),
                     (Ok(()), None) => drop(self.records.remove(&id)),
                     (Ok(()), Some(_)) => {
-                        let record = record_of(step, self.records.get(&id), Value::Null);
+                        let extra = extras.remove(&id).unwrap_or_default();
+                        let record = record_of(step, self.records.get(&id), extra);
                         let record = Record { wrote: step.to.clone(), intended: None, ..record };
                         self.records.insert(id, record);
                     }

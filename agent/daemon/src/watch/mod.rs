@@ -142,10 +142,15 @@ fn directories(id: &ResourceId) -> Vec<PathBuf> {
     let parent = |path: &str| Path::new(path).parent().map(Path::to_owned);
     match id.kind() {
         "file" | "link" => parent(id.key()).into_iter().collect(),
+        "line" => parent(muster_proto::resource::line::path_of(id.key())).into_iter().collect(),
         "directory" => [Some(PathBuf::from(id.key())), parent(id.key())].into_iter().flatten().collect(),
         "package" => vec!["/var/lib/dpkg".into()],
-        "group" | "account" => vec!["/etc".into()],
+        "group" | "account" | "hosts_entry" | "hostname" => vec!["/etc".into()],
         "sudo" => vec!["/etc/sudoers.d".into()],
+        // The running kernel tells nobody: what it has loaded and what is set in it is found by the scan.
+        "kernel_module" => vec!["/etc/modprobe.d".into(), "/etc/modules-load.d".into()],
+        "sysctl" => vec!["/etc/sysctl.d".into()],
+        "certificate" => vec!["/usr/local/share/ca-certificates".into(), "/etc/ssl/certs".into()],
         "repository" => vec!["/etc/apt/sources.list.d".into(), "/etc/apt/keyrings".into()],
         _ => vec![],
     }

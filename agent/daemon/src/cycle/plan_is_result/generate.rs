@@ -74,7 +74,14 @@ fn assigned() -> impl Strategy<Value = Assigned> {
 
 fn identity(entry: &Value) -> String {
     let (kind, fields) = entry.as_object().unwrap().iter().next().unwrap();
-    let key = ["name", "path"].iter().find_map(|field| fields[*field].as_str()).unwrap();
+    if kind == "hostname" {
+        return "hostname:hostname".to_owned();
+    }
+    if kind == "line" {
+        let named = fields["match"][0].as_str().or(fields["line"].as_str()).unwrap();
+        return format!("line:/etc/c//{named}");
+    }
+    let key = ["name", "path", "address"].iter().find_map(|field| fields[*field].as_str()).unwrap();
     format!("{kind}:{key}")
 }
 
@@ -100,6 +107,12 @@ fn other_id() -> impl Strategy<Value = ResourceId> {
         ("repository", "corp"),
         ("service", "cron"),
         ("service", "nginx"),
+        ("certificate", "corp"),
+        ("line", "/etc/c//Port "),
+        ("hosts_entry", "10.0.0.5"),
+        ("hostname", "hostname"),
+        ("kernel_module", "usb_storage"),
+        ("sysctl", "net.ipv4.ip_forward"),
     ];
     select(ids.map(|(kind, key)| ResourceId::new(kind, key)).to_vec())
 }
@@ -119,6 +132,10 @@ fn meddling() -> impl Strategy<Value = Meddling> {
         ("mode", json!("0600")),
         ("shell", json!("/bin/zsh")),
         ("sources", json!("theirs")),
+        ("value", json!("7")),
+        ("loaded", json!(true)),
+        ("running", json!("theirs")),
+        ("line", json!("10.0.0.5 theirs")),
     ]);
     prop_oneof![
         3 => (other_id(), odd).prop_map(|(id, (name, value))| Meddling::Set(id, name, value)),
@@ -131,6 +148,9 @@ fn meddling() -> impl Strategy<Value = Meddling> {
     ]
 }
 
+/// Kinds that have no `state`.
+const STATELESS: [&str; 6] = ["certificate", "hostname", "hosts_entry", "kernel_module", "service", "sysctl"];
+
 fn resource() -> impl Strategy<Value = Value> {
     let absent = prop::bool::weighted(0.2);
     let when = option::weighted(0.15, select(vec![json!({"os": ["debian"]}), json!({"os": ["fedora"]})]));
@@ -138,10 +158,10 @@ fn resource() -> impl Strategy<Value = Value> {
     let keep = prop::bool::weighted(0.1);
     let newer = prop::bool::weighted(0.05);
     (kind(), absent, when, end, keep, newer).prop_map(|(mut entry, absent, when, end, keep, newer)| {
-        let service = entry["service"].is_object();
+        let stateless = STATELESS.iter().any(|kind| entry[*kind].is_object());
         let fields = entry.as_object_mut().unwrap().values_mut().next().unwrap().as_object_mut().unwrap();
-        if absent && !service {
-            for name in ["content", "target"] {
+        if absent && !stateless {
+            for name in ["content", "target", "match"] {
                 fields.remove(name);
             }
             fields.insert("state".into(), "absent".into());
@@ -173,7 +193,13 @@ fn kind() -> impl Strategy<Value = Value> {
     let owner = || option::weighted(0.3, select(vec!["ada", "root"]));
     let flag = || option::of(any::<bool>());
     let account = select(vec!["ada", "bob"]);
-    let restart_on = select(vec!["file:/srv/b", "package:git", "directory:/srv/a", "repository:corp"]);
+    let restart_on = select(vec![
+        "file:/srv/b",
+        "package:git",
+        "directory:/srv/a",
+        "repository:corp",
+        "sysctl:net.ipv4.ip_forward",
+    ]);
     prop_oneof![
         3 => (path(), option::weighted(0.8, select(vec!["one\n", "two\n"])), owner(), mode()).prop_map(
             |(path, content, owner, mode)| entry("file", vec![
@@ -205,6 +231,23 @@ fn kind() -> impl Strategy<Value = Value> {
         1 => select(vec!["main", "contrib"]).prop_map(|component| entry("repository", vec![
             ("name", given("corp")), ("url", given("https://apt.example.com/debian")), ("suite", given("stable")),
             ("components", given(vec![component])), ("key", given("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")),
+        ])),
+        1 => select(vec!["MAA=", "MAEA"]).prop_map(|der| entry("certificate", vec![
+            ("name", given("corp")),
+            ("pem", given(format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n"))),
+        ])),
+        1 => select(vec!["Port 1", "Port 2"]).prop_map(|line| entry("line", vec![
+            ("path", given("/etc/c")), ("line", given(line)), ("match", given(vec!["Port "])),
+        ])),
+        1 => select(vec!["web", "db"]).prop_map(|name| entry("hosts_entry", vec![
+            ("address", given("10.0.0.5")), ("names", given(vec![name])),
+        ])),
+        1 => select(vec!["web", "db"]).prop_map(|name| entry("hostname", vec![("name", given(name))])),
+        1 => select(vec!["loaded", "blocked"]).prop_map(|state| entry("kernel_module", vec![
+            ("name", given("usb-storage")), ("state", given(state)),
+        ])),
+        1 => (0..3).prop_map(|value| entry("sysctl", vec![
+            ("name", given("net.ipv4.ip_forward")), ("value", given(value)),
         ])),
         3 => (select(vec!["cron", "nginx"]), flag(), flag(), vec(restart_on, 0..3)).prop_map(
             |(name, running, enabled, restart_on)| entry("service", vec![

@@ -81,11 +81,19 @@ impl Simulated {
             fs::write(root.join(file), text).unwrap();
         }
         let host = Host::at(&root, &folder.join("run"), folder).unwrap();
-        let units = ["cron", "nginx"].map(|unit| (ResourceId::new("service", unit), fresh("service")));
+        let always_there = [
+            ("certificate", "corp"),
+            ("hostname", "hostname"),
+            ("kernel_module", "usb_storage"),
+            ("service", "cron"),
+            ("service", "nginx"),
+            ("sysctl", "net.ipv4.ip_forward"),
+        ];
+        let others = always_there.map(|(kind, key)| (ResourceId::new(kind, key), fresh(kind)));
         Self {
             host,
             root,
-            others: units.into(),
+            others: others.into(),
             refusals: BTreeMap::new(),
             asked: vec![],
             restarts: BTreeMap::new(),
@@ -262,6 +270,12 @@ fn fresh(kind: &str) -> Attributes {
             "ssh_keys": [],
         }),
         "service" => json!({"running": false, "enabled": false}),
+        "certificate" => json!({"file": "none", "trusted": false}),
+        "line" => json!({"line": Digest::of(b"Port 22").to_string()}),
+        "hosts_entry" => json!({"line": "10.0.0.5 old"}),
+        "hostname" => json!({"running": "debian", "file": Digest::of(b"debian\n").to_string()}),
+        "kernel_module" => json!({"modprobe": "none", "modules_load": "none", "loaded": false}),
+        "sysctl" => json!({"value": "0", "file": "none"}),
         "repository" => json!({"sources": "", "key": ""}),
         other => panic!("no such kind: {other}"),
     };

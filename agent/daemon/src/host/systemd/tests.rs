@@ -107,3 +107,25 @@ async fn a_job_whose_end_was_not_heard_is_asked_after() {
     };
     assert_eq!(ended.unwrap(), UNKNOWN);
 }
+
+#[tokio::test]
+async fn hostnamed_is_told_the_running_name() {
+    let bus = Bus::start();
+    let (hostnamed, agent) = (bus.connect().await, bus.connect().await);
+    hostnamed.request_name("org.freedesktop.hostname1").await.unwrap();
+    let mut calls = MessageStream::from(&hostnamed);
+    let answer = async {
+        while let Some(Ok(message)) = calls.next().await {
+            if message.message_type() == Type::MethodCall {
+                let said: (String, bool) = message.body().deserialize().unwrap();
+                hostnamed.reply(&message.header(), &()).await.unwrap();
+                return said;
+            }
+        }
+        panic!("the bus went away")
+    };
+    let mut systemd = Systemd(Some(agent));
+    let (set, said) = tokio::join!(systemd.set_hostname("web"), answer);
+    set.unwrap();
+    assert_eq!(said, ("web".to_owned(), false), "nobody is asked for a password");
+}
