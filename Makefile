@@ -42,6 +42,21 @@ test: ## lint and all tests, on real devices too (root)
 	installers/dev/openapi.sh
 	tests/fuzz/run 5
 
+.PHONY: bench-converge
+bench-converge: ## convergence against CFEngine and Salt on one device (root, about 15 minutes)
+	@$(deps) build dashboard deb devices test
+	@$(MAKE) --no-print-directory deb image
+	@tests/bench/peers.sh
+	@cargo build --quiet --locked -p muster-tests --bin bench
+	@exec "$(CARGO_TARGET_DIR)/debug/bench" converge
+
+.PHONY: bench-idle
+bench-idle: ## what the idle agent costs in ten minutes (root; WORST=1: an hour of the worst case)
+	@$(deps) build dashboard deb devices test
+	@$(MAKE) --no-print-directory deb image
+	@cargo build --quiet --locked -p muster-tests --bin bench
+	@exec "$(CARGO_TARGET_DIR)/debug/bench" idle $(if $(filter 1,$(WORST)),--worst)
+
 .PHONY: lint
 lint: dashboard ## formatting, clippy, licences, shell scripts
 	@$(deps) build test

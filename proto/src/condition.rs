@@ -35,6 +35,10 @@ pub struct Difference {
     pub from: Value,
     /// What should be there; null for nothing.
     pub to: Value,
+    /// What that means for a text that everyone on the device may read: a unified diff, cut where it is long, in which what looks
+    /// like a secret is not shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
 }
 
 /// What kind of change a difference amounts to.
@@ -91,8 +95,9 @@ impl Condition {
 }
 
 impl Difference {
-    fn new(attribute: &str, from: Value, to: Value) -> Self {
-        Self { attribute: attribute.to_owned(), from, to }
+    /// A difference without a text to it.
+    pub fn new(attribute: &str, from: Value, to: Value) -> Self {
+        Self { attribute: attribute.to_owned(), from, to, diff: None }
     }
 
     fn of_state(from: &str, to: &str) -> Self {

@@ -10,6 +10,7 @@ pub mod check;
 pub mod clock;
 pub mod compose;
 pub mod condition;
+pub mod cost;
 pub mod dry_run;
 pub mod enrollment;
 pub mod id;
@@ -24,6 +25,7 @@ pub mod rest;
 pub mod returning;
 #[cfg(feature = "yaml")]
 pub mod review;
+pub mod secret;
 pub mod serial;
 pub mod spiffe;
 pub mod state;

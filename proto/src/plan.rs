@@ -14,6 +14,9 @@ use crate::text::{cut, escape};
 const MAX_TEXT: usize = 200;
 const MAX_LIST: usize = 50;
 
+/// The longest diff of a text, in bytes.
+pub const MAX_DIFF: usize = 4096;
+
 /// What would change now, and what would not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -88,6 +91,9 @@ fn show_step(f: &mut fmt::Formatter<'_>, step: &StepView) -> fmt::Result {
     for d in &step.differences {
         let (from, to) = (escape(&d.from.to_string()), escape(&d.to.to_string()));
         writeln!(f, "    {}: {from} -> {to}", escape(&d.attribute))?;
+        for line in d.diff.iter().flat_map(|diff| diff.lines()) {
+            writeln!(f, "      {}", escape(line))?;
+        }
     }
     Ok(())
 }
@@ -101,6 +107,9 @@ fn bound_all(differences: &mut [Difference]) {
         difference.attribute = cut(&difference.attribute, MAX_TEXT);
         bound(&mut difference.from);
         bound(&mut difference.to);
+        if let Some(diff) = &mut difference.diff {
+            *diff = cut(diff, MAX_DIFF);
+        }
     }
 }
 
@@ -125,7 +134,7 @@ mod tests {
     use super::*;
 
     fn plan(to: Value) -> PlanView {
-        let difference = Difference { attribute: "mode".into(), from: "0666".into(), to };
+        let difference = Difference::new("mode", "0666".into(), to);
         PlanView {
             steps: vec![StepView {
                 resource: ResourceId::new("file", "/etc/motd"),
@@ -144,6 +153,14 @@ mod tests {
             text,
             "~ file:/etc/motd\n    mode: \"0666\" -> \"0644\"\nPlan: +0 ~1 -0, 0 as they should be.\n"
         );
+    }
+
+    #[test]
+    fn what_changes_in_a_text_stands_below_it_and_gives_a_terminal_no_orders() {
+        let mut plan = plan("0644".into());
+        plan.steps[0].differences[0].diff = Some("@@ -1 +1 @@\n-a\n+\u{1b}[2J\n".to_owned());
+        let text = plan.to_string();
+        assert!(text.contains("-> \"0644\"\n      @@ -1 +1 @@\n      -a\n      +\\u{1b}[2J\n"), "{text}");
     }
 
     #[test]

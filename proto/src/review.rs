@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::profile::ProfileError;
 use crate::resource::{Body, Declared, Resource};
+use crate::secret;
 
-mod secret;
 mod sudo;
 
 /// What a review found. Paths are JSON pointers into the document.

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::command::{self, Output};
 use crate::network::{Network, SERVER_ADDRESS, SERVER_NAME, children};
 use crate::packages::PACKAGES_NAME;
-use crate::run_folder::base_image;
+use crate::run_folder::{base_image, cache};
 use crate::wait::wait_until;
 
 const BOOT: Duration = Duration::from_secs(60);
@@ -57,6 +57,13 @@ impl<'n> Device<'n> {
     /// A new device that was never on; files and packages can be put on it as an installer would.
     pub fn prepare(network: &'n Network, name: &str) -> Result<Self> {
         Self::prepare_on(network, name, base_image().display().to_string())
+    }
+
+    /// A new device that also has the tools that Muster is measured against; the benchmark's own script puts them in place.
+    pub fn prepare_with_peers(network: &'n Network, name: &str) -> Result<Self> {
+        let layer = cache().join("bench-peers");
+        ensure!(layer.is_dir(), "{} is missing: run `make bench-converge`", layer.display());
+        Self::prepare_on(network, name, format!("{}:{}", layer.display(), base_image().display()))
     }
 
     /// A new device whose disk begins as a copy of this one's, which is off and never started again.

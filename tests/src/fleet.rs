@@ -99,7 +99,8 @@ impl<'n> Fleet<'n> {
         self.wait_until(name, "to be connected", |detail| detail.device.connected)
     }
 
-    fn wait_until_enrolled(&self, name: &str) -> Result<()> {
+    /// Waits until a device that has a join file is enrolled.
+    pub fn wait_until_enrolled(&self, name: &str) -> Result<()> {
         self.wait_until(name, "to enroll", |detail| detail.device.enrolled.is_some())
     }
 

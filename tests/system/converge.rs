@@ -3,10 +3,11 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use muster_proto::report::OutcomeKind;
 use muster_proto::rest::HistoryEntry;
 use muster_proto::state::Mode;
+use muster_tests::measure::{cpu, is_exec, is_write};
 use muster_tests::{Device, Fleet, Network, PACKAGES_URL, Packages, wait_until};
 
 /// The certificate of an authority whose key nobody has.
@@ -102,12 +103,17 @@ fn every_kind_converges_and_looking_again_touches_nothing() -> Result<()> {
     assert!(says(&["getent", "hosts", "db.example.com"])?.starts_with("192.0.2.5 "));
     says(&["runuser", "-u", "bob", "--", "sudo", "-n", "/usr/bin/systemctl", "restart", "nginx"])?;
 
+    fleet.log_in()?;
+    let cost = fleet.server.muster(["device", "show", "srv-1", "--cost", "-o", "csv"])?.ok()?.stdout;
+    let kinds: Vec<_> = cost.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+    assert!(["account", "file", "package", "service"].iter().all(|kind| kinds.contains(kind)), "{cost}");
+
     wait_until_quiet(&fleet, "srv-1")?;
-    let touched = trace(device, || {
+    let touched = device.trace_agent(|| {
         // A change that is nobody's concern, in a directory that is watched.
         device.write_file("/etc/nobodys-concern", "x\n", 0o644)
     })?;
-    let written: Vec<_> = touched.iter().filter(|line| is_write(line)).collect();
+    let written: Vec<_> = touched.iter().filter(|line| is_write(line) || is_exec(line)).collect();
     assert!(
         touched.iter().any(|line| line.contains("dpkg/status") || line.contains("/etc")),
         "the turn ran: {touched:?}"
@@ -153,25 +159,55 @@ fn drift_is_repaired_within_a_second_and_recorded() -> Result<()> {
 }
 
 #[test]
+fn a_program_that_keeps_changing_a_file_is_named_and_not_fought() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    let device = fleet.device("srv-1")?;
+    let profile =
+        "muster: 1\nprofile: motd\nresources:\n  - file: { path: /etc/motd, content: \"ours\\n\", mode: \"0644\" }\n";
+    fleet.admin.save_profile("motd", profile)?;
+    fleet.admin.assign("motd", "device:srv-1", Mode::Enforce)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+
+    let meddle = "exec 3>>/etc/motd; while sleep 0.2; do grep -q theirs /etc/motd || echo theirs >/etc/motd; done";
+    device.exec(["systemd-run", "--quiet", "--unit=meddler", "bash", "-c", meddle])?.ok()?;
+    let blocked = || -> Result<Option<String>> {
+        let view = fleet.admin.resources("srv-1")?.into_iter().next();
+        Ok(view.filter(|view| view.outcome == OutcomeKind::Blocked).and_then(|view| view.reason))
+    };
+    let reason = wait_until("the fight to be noticed", Duration::from_secs(60), blocked)?;
+    assert!(reason.contains("put right 3 times") && reason.contains("bash (process "), "{reason}");
+    let agent = device.agent_pid()?;
+    let before = cpu(agent)?;
+    std::thread::park_timeout(Duration::from_secs(10));
+    let spent = cpu(agent)? - before;
+    assert!(spent < 0.3, "the agent spent {spent} s of CPU in 10 s on a file that it leaves alone");
+    assert_eq!(device.read_file("/etc/motd")?, "theirs\n");
+
+    device.exec(["systemctl", "stop", "meddler"])?.ok()?;
+    fleet.log_in()?;
+    fleet.server.muster(["device", "apply-now", "srv-1"])?.ok()?;
+    wait_until("the file to be put right", Duration::from_secs(20), || {
+        Ok((device.read_file("/etc/motd")? == "ours\n").then_some(()))
+    })
+}
+
+#[test]
 fn what_is_no_longer_assigned_is_put_back_as_it_was() -> Result<()> {
     let network = Network::create()?;
     let fleet = Fleet::enroll(&network, &["srv-1"])?;
     let device = fleet.device("srv-1")?;
     device.write_file("/etc/unwanted", "keep me\n", 0o600)?;
-    let before = snapshot(device)?;
+    let before = device.snapshot()?;
     fleet.admin.save_profile("every-kind", &every_kind()?)?;
     let assignment = fleet.admin.assign("every-kind", "device:srv-1", Mode::Enforce)?;
     fleet.admin.wait_until_applied("srv-1")?;
-    assert_ne!(snapshot(device)?, before);
+    assert_ne!(device.snapshot()?, before);
 
     fleet.admin.unassign(&assignment.id)?;
     fleet.admin.wait_until_applied("srv-1")?;
-    let after = snapshot(device)?;
-    let left: Vec<_> =
-        after.iter().filter(|line| !before.contains(line)).filter(|line| !is_exception(line)).collect();
-    let gone: Vec<_> =
-        before.iter().filter(|line| !after.contains(line)).filter(|line| !is_exception(line)).collect();
-    assert!(left.is_empty() && gone.is_empty(), "left behind: {left:#?}\ngone: {gone:#?}");
+    let changes = before.changes(&device.snapshot()?);
+    assert!(changes.is_empty(), "not as before: {changes:#?}");
     assert_eq!(device.read_file("/etc/unwanted")?, "keep me\n");
     assert_eq!(device.exec(["stat", "-c", "%a", "/etc/unwanted"])?.line(), "600");
     let bob = device.exec(["getent", "shadow", "bob"])?.ok()?;
@@ -188,7 +224,7 @@ fn audit_mode_says_what_differs_and_writes_nothing() -> Result<()> {
     let network = Network::create()?;
     let fleet = Fleet::enroll(&network, &["srv-1"])?;
     let device = fleet.device("srv-1")?;
-    let before = snapshot(device)?;
+    let before = device.snapshot()?;
     fleet.admin.save_profile("every-kind", &every_kind()?)?;
     fleet.admin.assign("every-kind", "device:srv-1", Mode::Audit)?;
     let resources = wait_until("outcomes of every resource", Duration::from_secs(30), || {
@@ -198,9 +234,7 @@ fn audit_mode_says_what_differs_and_writes_nothing() -> Result<()> {
     let drifted = resources.iter().filter(|r| r.outcome == OutcomeKind::Drifted).count();
     assert!(drifted >= 17, "{resources:#?}");
     assert!(resources.iter().all(|r| r.outcome != OutcomeKind::Repaired));
-    let after = snapshot(device)?;
-    let changed: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
-    assert!(changed.is_empty(), "audit mode wrote: {changed:#?}");
+    assert_eq!(device.snapshot()?, before, "audit mode wrote");
     Ok(())
 }
 
@@ -330,90 +364,4 @@ fn wait_until_quiet(fleet: &Fleet<'_>, device: &str) -> Result<()> {
         }
         Ok((last.1.elapsed() > Duration::from_secs(3)).then_some(()))
     })
-}
-
-/// The system calls by which the agent and its children could change something, while `trigger` makes it look.
-fn trace(device: &Device<'_>, trigger: impl FnOnce() -> Result<()>) -> Result<Vec<String>> {
-    let pid = device.exec(["systemctl", "show", "--value", "-p", "MainPID", "muster-agent"])?.ok()?;
-    let calls = "trace=execve,openat,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,chmod,fchmod,fchmodat,chown,fchown,fchownat,lchown,symlink,symlinkat,link,linkat,truncate,ftruncate,mount";
-    let strace = device.host_pid(pid.line().parse().context("the agent has no process")?)?;
-    let output = tempfile::NamedTempFile::new()?;
-    let mut tracer = Command::new("strace")
-        .args(["-f", "-e", calls, "-o"])
-        .arg(output.path())
-        .args(["-p", &strace.to_string()])
-        .stderr(Stdio::null())
-        .spawn()
-        .context("starting strace")?;
-    std::thread::park_timeout(Duration::from_secs(1));
-    trigger()?;
-    std::thread::park_timeout(Duration::from_secs(4));
-    rustix::process::kill_process(
-        rustix::process::Pid::from_raw(i32::try_from(tracer.id())?).context("strace has no process")?,
-        rustix::process::Signal::INT,
-    )?;
-    tracer.wait()?;
-    let trace = std::fs::read_to_string(output.path())?;
-    ensure!(!trace.is_empty(), "strace saw nothing");
-    Ok(trace.lines().map(str::to_owned).collect())
-}
-
-fn is_write(line: &str) -> bool {
-    let ledger = line.contains("/var/lib/muster/");
-    let opens_to_write =
-        ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TMPFILE"].iter().any(|flag| line.contains(flag));
-    let failed = line.contains(" = -1 ");
-    let reads = line.contains("openat(") && !opens_to_write;
-    let bookkeeping = line.contains("/dev/null")
-        || line.contains("+++")
-        || line.contains("---")
-        || line.contains("resumed>");
-    !(ledger || failed || reads || bookkeeping)
-}
-
-/// The state of what profiles manage: files with mode, owner and digest; accounts; packages; units.
-fn snapshot(device: &Device<'_>) -> Result<Vec<String>> {
-    let script = r#"
-        find /etc /srv /home /usr/local -xdev \( -type f -printf '%p %m %U %G ' -exec sh -c 'sha256sum < "$1"' _ {} \; \) -o \( -printf '%p %y %m %U %G %l\n' \)
-        dpkg-query -W -f '${Package} ${db:Status-Abbrev} ${Version}\n'
-        systemctl list-unit-files --no-legend | awk '{print $1, $2}'
-    "#;
-    let output = device.exec_within(["sh", "-c", script], Duration::from_secs(60))?.ok()?;
-    let mut lines: Vec<_> = output.stdout.lines().map(str::to_owned).collect();
-    lines.sort();
-    Ok(lines)
-}
-
-/// Where putting back is allowed to leave a trace: an account is locked and its home kept, a package leaves its
-/// configuration, the users its scripts made and the units they enabled, and caches and backups of system tools are
-/// nobody's, nor is a directory of the system's that was made before its package came.
-fn is_exception(line: &str) -> bool {
-    const EXCEPTIONS: [&str; 23] = [
-        "/home/bob",
-        "/etc/passwd",
-        "/etc/shadow",
-        "/etc/group",
-        "/etc/gshadow",
-        "/etc/subuid",
-        "/etc/subgid",
-        "/etc/.pwd.lock",
-        "/etc/nginx",
-        "/etc/default/nginx",
-        "/etc/init.d/nginx",
-        "/etc/logrotate.d/nginx",
-        "/etc/ufw",
-        "/etc/perl",
-        "/etc/rc",
-        "/etc/ld.so.cache",
-        "/etc/systemd/system/multi-user.target.wants",
-        "/etc ",
-        "/etc/modprobe.d ",
-        "/etc/muster",
-        "/home ",
-        "/srv ",
-        "/etc/apt/",
-    ];
-    EXCEPTIONS.iter().any(|prefix| line.starts_with(prefix))
-        || line.contains(" rc ")
-        || line.starts_with("nginx")
 }

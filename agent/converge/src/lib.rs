@@ -1,10 +1,12 @@
 //! The agent's decisions, pure: no IO, no clock, no randomness.
 //!
 //! In the order of a cycle: [`accept`] a desired state or refuse it, [`plan`] the exact changes from what is observed
-//! to what is desired, in the [`order`] in which they can be made, and say what became of each in an [`outcome`];
-//! [`schedule`] says when to look again.
+//! to what is desired, in the [`order`] in which they can be made, and say what became of each in an [`outcome`], with a [`diff`] of texts;
+//! [`schedule`] says when to look again, and [`fight`] when to stand back.
 
 pub mod accept;
+pub mod diff;
+pub mod fight;
 pub mod order;
 pub mod outcome;
 pub mod plan;

@@ -10,6 +10,7 @@ use muster_proto::resource::{OnRemoval, Resource};
 use muster_proto::state::Mode;
 use muster_proto::{ResourceId, Timestamp};
 
+use crate::fight::Fights;
 use crate::order;
 use crate::outcome;
 use crate::record::end_target;
@@ -36,6 +37,8 @@ pub struct Input<'a> {
     pub given_up: &'a BTreeSet<ResourceId>,
     /// Kinds that the device's owner forbids.
     pub deny_kinds: &'a BTreeSet<String>,
+    /// What was put right lately: what others keep changing is left as it is for a while.
+    pub fights: &'a Fights,
     /// The time by the ledger's rule.
     pub now: Timestamp,
 }
@@ -207,7 +210,10 @@ fn plan_claim(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
     let held = record.filter(|record| !passed(record.not_after, input.now));
     let unreadable = held.and_then(|record| unreadable(input, record));
     match (&claim.claimed, unreadable) {
-        (Claimed::NotApplicable, _) => settle(plan, OutcomeKind::NotApplicable, None),
+        (Claimed::NotApplicable, _) => {
+            let begin = claim.common.not_before.filter(|begin| *begin > input.now);
+            settle(plan, OutcomeKind::NotApplicable, begin.map(|begin| format!("it begins at {begin}")));
+        }
         // Until its lease ends, what an unreadable profile claimed is not handed to the next one, which it may outrank.
         (_, Some(reason)) => plan_untouched(plan, input, id, claim, OutcomeKind::Unsupported, reason),
         (Claimed::Unsupported { reason }, None) => {
@@ -284,7 +290,12 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
             let reason = if ending { ENDED_IN_AUDIT } else { "audit mode: left as it is" };
             settle(plan, OutcomeKind::Drifted, differences, Some(reason.to_owned()));
         }
-        (Some((action, differences)), Mode::Enforce) => plan.steps.push(Step {
+        (Some((action, differences)), Mode::Enforce) => {
+            // Who undoes a repair must not keep an access by it that is over.
+            if let Some(reason) = input.fights.reason(id, input.now).filter(|_| !ending) {
+                return settle(plan, OutcomeKind::Blocked, differences, Some(reason));
+            }
+            plan.steps.push(Step {
             id: id.clone(),
             action,
             from: observed.clone(),
@@ -293,7 +304,8 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
             claim: Some(claim.clone()),
             restart: false,
             ending,
-        }),
+        });
+        }
     }
 }
 

@@ -174,10 +174,9 @@ impl Record {
             .filter(|name| {
                 destroyed(name) && !list(name) && !known.iter().any(|k| k.get(*name) == have.get(*name))
             })
-            .map(|name| Difference {
-                attribute: name.clone(),
-                from: have.get(name).cloned().unwrap_or_default(),
-                to: known.iter().find_map(|k| k.get(name)).cloned().unwrap_or_default(),
+            .map(|name| {
+                let known = known.iter().find_map(|k| k.get(name)).cloned().unwrap_or_default();
+                Difference::new(name, have.get(name).cloned().unwrap_or_default(), known)
             })
             .collect();
         (!foreign.is_empty()).then_some(foreign)
@@ -185,7 +184,7 @@ impl Record {
 }
 
 fn state(from: &str, to: &str) -> Difference {
-    Difference { attribute: "state".to_owned(), from: from.into(), to: to.into() }
+    Difference::new("state", from.into(), to.into())
 }
 
 /// Of what was there, the attributes that are about to be written: only these may ever have to be put back.

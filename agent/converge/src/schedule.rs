@@ -1,9 +1,10 @@
 //! When to look again.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use muster_proto::compose::Composition;
+use muster_proto::compose::{Claim, Claimed, Composition};
 use muster_proto::{ResourceId, Timestamp};
 
 use crate::plan::Record;
@@ -28,13 +29,31 @@ pub fn wait(next_end: Option<Timestamp>, failures_in_a_row: u32, now: Timestamp,
     until_end.map_or(spread, |micros| spread.min(Duration::from_micros(micros + 1_000)))
 }
 
-/// When the next lease ends that has not ended yet, of what is claimed and of what is only known from a record.
+/// When the next lease ends that has not ended yet, of what is claimed and of what is only known from a record, or the next
+/// one begins.
 pub fn next_end(
     composition: &Composition,
     records: &BTreeMap<ResourceId, Record>,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    ends(composition, records).map(|(_, end)| end).filter(|end| *end > now).min()
+    let ends = ends(composition, records).map(|(_, end)| end);
+    let begins = composition.claims.values().filter_map(|claim| claim.common.not_before);
+    ends.chain(begins).filter(|moment| *moment > now).min()
+}
+
+/// What applies at this time: a claim whose `not_before` is still to come does not yet.
+pub fn begun(composition: &Composition, now: Timestamp) -> Cow<'_, Composition> {
+    let waits = |claim: &Claim| {
+        matches!(claim.claimed, Claimed::Apply(_)) && claim.common.not_before.is_some_and(|begin| begin > now)
+    };
+    if !composition.claims.values().any(waits) {
+        return Cow::Borrowed(composition);
+    }
+    let mut begun = composition.clone();
+    for claim in begun.claims.values_mut().filter(|claim| waits(claim)) {
+        claim.claimed = Claimed::NotApplicable;
+    }
+    Cow::Owned(begun)
 }
 
 /// The resources with a lease that is over. Whether anything is left to be ended is for the plan to say.

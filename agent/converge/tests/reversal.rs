@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use muster_converge::fight::Fights;
 use muster_converge::plan::{Input, Plan, Record, plan, record_of};
 use muster_proto::compose::{Composition, compose};
 use muster_proto::condition::{Action, Condition};
@@ -66,6 +67,7 @@ fn planned(composition: &Composition, id: &str, there: Condition, record: Option
         restarts_due: &BTreeSet::new(),
         given_up: &Default::default(),
         deny_kinds: &BTreeSet::new(),
+        fights: &Fights::default(),
         now: Timestamp::default().plus_seconds(now),
     })
 }

@@ -3,9 +3,10 @@
 //! They are asked of a child process under limits; see `muster_tables::child`. One child answers all questions of a
 //! turn and is gone between turns.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::process::{Command, ExitCode};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use muster_proto::check::{CheckResult, MAX_EVIDENCE, Verdict};
 use muster_proto::compose::{ClaimedCheck, Composition};
@@ -44,10 +45,17 @@ enum Reported {
     Unreadable { error: String },
 }
 
-/// Asks all checks of a composition.
-pub(crate) fn checks(composition: &Composition) -> Vec<CheckResult> {
+/// Asks all checks of a composition, and says how many microseconds each took.
+pub(crate) fn checks(composition: &Composition) -> (Vec<CheckResult>, BTreeMap<String, u64>) {
     let mut child = child();
-    composition.checks.values().map(|claimed| check(&mut child, claimed)).collect()
+    let ask = |claimed: &ClaimedCheck| {
+        let began = Instant::now();
+        let result = check(&mut child, claimed);
+        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        ((claimed.check.id.to_string(), took), result)
+    };
+    let (took, results): (BTreeMap<_, _>, Vec<_>) = composition.checks.values().map(ask).unzip();
+    (results, took)
 }
 
 /// Reads the tables that are reported: name of the section and its document.

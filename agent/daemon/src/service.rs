@@ -328,7 +328,7 @@ impl Converging {
                 Ok(false)
             }
             FromServer::ApplyNow { server_time } => {
-                cycle.inspect_next();
+                cycle.begin_anew();
                 cycle.vouched(server_time).map(|_| true)
             }
             FromServer::State { bytes, server_time } => {

@@ -100,6 +100,9 @@ pub struct Common {
     /// What happens when the resource leaves the desired state.
     #[serde(default, skip_serializing_if = "OnRemoval::is_restore")]
     pub on_removal: OnRemoval,
+    /// Until this time the resource does not apply; then the device begins with it by itself, online or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// From this time on the device ends the resource by itself, online or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<Timestamp>,
@@ -445,6 +448,7 @@ fn readable_common(entry: &Value) -> Common {
         note: read(fields, "note"),
         when: read(fields, "when"),
         on_removal: read(fields, "on_removal").unwrap_or_default(),
+        not_before: read(fields, "not_before"),
         not_after: read(fields, "not_after"),
     }
 }
@@ -461,11 +465,17 @@ fn split_common(
     kind: &str,
     fields: &Map<String, Value>,
 ) -> Result<(Common, Map<String, Value>), InvalidResource> {
-    const COMMON: [&str; 4] = ["note", "when", "on_removal", "not_after"];
+    const COMMON: [&str; 5] = ["note", "when", "on_removal", "not_before", "not_after"];
     let (common, own): (Map<_, _>, Map<_, _>) =
         fields.clone().into_iter().partition(|(name, _)| COMMON.contains(&name.as_str()));
-    let common = serde_path_to_error::deserialize(Value::Object(common))
+    let common: Common = serde_path_to_error::deserialize(Value::Object(common))
         .map_err(|error| invalid(&format!("/{kind}"), &error))?;
+    if let (Some(begin), Some(end)) = (common.not_before, common.not_after)
+        && begin >= end
+    {
+        let message = format!("it would end before it begins: not_after is {end}");
+        return Err(InvalidResource::new(format!("/{kind}/not_before"), message));
+    }
     Ok((common, own))
 }
 

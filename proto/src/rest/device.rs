@@ -9,6 +9,7 @@ use super::{
 };
 use crate::check::{Severity, Verdict};
 use crate::condition::Difference;
+use crate::cost::Cost;
 use crate::report::{OutcomeKind, Pause};
 use crate::state::Mode;
 use crate::timestamp::Timestamp;
@@ -106,6 +107,9 @@ pub struct DeviceDetail {
     /// Failures of it that are accepted for now.
     #[serde(default)]
     pub waived: Vec<WaivedCheck>,
+    /// What its agent spends on each kind of resource and each check.
+    #[serde(default)]
+    pub cost: Cost,
 }
 
 /// What a waiting machine says of itself.

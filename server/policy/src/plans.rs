@@ -63,7 +63,7 @@ mod tests {
         StepView {
             resource: ResourceId::new("file", path),
             action,
-            differences: vec![Difference { attribute: "mode".into(), from: from.into(), to: "0644".into() }],
+            differences: vec![Difference::new("mode", from.into(), "0644".into())],
             restart: false,
         }
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use libfuzzer_sys::fuzz_target;
 use muster_converge::accept::{Acceptance, Current, accept};
+use muster_converge::fight::Fights;
 use muster_converge::plan::{Input, plan};
 use muster_proto::compose::compose;
 use muster_proto::condition::Condition;
@@ -36,6 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
         restarts_due: &BTreeSet::new(),
         given_up: &BTreeSet::new(),
         deny_kinds: &BTreeSet::new(),
+        fights: &Fights::default(),
         now: Timestamp::default(),
     });
     assert!(plan.steps.iter().all(|step| step.resource().is_some()), "without records nothing is reversed");

@@ -9,10 +9,11 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use muster_proto::rest::{CreatedToken, NewToken, Unknown};
 use muster_proto::state::Mode;
-use muster_tests::{Artifacts, Device, Fleet, Network, wait_until};
+use muster_tests::measure::{cpu, median, pss};
+use muster_tests::{Artifacts, Device, Fleet, Network};
 use serde_json::json;
 
 /// Seconds over which an idle process is watched.
@@ -33,8 +34,7 @@ fn main() -> Result<()> {
     let fleet = Fleet::enroll(&network, &["srv-1"])?;
     let device = fleet.device("srv-1")?;
     let server = fleet.server.pid()?;
-    let agent = device.exec(["systemctl", "show", "--value", "-p", "MainPID", "muster-agent"])?.ok()?;
-    let agent = device.host_pid(agent.line().parse().context("the agent has no process")?)?;
+    let agent = device.agent_pid()?;
 
     say("one small change, from the command to the device")?;
     let assign = assign_latency(&fleet)?;
@@ -102,8 +102,7 @@ fn assign_latency(fleet: &Fleet<'_>) -> Result<f64> {
         fleet.admin.wait_until_applied("srv-1")?;
         std::thread::park_timeout(Duration::from_secs(1));
     }
-    took.sort_by(f64::total_cmp);
-    Ok(took[took.len() / 2])
+    Ok(median(took))
 }
 
 /// CPU seconds of the agent for the first apply and for a turn with nothing to do.
@@ -183,11 +182,10 @@ fn enrollments(
         took.push(enroll_one(network, &binary, &folder.join(i.to_string()), i, &join.join_file)?);
     }
     let spent = cpu(server)? - before;
-    took.sort_by(f64::total_cmp);
     Ok(json!({
         "enrollments": ENROLLMENTS,
         "server_cpu_ms_each": spent * 1_000.0 / f64::from(ENROLLMENTS),
-        "agent_start_to_certificate_ms_median": took[took.len() / 2],
+        "agent_start_to_certificate_ms_median": median(took),
     }))
 }
 
@@ -208,23 +206,4 @@ fn enroll_one(network: &Network, binary: &Path, folder: &Path, number: u32, join
     ];
     network.run(argv, Duration::from_secs(30))?.ok()?;
     Ok(began.elapsed().as_secs_f64() * 1_000.0)
-}
-
-/// CPU seconds that a process and its ended children have used.
-fn cpu(pid: u32) -> Result<f64> {
-    let stat =
-        fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid} is gone"))?;
-    let fields = stat.rsplit(')').next().unwrap_or_default();
-    let ticks: u64 = fields.split_whitespace().skip(11).take(4).filter_map(|f| f.parse::<u64>().ok()).sum();
-    Ok(ticks as f64 / 100.0)
-}
-
-/// The proportional set size of a process in MiB.
-fn pss(pid: u32) -> Result<f64> {
-    let text = wait_until("the memory of the process", Duration::from_secs(5), || {
-        Ok(fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok())
-    })?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss in smaps_rollup")?;
-    let kib: f64 = line.trim().trim_end_matches(" kB").trim().parse().context("Pss is no number")?;
-    Ok(kib / 1024.0)
 }

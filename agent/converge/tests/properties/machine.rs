@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use muster_converge::fight::Fights;
 use muster_converge::plan::{Input, Plan, Record, Step, plan, record_of};
 use muster_proto::compose::{Claimed, Composition, compose};
 use muster_proto::condition::{Action, Attributes, Condition};
@@ -77,6 +78,7 @@ impl Device {
             restarts_due: &self.restarts_due,
             given_up: &Default::default(),
             deny_kinds: &BTreeSet::new(),
+            fights: &Fights::default(),
             now,
         })
     }

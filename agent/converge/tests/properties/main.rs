@@ -265,6 +265,7 @@ fn the_pools_make_claims_that_meet() {
         restarts_due: &Default::default(),
         given_up: &Default::default(),
         deny_kinds: &Default::default(),
+        fights: &Default::default(),
         now: Timestamp::default(),
     };
     assert_eq!(plan(&none), Default::default());

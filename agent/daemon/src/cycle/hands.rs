@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
+use muster_converge::fight::Fights;
 use muster_proto::report::Event;
 use muster_proto::{ResourceId, Timestamp};
 
@@ -19,6 +20,8 @@ pub(crate) struct Hands<M = Host> {
     pub(super) clock: Clock,
     /// Kinds that the device's owner forbids.
     pub(super) deny_kinds: BTreeSet<String>,
+    /// What was put right lately. An agent that starts begins anew: then it is put right at most thrice more.
+    pub(super) fights: Fights,
     /// What the ledger had no room for.
     pub(super) owed: Owed,
 }
@@ -71,6 +74,7 @@ impl Hands {
             host: Host::open(SCRATCH.as_ref(), &config.state_dir)?,
             clock,
             deny_kinds: config.deny_kinds.clone(),
+            fights: Fights::default(),
             owed: Owed::default(),
         })
     }

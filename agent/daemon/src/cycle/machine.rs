@@ -6,8 +6,11 @@ use muster_converge::plan::{Record, Step};
 use muster_proto::ResourceId;
 use muster_proto::condition::Condition;
 
-use crate::host::Host;
+use crate::host::{Host, files, processes};
 use crate::resource::{self, Contents, Prepared, Wanted, Written};
+
+/// The longest text, in bytes, in which a change is shown.
+const LONGEST_TEXT: u64 = 64 * 1024;
 
 /// Resources as they are, and hands to change them. What each function promises stands at its namesake in [`resource`].
 pub(super) trait Machine {
@@ -28,6 +31,12 @@ pub(super) trait Machine {
         records: &BTreeMap<ResourceId, Record>,
         contents: &Contents<'_>,
     ) -> BTreeMap<ResourceId, Written>;
+
+    /// The text of a file that everyone on the machine may read; `None` for what is not such a text, or is a long one.
+    fn public_text(&self, id: &ResourceId) -> Option<String>;
+
+    /// Who has what a resource manages open for writing, for an admin: programs with their process numbers.
+    fn writers(&self, id: &ResourceId) -> Vec<String>;
 
     /// Notes that the first-login password of an account is durable.
     fn password_is_safe(&self, account: &str);
@@ -53,6 +62,15 @@ impl Machine for Host {
         contents: &Contents<'_>,
     ) -> BTreeMap<ResourceId, Written> {
         resource::write(self, steps, records, contents).await
+    }
+
+    fn public_text(&self, id: &ResourceId) -> Option<String> {
+        // What can't be read has an outcome that says so, and no text.
+        (id.kind() == "file").then(|| files::public_text(&self.root, id.key(), LONGEST_TEXT).ok()).flatten().flatten()
+    }
+
+    fn writers(&self, id: &ResourceId) -> Vec<String> {
+        if id.kind() == "file" { processes::writers(id.key()) } else { vec![] }
     }
 
     fn password_is_safe(&self, account: &str) {

@@ -7,11 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
+use muster_converge::fight;
 use muster_converge::outcome::Tried;
 use muster_converge::plan::{self, Input, Observed, Plan, Record, Step};
 use muster_converge::schedule;
 use muster_proto::compose::{Claimed, Composition};
-use muster_proto::condition::Condition;
+use muster_proto::condition::{Condition, Difference};
 use muster_proto::report::{Event, Outcome, Secret};
 use muster_proto::resource::{KINDS, Resource};
 use muster_proto::state::Mode;
@@ -21,6 +22,7 @@ use super::hands::Hands;
 use super::leases::Leases;
 use super::machine::Machine;
 use super::outcomes::Outcomes;
+use super::texts;
 use crate::ledger::{Settlement, cant_be_written};
 use crate::resource::{Prepared, Wanted, Written};
 
@@ -29,22 +31,27 @@ const NOTHING_CHANGED: &str = "nothing is changed while the agent's ledger can't
 
 /// Reads and plans, and changes nothing.
 pub(super) async fn look<M: Machine>(hands: &mut Hands<M>, composition: &Composition) -> Result<Plan> {
+    let composition = &*schedule::begun(composition, hands.clock.now());
     let records = hands.ledger.records()?;
     let observed = read(hands, composition, &records, |_| true).await;
     let restarts_due = hands.ledger.restarts_due()?;
     let none = BTreeSet::new();
-    Ok(plan::foresee(&input(hands, composition, &records, &observed, &restarts_due, &none)))
+    let mut plan = plan::foresee(&input(hands, composition, &records, &observed, &restarts_due, &none));
+    texts::show(hands, composition, differences(&mut plan.steps));
+    texts::show(hands, composition, plan.settled.iter_mut().map(|o| (&o.resource, &mut o.differences)));
+    Ok(plan)
 }
 
 /// Converges once and gives the outcome of everything.
 pub(super) async fn converge<M: Machine>(hands: &mut Hands<M>, leases: &Leases<'_>) -> Result<Vec<Outcome>> {
-    let composition = leases.composition;
+    let composition = &*schedule::begun(leases.composition, hands.clock.now());
     let mut records = hands.ledger.records()?;
     let mut observed = read(hands, composition, &records, |_| true).await;
     let mut outcomes = Outcomes::default();
     let mut plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
     if plan.steps.is_empty() {
         hands.settle(forgotten(&plan))?;
+        texts::show(hands, composition, plan.settled.iter_mut().map(|o| (&o.resource, &mut o.differences)));
         return Ok(outcomes.complete(&plan));
     }
     // Now rather than at the end: what this turn puts on the way to their places may keep them from being read then.
@@ -56,25 +63,32 @@ pub(super) async fn converge<M: Machine>(hands: &mut Hands<M>, leases: &Leases<'
             observed.extend(read(hands, composition, &records, |id| id.kind() == stage.kind).await);
             plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
         }
-        let steps: Vec<Step> =
+        let mut steps: Vec<Step> =
             plan.steps.iter().filter(|step| stage.has(step) && !outcomes.tried(&step.id)).cloned().collect();
         if steps.is_empty() {
             continue;
         }
+        texts::show(hands, composition, differences(&mut steps));
         written = true;
         let made = make(hands, composition, &steps, &records, &mut outcomes);
         leases.kept_during(stage.kind, made).await?;
         records = hands.ledger.records()?;
     }
     let observed = read(hands, composition, &records, |_| true).await;
-    let plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
+    let mut plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
     hands.settle(forgotten(&plan))?;
+    texts::show(hands, composition, plan.settled.iter_mut().map(|o| (&o.resource, &mut o.differences)));
     Ok(outcomes.complete(&plan))
+}
+
+fn differences(steps: &mut [Step]) -> impl Iterator<Item = (&ResourceId, &mut Vec<Difference>)> {
+    steps.iter_mut().map(|step| (&step.id, &mut step.differences))
 }
 
 /// Ends the leases that are over, and nothing else: for when the turn is `busy` with changes of one kind. What it came to is
 /// found by the turn when it looks again.
 pub(super) async fn end_leases(hands: &mut Hands, composition: &Composition, busy: &str) -> Result<()> {
+    let composition = &*schedule::begun(composition, hands.clock.now());
     let records = hands.ledger.records()?;
     let over = schedule::over(composition, &records, hands.clock.now());
     let over = |id: &ResourceId| id.kind() != busy && over.contains(id);
@@ -157,8 +171,8 @@ fn input<'a, M>(
     restarts_due: &'a BTreeSet<ResourceId>,
     given_up: &'a BTreeSet<ResourceId>,
 ) -> Input<'a> {
-    let (deny_kinds, now) = (&hands.deny_kinds, hands.clock.now());
-    Input { composition, observed, records, restarts_due, given_up, deny_kinds, now }
+    let (deny_kinds, fights, now) = (&hands.deny_kinds, &hands.fights, hands.clock.now());
+    Input { composition, observed, records, restarts_due, given_up, deny_kinds, fights, now }
 }
 
 /// Makes the steps of one stage so.
@@ -202,6 +216,8 @@ async fn make<M: Machine>(
     }
     drop(blobs);
 
+    // Before they are made: afterwards what was open is another file.
+    let suspects = suspects(hands, &ready, records);
     let contents = contents(&ready);
     let ledger = &hands.ledger;
     let content = |digest: &Digest| contents.get(digest).cloned().or_else(|| ledger.blob(digest));
@@ -225,6 +241,10 @@ async fn make<M: Machine>(
         if unchanged && tried != Tried::Done && leaves_nothing(step, records) {
             settlement.forgotten.push(step.id.clone());
         }
+        if tried == Tried::Done && fight::is_repair(step, records.get(&step.id)) {
+            let suspects = suspects.get(&step.id).cloned().unwrap_or_default();
+            hands.fights.repaired(&step.id, hands.clock.now(), suspects);
+        }
         settle(&mut settlement, step, intents.remove(&step.id), &tried);
         outcomes.note(step, records, tried);
     }
@@ -232,6 +252,20 @@ async fn make<M: Machine>(
     let needed = restarts_after(composition, &changed);
     settlement.restarted.extend(restarts.into_iter().filter(|id| !needed.contains(id) && !owed.contains(id)));
     hands.settle(settlement)
+}
+
+/// Who may be behind what is put right, where it happens so often that someone has to know.
+fn suspects<M: Machine>(
+    hands: &Hands<M>,
+    steps: &[&Step],
+    records: &BTreeMap<ResourceId, Record>,
+) -> BTreeMap<ResourceId, Vec<String>> {
+    let now = hands.clock.now();
+    steps
+        .iter()
+        .filter(|step| fight::is_repair(step, records.get(&step.id)) && hands.fights.is_near(&step.id, now))
+        .map(|step| (step.id.clone(), hands.host.writers(&step.id)))
+        .collect()
 }
 
 /// What may be made so although the ledger can't be written: what ends. What was there before is in the ledger since it was

@@ -15,6 +15,7 @@ mod pause;
 mod plan_is_result;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod unwritten;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,9 +23,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use muster_converge::accept::{self, Acceptance};
+use muster_converge::fight::Fights;
 use muster_converge::schedule;
 use muster_proto::clock::ClockSkew;
 use muster_proto::compose::{self, Composition};
+use muster_proto::cost::Cost;
 use muster_proto::report::{Event, Outcome, OutcomeKind};
 use muster_proto::state::DesiredState;
 use muster_proto::when::Facts;
@@ -64,6 +67,8 @@ pub(crate) struct Cycle {
     unwritten: Unwritten,
     /// By how much this machine's clock differed from the server's when that was last heard.
     skew: Option<ClockSkew>,
+    /// What the work took when that was last told.
+    cost: Cost,
 }
 
 /// What to do after a turn.
@@ -84,9 +89,13 @@ impl Cycle {
         let skew = ledger.section_document(ClockSkew::SECTION)?;
         let skew = skew.map(|document| serde_json::from_slice(&document)).transpose();
         let skew = skew.context("the ledger's clock can't be read")?.flatten();
+        let cost = ledger.section_document(Cost::SECTION)?;
+        let cost = cost.map(|document| serde_json::from_slice(&document)).transpose();
+        let cost = cost.context("the ledger's cost can't be read")?.unwrap_or_default();
         let unwritten = Unwritten::begin(&host.scratch);
         let deny_kinds = config.deny_kinds.clone();
-        let hands = Hands { ledger, host, clock, deny_kinds, owed: Owed::default() };
+        let (fights, owed) = (Fights::default(), Owed::default());
+        let hands = Hands { ledger, host, clock, deny_kinds, fights, owed };
         Ok(Self {
             device,
             hands,
@@ -98,6 +107,7 @@ impl Cycle {
             inspected: None,
             unwritten,
             skew,
+            cost,
         })
     }
 
@@ -121,6 +131,7 @@ impl Cycle {
             Acceptance::Same => Ok(false),
             Acceptance::Accept(state) => {
                 self.hands.ledger.accept(&state, bytes, now)?;
+                self.hands.fights.forget();
                 tracing::info!(generation = state.generation.0, "accepted a new desired state");
                 Ok(true)
             }
@@ -253,6 +264,7 @@ impl Cycle {
         if let Some(pause) = paused {
             return self.turn_paused(composition, &pause).await;
         }
+        self.hands.host.meter.begin_turn();
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &composition };
         let made = make::converge(&mut self.hands, &leases).await;
         let result = match made {
@@ -363,9 +375,11 @@ impl Cycle {
         Ok(outcomes.iter().filter(bad).count())
     }
 
-    /// Has the next turn ask the checks and read the tables, however lately that was done.
-    pub(crate) fn inspect_next(&mut self) {
+    /// Has the next turn do all that there is to do, by an admin's word: ask the checks and read the tables, however lately that
+    /// was done, and put right again what others keep changing.
+    pub(crate) fn begin_anew(&mut self) {
         self.inspected = None;
+        self.hands.fights.forget();
     }
 
     /// Asks the checks and reads the tables that are reported, when that is due.
@@ -378,12 +392,23 @@ impl Cycle {
             return Ok(());
         }
         self.inspected = Some(now);
-        let checks = serde_json::to_vec(&inventory::checks(composition))?;
-        let kept = self.hands.ledger.section("checks", &checks);
+        let (results, took) = inventory::checks(composition);
+        let kept = self.hands.ledger.section("checks", &serde_json::to_vec(&results)?);
         self.unwritten.put_off(kept)?;
+        self.note_cost(Cost { kinds: self.hands.host.meter.costs(), checks: took })?;
         for (name, document) in inventory::tables() {
             let kept = self.hands.ledger.section(&name, &document);
             self.unwritten.put_off(kept)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what the work took; figures that only waver are no news.
+    fn note_cost(&mut self, cost: Cost) -> Result<()> {
+        if !cost.same(&self.cost) {
+            let kept = self.hands.ledger.section(Cost::SECTION, &serde_json::to_vec(&cost)?);
+            self.unwritten.put_off(kept)?;
+            self.cost = cost;
         }
         Ok(())
     }

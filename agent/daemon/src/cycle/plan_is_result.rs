@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use muster_converge::fight::Fights;
 use muster_proto::condition::{Action, Attributes};
 use muster_proto::plan::{PlanView, StepView};
 use muster_proto::report::{Event, Outcome, OutcomeKind};
@@ -53,6 +54,7 @@ impl Device {
             host: Simulated::at(folder.path()),
             clock,
             deny_kinds: BTreeSet::new(),
+            fights: Fights::default(),
             owed: Owed::default(),
         };
         Self { hands, config, folder }
@@ -140,7 +142,7 @@ async fn a_service_is_restarted_by_what_changed_and_not_with_every_turn_in_which
     );
     let (file, cron) = (ResourceId::new("file", "/srv/b"), ResourceId::new("service", "cron"));
     for refusal in [Refusal::Blocked, Refusal::Unprepared, Refusal::Fails, Refusal::Pretends] {
-        device.hands.host.refusals = [(file.clone(), refusal)].into();
+        device.hands.host.refuse(&[(file.clone(), refusal)].into());
         for _ in 0..2 {
             let outcomes = device.converge(&wanted).await;
             assert!(
@@ -150,7 +152,7 @@ async fn a_service_is_restarted_by_what_changed_and_not_with_every_turn_in_which
             assert_eq!(device.hands.host.restarts, BTreeMap::new(), "{refusal:?}");
         }
     }
-    device.hands.host.refusals.clear();
+    device.hands.host.refuse(&BTreeMap::new());
     device.converge(&wanted).await;
     assert_eq!(device.hands.host.restarts, [(cron, 1)].into());
 }
@@ -258,13 +260,13 @@ fn what_a_plan_said_is_what_is_done_for_a_thousand_pairs_of_sets_of_profiles() {
 async fn plan_is_result(pair: &Pair, seen: &mut BTreeMap<&'static str, u32>) -> TestCaseResult {
     let mut device = Device::new();
     pair.before.iter().for_each(|meddling| device.hands.host.meddle(meddling));
-    device.hands.host.refusals = pair.first_refusals.clone();
+    device.hands.host.refuse(&pair.first_refusals);
     device.converge(&composition(&pair.first, 1)).await;
     pair.drift.iter().for_each(|meddling| device.hands.host.meddle(meddling));
     if pair.later {
         device.hands.clock.vouched("2050-01-01T00:00:00Z".parse().unwrap());
     }
-    device.hands.host.refusals = pair.refusals.clone();
+    device.hands.host.refuse(&pair.refusals);
     device.hands.deny_kinds = pair.denied.map(str::to_owned).into_iter().collect();
     device.hands.host.asked.clear();
     device.hands.host.restarts.clear();

@@ -111,6 +111,30 @@ async fn a_dry_run_gives_the_plan_and_leaves_machine_and_ledger_as_they_are() {
 }
 
 #[tokio::test]
+async fn what_changes_in_a_file_that_all_may_read_is_shown_and_of_a_private_one_only_that_it_changes() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let plan = async |cycle: &mut Cycle| {
+        let Some(Answer::Plan(bytes)) = cycle.answer(asked(device(), PROFILE)).await.unwrap().answer else {
+            panic!("there is a plan")
+        };
+        serde_json::from_slice::<PlanView>(&bytes).unwrap().steps.remove(0).differences
+    };
+    let motd = folder.path().join("root/etc/motd");
+    std::fs::set_permissions(&motd, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let diff = "@@ -1 +1 @@\n-theirs\n+ours\n".to_owned();
+    assert_eq!(plan(&mut cycle).await[0].diff, Some(diff.clone()));
+    std::fs::set_permissions(&motd, std::fs::Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(plan(&mut cycle).await[0].diff, None);
+
+    std::fs::set_permissions(&motd, std::fs::Permissions::from_mode(0o644)).unwrap();
+    accept(&mut cycle, "motd", PROFILE);
+    cycle.turn().await.unwrap();
+    assert_eq!(cycle.outcomes[0].differences[0].diff, Some(diff), "what was done is shown like the plan");
+}
+
+#[tokio::test]
 async fn a_question_for_another_device_or_without_its_document_has_no_plan() {
     let folder = tempfile::tempdir().unwrap();
     let mut cycle = cycle(folder.path());
@@ -140,6 +164,49 @@ async fn while_paused_a_state_is_accepted_and_nothing_is_made_so() {
     assert_eq!(cycle.generation().unwrap(), Generation(1));
     assert_eq!(cycle.hands.ledger.applied().unwrap(), Generation(0));
     assert_eq!(next.next_end, Some(pause.until), "the loop wakes when the pause is over");
+}
+
+#[tokio::test]
+async fn what_is_changed_again_after_each_of_three_repairs_is_left_alone_until_someone_says_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let motd = folder.path().join("root/etc/motd");
+    accept(&mut cycle, "motd", PROFILE);
+    cycle.turn().await.unwrap();
+    let mut after_meddling = async |cycle: &mut Cycle| {
+        std::fs::write(&motd, "theirs again\n").unwrap();
+        cycle.turn().await.unwrap();
+        (cycle.outcomes[0].outcome, std::fs::read_to_string(&motd).unwrap())
+    };
+    for _ in 0..3 {
+        assert_eq!(after_meddling(&mut cycle).await, (OutcomeKind::Repaired, "ours\n".to_owned()));
+    }
+    for _ in 0..2 {
+        assert_eq!(after_meddling(&mut cycle).await, (OutcomeKind::Blocked, "theirs again\n".to_owned()));
+    }
+    let reason = cycle.outcomes[0].reason.clone().unwrap();
+    assert!(reason.starts_with("put right 3 times within 10 min"), "{reason}");
+    cycle.begin_anew();
+    assert_eq!(after_meddling(&mut cycle).await, (OutcomeKind::Repaired, "ours\n".to_owned()));
+}
+
+#[tokio::test]
+async fn what_is_to_begin_later_begins_by_itself_and_the_loop_wakes_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let begin = cycle.now().plus_seconds(2);
+    let document = format!(
+        r#"{{"muster":1,"profile":"motd","resources":[{{"file":{{"path":"/etc/motd","content":"ours\n","not_before":"{begin}"}}}}]}}"#
+    );
+    let motd = || std::fs::read_to_string(folder.path().join("root/etc/motd")).unwrap();
+    accept(&mut cycle, "motd", &document);
+    let next = cycle.turn().await.unwrap();
+    assert_eq!((next.next_end, motd()), (Some(begin), "theirs\n".to_owned()));
+    assert_eq!(cycle.outcomes[0].outcome, OutcomeKind::NotApplicable);
+    assert_eq!(cycle.outcomes[0].reason, Some(format!("it begins at {begin}")));
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    let next = cycle.turn().await.unwrap();
+    assert_eq!((next.next_end, motd()), (None, "ours\n".to_owned()));
 }
 
 #[tokio::test]

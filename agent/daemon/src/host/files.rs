@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use muster_proto::Digest;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
 
 use super::temporary;
 use super::walk::{Place, Root, kind_of};
@@ -52,9 +53,22 @@ pub(crate) struct NewFile {
     pub(crate) mode: u32,
 }
 
-/// What files held when they were last read, for as long as the kernel says that they are the same.
+/// What files held when they were last read, for as long as the kernel says that they are the same. It can't tell of what
+/// changed below it, such as on a failing disk, so that each file is read again once a day.
 #[derive(Debug, Default)]
-pub(crate) struct Digests(BTreeMap<String, (Stamp, Digest)>);
+pub(crate) struct Digests(BTreeMap<String, Known>);
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    stamp: Stamp,
+    digest: Digest,
+    /// When it is read again whatever the kernel says, in seconds since boot.
+    due: i64,
+}
+
+/// Seconds after which a file is read again, and over how many more the files are spread, so that not all come at once.
+const READ_AGAIN: i64 = 24 * 60 * 60;
+const SPREAD: u64 = 6 * 60 * 60;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp([i128; 7]);
@@ -91,21 +105,27 @@ impl Digests {
         let Some(stat) = place.stat()? else { return Ok(None) };
         check_plain(&stat)?;
         let stamp = Stamp::of(&stat);
-        if let Some((known, digest)) = self.0.get(path)
-            && *known == stamp
+        let since_boot = seconds(ClockId::Boottime);
+        if let Some(known) = self.0.get(path)
+            && known.stamp == stamp
+            && since_boot < known.due
         {
-            return Ok(Some(seen(*digest, &stat)));
+            return Ok(Some(seen(known.digest, &stat)));
         }
         let Some((file, stat)) = open_plain(&place)? else { return Ok(None) };
         let digest = digest_of(&file)?;
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec;
-        if stat.st_ctime.saturating_add(SETTLED_SECONDS) < now {
-            self.0.insert(path.to_owned(), (Stamp::of(&stat), digest));
+        if stat.st_ctime.saturating_add(SETTLED_SECONDS) < seconds(ClockId::Realtime) {
+            let due = since_boot + READ_AGAIN + (stat.st_ino % SPREAD).cast_signed();
+            self.0.insert(path.to_owned(), Known { stamp: Stamp::of(&stat), digest, due });
         } else {
             self.0.remove(path);
         }
         Ok(Some(seen(digest, &stat)))
     }
+}
+
+fn seconds(clock: ClockId) -> i64 {
+    clock_gettime(clock).tv_sec
 }
 
 fn seen(digest: Digest, stat: &Stat) -> Seen {
@@ -168,6 +188,18 @@ fn digest_of(mut file: &std::fs::File) -> Result<Digest> {
 pub(crate) fn content(root: &Root, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
     let Some(place) = root.place(path)? else { return Ok(None) };
     content_at(&place, limit)
+}
+
+/// The text of the file at `path`, if it is at most `limit` bytes of text that everyone on this machine may read.
+pub(crate) fn public_text(root: &Root, path: &str, limit: u64) -> Result<Option<String>> {
+    const OTHERS_READ: u32 = 0o004;
+    let Some(place) = root.place(path)? else { return Ok(None) };
+    let Some((file, stat)) = open_plain(&place)? else { return Ok(None) };
+    if stat.st_mode & OTHERS_READ == 0 {
+        return Ok(None);
+    }
+    let text = read_limited(file, limit).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    Ok(text.filter(|text| !text.contains('\0')))
 }
 
 /// As [`content`], at a place that was reached before.

@@ -13,6 +13,7 @@ pub(crate) mod accounts;
 pub(crate) mod dpkg;
 pub(crate) mod edit;
 pub(crate) mod files;
+pub(crate) mod meter;
 pub(crate) mod processes;
 pub(crate) mod run;
 pub(crate) mod subuid;
@@ -36,6 +37,8 @@ pub(crate) struct Host {
     pub(crate) lists_fetched: Option<Instant>,
     /// Versions of packages that were chosen between looking ahead and installing.
     pub(crate) picked_versions: BTreeMap<String, String>,
+    /// What the work on each kind takes.
+    pub(crate) meter: meter::Meter,
 }
 
 impl Host {
@@ -57,6 +60,7 @@ impl Host {
             state: state.to_owned(),
             lists_fetched: None,
             picked_versions: BTreeMap::new(),
+            meter: meter::Meter::default(),
         })
     }
 }

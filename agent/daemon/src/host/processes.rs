@@ -5,6 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use muster_proto::text::escape;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -14,12 +15,44 @@ use super::subuid::Uids;
 const ROUNDS: usize = 200;
 /// Rounds in a row that find nothing: a single one may pass by what a process starts at that moment.
 const QUIET_ROUNDS: usize = 3;
+/// A file that more programs write is nobody's in particular.
+const MOST_NAMED: usize = 5;
 /// The kernel needs a moment to end a process.
 const BETWEEN_ROUNDS: Duration = Duration::from_millis(5);
 
 /// The numbers that something runs as.
 pub(crate) fn owners() -> Result<BTreeSet<u32>> {
     Ok(pids()?.filter_map(owners_of).flatten().collect())
+}
+
+/// The programs that have the file at this path, or one that was there before, open for writing. What can't be seen, because a
+/// process ends meanwhile, is not in it.
+pub(crate) fn writers(path: &str) -> Vec<String> {
+    let Ok(pids) = pids() else { return vec![] };
+    pids.filter(|pid| *pid != rustix::process::getpid() && writes(*pid, path))
+        .map(|pid| {
+            let name = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).unwrap_or_default();
+            format!("{} (process {})", escape(name.trim()), pid.as_raw_nonzero())
+        })
+        .take(MOST_NAMED)
+        .collect()
+}
+
+fn writes(pid: Pid, path: &str) -> bool {
+    let folder = format!("/proc/{}", pid.as_raw_nonzero());
+    let Ok(open) = fs::read_dir(format!("{folder}/fd")) else { return false };
+    open.filter_map(Result::ok).any(|fd| {
+        let target = fs::read_link(fd.path()).unwrap_or_default();
+        let target = target.to_string_lossy();
+        if target.strip_suffix(" (deleted)").unwrap_or(&target) != path {
+            return false;
+        }
+        let number = fd.file_name();
+        let info = fs::read_to_string(format!("{folder}/fdinfo/{}", number.to_string_lossy())).unwrap_or_default();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+        // O_WRONLY is 1 and O_RDWR 2; proc_pid_fdinfo(5) gives them in octal.
+        flags.and_then(|flags| u64::from_str_radix(flags.trim(), 8).ok()).is_some_and(|flags| flags & 3 != 0)
+    })
 }
 
 /// Ends whatever runs as one of `uids`, with what it starts meanwhile.
@@ -94,6 +127,37 @@ pub(crate) mod tests {
             self.0.kill().ok();
             self.0.wait().unwrap();
             end_found(&Uids::only(self.1)).unwrap();
+        }
+    }
+
+    #[test]
+    fn who_has_a_file_open_for_writing_is_known_and_who_reads_it_is_not_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("motd");
+        let open = |redirect: &str| {
+            fs::write(&path, "x").unwrap();
+            let script = format!("exec 3{redirect}\"$1\"; echo ready; sleep 600");
+            let mut child = Command::new("/bin/sh")
+                .args(["-c", &script, "sh"])
+                .arg(&path)
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut line = [0; 6];
+            std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut line).unwrap();
+            child
+        };
+        let named = |child: &Child| {
+            let name = format!("(process {})", child.id());
+            writers(path.to_str().unwrap()).iter().any(|writer| writer.ends_with(&name))
+        };
+        let (mut writer, mut reader) = (open(">>"), open("<"));
+        assert!(named(&writer) && !named(&reader));
+        fs::remove_file(&path).unwrap();
+        assert!(named(&writer), "it still has the file that was there before");
+        for child in [&mut writer, &mut reader] {
+            child.kill().unwrap();
+            child.wait().unwrap();
         }
     }
 

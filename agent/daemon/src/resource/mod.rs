@@ -140,6 +140,7 @@ pub(crate) async fn read(
     let packages = host.packages.refresh(&host.root);
     let (mut services, mut modules, mut certificates) = (vec![], vec![], vec![]);
     for one in wanted {
+        host.meter.reading(one.id.kind(), 1);
         let condition = match (Kind::of(one.id), &accounts) {
             (Err(error), _) => Err(sentence(&error)),
             (Ok(Kind::Service), _) => {
@@ -174,9 +175,13 @@ pub(crate) async fn read(
         paths.sort_unstable();
         host.digests.keep(|path| paths.binary_search(&path).is_ok());
     }
+    host.meter.reading("certificate", certificates.len());
     read.extend(certificate::read(host, &certificates));
+    host.meter.reading("kernel_module", modules.len());
     read.extend(kernel_module::read(host, &modules));
+    host.meter.reading("service", services.len());
     read.extend(service::read(host, &services).await);
+    host.meter.stop();
     read
 }
 
@@ -271,6 +276,7 @@ pub(crate) async fn write(
     let mut written = BTreeMap::new();
     for batch in batches(steps) {
         let jobs = jobs(&batch, records);
+        host.meter.writing(batch[0].id.kind());
         let results = match Kind::of(&batch[0].id) {
             Err(error) => refuse_all(&jobs, &error),
             Ok(Kind::Account) => {
@@ -299,6 +305,7 @@ pub(crate) async fn write(
             written.insert(step.id.clone(), Written { result, secret: None });
         }
     }
+    host.meter.stop();
     written
 }
 

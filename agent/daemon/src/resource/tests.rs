@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::PathBuf;
 
+use muster_converge::fight::Fights;
 use muster_converge::plan::{Input, Plan, plan, record_of};
 use muster_proto::compose::{Claim, Claimed, Composition};
 use muster_proto::report::OutcomeKind;
@@ -91,6 +92,7 @@ impl Machine {
             restarts_due: &BTreeSet::new(),
             given_up: &Default::default(),
             deny_kinds: &BTreeSet::new(),
+            fights: &Fights::default(),
             now: "2026-11-23T00:00:00Z".parse().unwrap(),
         })
     }

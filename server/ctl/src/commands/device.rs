@@ -1,6 +1,7 @@
 //! `muster device`: their list, their records, and letting them in or out.
 
 mod apply_now;
+mod cost;
 mod delete;
 mod label;
 mod owner;
@@ -61,10 +62,13 @@ pub(crate) struct List {
 
 /// Show one device: what it is, what it has, and what is wrong
 #[derive(Args)]
-#[command(after_help = "Example:\n  muster device show lap-ada")]
+#[command(after_help = "Example:\n  muster device show lap-ada\n  muster device show lap-ada --cost")]
 pub(crate) struct Show {
     /// Its name, serial or id
     device: String,
+    /// What its agent spends on each kind of resource (CPU time) and on each check (time until it was answered)
+    #[arg(long)]
+    cost: bool,
     #[command(flatten)]
     output: Single,
 }
@@ -206,7 +210,11 @@ fn compliance(device: &View) -> String {
 impl Show {
     async fn run(self, api: &Api) -> Result<Ending, Failure> {
         let detail: DeviceDetail = api.get(&path(&self.device)).await?;
-        self.output.one(&detail, show)?;
+        if self.cost {
+            cost::print(&self.output, &detail.cost)?;
+        } else {
+            self.output.one(&detail, show)?;
+        }
         Ok(Ending::Fine)
     }
 }

@@ -1,6 +1,7 @@
 //! One device in depth: why it is not compliant, its resources, checks, history and tables.
 
 use muster_policy::rights::ViewRight;
+use muster_proto::cost::Cost;
 use muster_proto::report::{Event, Outcome, Pause};
 use muster_proto::rest::{
     CheckView, DeviceDetail, DeviceState, HistoryEntry, Page, PendingClaims, ResourceView, TableView,
@@ -55,6 +56,7 @@ impl App {
                     lost: lost::view(tx, row.id)?,
                     twins: muster_store::boot::twins(tx, row.id)?,
                     old_certificate: muster_store::stray::old_certificate(tx, row.id)?,
+                    cost: cost(tx, row.id)?,
                     late_return: muster_store::stray::late_return(tx, row.id)?,
                     device: view,
                 })
@@ -147,6 +149,12 @@ impl App {
 pub(super) fn paused_there(tx: &mut Tx<'_>, device: DeviceId) -> Result<Option<Pause>, StoreError> {
     let section = muster_store::report::section(tx, device, Pause::SECTION)?;
     Ok(section.and_then(|(document, _)| serde_json::from_str(&document).unwrap_or_default()))
+}
+
+/// What its agent spends, as it last said; nothing of an agent that does not say.
+fn cost(tx: &mut Tx<'_>, device: DeviceId) -> Result<Cost, StoreError> {
+    let section = muster_store::report::section(tx, device, Cost::SECTION)?;
+    Ok(section.and_then(|(document, _)| serde_json::from_str(&document).ok()).unwrap_or_default())
 }
 
 fn pending(tx: &mut Tx<'_>, device: &DeviceRow) -> Result<Option<PendingClaims>, StoreError> {

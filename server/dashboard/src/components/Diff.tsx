@@ -1,4 +1,5 @@
 // Differences: of two texts, and of a resource's attributes.
+import { Fragment } from 'react';
 import './parts.css';
 import type { Difference } from '../api/types';
 import { parseUnified } from './unified';
@@ -42,15 +43,24 @@ export function Differences({ rows, repaired }: { rows: Difference[]; repaired?:
       </thead>
       <tbody>
         {rows.map((row) => (
-          <tr key={row.attribute}>
-            <th scope="row">{row.attribute}</th>
-            <td className="mono">
-              <del>{shortened(row.from)}</del>
-            </td>
-            <td className="mono">
-              <ins>{shortened(row.to)}</ins>
-            </td>
-          </tr>
+          <Fragment key={row.attribute}>
+            <tr>
+              <th scope="row">{row.attribute}</th>
+              <td className="mono">
+                <del>{shortened(row.from)}</del>
+              </td>
+              <td className="mono">
+                <ins>{shortened(row.to)}</ins>
+              </td>
+            </tr>
+            {row.diff && (
+              <tr>
+                <td colSpan={3}>
+                  <UnifiedDiff unified={row.diff} />
+                </td>
+              </tr>
+            )}
+          </Fragment>
         ))}
       </tbody>
     </table>

@@ -58,7 +58,7 @@ pub(super) struct Simulated {
     host: Host,
     root: PathBuf,
     others: World,
-    pub(super) refusals: BTreeMap<ResourceId, Refusal>,
+    refusals: BTreeMap<ResourceId, Refusal>,
     /// Every step that it was asked to make, in order.
     pub(super) asked: Vec<StepView>,
     /// How often a service was restarted.
@@ -160,6 +160,20 @@ impl Simulated {
         world
     }
 
+    /// How resources defy the agent from now on. What can't be read is there, so that it is in a directory: of the others
+    /// that is not true.
+    pub(super) fn refuse(&mut self, refusals: &BTreeMap<ResourceId, Refusal>) {
+        let in_directory = |id: &ResourceId| {
+            let above = self.root.join(id.key().trim_start_matches('/')).parent().map(fs::symlink_metadata);
+            above.is_some_and(|above| above.is_ok_and(|above| above.is_dir()))
+        };
+        let holds = |id: &ResourceId, refusal: Refusal| {
+            refusal != Refusal::Unreadable || !is_path(id) || in_directory(id)
+        };
+        let holding = refusals.iter().filter(|(id, refusal)| holds(id, **refusal));
+        self.refusals = holding.map(|(id, refusal)| (id.clone(), *refusal)).collect();
+    }
+
     fn refusal(&self, id: &ResourceId) -> Option<Refusal> {
         self.refusals.get(id).copied()
     }
@@ -248,6 +262,14 @@ impl Machine for Simulated {
         }
         written.extend(resource::write(&mut self.host, &paths, records, contents).await);
         written
+    }
+
+    fn public_text(&self, _id: &ResourceId) -> Option<String> {
+        None
+    }
+
+    fn writers(&self, _id: &ResourceId) -> Vec<String> {
+        vec![]
     }
 
     fn password_is_safe(&self, _account: &str) {}

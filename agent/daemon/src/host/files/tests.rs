@@ -111,6 +111,18 @@ fn a_changed_file_is_noticed_even_when_its_size_and_time_are_put_back() {
 }
 
 #[test]
+fn a_file_is_read_again_once_it_is_due_whatever_the_kernel_says_of_it() {
+    let (dir, root) = root();
+    fs::write(dir.path().join("x"), "decayed").unwrap();
+    let stamp = Stamp::of(&rustix::fs::stat(dir.path().join("x")).unwrap());
+    let mut digests = Digests::default();
+    for (due, expected) in [(i64::MAX, Digest::of(b"sound")), (0, Digest::of(b"decayed"))] {
+        digests.0.insert("/x".to_owned(), Known { stamp, digest: Digest::of(b"sound"), due });
+        assert_eq!(digests.look(&root, "/x").unwrap().unwrap().digest, expected);
+    }
+}
+
+#[test]
 fn owner_and_mode_change_on_the_file_itself_and_setuid_of_root_survives_the_owner() {
     let (dir, root) = root();
     let path = dir.path().join("x");

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use muster_proto::check::CheckResult;
 use muster_proto::clock::ClockSkew;
+use muster_proto::cost::Cost;
 use muster_proto::report::{Event, Outcome, Pause};
 use muster_proto::resource::value::AccountName;
 use muster_proto::when::Facts;
@@ -163,6 +164,13 @@ fn read_section(section: &wire::Section) -> Result<Section, ReportError> {
         ClockSkew::SECTION => {
             let skew: Option<ClockSkew> = read(section)?;
             Section::Other { name: name.to_owned(), document: text(&skew) }
+        }
+        Cost::SECTION => {
+            let cost: Cost = read(section)?;
+            if cost.kinds.len() + cost.checks.len() > MAX_ENTRIES {
+                return Err(invalid("sections[cost]", format!("more than {MAX_ENTRIES} entries")));
+            }
+            Section::Other { name: name.to_owned(), document: text(&cost) }
         }
         _ => Section::Other { name: name.to_owned(), document: text(&read::<Value>(section)?) },
     })

@@ -4,6 +4,7 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { historyQuery } from '../../api/queries';
 import type { HistoryEntry } from '../../api/types';
+import { UnifiedDiff } from '../../components/Diff';
 import { byDay } from '../../components/groups';
 import { Empty, ProblemNote } from '../../components/parts';
 import { Time } from '../../components/Time';
@@ -63,7 +64,7 @@ function Entry({ entry }: { entry: HistoryEntry }) {
         {visible(entry.event.replaceAll('_', ' '))}
       </span>
       <Time at={entry.at} side="start" />
-      <span className="what">
+      <div className="what">
         {visible(entry.text)}
         {entry.differences
           .filter((difference) => difference.attribute !== 'state')
@@ -80,7 +81,16 @@ function Entry({ entry }: { entry: HistoryEntry }) {
             · told <Time at={entry.recorded} />
           </span>
         )}
-      </span>
+        {entry.differences.map(
+          (difference) =>
+            difference.diff && (
+              <details key={difference.attribute}>
+                <summary className="dim">What changed in it</summary>
+                <UnifiedDiff unified={difference.diff} />
+              </details>
+            ),
+        )}
+      </div>
     </li>
   );
 }

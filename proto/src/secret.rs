@@ -15,16 +15,19 @@ const PREFIXES: [(&str, usize, &str); 10] = [
     ("muster-", 43, "a Muster token"),
 ];
 
+/// What [`find`] says of a private key, which is more than one line.
+pub const PRIVATE_KEY: &str = "a private key";
+
 /// Names whose value is a secret when it is written out.
 const NAMES: [&str; 8] =
     ["password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "private_key"];
 
 /// What secret the text holds, if any.
-pub(super) fn find(text: &str) -> Option<&'static str> {
+pub fn find(text: &str) -> Option<&'static str> {
     if text.contains("-----BEGIN ")
         && (text.contains("PRIVATE KEY-----") || text.contains("PRIVATE KEY BLOCK-----"))
     {
-        return Some("a private key");
+        return Some(PRIVATE_KEY);
     }
     PREFIXES
         .iter()

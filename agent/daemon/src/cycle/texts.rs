@@ -1,0 +1,60 @@
+//! What changes in texts, beside the digests by which contents are compared.
+
+use muster_converge::diff;
+use muster_proto::compose::{Claimed, Composition};
+use muster_proto::condition::Difference;
+use muster_proto::{Digest, ResourceId};
+
+use super::hands::Hands;
+use super::machine::Machine;
+
+/// Texts that are shown of one plan or turn: enough for people to read, and little enough to be sent.
+const MOST: usize = 100;
+
+/// The attribute that holds the digest of a text.
+const CONTENT: &str = "content";
+
+/// Adds to the differences of resources what changes in their texts. A file that others may not read, before or after,
+/// keeps its text to itself.
+pub(super) fn show<'d, M: Machine>(
+    hands: &Hands<M>,
+    composition: &Composition,
+    all: impl IntoIterator<Item = (&'d ResourceId, &'d mut Vec<Difference>)>,
+) {
+    let mut left = MOST;
+    for (id, differences) in all {
+        if left == 0 {
+            return;
+        }
+        if differences.iter().any(becomes_private) {
+            continue;
+        }
+        let Some(content) = differences.iter_mut().find(|d| d.attribute == CONTENT) else { continue };
+        content.diff = text_diff(hands, composition, id, content);
+        left -= usize::from(content.diff.is_some());
+    }
+}
+
+fn text_diff<M: Machine>(
+    hands: &Hands<M>,
+    composition: &Composition,
+    id: &ResourceId,
+    content: &Difference,
+) -> Option<String> {
+    let digest = |value: &serde_json::Value| value.as_str()?.parse::<Digest>().ok();
+    let (from, to) = (digest(&content.from)?, digest(&content.to)?);
+    let claimed = composition.claims.get(id).and_then(|claim| match &claim.claimed {
+        Claimed::Apply(resource) => resource.content(CONTENT),
+        Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => None,
+    });
+    let wanted = claimed.filter(|bytes| Digest::of(bytes) == to).or_else(|| hands.ledger.blob(&to))?;
+    // What someone changed since it was looked at is not what the digest speaks of.
+    let found = hands.host.public_text(id).filter(|text| Digest::of(text.as_bytes()) == from)?;
+    diff::of_texts(&found, std::str::from_utf8(&wanted).ok()?)
+}
+
+/// Whether others lose the right to read a file: then what comes into it is not for them, nor for a page.
+fn becomes_private(difference: &Difference) -> bool {
+    let others = |mode: &str| u32::from_str_radix(mode, 8).map(|mode| mode & 0o004);
+    difference.attribute == "mode" && difference.to.as_str().is_some_and(|mode| others(mode) == Ok(0))
+}

@@ -1,0 +1,70 @@
+//! What the agent costs while nothing happens, with its link up, and while everything does.
+
+use std::fs;
+use std::io::Write as _;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use muster_proto::state::Mode;
+use muster_tests::measure::{cpu, peak, pss};
+use muster_tests::{Artifacts, Fleet, Network};
+use serde_json::json;
+
+use crate::profile::Profile;
+use crate::{DEVICE, look_again, say};
+
+/// Seconds over which an idle agent is watched.
+const IDLE: u64 = 600;
+
+/// Minutes of the worst case.
+const WORST: u32 = 60;
+
+/// Checks of the worst case, each over a table that is not small.
+const CHECKS: usize = 50;
+
+/// An agent that has enrolled and has nothing to do, for ten minutes.
+pub(crate) fn run() -> Result<()> {
+    let artifacts = Artifacts::find()?;
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let agent = fleet.device(DEVICE)?.agent_pid()?;
+    // What enrollment and the first report leave behind is not idleness yet.
+    std::thread::park_timeout(Duration::from_secs(30));
+    say(&format!("{IDLE} s of nothing"))?;
+    let before = cpu(agent)?;
+    std::thread::park_timeout(Duration::from_secs(IDLE));
+    let cpu_s_per_min = (cpu(agent)? - before) * 60.0 / IDLE as f64;
+    let binary = artifacts.agent_deb.with_file_name("muster-agent").join("usr/bin/muster-agent");
+    let binary_bytes = fs::metadata(binary).context("asking after the agent's binary")?.len();
+    let figures =
+        json!({"pss_mib": pss(agent)?, "cpu_s_per_min": cpu_s_per_min, "binary_bytes": binary_bytes});
+    writeln!(std::io::stdout(), "{figures}")?;
+    Ok(())
+}
+
+/// A thousand resources and all checks, looked at anew each minute, for an hour.
+pub(crate) fn run_worst() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    let agent = device.agent_pid()?;
+    let installed = device.exec(["dpkg-query", "-W", "-f", "${Package}\n"])?.ok()?.stdout;
+    let mixed = Profile::mixed("/srv/muster", "zm", 47_000, &installed).with_checks(CHECKS);
+    let folders = mixed.folders();
+    device.exec(["mkdir", "-p"].into_iter().chain(folders.iter().map(String::as_str)))?.ok()?;
+    fleet.admin.save_profile("mixed", &mixed.muster("mixed"))?;
+    fleet.admin.assign("mixed", &format!("device:{DEVICE}"), Mode::Enforce)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    let before = cpu(agent)?;
+    for minute in 0..WORST {
+        say(&format!("minute {minute} of {WORST}: {:.1} MiB", pss(agent)?))?;
+        look_again(device, minute)?;
+        let asked = fleet.admin.request("POST", &format!("/devices/{DEVICE}/apply-now"), None)?;
+        ensure!((200..300).contains(&asked.status), "apply now: {} {}", asked.status, asked.body);
+        std::thread::park_timeout(Duration::from_secs(60));
+    }
+    let cpu_s_per_min = (cpu(agent)? - before) / f64::from(WORST);
+    let figures = json!({"peak_mib": peak(agent)?, "pss_mib": pss(agent)?, "cpu_s_per_min": cpu_s_per_min});
+    writeln!(std::io::stdout(), "{figures}")?;
+    Ok(())
+}

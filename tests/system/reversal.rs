@@ -1,0 +1,126 @@
+//! Whatever sequence of states a device goes through: once nothing is desired any more, it is as it was before.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result, ensure};
+use muster_proto::state::Mode;
+use muster_tests::{Fleet, Network, PACKAGES_URL, Packages};
+
+/// States in one sequence.
+const STATES: usize = 10;
+
+/// Sequences when nobody asks for more by `MUSTER_SEQUENCES`: each takes half a minute.
+const SEQUENCES: u64 = 2;
+
+/// Resources of which a state has some, each in one of its forms. Some are there before, others are not; some are on the way to
+/// others, or in their place.
+const POOL: [&[&str]; 21] = [
+    &[
+        "directory: { path: /srv/a, mode: \"0755\" }",
+        "directory: { path: /srv/a, mode: \"2775\", group: builders }",
+        "directory: { path: /srv/a, mode: \"0700\", owner: bob }",
+    ],
+    &["directory: { path: /srv/a/b }", "file: { path: /srv/a/b, content: \"a file, where a directory was\\n\" }"],
+    &[
+        "file: { path: /srv/a/one, content: \"1\\n\" }",
+        "file: { path: /srv/a/one, content: \"one\\n\", mode: \"0600\", owner: bob }",
+        "file: { path: /srv/a/one, state: absent }",
+    ],
+    &["file: { path: /etc/motd, content: \"ours\\n\" }", "file: { path: /etc/motd, mode: \"0600\" }"],
+    &["file: { path: /etc/issue.net, state: absent }", "file: { path: /etc/issue.net, content: \"Keep out.\\n\" }"],
+    &["file: { path: /etc/unwanted, state: absent }", "file: { path: /etc/unwanted, group: builders, mode: \"0640\" }"],
+    &["link: { path: /srv/current, target: /srv/a }", "link: { path: /srv/current, target: /srv/a/b }"],
+    &["link: { path: /etc/localtime, target: /usr/share/zoneinfo/Etc/UTC }"],
+    &[
+        "account: { name: bob, uid: 4101, shell: /bin/bash }",
+        "account: { name: bob, uid: 4101, shell: /bin/sh, groups: [builders], full_name: Bob Builder }",
+        "account: { name: bob, uid: 4101, ssh_keys: [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIm9xyJ8bTTIoqkQhVc9cfQdC3OMgVFpUuAvXTbQN4sP bob\"] }",
+    ],
+    &[
+        "sudo: { name: bob, who: bob, commands: [/usr/bin/id] }",
+        "sudo: { name: bob, who: \"%builders\", commands: [/usr/bin/true], password: false }",
+    ],
+    &["package: { name: hello }", "package: { name: hello, state: absent }"],
+    &["package: { name: tree }"],
+    &["package: { name: muster-hello, version: \">= 1.1\" }", "package: { name: muster-hello }"],
+    &[
+        "service: { name: cron, running: false }",
+        "service: { name: cron, running: true, enabled: true }",
+        "service: { name: cron, enabled: false }",
+    ],
+    &["sysctl: { name: net.ipv4.ip_forward, value: 1 }", "sysctl: { name: net.ipv4.ip_forward, value: 0 }"],
+    &["hosts_entry: { address: 10.0.0.5, names: [db.example.com, db] }"],
+    &["hostname: { name: renamed }", "hostname: { name: srv-1 }"],
+    &["kernel_module: { name: usb-storage, state: blocked }"],
+    &[
+        "line: { path: /etc/ssh/sshd_config, line: \"Port 2222\", match: [\"Port \", \"#Port \"] }",
+        "line: { path: /etc/ssh/sshd_config, line: \"Port 2200\", match: [\"Port \", \"#Port \"] }",
+    ],
+    &["file: { path: /usr/local/bin/tool, content: \"#!/bin/sh\\n\", mode: \"0755\" }"],
+    &["file: { path: /etc/cron.d/ours, content: \"# nothing\\n\" }", "file: { path: /etc/cron.d/ours, state: absent }"],
+];
+
+/// What every state has, since others name it.
+fn groundwork() -> Result<String> {
+    let key =
+        Packages::public_key("corp")?.lines().map(|line| format!("        {line}\n")).collect::<String>();
+    Ok(format!(
+        "muster: 1\nprofile: any\nresources:\n  - group: {{ name: builders, gid: 4100 }}\n  - repository:\n      name: corp\n      url: {PACKAGES_URL}/corp\n      suite: stable\n      components: [main]\n      key: |\n{key}"
+    ))
+}
+
+fn state(ground: &str, random: &mut fastrand::Rng) -> String {
+    let mut source = ground.to_owned();
+    let mut has_bob = false;
+    let chosen: Vec<&str> = POOL
+        .iter()
+        .filter_map(|forms| random.bool().then(|| forms[random.usize(..forms.len())]))
+        .collect();
+    for resource in &chosen {
+        has_bob |= resource.starts_with("account");
+    }
+    for resource in chosen {
+        // What belongs to somebody who is not there can't be made so, which is no question of taking back.
+        if has_bob || !resource.contains("owner: bob") {
+            writeln!(source, "  - {resource}").expect("a string takes any text");
+        }
+    }
+    source
+}
+
+#[test]
+fn after_any_sequence_of_states_and_the_end_of_all_the_device_is_as_it_was() -> Result<()> {
+    let sequences = match std::env::var("MUSTER_SEQUENCES") {
+        Ok(number) => number.parse().context("MUSTER_SEQUENCES is no number")?,
+        Err(_) => SEQUENCES,
+    };
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    let device = fleet.device("srv-1")?;
+    device.write_file("/etc/unwanted", "keep me\n", 0o600)?;
+    let ground = groundwork()?;
+    let before = device.snapshot()?;
+    for _ in 0..sequences {
+        let seed = fastrand::u64(..);
+        run(&fleet, &ground, seed).with_context(|| format!("sequence {seed}"))?;
+        let changes = before.changes(&fleet.device("srv-1")?.snapshot()?);
+        ensure!(changes.is_empty(), "after sequence {seed} it is not as before: {changes:#?}");
+    }
+    Ok(())
+}
+
+/// Goes through the states of a sequence, and then to nothing.
+fn run(fleet: &Fleet<'_>, ground: &str, seed: u64) -> Result<()> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut last = None;
+    for number in 1..=STATES {
+        let source = state(ground, &mut random);
+        fleet.admin.save_profile("any", &source)?;
+        last = Some(fleet.admin.assign("any", "device:srv-1", Mode::Enforce)?);
+        let applied = fleet.admin.wait_until_applied("srv-1");
+        applied.with_context(|| format!("state {number} was not applied:\n{source}"))?;
+    }
+    let last = last.context("a sequence has states")?;
+    fleet.admin.unassign(&last.id)?;
+    fleet.admin.wait_until_applied("srv-1").map(drop)
+}
