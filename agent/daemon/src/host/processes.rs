@@ -31,8 +31,8 @@ pub(crate) fn writers(path: &str) -> Vec<String> {
     let Ok(pids) = pids() else { return vec![] };
     pids.filter(|pid| *pid != rustix::process::getpid() && writes(*pid, path))
         .map(|pid| {
-            let name = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).unwrap_or_default();
-            format!("{} (process {})", escape(name.trim()), pid.as_raw_nonzero())
+            let name = fs::read(format!("/proc/{}/comm", pid.as_raw_nonzero())).unwrap_or_default();
+            format!("{} (process {})", escape(String::from_utf8_lossy(&name).trim()), pid.as_raw_nonzero())
         })
         .take(MOST_NAMED)
         .collect()
@@ -91,12 +91,15 @@ fn pids() -> Result<impl Iterator<Item = Pid>> {
 }
 
 /// The real, effective and saved number of a process that runs: by any of them it can act for the account. One that has
-/// ended and waits for its parent to notice does nothing more.
+/// ended and waits for its parent to notice does nothing more; where only its first thread has, the others go on.
 fn owners_of(pid: Pid) -> Option<[u32; 3]> {
-    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
+    // A process gives itself its name, and need not give one that is text.
+    let status = fs::read(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
+    let status = String::from_utf8_lossy(&status);
     let field =
         |name: &str| Some(status.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace());
-    if matches!(field("State:")?.next()?, "Z" | "X") {
+    let threads: u32 = field("Threads:").and_then(|mut count| count.next()?.parse().ok()).unwrap_or(0);
+    if matches!(field("State:")?.next()?, "Z" | "X") && threads <= 1 {
         return None;
     }
     let mut uids = field("Uid:")?.map_while(|uid| uid.parse().ok());
@@ -127,6 +130,22 @@ pub(crate) mod tests {
             self.0.kill().ok();
             self.0.wait().unwrap();
             end_found(&Uids::only(self.1)).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_process_whose_name_is_no_text_or_whose_first_thread_has_ended_does_not_outlive_its_account() {
+        let (unnamed, headless) = (64_325, 64_326);
+        let _unnamed = Running::start(unnamed, "printf '\\377' >/proc/self/comm; exec 3<>/dev/null; while :; do read -r _ <&3 || sleep 1; done");
+        let python = "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(600,)).start(); \
+                      ctypes.CDLL(None).pthread_exit(None)";
+        let _headless = Running::start(headless, &format!("exec python3 -c '{python}'"));
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        for uid in [unnamed, headless] {
+            assert!(owners().unwrap().contains(&uid), "{uid} runs");
+            end_all(&Uids::only(uid)).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            assert!(!owners().unwrap().contains(&uid), "{uid} has ended");
         }
     }
 
