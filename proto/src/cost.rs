@@ -35,7 +35,8 @@ impl Cost {
 
     /// Whether both say the same to people, so that figures that waver are not told every time.
     pub fn same(&self, other: &Self) -> bool {
-        let close = |a: u64, b: u64| a.abs_diff(b) < SAME || (a < b.saturating_mul(2) && b < a.saturating_mul(2));
+        let close =
+            |a: u64, b: u64| a.abs_diff(b) < SAME || (a < b.saturating_mul(2) && b < a.saturating_mul(2));
         let kinds = |(a, b): (&KindCost, &KindCost)| {
             a.resources == b.resources && close(a.read, b.read) && close(a.written, b.written)
         };

@@ -213,7 +213,10 @@ fn every_wrong_value_is_refused_where_it_stands() {
         ("file: { path: /k, mode: 6e2 }", r#"write mode: "0644""#),
         ("file: { path: /k, not_after: 2027-01-01 }", "not a time"),
         (r#"file: { path: /k, not_after: "1969-12-31T23:59:59Z" }"#, "not a time"),
-        (r#"file: { path: /k, not_before: "2027-01-02T00:00:00Z", not_after: "2027-01-01T00:00:00Z" }"#, "end before it begins"),
+        (
+            r#"file: { path: /k, not_before: "2027-01-02T00:00:00Z", not_after: "2027-01-01T00:00:00Z" }"#,
+            "end before it begins",
+        ),
         ("account: { name: ada, uid: 1e3 }", "expected u32"),
         ("file: { path: /k, when: { os_version: 12 } }", "a word or a list of words"),
         ("file: { path: /k, when: { os: [] } }", "at least one word"),

@@ -22,7 +22,9 @@ fn main() -> Result<()> {
         ["converge"] => converge::run(),
         ["idle"] => idle::run(),
         ["idle", "--worst"] => idle::run_worst(),
-        other => bail!("{other:?} is no benchmark: converge, idle, or idle --worst for an hour of the worst case"),
+        other => {
+            bail!("{other:?} is no benchmark: converge, idle, or idle --worst for an hour of the worst case")
+        }
     }
 }
 

@@ -88,11 +88,14 @@ impl Profile {
             resources.push(json!({"group": {"name": group(name), "gid": number}}));
             resources.push(json!({"account": {"name": name, "uid": number, "shell": "/bin/sh"}}));
         }
-        let directories = self.directories.iter().map(|path| json!({"directory": {"path": path, "mode": "0750"}}));
+        let directories =
+            self.directories.iter().map(|path| json!({"directory": {"path": path, "mode": "0750"}}));
         resources.extend(directories);
         let file = |(path, content): &(String, String)| json!({"file": {"path": path, "mode": "0640", "content": content}});
         resources.extend(self.files.iter().map(file));
-        resources.extend(self.links.iter().map(|(path, target)| json!({"link": {"path": path, "target": target}})));
+        resources.extend(
+            self.links.iter().map(|(path, target)| json!({"link": {"path": path, "target": target}})),
+        );
         let line = |line: &String| json!({"line": {"path": self.line_file(), "line": line}});
         resources.extend(self.lines.iter().map(line));
         let check = |number| {
@@ -113,13 +116,18 @@ impl Profile {
         if !self.packages.is_empty() {
             policy.push_str("body file control { inputs => { \"$(sys.libdir)/stdlib.cf\" }; }\n");
         }
-        policy.push_str("body common control { bundlesequence => { \"main\" }; }\nbundle agent main {\nclasses:\n");
+        policy.push_str(
+            "body common control { bundlesequence => { \"main\" }; }\nbundle agent main {\nclasses:\n",
+        );
         for (name, _) in &self.people {
             line(&mut policy, format_args!("  \"missing_{name}\" not => groupexists(\"{}\");", group(name)));
         }
         policy.push_str("files:\n");
         for path in &self.directories {
-            line(&mut policy, format_args!("  \"{path}/.\" create => \"true\", perms => bench_mode(\"750\");"));
+            line(
+                &mut policy,
+                format_args!("  \"{path}/.\" create => \"true\", perms => bench_mode(\"750\");"),
+            );
         }
         for (path, content) in &self.files {
             let promise = format_args!(
@@ -218,6 +226,8 @@ fn line(text: &mut String, words: std::fmt::Arguments<'_>) {
 }
 
 fn file(root: &str, number: usize) -> (String, String) {
-    let line = |j: usize| format!("key_{j:02} = {:0width$}\n", number * 16 + j, width = 8 + (number * 7 + j * 11) % 33);
+    let line = |j: usize| {
+        format!("key_{j:02} = {:0width$}\n", number * 16 + j, width = 8 + (number * 7 + j * 11) % 33)
+    };
     (format!("{root}/f/file{number:04}.conf"), (0..16).map(line).collect())
 }

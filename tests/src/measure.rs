@@ -72,7 +72,8 @@ fn of_children() -> Result<f64> {
     Ok(times(std::process::id())?[2..].iter().sum())
 }
 
-/// User and system time of a process, then of its ended children, in seconds: fields 14 to 17 of proc_pid_stat(5).
+/// User and system time of a process, then of its ended children, in seconds: fields 14 to 17 of
+/// `proc_pid_stat(5)`.
 fn times(pid: u32) -> Result<[f64; 4]> {
     const TICKS_PER_SECOND: f64 = 100.0;
     let stat =

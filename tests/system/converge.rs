@@ -104,8 +104,8 @@ fn every_kind_converges_and_looking_again_touches_nothing() -> Result<()> {
     says(&["runuser", "-u", "bob", "--", "sudo", "-n", "/usr/bin/systemctl", "restart", "nginx"])?;
 
     fleet.log_in()?;
-    let cost = fleet.server.muster(["device", "show", "srv-1", "--cost", "-o", "csv"])?.ok()?.stdout;
-    let kinds: Vec<_> = cost.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+    let cost = fleet.server.muster(["device", "show", "srv-1", "--cost"])?.ok()?.stdout;
+    let kinds: Vec<_> = cost.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert!(["account", "file", "package", "service"].iter().all(|kind| kinds.contains(kind)), "{cost}");
 
     wait_until_quiet(&fleet, "srv-1")?;
@@ -163,13 +163,13 @@ fn a_program_that_keeps_changing_a_file_is_named_and_not_fought() -> Result<()> 
     let network = Network::create()?;
     let fleet = Fleet::enroll(&network, &["srv-1"])?;
     let device = fleet.device("srv-1")?;
-    let profile =
-        "muster: 1\nprofile: motd\nresources:\n  - file: { path: /etc/motd, content: \"ours\\n\", mode: \"0644\" }\n";
+    let profile = "muster: 1\nprofile: motd\nresources:\n  - file: { path: /etc/motd, content: \"ours\\n\", mode: \"0644\" }\n";
     fleet.admin.save_profile("motd", profile)?;
     fleet.admin.assign("motd", "device:srv-1", Mode::Enforce)?;
     fleet.admin.wait_until_applied("srv-1")?;
 
-    let meddle = "exec 3>>/etc/motd; while sleep 0.2; do grep -q theirs /etc/motd || echo theirs >/etc/motd; done";
+    let meddle =
+        "exec 3>>/etc/motd; while sleep 0.2; do grep -q theirs /etc/motd || echo theirs >/etc/motd; done";
     device.exec(["systemd-run", "--quiet", "--unit=meddler", "bash", "-c", meddle])?.ok()?;
     let blocked = || -> Result<Option<String>> {
         let view = fleet.admin.resources("srv-1")?.into_iter().next();

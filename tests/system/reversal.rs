@@ -20,15 +20,24 @@ const POOL: [&[&str]; 21] = [
         "directory: { path: /srv/a, mode: \"2775\", group: builders }",
         "directory: { path: /srv/a, mode: \"0700\", owner: bob }",
     ],
-    &["directory: { path: /srv/a/b }", "file: { path: /srv/a/b, content: \"a file, where a directory was\\n\" }"],
+    &[
+        "directory: { path: /srv/a/b }",
+        "file: { path: /srv/a/b, content: \"a file, where a directory was\\n\" }",
+    ],
     &[
         "file: { path: /srv/a/one, content: \"1\\n\" }",
         "file: { path: /srv/a/one, content: \"one\\n\", mode: \"0600\", owner: bob }",
         "file: { path: /srv/a/one, state: absent }",
     ],
     &["file: { path: /etc/motd, content: \"ours\\n\" }", "file: { path: /etc/motd, mode: \"0600\" }"],
-    &["file: { path: /etc/issue.net, state: absent }", "file: { path: /etc/issue.net, content: \"Keep out.\\n\" }"],
-    &["file: { path: /etc/unwanted, state: absent }", "file: { path: /etc/unwanted, group: builders, mode: \"0640\" }"],
+    &[
+        "file: { path: /etc/issue.net, state: absent }",
+        "file: { path: /etc/issue.net, content: \"Keep out.\\n\" }",
+    ],
+    &[
+        "file: { path: /etc/unwanted, state: absent }",
+        "file: { path: /etc/unwanted, group: builders, mode: \"0640\" }",
+    ],
     &["link: { path: /srv/current, target: /srv/a }", "link: { path: /srv/current, target: /srv/a/b }"],
     &["link: { path: /etc/localtime, target: /usr/share/zoneinfo/Etc/UTC }"],
     &[
@@ -57,7 +66,10 @@ const POOL: [&[&str]; 21] = [
         "line: { path: /etc/ssh/sshd_config, line: \"Port 2200\", match: [\"Port \", \"#Port \"] }",
     ],
     &["file: { path: /usr/local/bin/tool, content: \"#!/bin/sh\\n\", mode: \"0755\" }"],
-    &["file: { path: /etc/cron.d/ours, content: \"# nothing\\n\" }", "file: { path: /etc/cron.d/ours, state: absent }"],
+    &[
+        "file: { path: /etc/cron.d/ours, content: \"# nothing\\n\" }",
+        "file: { path: /etc/cron.d/ours, state: absent }",
+    ],
 ];
 
 /// What every state has, since others name it.
@@ -72,10 +84,8 @@ fn groundwork() -> Result<String> {
 fn state(ground: &str, random: &mut fastrand::Rng) -> String {
     let mut source = ground.to_owned();
     let mut has_bob = false;
-    let chosen: Vec<&str> = POOL
-        .iter()
-        .filter_map(|forms| random.bool().then(|| forms[random.usize(..forms.len())]))
-        .collect();
+    let chosen: Vec<&str> =
+        POOL.iter().filter_map(|forms| random.bool().then(|| forms[random.usize(..forms.len())])).collect();
     for resource in &chosen {
         has_bob |= resource.starts_with("account");
     }

@@ -65,10 +65,7 @@ mod tests {
     fn a_change_stands_between_the_lines_around_it() {
         let from = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
         let to = from.replace("5\n", "five\n");
-        assert_eq!(
-            of_texts(from, &to).unwrap(),
-            "@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n"
-        );
+        assert_eq!(of_texts(from, &to).unwrap(), "@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n");
         assert_eq!(of_texts(from, from), None);
         assert!(of_texts("a\n", "a").unwrap().ends_with("+a (no newline at the end)\n"));
     }

@@ -40,7 +40,7 @@ impl Fights {
 
     /// Notes that a resource was put right, and who may have made that necessary.
     pub fn repaired(&mut self, id: &ResourceId, at: Timestamp, suspects: Vec<String>) {
-        self.0.retain(|_, repairs| !repairs.at.last().is_some_and(|last| ago(*last, at) > WINDOW + TRUCE));
+        self.0.retain(|_, repairs| repairs.at.last().is_none_or(|last| ago(*last, at) <= WINDOW + TRUCE));
         let repairs = self.0.entry(id.clone()).or_default();
         repairs.at.push(at);
         if repairs.at.len() > REPAIRS {
@@ -55,7 +55,9 @@ impl Fights {
         let (first, last) = (repairs.at.first()?, repairs.at.last()?);
         let is_fight = ago(*first, *last) <= WINDOW && ago(*last, now) < TRUCE;
         let who = match repairs.suspects.as_slice() {
-            [] => "who does it is not known: look for another tool or a script that manages the same".to_owned(),
+            [] => {
+                "who does it is not known: look for another tool or a script that manages the same".to_owned()
+            }
             suspects => format!("it was open for writing in {}", suspects.join(", ")),
         };
         is_fight.then(|| {
@@ -111,7 +113,10 @@ mod tests {
         assert!(fights.is_near(&motd(), at(61)) && !fights.is_near(&motd(), at(WINDOW + 61)));
         fights.repaired(&motd(), at(WINDOW), vec!["puppet (process 7)".to_owned()]);
         let reason = fights.reason(&motd(), at(WINDOW + 1)).unwrap();
-        assert!(reason.contains("3 times within 10 min") && reason.contains("puppet (process 7)"), "{reason}");
+        assert!(
+            reason.contains("3 times within 10 min") && reason.contains("puppet (process 7)"),
+            "{reason}"
+        );
         assert!(fights.reason(&motd(), at(WINDOW + TRUCE - 1)).is_some());
         assert_eq!(fights.reason(&motd(), at(WINDOW + TRUCE)), None);
         assert_eq!(fights.reason(&ResourceId::new("file", "/etc/issue"), at(WINDOW + 1)), None);

@@ -296,15 +296,15 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
                 return settle(plan, OutcomeKind::Blocked, differences, Some(reason));
             }
             plan.steps.push(Step {
-            id: id.clone(),
-            action,
-            from: observed.clone(),
-            to: desired,
-            differences,
-            claim: Some(claim.clone()),
-            restart: false,
-            ending,
-        });
+                id: id.clone(),
+                action,
+                from: observed.clone(),
+                to: desired,
+                differences,
+                claim: Some(claim.clone()),
+                restart: false,
+                ending,
+            });
         }
     }
 }

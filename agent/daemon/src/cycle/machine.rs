@@ -66,7 +66,10 @@ impl Machine for Host {
 
     fn public_text(&self, id: &ResourceId) -> Option<String> {
         // What can't be read has an outcome that says so, and no text.
-        (id.kind() == "file").then(|| files::public_text(&self.root, id.key(), LONGEST_TEXT).ok()).flatten().flatten()
+        (id.kind() == "file")
+            .then(|| files::public_text(&self.root, id.key(), LONGEST_TEXT).ok())
+            .flatten()
+            .flatten()
     }
 
     fn writers(&self, id: &ResourceId) -> Vec<String> {

@@ -173,7 +173,7 @@ async fn what_is_changed_again_after_each_of_three_repairs_is_left_alone_until_s
     let motd = folder.path().join("root/etc/motd");
     accept(&mut cycle, "motd", PROFILE);
     cycle.turn().await.unwrap();
-    let mut after_meddling = async |cycle: &mut Cycle| {
+    let after_meddling = async |cycle: &mut Cycle| {
         std::fs::write(&motd, "theirs again\n").unwrap();
         cycle.turn().await.unwrap();
         (cycle.outcomes[0].outcome, std::fs::read_to_string(&motd).unwrap())

@@ -48,7 +48,8 @@ fn writes(pid: Pid, path: &str) -> bool {
             return false;
         }
         let number = fd.file_name();
-        let info = fs::read_to_string(format!("{folder}/fdinfo/{}", number.to_string_lossy())).unwrap_or_default();
+        let info =
+            fs::read_to_string(format!("{folder}/fdinfo/{}", number.to_string_lossy())).unwrap_or_default();
         let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
         // O_WRONLY is 1 and O_RDWR 2; proc_pid_fdinfo(5) gives them in octal.
         flags.and_then(|flags| u64::from_str_radix(flags.trim(), 8).ok()).is_some_and(|flags| flags & 3 != 0)
@@ -136,7 +137,10 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn a_process_whose_name_is_no_text_or_whose_first_thread_has_ended_does_not_outlive_its_account() {
         let (unnamed, headless) = (64_325, 64_326);
-        let _unnamed = Running::start(unnamed, "printf '\\377' >/proc/self/comm; exec 3<>/dev/null; while :; do read -r _ <&3 || sleep 1; done");
+        let _unnamed = Running::start(
+            unnamed,
+            "printf '\\377' >/proc/self/comm; exec 3<>/dev/null; while :; do read -r _ <&3 || sleep 1; done",
+        );
         let python = "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(600,)).start(); \
                       ctypes.CDLL(None).pthread_exit(None)";
         let _headless = Running::start(headless, &format!("exec python3 -c '{python}'"));

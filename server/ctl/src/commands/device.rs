@@ -211,7 +211,7 @@ impl Show {
     async fn run(self, api: &Api) -> Result<Ending, Failure> {
         let detail: DeviceDetail = api.get(&path(&self.device)).await?;
         if self.cost {
-            cost::print(&self.output, &detail.cost)?;
+            self.output.one(&detail.cost, cost::show)?;
         } else {
             self.output.one(&detail, show)?;
         }

@@ -1,13 +1,11 @@
 //! `muster device show --cost`: what a device's agent spends on what.
 
-use muster_proto::cost::Cost;
-use serde::Serialize;
+use muster_proto::cost::{Cost, KindCost};
 
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output;
 
 /// One kind of resource or one check. Times are in microseconds.
-#[derive(Serialize)]
 struct Row {
     what: String,
     resources: Option<u64>,
@@ -16,8 +14,8 @@ struct Row {
 }
 
 /// Prints what each kind and each check takes, the most expensive first.
-pub(super) fn print(output: &Output, cost: &Cost) -> Result<(), Failure> {
-    let kind = |(kind, cost): (&String, &muster_proto::cost::KindCost)| Row {
+pub(super) fn show(cost: &Cost) -> Result<(), Failure> {
+    let kind = |(kind, cost): (&String, &KindCost)| Row {
         what: kind.clone(),
         resources: Some(cost.resources),
         read: cost.read,
@@ -29,10 +27,9 @@ pub(super) fn print(output: &Output, cost: &Cost) -> Result<(), Failure> {
         read: *took,
         written: None,
     };
-    let mut rows: Vec<Row> =
-        cost.kinds.iter().map(kind).chain(cost.checks.iter().map(check)).collect();
+    let mut rows: Vec<Row> = cost.kinds.iter().map(kind).chain(cost.checks.iter().map(check)).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.read.max(row.written.unwrap_or_default())));
-    output.list(&rows, &["what", "resources", "to look", "to write"], |row| {
+    output::rows(&rows, &["WHAT", "RESOURCES", "TO LOOK", "TO WRITE"], |row| {
         vec![
             row.what.clone(),
             row.resources.map(|n| n.to_string()).unwrap_or_default(),
