@@ -1,4 +1,4 @@
-//! Measures convergence against CFEngine and Salt: the same desired state, on the same device, in one run.
+//! Measures convergence against `CFEngine` and Salt: the same desired state, on the same device, in one run.
 //!
 //! Prints a table and, as the last line of standard output, one JSON object. CPU time is user and system time of every process
 //! that a tool takes part with on the device; of Muster's agent, which runs all the time, what it used meanwhile.

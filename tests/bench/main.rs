@@ -1,4 +1,4 @@
-//! Measures the agent on a real device: `bench converge`, against CFEngine and Salt, and `bench idle [--worst]`.
+//! Measures the agent on a real device: `bench converge`, against `CFEngine` and Salt, and `bench idle [--worst]`.
 //!
 //! The last line of standard output is one JSON object; progress goes to standard error.
 

@@ -13,7 +13,7 @@ use crate::profile::Profile;
 pub(crate) enum Peer {
     /// `cf-agent`, from Debian.
     Cfengine,
-    /// `salt-call --local`, from PyPI: without a master, which costs it nothing.
+    /// `salt-call --local`, from `PyPI`: without a master, which costs it nothing.
     Salt,
 }
 

@@ -110,7 +110,7 @@ impl Profile {
         json!({"muster": 1, "profile": name, "resources": resources, "checks": checks}).to_string()
     }
 
-    /// As a policy file of CFEngine's, as its manual advises: its own package module and its own users promise.
+    /// As a policy file of `CFEngine`'s, as its manual advises: its own package module and its own users promise.
     pub(crate) fn cfengine(&self) -> String {
         let mut policy = String::new();
         if !self.packages.is_empty() {

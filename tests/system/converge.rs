@@ -8,7 +8,7 @@ use muster_proto::report::OutcomeKind;
 use muster_proto::rest::HistoryEntry;
 use muster_proto::state::Mode;
 use muster_tests::measure::{cpu, is_exec, is_write};
-use muster_tests::{Device, Fleet, Network, PACKAGES_URL, Packages, wait_until};
+use muster_tests::{Fleet, Network, PACKAGES_URL, Packages, wait_until};
 
 /// The certificate of an authority whose key nobody has.
 const AUTHORITY: &str = "\

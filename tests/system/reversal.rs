@@ -84,8 +84,12 @@ fn groundwork() -> Result<String> {
 fn state(ground: &str, random: &mut fastrand::Rng) -> String {
     let mut source = ground.to_owned();
     let mut has_bob = false;
-    let chosen: Vec<&str> =
-        POOL.iter().filter_map(|forms| random.bool().then(|| forms[random.usize(..forms.len())])).collect();
+    let chosen: Vec<&str> = POOL
+        .iter()
+        .map(|forms| (random.bool(), forms[random.usize(..forms.len())]))
+        .filter(|(has, _)| *has)
+        .map(|(_, form)| form)
+        .collect();
     for resource in &chosen {
         has_bob |= resource.starts_with("account");
     }
