@@ -1,8 +1,9 @@
 //! What a machine is known by: the serial that its maker gave it, or else the UUID of its system.
 //!
 //! Firmware says something where its maker forgot to put a serial, and the same on thousands of machines. The agent chooses
-//! what it claims by [`known_by`], and the server takes in an import, a token and a claim what [`check`] lets pass: both by
-//! the same rule, so that what an agent claims by itself is never refused as a placeholder.
+//! what it claims by [`known_by`], and the server registers by an import and a claim what [`check`] lets pass: both by the
+//! same rule, so that what an agent claims by itself is never refused as a placeholder. A device that is registered already
+//! is found by whatever [`recorded`] lets pass.
 
 /// The text is no serial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -10,6 +11,12 @@ pub enum InvalidSerial {
     /// It can't be one.
     #[error("expected a serial: 1 to 64 printable ASCII characters, not beginning with - = + or @")]
     Malformed,
+    /// It has characters that no maker prints, and that a shell takes for orders.
+    #[error(
+        "expected a serial as makers print it: letters, digits, blanks and . _ / + : # * = , -; write the system's UUID in \
+         its place, which the agent claims then (cat /sys/class/dmi/id/product_uuid), or set `serial` in agent.toml"
+    )]
+    Unusual,
     /// It can't be told from that of other machines.
     #[error(
         "expected a real serial: this one is a placeholder that many machines have; write the system's UUID in its \
@@ -72,9 +79,22 @@ const PLACEHOLDER_UUIDS: [&str; 6] = [
 /// A random UUID has about fourteen different digits, and never in practice fewer than this.
 const FEWEST_DIGITS: usize = 4;
 
-/// Checks a serial: 1 to 64 printable ASCII characters that are no placeholder. Gives it without blanks around it, and in
-/// lower case where it is a UUID, since tools write those either way; otherwise case counts.
+/// What makers print in serials beside letters and digits. None of it makes a shell run something, wherever it is pasted:
+/// a stranger's claim is shown to admins, and they copy it.
+const MARKS: &[u8] = b" ._/+:#*=,-";
+
+/// Checks a serial to be registered: 1 to 64 ASCII letters, digits and marks that makers print, and no placeholder. Gives
+/// it in the form of [`recorded`].
 pub fn check(text: &str) -> Result<String, InvalidSerial> {
+    let serial = recorded(text)?;
+    let usual = serial.bytes().all(|b| b.is_ascii_alphanumeric() || MARKS.contains(&b));
+    if usual { Ok(serial) } else { Err(InvalidSerial::Unusual) }
+}
+
+/// Checks a serial that may be that of a registered device: 1 to 64 printable ASCII characters that are no placeholder.
+/// Gives it without blanks around it, and in lower case where it is a UUID, since tools write those either way; otherwise
+/// case counts.
+pub fn recorded(text: &str) -> Result<String, InvalidSerial> {
     let text = text.trim();
     let printable = text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
     if !(1..=64).contains(&text.len()) || !printable || text.starts_with(['-', '=', '+', '@']) {
@@ -161,6 +181,26 @@ mod tests {
     }
 
     #[test]
+    fn what_a_shell_takes_for_orders_is_registered_as_no_serial_and_found_where_it_is_recorded() {
+        for mark in ['$', '`', '"', '\'', ';', '|', '&', '<', '>', '\\', '!', '(', ')', '{', '~', '%', '?', '['] {
+            let text = format!("PF3{mark}XK9");
+            assert_eq!(check(&text), Err(InvalidSerial::Unusual), "{text:?}");
+            assert_eq!(recorded(&text), Ok(text.clone()), "{text:?}");
+        }
+        for real in [
+            "VMware-56 4d 3a 8b 11 c0 5e 2f-9a 01 77 3c de 4b 60 12",
+            "/8ABC123/CN1296342A00B7/",
+            ".8ABC123.CN7016343F00IE.",
+            "ec2e1916-9099-7caf-fd21-012345abcdef",
+            "Parallels-1A 2B 3C 4D",
+            "CZC*1234#5",
+            "S/N:PF_3+9=1,2",
+        ] {
+            assert!(check(real).is_ok(), "{real:?}");
+        }
+    }
+
+    #[test]
     fn a_machine_without_a_serial_is_known_by_its_system_uuid_unless_that_is_junk_too() {
         let table = [
             ("PF3XK9", UUID, "PF3XK9"),
@@ -169,6 +209,7 @@ mod tests {
             ("Not Specified", "03000200-0400-0500-0006-000700080009", "Not Specified"),
             ("To Be Filled By O.E.M.", "Not Settable", "To Be Filled By O.E.M."),
             ("0", "PF3XK9", "0"),
+            ("PF$(reboot)", UUID, UUID),
             ("", "", ""),
         ];
         for (serial, uuid, known) in table {

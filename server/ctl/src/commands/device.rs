@@ -12,6 +12,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use muster_proto::report::Pause;
 use muster_proto::rest::{AllowReenroll, Approve, Device as View, DeviceDetail, Import, RevealedPassword};
+use muster_proto::text::shell_word;
 use muster_proto::when::Facts;
 use reqwest::Method;
 
@@ -392,7 +393,7 @@ impl AllowReenrollArgs {
         output::note(match device.owner {
             Some(owner) => format!(
                 "It belongs to {owner}: make a token for it with muster token create --serial {}, or approve it",
-                device.serial
+                shell_word(&device.serial)
             ),
             None => "Any token that is good for its serial lets it in: muster token create".to_owned(),
         });

@@ -399,7 +399,7 @@ fn shorten(claims: &mut EnrollmentClaims) {
         *claim = claim.chars().filter(|c| !c.is_control()).take(CLAIM).collect();
     }
     // Written as it is in the records. What is no serial stays as it is, for the refusal to name.
-    if let Ok(serial) = serial::check(&claims.serial) {
+    if let Ok(serial) = serial::recorded(&claims.serial) {
         claims.serial = serial;
     }
 }

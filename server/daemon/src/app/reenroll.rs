@@ -3,6 +3,7 @@
 use muster_policy::keep::Kind;
 use muster_policy::rights::AdminRight;
 use muster_proto::rest::{AllowReenroll, Device, DeviceState};
+use muster_proto::text::shell_word;
 use muster_proto::{DeviceId, Timestamp};
 use muster_store::{Change, StoreError, Tx};
 use serde_json::json;
@@ -31,7 +32,8 @@ impl App {
                 if matches!(device.state, DeviceState::Registered | DeviceState::Pending) {
                     return Err(AppError::Invalid(format!(
                         "{} has not enrolled yet, so any token for it lets it in: muster token create --serial {}",
-                        device.name, device.serial
+                        device.name,
+                        shell_word(&device.serial)
                     )));
                 }
                 // Who was let wait or was approved under an earlier word is not meant by this one.

@@ -39,7 +39,7 @@ impl App {
                 "expected 1 to {MAX_USES} uses and 1 to {MAX_HOURS} hours"
             )));
         }
-        let serial = request.serial.as_deref().map(serial::check).transpose();
+        let serial = request.serial.as_deref().map(serial::recorded).transpose();
         let serial = serial.map_err(|error| AppError::Invalid(format!("serial: {error}")))?;
         let token = Token {
             id: secret::id("tok-"),

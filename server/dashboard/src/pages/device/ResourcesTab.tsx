@@ -9,6 +9,7 @@ import { type Column, DataTable } from '../../components/DataTable';
 import { Differences } from '../../components/Diff';
 import { worstFirst } from '../../components/groups';
 import { Empty, ProblemNote, RevisionLink } from '../../components/parts';
+import { quoted } from '../../components/quoted';
 import { Time } from '../../components/Time';
 import { visible } from '../../components/visible';
 import { isOut, weight } from '../../components/words';
@@ -100,7 +101,7 @@ function NoResources({ detail }: { detail: DeviceDetail }) {
       <Empty
         title="Nothing reported yet"
         why="Profiles are assigned; the device has not yet told what became of them."
-        next={`muster device show ${name}`}
+        next={`muster device show ${quoted(visible(name))}`}
       />
     );
   }
@@ -108,7 +109,7 @@ function NoResources({ detail }: { detail: DeviceDetail }) {
     <Empty
       title="Nothing is assigned"
       why="No profile reaches this device by its labels, its name or everyone."
-      next={`muster assign base --to device:${name}`}
+      next={`muster assign base --to ${quoted(visible(`device:${name}`))}`}
     />
   );
 }

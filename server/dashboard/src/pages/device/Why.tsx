@@ -5,6 +5,7 @@ import { Badge } from '../../components/Badge';
 import { assignmentWords, Chain } from '../../components/Chain';
 import { causeWords, rowWords } from '../../components/cause';
 import { Command } from '../../components/parts';
+import { quoted } from '../../components/quoted';
 import { Time } from '../../components/Time';
 import { visible } from '../../components/visible';
 import { standing } from '../../components/words';
@@ -124,7 +125,7 @@ function NoCause({ detail }: { detail: DeviceDetail }) {
     return (
       <>
         <p className="dim">Nothing is assigned to it, so nothing can be said. Assign a profile:</p>
-        <Command line={`muster assign base --to device:${name}`} />
+        <Command line={`muster assign base --to ${quoted(visible(`device:${name}`))}`} />
       </>
     );
   }

@@ -8,6 +8,7 @@ import { profileQuery } from '../../api/queries';
 import type { ProfileDetail } from '../../api/types';
 import { Badge } from '../../components/Badge';
 import { Empty, ProblemNote } from '../../components/parts';
+import { quoted } from '../../components/quoted';
 import { Time } from '../../components/Time';
 import { visible, who } from '../../components/visible';
 import { weight } from '../../components/words';
@@ -52,7 +53,7 @@ export function ProfilePage() {
         isPage
         title={`There is no profile ${visible(name)}`}
         why="A profile exists from its first saved revision on."
-        next={`muster profile apply ${name}.yaml`}
+        next={`muster profile apply ${quoted(visible(`${name}.yaml`))}`}
       >
         <Link to="/profiles">All profiles</Link>
       </Empty>

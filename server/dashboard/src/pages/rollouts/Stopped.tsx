@@ -5,6 +5,7 @@ import { Badge } from '../../components/Badge';
 import { causeWords } from '../../components/cause';
 import { Chain } from '../../components/Chain';
 import { Command } from '../../components/parts';
+import { quoted } from '../../components/quoted';
 import { Time } from '../../components/Time';
 import { visible } from '../../components/visible';
 import { brings, isOpen } from './course';
@@ -44,7 +45,7 @@ export function Stopped({ rollout, cause }: Props) {
               No further device gets {brings(rollout)} until this is decided. Mend it and resume, or take the rollout
               back.
             </p>
-            <Command line={`muster why ${visible(cause.device)}`} />
+            <Command line={`muster why ${quoted(visible(cause.device))}`} />
           </>
         )}
       </div>

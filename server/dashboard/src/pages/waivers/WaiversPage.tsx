@@ -8,6 +8,7 @@ import type { Waiver } from '../../api/types';
 import { Chip } from '../../components/Chip';
 import { type Column, DataTable } from '../../components/DataTable';
 import { Empty, Note, ProblemNote, TargetLink } from '../../components/parts';
+import { quoted } from '../../components/quoted';
 import { Time } from '../../components/Time';
 import { useMayChange } from '../../components/useMayChange';
 import { counted, visible, who } from '../../components/visible';
@@ -190,7 +191,7 @@ function None({ check }: { check?: string }) {
     <Empty
       title={check ? `No waiver of ${visible(check)}` : 'Nothing is waived'}
       why="A waiver accepts the failure of a check for a time, with a reason and somebody who answers for it. It is made on the page of the check, or on a device's Checks tab."
-      next={`muster waiver add ${check ? visible(check) : 'disk-encrypted'} --to label:kiosk --reason 'no data on them' --until 90d`}
+      next={`muster waiver add ${check ? quoted(visible(check)) : 'disk-encrypted'} --to label:kiosk --reason 'no data on them' --until 90d`}
     />
   );
 }
