@@ -23,8 +23,11 @@ const WINDOW: Duration = Duration::from_secs(15 * 60);
 const BY_NAME: u32 = 1_000;
 /// ... and one place's failures are each audited up to this many. Nobody is to fill the record by failing.
 const AUDITED: u32 = 60;
-/// Pairs, names and places remembered; those that failed the longest ago go first.
+/// Pairs, names and places remembered; those that failed least go first, and of them the oldest. Else whoever tries names
+/// that nobody has makes room for more guesses at one that somebody has.
 const REMEMBERED: usize = 10_000;
+/// Names remembered of one place. A further one takes the room of that which failed least there.
+const OF_PLACE: usize = 100;
 
 /// Failed attempts so far; cheap to clone.
 #[derive(Clone, Default)]
@@ -83,10 +86,18 @@ impl Attempts {
             let detail = format!("Too many attempts failed. Try again in {}.", words(seconds));
             return Err(Refusal::too_many(detail, seconds));
         }
-        while failed.len() + 3 > REMEMBERED
-            && let Some(oldest) = failed.iter().min_by_key(|(_, f)| f.at).map(|(key, _)| *key)
+        let of_place = |key: &Key| matches!(key, Key::Pair(_, at) if *at == place);
+        if !failed.contains_key(&pair)
+            && failed.keys().filter(|key| of_place(key)).count() >= OF_PLACE
+            && let Some(least) = least(&failed, of_place)
         {
-            failed.remove(&oldest);
+            failed.remove(&least);
+        }
+        let others = |key: &Key| ![pair, name, Key::Place(place)].contains(key);
+        while failed.len() + 3 > REMEMBERED
+            && let Some(least) = least(&failed, others)
+        {
+            failed.remove(&least);
         }
         let of_pair = failed.entry(pair).or_insert(Failures { count: 0, at: now });
         (of_pair.count, of_pair.at) = (of_pair.count.saturating_add(1), now);
@@ -115,6 +126,12 @@ impl Attempts {
     fn table(&self) -> MutexGuard<'_, HashMap<Key, Failures>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Which of these failed least, and of several the oldest.
+fn least(failed: &HashMap<Key, Failures>, among: impl Fn(&Key) -> bool) -> Option<Key> {
+    let among = failed.iter().filter(|(key, _)| among(key));
+    among.min_by_key(|(_, failures)| (failures.count, failures.at)).map(|(key, _)| *key)
 }
 
 impl Key {
@@ -228,6 +245,44 @@ mod tests {
             right(&attempts, "kim", HERE).await.unwrap();
         }
         assert!(attempts.table().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_says_nothing_of_the_password_takes_no_failure_back() {
+        use crate::app::AppError;
+
+        let ends = |end: fn() -> Refusal| async move {
+            let attempts = Attempts::default();
+            for _ in 1..guess::FREE {
+                wrong(&attempts, "kim", HERE).await.unwrap_err();
+            }
+            attempts.run("kim", HERE, async { Err::<(), _>(end()) }).await.unwrap_err();
+            right(&attempts, "kim", HERE).await.is_ok()
+        };
+        assert!(!ends(|| AppError::Busy("many logins are under way".to_owned()).into()).await);
+        assert!(!ends(|| AppError::Defect("hashing".to_owned()).into()).await);
+        let full = || Refusal::new(axum::http::StatusCode::INSUFFICIENT_STORAGE, "Disk full", "No room.");
+        assert!(!ends(full).await);
+        assert!(ends(|| AppError::CodeNeeded.into()).await);
+        assert!(ends(|| AppError::TooManyGuesses { seconds: 2 }.into()).await);
+    }
+
+    #[tokio::test]
+    async fn who_tries_names_without_end_makes_no_room_for_more_guesses_at_one() {
+        let attempts = Attempts::default();
+        for _ in 0..guess::FREE {
+            wrong(&attempts, "kim", HERE).await.unwrap_err();
+        }
+        for n in 0..300 {
+            wrong(&attempts, &format!("guess-{n}"), HERE).await.unwrap_err();
+        }
+        let pairs = attempts.table().keys().filter(|key| matches!(key, Key::Pair(..))).count();
+        assert_eq!(pairs, OF_PLACE);
+        for n in 0..4_000_u32 {
+            wrong(&attempts, &format!("other-{n}"), IpAddr::from(n.to_be_bytes())).await.unwrap_err();
+        }
+        assert!(attempts.table().len() <= REMEMBERED);
+        assert!(right(&attempts, "kim", HERE).await.is_err(), "what failed most is remembered");
     }
 
     #[tokio::test]

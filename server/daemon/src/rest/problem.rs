@@ -27,6 +27,8 @@ pub(crate) struct Refusal {
     kind: &'static str,
     /// Seconds after which asking again makes sense.
     retry_after: Option<u64>,
+    /// Whether the caller was refused for what comes after the right password.
+    knows_password: bool,
 }
 
 impl Refusal {
@@ -39,6 +41,7 @@ impl Refusal {
             errors: Vec::new(),
             kind: "about:blank",
             retry_after: None,
+            knows_password: false,
         }
     }
 
@@ -69,9 +72,10 @@ impl Refusal {
         refusal
     }
 
-    /// Whether the caller showed that they know the password, whatever else was wrong.
+    /// Whether the caller showed that they know the password. A server that was too busy or could not record anything
+    /// never looked at it: what is refused for that shows nothing.
     pub(super) fn is_no_guess(&self) -> bool {
-        self.kind == CODE_NEEDED || self.status != StatusCode::UNAUTHORIZED
+        self.knows_password
     }
 
     /// The request is understood and what it asks for is wrong at these places.
@@ -110,8 +114,13 @@ impl From<AppError> for Refusal {
             }
             AppError::Unauthenticated => Self::unauthorized(detail),
             AppError::WrongCode => Self::unauthorized(detail),
-            AppError::CodeNeeded => Self { kind: CODE_NEEDED, ..Self::unauthorized(detail) },
-            AppError::TooManyGuesses { seconds } => Self::too_many(detail, seconds),
+            AppError::CodeNeeded => {
+                Self { kind: CODE_NEEDED, knows_password: true, ..Self::unauthorized(detail) }
+            }
+            // Of codes, which only who knows the password gets to give.
+            AppError::TooManyGuesses { seconds } => {
+                Self { knows_password: true, ..Self::too_many(detail, seconds) }
+            }
             AppError::LastAdmin(_) => Self::new(StatusCode::CONFLICT, "Last admin", detail),
             AppError::Forbidden(_) | AppError::Nobody => Self::forbidden(detail),
             AppError::Store(StoreError::Full(_)) => {
