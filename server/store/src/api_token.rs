@@ -78,6 +78,11 @@ pub fn remove_logins(tx: &mut Tx<'_>, admin: &str, but: &str) -> Result<u64, Sto
     tx.execute("DELETE FROM api_token WHERE login = $1 AND id <> $2", &[admin.into(), but.into()])
 }
 
+/// The tokens of programs that somebody made, such as `admin:kim`, those that have ended included.
+pub fn made_by(tx: &mut Tx<'_>, actor: &str) -> Result<Vec<ApiToken>, StoreError> {
+    tx.query(&format!("{SELECT} WHERE t.created_by = $1 AND t.login IS NULL"), &[actor.into()], read)
+}
+
 /// Takes the tokens of programs away that somebody made with a role; gives how many.
 pub fn remove_made_by(tx: &mut Tx<'_>, actor: &str, role: Role) -> Result<u64, StoreError> {
     tx.execute(

@@ -1,6 +1,6 @@
 //! The list of admins: who is on it, what they may do, and how one who is locked out gets in again.
 
-use muster_policy::rights::{self, AdminRight, ViewRight};
+use muster_policy::rights::{self, AdminRight, Identity, ViewRight};
 use muster_proto::Timestamp;
 use muster_proto::rest::{AdminLink, AdminView, Ended, NewAdmin, Role};
 use muster_store::admin::{self, AdminRow};
@@ -53,8 +53,9 @@ impl App {
                 let admin = find(tx, &name)?;
                 if admin.role == Role::Admin && role == Role::Auditor {
                     keep_one(tx, &name)?;
-                    api_token::remove_made_by(tx, &format!("admin:{name}"), Role::Admin)?;
-                    end_tokens(tx, &name, at)?;
+                    let actors = acting_for(tx, &name)?;
+                    end_tokens(tx, &actors, at)?;
+                    end_api_tokens(tx, &actors, Role::Admin)?;
                 }
                 if admin.role != role {
                     admin::set_role(tx, &name, role)?;
@@ -172,17 +173,49 @@ pub(super) fn end_made(
     at: Timestamp,
 ) -> Result<(), StoreError> {
     if made == Made::Ends {
+        let actors = acting_for(tx, name)?;
+        ended.tokens = end_tokens(tx, &actors, at)?;
         for role in [Role::Admin, Role::Auditor] {
-            ended.api_tokens += count(api_token::remove_made_by(tx, &format!("admin:{name}"), role)?);
+            ended.api_tokens += end_api_tokens(tx, &actors, role)?;
         }
-        ended.tokens = end_tokens(tx, name, at)?;
     }
     Ok(())
 }
 
-/// Ends the enrollment tokens that an admin made: with one, they would enroll machines of their own for as long as it lasts.
-fn end_tokens(tx: &mut Tx<'_>, name: &str, at: Timestamp) -> Result<u32, StoreError> {
-    Ok(count(muster_store::token::revoke_made_by(tx, &format!("admin:{name}"), at)?))
+/// An admin, and the programs whose API tokens the admin or such a program made: whoever knows one of those secrets made
+/// what is recorded under the token's own name.
+fn acting_for(tx: &mut Tx<'_>, name: &str) -> Result<Vec<String>, StoreError> {
+    let mut actors = vec![format!("admin:{name}")];
+    let mut next = 0;
+    while let Some(actor) = actors.get(next) {
+        for token in api_token::made_by(tx, actor)? {
+            let program = Identity::token(&token.id, &token.name, token.role).view().actor().to_owned();
+            if !actors.contains(&program) {
+                actors.push(program);
+            }
+        }
+        next += 1;
+    }
+    Ok(actors)
+}
+
+/// Ends the enrollment tokens that these made: with one, an admin who is none any more would enroll machines of their own
+/// for as long as it lasts.
+fn end_tokens(tx: &mut Tx<'_>, actors: &[String], at: Timestamp) -> Result<u32, StoreError> {
+    let mut ended = 0;
+    for actor in actors {
+        ended += muster_store::token::revoke_made_by(tx, actor, at)?;
+    }
+    Ok(count(ended))
+}
+
+/// Ends the API tokens with a role that these made.
+fn end_api_tokens(tx: &mut Tx<'_>, actors: &[String], role: Role) -> Result<u32, StoreError> {
+    let mut ended = 0;
+    for actor in actors {
+        ended += api_token::remove_made_by(tx, actor, role)?;
+    }
+    Ok(count(ended))
 }
 
 fn count(rows: u64) -> u32 {

@@ -146,6 +146,26 @@ async fn enrollment_tokens_end_with_who_made_them_and_on_request_with_their_logi
 }
 
 #[tokio::test]
+async fn what_a_program_made_with_an_admins_token_ends_with_that_admin_though_it_is_used_up() {
+    let rig = rig();
+    rig.kim().await;
+    rig.active("ada", Role::Admin).await;
+    let first = rig.api_token(Role::Admin, vec![]).await.unwrap();
+    let program = rig.app.token_holder(&first).await.unwrap().identity.administer().unwrap();
+    let wanted = NewApiToken { name: "second".into(), role: Role::Admin, days: None, scopes: vec![] };
+    let second = rig.app.create_api_token(&program, wanted).await.unwrap().secret;
+    let request =
+        NewToken { labels: vec![], uses: Some(1), hours: None, serial: None, unknown: Unknown::Pending };
+    let made = rig.app.create_token(&program, request).await.unwrap();
+    let token = toml::from_str::<JoinFile>(&made.join_file).unwrap().token;
+    rig.ask(&token, "key 1", "PF1").await.unwrap();
+    let ended = rig.app.remove_admin(&admin(), "kim".into()).await.unwrap();
+    assert_eq!((ended.tokens, ended.api_tokens), (1, 2));
+    assert!(rig.app.token_holder(&second).await.is_err());
+    assert!(rig.ask(&token, "key 1", "PF1").await.is_err(), "nobody waits by it either");
+}
+
+#[tokio::test]
 async fn a_restore_ends_links_and_recovery_codes_that_may_have_been_used_since() {
     let rig = rig();
     rig.kim().await;
