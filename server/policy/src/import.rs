@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::resource::value::AccountName;
-use muster_proto::rest::{ImportChange, SourcePlace};
+use muster_proto::rest::{ImportChange, NewPerson, SourcePlace};
 use muster_proto::serial;
 
-use crate::name;
+use crate::{name, people};
 
 /// Where the fields stand in each row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,7 +219,14 @@ pub fn plan(rows: &[Row], present: &Present) -> Result<Plan, Vec<SourcePlace>> {
         if let Some(serial) = holder.filter(|serial| !frees(serial)) {
             wrong(format!("name {} belongs to the device with serial {serial}", record.name));
         }
-        plan.new_people.extend(record.owner.iter().filter(|owner| !present.people.contains(*owner)).cloned());
+        if let Some(owner) = record.owner.as_ref().filter(|owner| !present.people.contains(*owner)) {
+            // Whoever is added by an import is a person like any other: nobody called like a group of systems.
+            let new = NewPerson { username: owner.clone(), ..NewPerson::default() };
+            if let Err(error) = people::person(&new) {
+                wrong(format!("owner {owner} can't be added as a person: {error}"));
+            }
+            plan.new_people.insert(owner.clone());
+        }
         match before {
             None => plan.new.push(record),
             Some(before) if *before == record => plan.unchanged += 1,
@@ -353,6 +360,16 @@ mod tests {
         let record =
             Record { serial: "X$(id)".into(), name: "b".into(), owner: None, labels: BTreeSet::new() };
         assert_eq!(plan(&rows, &present(&[record])).unwrap().changed.len(), 1);
+    }
+
+    #[test]
+    fn an_owner_called_like_a_group_of_systems_is_refused_with_the_row_unless_they_are_a_person_already() {
+        let rows = rows("serial,owner\nPF1,ada\nPF2,docker").unwrap();
+        let errors = plan(&rows, &Present::default()).unwrap_err();
+        assert_eq!((errors.len(), errors[0].line), (1, 3));
+        assert!(errors[0].message.contains("docker"), "{errors:?}");
+        let present = Present { people: BTreeSet::from(["docker".to_owned()]), ..Present::default() };
+        assert_eq!(plan(&rows, &present).unwrap().new_people, BTreeSet::from(["ada".to_owned()]));
     }
 
     #[test]
