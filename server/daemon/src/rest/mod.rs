@@ -44,6 +44,7 @@ mod waivers;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -64,6 +65,11 @@ use streams::Streams;
 const MAX_BODY: usize = 64 * 1024;
 /// The longest a request may take, its body included; streams of events go on after their head.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The largest body of a path that is open to strangers, who send a name, a secret and a code. With every connection that
+/// one address may have, larger ones kept for longer would take the memory of the server.
+const MAX_OPEN_BODY: usize = 4 * 1024;
+/// How long a stranger may take to send it.
+const OPEN_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What handlers work with; cheap to clone.
 #[derive(Clone)]
@@ -90,6 +96,7 @@ pub(crate) fn router(api: Api, install: Install) -> Router {
     let closed: Router<Api> = closed().into();
     let closed = closed.route_layer(from_fn_with_state(api.clone(), caller::admit));
     let open: Router<Api> = open().into();
+    let open = open.route_layer(from_fn(read_first));
     let nothing =
         || async { Refusal::not_found("There is no such path in this API; see muster-server openapi.") };
     let paths = open.merge(closed).fallback(nothing).method_not_allowed_fallback(wrong_method);
@@ -142,6 +149,28 @@ fn closed() -> OpenApiRouter<Api> {
 
 async fn wrong_method() -> Refusal {
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", "This path does not take this method.")
+}
+
+/// Reads a stranger's body before anything else is done.
+async fn read_first(request: Request, next: Next) -> Result<Response, Refusal> {
+    Ok(next.run(with_body(request, OPEN_PATIENCE).await?).await)
+}
+
+/// The request with its body read, which has to be small and there in time.
+async fn with_body(request: Request, patience: Duration) -> Result<Request, Refusal> {
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(patience, axum::body::to_bytes(body, MAX_OPEN_BODY)).await {
+        Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
+        Ok(Err(_)) => Err(Refusal::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "Too large",
+            format!("The body is larger than the {MAX_OPEN_BODY} bytes that this path takes, or broke off."),
+        )),
+        Err(_) => {
+            let detail = "The body took too long to come. Send it again at once.";
+            Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "Too slow", detail))
+        }
+    }
 }
 
 /// Ends what takes too long, and counts what was answered.

@@ -147,6 +147,26 @@ async fn the_first_admin_imports_devices_and_assigns_a_profile() {
 }
 
 #[tokio::test]
+async fn a_stranger_sends_little_and_in_time_or_is_not_waited_for() {
+    let pending = tokio_stream::pending::<Result<Vec<u8>, std::io::Error>>();
+    let request = axum::extract::Request::new(axum::body::Body::from_stream(pending));
+    let slow = super::with_body(request, std::time::Duration::from_millis(10)).await;
+    let slow = axum::response::IntoResponse::into_response(slow.err().unwrap());
+    assert_eq!(slow.status(), StatusCode::REQUEST_TIMEOUT);
+
+    let server = Server::start().await;
+    let login = |password: String| {
+        let body = json!({"name": "kim", "password": password});
+        server.request(Method::POST, "/api/v1/session").json(&body).send()
+    };
+    let large = login("a".repeat(super::MAX_OPEN_BODY)).await.unwrap();
+    assert_eq!(problem(large).await.status, 413);
+    // What a password of the longest characters takes, written out.
+    let small = login("a".repeat(3_072)).await.unwrap();
+    assert_eq!(problem(small).await.status, 401);
+}
+
+#[tokio::test]
 async fn a_forged_credential_is_none() {
     let server = Server::start().await;
     for (name, value) in [
