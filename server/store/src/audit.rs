@@ -79,6 +79,19 @@ pub fn latest(tx: &mut Tx<'_>, action: &str, target: &str) -> Result<Option<Audi
     )
 }
 
+/// When somebody who is known did something last: an admin, a program with a token, the server, or a device that renewed
+/// its certificate. What strangers and devices were refused does not count, nor what a device says of itself.
+pub fn newest_of_known(tx: &mut Tx<'_>) -> Result<Option<Timestamp>, StoreError> {
+    tx.query_one(
+        "SELECT at FROM audit
+         WHERE actor = 'server' OR actor LIKE 'admin:%' OR actor LIKE 'token:%' OR actor LIKE 'root:%'
+             OR action = 'certificate.renew'
+         ORDER BY id DESC LIMIT 1",
+        &[],
+        |row| row.get(0),
+    )
+}
+
 /// The newest entries of this action on this target, the newest first.
 pub fn on(tx: &mut Tx<'_>, action: &str, target: &str, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
     tx.query(

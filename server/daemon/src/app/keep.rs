@@ -35,12 +35,13 @@ pub(super) fn added(tx: &mut Tx<'_>, device: DeviceId, kind: Kind, added: Amount
 const LEAP: i64 = 60 * 86_400;
 
 impl App {
-    /// Whether time may end things for good: something was recorded not long ago. Right after a leap forward it is as
-    /// likely that the clock is wrong, and what was let go then would not come back when it is right again.
+    /// Whether time may end things for good: somebody who is known did something not long ago. Right after a leap forward it
+    /// is as likely that the clock is wrong, and what was let go then would not come back when it is right again. What is
+    /// recorded of strangers says nothing of the time: anyone can fail to log in.
     pub(crate) async fn time_is_certain(&self) -> Result<bool, StoreError> {
         let now = self.now();
-        let newest = self.store().read(|tx| muster_store::audit::list(tx, None, 1)).await?;
-        Ok(newest.first().is_none_or(|entry| now <= entry.at.plus_seconds(LEAP)))
+        let newest = self.store().read(muster_store::audit::newest_of_known).await?;
+        Ok(newest.is_none_or(|at| now <= at.plus_seconds(LEAP)))
     }
 
     /// Lets go what is older than anything is kept. To be called every [`PASS`].

@@ -115,3 +115,26 @@ async fn what_is_older_than_a_year_and_a_month_goes_and_nothing_else() {
     assert_eq!(left.iter().map(|interval| interval.to).collect::<Vec<_>>(), [Some(days(399)), None]);
     assert_eq!(rig.read(move |tx| check::history(tx, device, "since")).await.len(), 1, "it still holds");
 }
+
+#[tokio::test]
+async fn after_a_leap_of_the_clock_time_is_certain_once_somebody_who_is_known_did_something() {
+    let rig = rig();
+    let record = async |actor: &'static str, action: &'static str| {
+        let at = clock();
+        let act = crate::app::audit::Act { at, actor, action };
+        let write = move |tx: &mut Tx<'_>| crate::app::audit::write(tx, act, "x", serde_json::json!({}));
+        rig.app.store().write(write).await.unwrap();
+    };
+    assert!(rig.app.time_is_certain().await.unwrap(), "nothing was ever recorded");
+    for (actor, action) in
+        [("admin:kim", "login"), ("token:api-1 \"ci\"", "token.create"), ("device:x", "certificate.renew")]
+    {
+        record(actor, action).await;
+        assert!(rig.app.time_is_certain().await.unwrap(), "{actor}");
+        pass(61 * 86_400);
+        assert!(!rig.app.time_is_certain().await.unwrap(), "{actor}");
+        record("stranger", "login.refuse").await;
+        record("device:x", "device.enroll").await;
+        assert!(!rig.app.time_is_certain().await.unwrap(), "anyone can have that recorded");
+    }
+}
