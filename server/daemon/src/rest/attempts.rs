@@ -12,6 +12,7 @@ use muster_policy::guess;
 use muster_proto::Digest;
 
 use super::problem::Refusal;
+use crate::app::AppError;
 use crate::app::admin::Refusals;
 
 /// Failures are forgotten when none came for this long.
@@ -28,11 +29,21 @@ const AUDITED: u32 = 60;
 const REMEMBERED: usize = 10_000;
 /// Names remembered of one place. A further one takes the room of that which failed least there.
 const OF_PLACE: usize = 100;
+/// Logins under way from one place. All hash their passwords in one queue, and a place with more in it would keep everybody
+/// else waiting past their patience.
+const AT_ONCE: u32 = 2;
 
 /// Failed attempts so far; cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Attempts {
     failed: Arc<Mutex<HashMap<Key, Failures>>>,
+    under_way: Arc<Mutex<HashMap<IpAddr, u32>>>,
+}
+
+/// A login under way; it is over when this is dropped, and so when its caller hangs up.
+struct UnderWay {
+    all: Arc<Mutex<HashMap<IpAddr, u32>>>,
+    place: IpAddr,
 }
 
 /// Names are a stranger's words of any length, so their digests stand for them.
@@ -58,12 +69,25 @@ impl Attempts {
         login: impl Future<Output = Result<T, Refusal>>,
     ) -> Result<T, Refusal> {
         let name = Digest::of(name.as_bytes());
+        // Whoever is turned away here tried nothing, so that it counts for nothing.
+        let _under_way = self.begin(place)?;
         self.count(name, place, Instant::now())?;
         let result = login.await;
         if result.as_ref().err().is_none_or(Refusal::is_no_guess) {
             self.forget(name, place);
         }
         result
+    }
+
+    fn begin(&self, place: IpAddr) -> Result<UnderWay, Refusal> {
+        let mut all = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = all.entry(place).or_insert(0);
+        if *here >= AT_ONCE {
+            let detail = "other logins are under way from your address: try again in a few seconds";
+            return Err(AppError::Busy(detail.to_owned()).into());
+        }
+        *here += 1;
+        Ok(UnderWay { all: Arc::clone(&self.under_way), place })
     }
 
     /// Whether what fails from this place is still to be audited.
@@ -125,6 +149,18 @@ impl Attempts {
 
     fn table(&self) -> MutexGuard<'_, HashMap<Key, Failures>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(here) = all.get_mut(&self.place) {
+            *here = here.saturating_sub(1);
+            if *here == 0 {
+                all.remove(&self.place);
+            }
+        }
     }
 }
 
@@ -249,8 +285,6 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_says_nothing_of_the_password_takes_no_failure_back() {
-        use crate::app::AppError;
-
         let ends = |end: fn() -> Refusal| async move {
             let attempts = Attempts::default();
             for _ in 1..guess::FREE {
@@ -283,6 +317,22 @@ mod tests {
         }
         assert!(attempts.table().len() <= REMEMBERED);
         assert!(right(&attempts, "kim", HERE).await.is_err(), "what failed most is remembered");
+    }
+
+    #[tokio::test]
+    async fn one_place_has_two_logins_under_way_and_keeps_nobody_elsewhere_waiting() {
+        let attempts = Attempts::default();
+        let slow = || Box::pin(attempts.run("kim", HERE, std::future::pending::<Result<(), Refusal>>()));
+        let (mut first, mut second) = (slow(), slow());
+        for login in [&mut first, &mut second] {
+            tokio::time::timeout(Duration::from_millis(1), login).await.unwrap_err();
+        }
+        right(&attempts, "ada", HERE).await.unwrap_err();
+        right(&attempts, "ada", THERE).await.unwrap();
+        drop(first);
+        right(&attempts, "ada", HERE).await.unwrap();
+        drop(second);
+        assert!(attempts.under_way.lock().unwrap().is_empty());
     }
 
     #[tokio::test]
