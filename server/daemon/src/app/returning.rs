@@ -36,6 +36,22 @@ enum NotBack {
 }
 
 impl App {
+    /// Whether the record has this very certificate of this device, whatever has become of it. It lets nobody in.
+    pub(crate) async fn knows_certificate(
+        &self,
+        device: DeviceId,
+        serial_number: String,
+        certificate: Vec<u8>,
+    ) -> Result<bool, StoreError> {
+        self.store()
+            .read(move |tx| {
+                let standing = muster_store::certificate::standing(tx, device, &serial_number)?;
+                let chain = muster_store::certificate::chain(tx, &serial_number)?.unwrap_or_default();
+                Ok(standing.is_some() && chain.first() == Some(&certificate))
+            })
+            .await
+    }
+
     /// Issues a certificate to a device that comes back; the same key asking again gets the same one. Gives DER, leaf
     /// first, root last.
     pub(crate) async fn come_back<E>(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use muster_proto::DeviceId;
 use muster_proto::enrollment::EnrollmentClaims;
 use muster_proto::returning::message;
 use muster_proto::spiffe::TrustDomain;
@@ -43,6 +44,19 @@ impl EnrollmentDoor {
             && self.app.knows_token(token).await.map_err(|error| super::unavailable(&error))?;
         Ok(if known { Caller::with_token(peer, token) } else { Caller::of(peer) })
     }
+
+    /// Whose failures a return is counted with. A device that signed with the key of a certificate on record is no
+    /// stranger, and none of those keeps it away.
+    async fn returner(
+        &self,
+        peer: &Peer,
+        shown: Option<(DeviceId, String, Vec<u8>)>,
+    ) -> Result<Caller, Status> {
+        let Some((device, serial_number, certificate)) = shown else { return Ok(Caller::of(peer)) };
+        let known = self.app.knows_certificate(device, serial_number, certificate).await;
+        let known = known.map_err(|error| super::unavailable(&error))?;
+        Ok(if known { Caller::returning(peer, device) } else { Caller::of(peer) })
+    }
 }
 
 #[tonic::async_trait]
@@ -78,9 +92,13 @@ impl Enrollment for EnrollmentDoor {
         request: Request<ComeBackRequest>,
     ) -> Result<Response<ComeBackResponse>, Status> {
         let peer = super::device::peer_of(&request)?;
-        let caller = Caller::of(&peer);
+        let asked = returning(request.into_inner(), &peer, self.authority.trust_domain());
+        let shown = asked.as_ref().ok().map(|(_, request)| {
+            (request.device, request.serial_number.clone(), request.certificate.clone())
+        });
+        let caller = self.returner(&peer, shown).await?;
         self.refusals.check(caller)?;
-        let (key, request) = match returning(request.into_inner(), &peer, self.authority.trust_domain()) {
+        let (key, request) = match asked {
             Ok(parsed) => parsed,
             Err(reason) => return Err(self.refusals.refuse(caller, &peer, "return", reason).await),
         };

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use muster_policy::pace::{Bucket, Rate};
-use muster_proto::Digest;
+use muster_proto::{DeviceId, Digest};
 use tonic::Status;
 
 use crate::app::App;
@@ -38,8 +38,9 @@ struct Table {
     strangers: Option<Bucket>,
 }
 
-/// Whose refusals are counted together: strangers behind an address, and beside them each token that is known there, and
-/// each certificate. So a stranger shuts nobody else of a whole site out.
+/// Whose refusals are counted together: strangers behind an address, and beside them each token that is known there, each
+/// certificate, and each device that shows by a signature that it comes back. So a stranger shuts nobody else of a whole
+/// site out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Caller {
     site: IpAddr,
@@ -55,6 +56,11 @@ impl Caller {
     /// Who shows this token, which is known.
     pub(super) fn with_token(peer: &Peer, token: &str) -> Self {
         Self { shown: Some(Digest::of(token.as_bytes())), ..Self::of(peer) }
+    }
+
+    /// Who signed as this device, with the key of a certificate that is on record.
+    pub(super) fn returning(peer: &Peer, device: DeviceId) -> Self {
+        Self { shown: Some(Digest::of(device.to_string().as_bytes())), ..Self::of(peer) }
     }
 }
 

@@ -103,6 +103,25 @@ async fn a_certificate_of_another_authority_brings_nobody_back() {
 }
 
 #[tokio::test]
+async fn strangers_keep_no_device_from_coming_back_that_signs_as_what_is_on_record() {
+    let rig = Rig::start().await;
+    let (machine, _) = rig.enrolled().await;
+    let (wire, exported) = stranger(&rig).await;
+    let forger = Machine::new();
+    let mut answer = Code::Ok;
+    for _ in 0..100 {
+        answer = come_back(&wire, &exported, &machine, &forger, &forger.key).await.unwrap_err().code();
+        if answer == Code::ResourceExhausted {
+            break;
+        }
+    }
+    assert_eq!(answer, Code::ResourceExhausted);
+    // It comes too early, and is told so by whoever looks at it, as its certificate is good.
+    let early = come_back(&wire, &exported, &machine, &Machine::new(), &machine.key).await;
+    assert_generic(&early.unwrap_err());
+}
+
+#[tokio::test]
 async fn the_last_order_comes_before_anything_else_and_after_its_receipt_comes_nothing() {
     let rig = Rig::start().await;
     let (machine, _) = rig.enrolled().await;
