@@ -27,6 +27,27 @@ pub(super) fn list(tx: &mut Tx<'_>, profile: &str) -> Result<Vec<Follower>, AppE
     following(tx, profile)?.iter().map(|row| told(tx, row, None)).collect()
 }
 
+/// Those that follow a profile and could not take its newest revision, as they are told of when that is saved again.
+pub(super) fn behind(
+    tx: &mut Tx<'_>,
+    profile: &str,
+    newest: RevisionNumber,
+) -> Result<Vec<Follower>, AppError> {
+    lagging(tx, profile, newest)?.iter().map(|row| told(tx, row, None)).collect()
+}
+
+/// Brings a profile's newest revision, whose text was saved again, to those that follow and could not take it.
+pub(super) fn bring_behind(
+    tx: &mut Tx<'_>,
+    profile: &str,
+    newest: RevisionNumber,
+    followers: Followers,
+    act: Act<'_>,
+) -> Result<Vec<Follower>, AppError> {
+    let rows = lagging(tx, profile, newest)?;
+    bring_to(tx, rows, newest, followers, act)
+}
+
 /// Brings a revision just saved to those that follow the profile. One that it can't be brought to, because it would
 /// contradict another profile there or lacks a parameter, stays where it is, and the answer says why: the text is saved in
 /// any case, as the next attempt begins from it.
@@ -37,11 +58,23 @@ pub(super) fn bring(
     followers: Followers,
     act: Act<'_>,
 ) -> Result<Vec<Follower>, AppError> {
+    let rows = following(tx, profile)?;
+    bring_to(tx, rows, revision, followers, act)
+}
+
+fn bring_to(
+    tx: &mut Tx<'_>,
+    rows: Vec<AssignmentRow>,
+    revision: RevisionNumber,
+    followers: Followers,
+    act: Act<'_>,
+) -> Result<Vec<Follower>, AppError> {
     let mut told_of = Vec::new();
-    for row in following(tx, profile)? {
+    for row in rows {
         let stays = match (followers, look(tx, &row, revision, act)) {
             (Followers::Leave, _) => Some(format!(
-                "who saved it may not assign (assignments:write): muster assign {profile}@{revision}"
+                "who saved it may not assign (assignments:write): muster assign {}@{revision}",
+                row.profile
             )),
             (Followers::Bring, Ok(preview)) => {
                 preview.carry_out(tx, Act { action: "assignment.follow", ..act })?;
@@ -61,6 +94,23 @@ pub(super) fn bring(
 fn following(tx: &mut Tx<'_>, profile: &str) -> Result<Vec<AssignmentRow>, AppError> {
     let all = muster_store::assignment::list(tx)?;
     Ok(all.into_iter().filter(|row| row.profile == profile && row.follows).collect())
+}
+
+/// Those that stayed where they were when this revision was brought. What somebody rolled back since is not among them:
+/// programs save the same text again and again, and would undo that.
+fn lagging(
+    tx: &mut Tx<'_>,
+    profile: &str,
+    newest: RevisionNumber,
+) -> Result<Vec<AssignmentRow>, AppError> {
+    let mut behind = Vec::new();
+    for row in following(tx, profile)?.into_iter().filter(|row| row.revision != newest) {
+        let stayed = muster_store::audit::latest(tx, "assignment.stay", &row.id)?;
+        if stayed.is_some_and(|entry| entry.detail.get("revision") == Some(&json!(newest))) {
+            behind.push(row);
+        }
+    }
+    Ok(behind)
 }
 
 /// What the revision would do there; an error when it can't be brought.

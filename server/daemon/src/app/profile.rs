@@ -64,7 +64,16 @@ impl App {
         let save = move |tx: &mut Tx<'_>| -> Result<SavedRevision, AppError> {
             let newest = newest(tx, &profile)?;
             if let Some(newest) = newest.as_ref().filter(|newest| newest.digest == digest) {
-                return Ok(answer(newest.number, false, Vec::new()));
+                // A follower that could not take it when it was saved may be able to now, and saving the text again is how
+                // an admin tries.
+                let told_of = match trial {
+                    Trial::Dry => follower::behind(tx, &profile, newest.number)?,
+                    Trial::Real => {
+                        let act = Act { at: saved, actor: &saved_by, action: "profile.save" };
+                        follower::bring_behind(tx, &profile, newest.number, followers, act)?
+                    }
+                };
+                return Ok(answer(newest.number, false, told_of));
             }
             let number = RevisionNumber(newest.map_or(0, |newest| newest.number.0) + 1);
             if trial == Trial::Dry {

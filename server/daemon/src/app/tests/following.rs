@@ -66,6 +66,31 @@ async fn where_a_revision_would_contradict_another_profile_the_follower_stays_an
 }
 
 #[tokio::test]
+async fn a_text_saved_again_is_brought_to_those_that_could_not_take_it_before() {
+    let rig = rig();
+    rig.device("PF1", "laptop").await;
+    rig.save("base", &motd("one")).await;
+    rig.save("other", "  - file: { path: /etc/issue, content: \"x\" }\n").await;
+    rig.app.assign(&admin(), following("base", "label:laptop"), Trial::Real).await.unwrap();
+    rig.app.assign(&admin(), assignment("other", "everyone"), Trial::Real).await.unwrap();
+    let text = "  - file: { path: /etc/issue, content: \"y\" }\n";
+    save(&rig, "base", text, Trial::Real).await;
+    let still = save(&rig, "base", text, Trial::Real).await;
+    assert!(still.followers[0].stays.is_some() && !still.new);
+    save(&rig, "other", "  - file: { path: /etc/other, content: \"x\" }\n", Trial::Real).await;
+    rig.app.assign(&admin(), assignment("other", "everyone"), Trial::Real).await.unwrap();
+
+    let dry = save(&rig, "base", text, Trial::Dry).await;
+    assert_eq!((dry.followers.len(), pinned(&rig, "label:laptop").await), (1, (1, true)));
+    let saved = save(&rig, "base", text, Trial::Real).await;
+    assert_eq!((saved.number, saved.new, saved.followers.len()), (2, false, 1));
+    assert_eq!(saved.followers[0].stays, None);
+    assert_eq!(pinned(&rig, "label:laptop").await, (2, true));
+    let again = save(&rig, "base", text, Trial::Real).await;
+    assert!(again.followers.is_empty(), "nobody is behind any more");
+}
+
+#[tokio::test]
 async fn a_rollback_goes_back_and_the_revision_saved_next_is_followed_again() {
     let rig = rig();
     rig.device("PF1", "laptop").await;
@@ -75,6 +100,8 @@ async fn a_rollback_goes_back_and_the_revision_saved_next_is_followed_again() {
     let request = Rollback { to: None, on: None, plan: None };
     rig.app.roll_back(&admin(), "base".into(), request, Trial::Real).await.unwrap();
     assert_eq!(pinned(&rig, "everyone").await, (1, true));
+    save(&rig, "base", &motd("bad"), Trial::Real).await;
+    assert_eq!(pinned(&rig, "everyone").await, (1, true), "the same text again does not undo the rollback");
     save(&rig, "base", &motd("mended"), Trial::Real).await;
     assert_eq!(pinned(&rig, "everyone").await, (3, true));
 }
