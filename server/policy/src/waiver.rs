@@ -93,7 +93,10 @@ pub fn reason(text: &str) -> Result<String, InvalidWaiver> {
 /// Checks who accepts it.
 pub fn owner(text: &str, actor: &str) -> Result<String, InvalidWaiver> {
     let owner = line("owner", text, OWNER)?;
-    let as_login = ["admin:", "token:", "root:", "device:"].iter().any(|kind| owner.starts_with(kind));
+    // However it is written: whoever reads a report takes Admin:kim for the login too.
+    let begins_with =
+        |kind: &str| owner.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind));
+    let as_login = ["admin:", "token:", "root:", "device:"].into_iter().any(begins_with);
     if as_login && owner != actor {
         return Err(InvalidWaiver(format!(
             "owner: {owner} is somebody who logs in, and only they can accept it under that name: write a name or an address"
@@ -166,5 +169,9 @@ mod tests {
         assert_eq!(owner("admin:kim", "admin:kim").unwrap(), "admin:kim");
         assert_eq!(owner("Ada, CISO", "token:ci").unwrap(), "Ada, CISO");
         assert!(owner("admin:ciso", "token:ci").unwrap_err().to_string().starts_with("owner: admin:ciso"));
+        for written in ["Admin:ciso", "ADMIN:ciso", "Root:server", "dEvice:x", " Token:ci"] {
+            assert!(owner(written, "admin:kim").is_err(), "{written}");
+        }
+        assert_eq!(owner("Zoë", "admin:kim").unwrap(), "Zoë");
     }
 }
