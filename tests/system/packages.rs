@@ -65,6 +65,8 @@ fn the_units_keep_the_confinement_they_promise() -> Result<()> {
 #[test]
 fn the_backup_timer_is_off_until_enabled_and_writes_what_can_be_restored() -> Result<()> {
     const BACKUP: &str = "/var/backups/muster-server.tar";
+    const OF_UPGRADE: &str = "/var/backups/muster-server-0.0.9.tar";
+    const OWN: &str = "/var/backups/muster-server-2026-11-26.tar";
     let network = Network::create()?;
     let device = Device::boot(&network, "srv-muster")?;
     device.install_deb(&Artifacts::find()?.server_deb)?;
@@ -77,9 +79,15 @@ fn the_backup_timer_is_off_until_enabled_and_writes_what_can_be_restored() -> Re
     device.exec(["systemctl", "start", "muster-server-backup.service"])?.ok()?;
     assert_eq!(device.exec(["stat", "-c", "%U %a", BACKUP])?.line(), "root 600");
     device.exec(["muster-server", "restore", BACKUP, "--data", "/var/lib/restored"])?.ok()?;
+    for file in [OF_UPGRADE, OWN] {
+        device.write_file(file, "a backup", 0o600)?;
+    }
     device.exec(["apt-get", "-q", "-y", "purge", "muster-server"])?.ok()?;
     assert!(!device.path(format!("/etc/systemd/system/timers.target.wants/{timer}")).is_symlink());
-    assert!(device.path(BACKUP).exists(), "what was backed up is the admin's");
+    for file in [BACKUP, OF_UPGRADE] {
+        assert!(!device.path(file).exists(), "{file} holds the server's keys, and the package wrote it");
+    }
+    assert!(device.path(OWN).exists(), "what an admin backed up by hand is the admin's");
     Ok(())
 }
 
