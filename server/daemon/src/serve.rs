@@ -18,6 +18,7 @@ use crate::app::keep::PASS;
 use crate::app::pause::LOOK;
 use crate::app::presence::Presence;
 use crate::app::seal::SealingKey;
+use crate::app::searches::Searches;
 use crate::app::{self, App, Parts, Site, system_clock};
 use crate::ca::Authority;
 use crate::config::{Config, DEVICE_PORT, DataFolder};
@@ -73,6 +74,7 @@ impl Record {
             restored,
             desk: Desk::default(),
             return_window: config.return_window(),
+            searches: Searches::default(),
         });
         Ok(Self { app, store, presence })
     }

@@ -35,15 +35,17 @@ impl App {
     /// One page of the audit, the newest first. A target may be called by a device's name or serial.
     pub(crate) async fn list_audit(
         &self,
-        _right: &ViewRight,
+        right: &ViewRight,
         mut filter: Filter,
         cursor: Option<String>,
         limit: u32,
     ) -> Result<Page<AuditEntry>, AppError> {
         let before: Option<u64> = cursor.as_deref().map(page::read).transpose()?;
         let limit = page::limit(limit);
+        let turn = self.0.searches.turn(right.actor()).await?;
         self.store()
             .read(move |tx| {
+                let _turn = turn;
                 if let Some(target) = &mut filter.target {
                     let device = muster_store::device::find(tx, &target.part)?;
                     target.alias = device.map(|device| device.id.to_string());

@@ -6,7 +6,7 @@
 //! [`profile`] with [`question`], [`assign`], [`dry_run`], [`rollout`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`lost`],
 //! [`deletion`], [`waiver`],
 //! [`compliance`] with [`needs`], [`controls`], [`checks`], [`outcomes`], [`detail`],
-//! [`reveal`], [`audit`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
+//! [`reveal`], [`audit`] with [`searches`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
 //! wait, [`presence`] knows whose link is up, and [`keep`] lets the oldest go. For root on the server's machine:
 //! [`restore`].
 
@@ -55,6 +55,7 @@ pub(crate) mod reveal;
 mod rollback;
 pub(crate) mod rollout;
 pub(crate) mod seal;
+pub(crate) mod searches;
 pub(crate) mod secret;
 pub(crate) mod standing;
 pub(crate) mod token;
@@ -74,6 +75,7 @@ use crate::install::snippet::Origin;
 use dry_run::Desk;
 use presence::Presence;
 use seal::SealingKey;
+use searches::Searches;
 
 pub(crate) use error::AppError;
 
@@ -99,6 +101,8 @@ pub(crate) struct Parts {
     pub(crate) desk: Desk,
     /// Seconds after the end of its certificate in which a device comes back by itself.
     pub(crate) return_window: i64,
+    /// Who searches the audit.
+    pub(crate) searches: Searches,
 }
 
 /// How devices and admins reach and know this server.

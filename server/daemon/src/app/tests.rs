@@ -15,6 +15,7 @@ use super::follower::Followers;
 use super::import::{NewOwners, Trial};
 use super::presence::Presence;
 use super::seal::SealingKey;
+use super::searches::Searches;
 use super::{App, Parts, Site};
 use crate::ca::Issued;
 use crate::install::snippet::Origin;
@@ -79,6 +80,7 @@ fn open(folder: tempfile::TempDir, restored: Option<Timestamp>) -> Rig {
         restored,
         desk: Desk::default(),
         return_window: 180 * 86_400,
+        searches: Searches::default(),
     });
     Rig { app, _folder: folder }
 }

@@ -33,6 +33,7 @@ use crate::app::import::{NewOwners, Trial};
 use crate::app::presence::Presence;
 use crate::app::restore::{Choices, Newcomers, Tokens};
 use crate::app::seal::SealingKey;
+use crate::app::searches::Searches;
 use crate::app::{Parts, Site, system_clock};
 use crate::ca::ProvenKey;
 use crate::install::snippet::Origin;
@@ -131,6 +132,7 @@ impl Rig {
             restored: None,
             desk: Desk::default(),
             return_window: 180 * 86_400,
+            searches: Searches::default(),
         });
         let import = app
             .import_devices(&admin(), "serial,name\nS1,lap-ada".to_owned(), NewOwners::Add, Trial::Real)
