@@ -182,7 +182,9 @@ mod tests {
 
     #[test]
     fn what_a_shell_takes_for_orders_is_registered_as_no_serial_and_found_where_it_is_recorded() {
-        for mark in ['$', '`', '"', '\'', ';', '|', '&', '<', '>', '\\', '!', '(', ')', '{', '~', '%', '?', '['] {
+        for mark in
+            ['$', '`', '"', '\'', ';', '|', '&', '<', '>', '\\', '!', '(', ')', '{', '~', '%', '?', '[']
+        {
             let text = format!("PF3{mark}XK9");
             assert_eq!(check(&text), Err(InvalidSerial::Unusual), "{text:?}");
             assert_eq!(recorded(&text), Ok(text.clone()), "{text:?}");

@@ -98,11 +98,7 @@ fn following(tx: &mut Tx<'_>, profile: &str) -> Result<Vec<AssignmentRow>, AppEr
 
 /// Those that stayed where they were when this revision was brought. What somebody rolled back since is not among them:
 /// programs save the same text again and again, and would undo that.
-fn lagging(
-    tx: &mut Tx<'_>,
-    profile: &str,
-    newest: RevisionNumber,
-) -> Result<Vec<AssignmentRow>, AppError> {
+fn lagging(tx: &mut Tx<'_>, profile: &str, newest: RevisionNumber) -> Result<Vec<AssignmentRow>, AppError> {
     let mut behind = Vec::new();
     for row in following(tx, profile)?.into_iter().filter(|row| row.revision != newest) {
         let stayed = muster_store::audit::latest(tx, "assignment.stay", &row.id)?;

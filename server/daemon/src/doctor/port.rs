@@ -72,8 +72,14 @@ fn judge(check: &'static str, name: &str, port: u16, known: Known<'_>) -> Findin
 /// What is said of somebody who answers and can't be told from another server.
 fn answered(check: &'static str, name: &str, port: u16, known: Known<'_>) -> Finding {
     if let Known::Unread = known {
-        let detail = format!("{name}:{port} answers, but whether it is this server is unknown: its root can't be read");
-        return Finding::warning(check, detail, "run muster-server doctor as root, and see what it says of the root");
+        let detail = format!(
+            "{name}:{port} answers, but whether it is this server is unknown: its root can't be read"
+        );
+        return Finding::warning(
+            check,
+            detail,
+            "run muster-server doctor as root, and see what it says of the root",
+        );
     }
     Finding::ok(check, format!("{name}:{port} answers"))
 }
@@ -131,9 +137,10 @@ mod tests {
             let (mut tcp, _) = listener.accept().unwrap();
             // The head of a record that would be long, and then hardly anything of it.
             let mut say = |bytes: &[u8]| tcp.write_all(bytes).is_ok();
+            let (_silent, nothing) = std::sync::mpsc::channel::<()>();
             let mut goes_on = say(&[0x16, 0x03, 0x03, 0x40, 0x00]);
             while goes_on {
-                std::thread::sleep(Duration::from_millis(20));
+                nothing.recv_timeout(Duration::from_millis(20)).unwrap_err();
                 goes_on = say(&[0x02]);
             }
         });

@@ -93,9 +93,10 @@ impl Enrollment for EnrollmentDoor {
     ) -> Result<Response<ComeBackResponse>, Status> {
         let peer = super::device::peer_of(&request)?;
         let asked = returning(request.into_inner(), &peer, self.authority.trust_domain());
-        let shown = asked.as_ref().ok().map(|(_, request)| {
-            (request.device, request.serial_number.clone(), request.certificate.clone())
-        });
+        let shown = asked
+            .as_ref()
+            .ok()
+            .map(|(_, request)| (request.device, request.serial_number.clone(), request.certificate.clone()));
         let caller = self.returner(&peer, shown).await?;
         self.refusals.check(caller)?;
         let (key, request) = match asked {

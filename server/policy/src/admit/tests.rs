@@ -243,7 +243,13 @@ fn a_serial_that_is_an_order_of_a_shell_is_let_in_only_where_it_is_registered_al
     let claims = EnrollmentClaims { serial: "X$(id)".into(), ..EnrollmentClaims::default() };
     let token = token();
     let decided = |registered| {
-        admit(&Asking { now: at(NOW), token: Some(&token), earlier: Earlier::Nothing, claims: &claims, registered })
+        admit(&Asking {
+            now: at(NOW),
+            token: Some(&token),
+            earlier: Earlier::Nothing,
+            claims: &claims,
+            registered,
+        })
     };
     let unusual = Admission::Refuse(Refusal::Serial(InvalidSerial::Unusual));
     assert_eq!(decided(None), unusual);
