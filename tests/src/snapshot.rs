@@ -47,7 +47,7 @@ impl Device<'_> {
             find /etc /srv /home /usr/local -xdev \( -type f -printf '%p %m %U %G ' -exec sh -c 'sha256sum < "$1"' _ {} \; \) -o \( -printf '%p %y %m %U %G %l\n' \)
             dpkg-query -W -f '${Package} ${db:Status-Abbrev} ${Version}\n'
             systemctl list-unit-files --no-legend | awk '{print $1, $2}'
-            echo "forwarding $(cat /proc/sys/net/ipv4/ip_forward), named $(cat /proc/sys/kernel/hostname)"
+            echo "keepalive $(cat /proc/sys/net/ipv4/tcp_keepalive_time), named $(cat /proc/sys/kernel/hostname)"
         "#;
         let output = self.exec_within(["sh", "-c", script], Duration::from_secs(60))?.ok()?;
         Ok(Snapshot(output.stdout.lines().map(str::to_owned).collect()))

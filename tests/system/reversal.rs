@@ -57,7 +57,10 @@ const POOL: [&[&str]; 21] = [
         "service: { name: cron, running: true, enabled: true }",
         "service: { name: cron, enabled: false }",
     ],
-    &["sysctl: { name: net.ipv4.ip_forward, value: 1 }", "sysctl: { name: net.ipv4.ip_forward, value: 0 }"],
+    &[
+        "sysctl: { name: net.ipv4.tcp_keepalive_time, value: 1111 }",
+        "sysctl: { name: net.ipv4.tcp_keepalive_time, value: 2222 }",
+    ],
     &["hosts_entry: { address: 10.0.0.5, names: [db.example.com, db] }"],
     &["hostname: { name: renamed }", "hostname: { name: srv-1 }"],
     &["kernel_module: { name: usb-storage, state: blocked }"],

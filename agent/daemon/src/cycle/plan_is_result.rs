@@ -19,7 +19,7 @@ use muster_proto::state::{Applied, Bindings, DesiredState, Person};
 use muster_proto::when::Facts;
 use muster_proto::{DeviceId, Digest, Generation, ResourceId, RevisionNumber, Timestamp, compose};
 use proptest::prelude::*;
-use proptest::test_runner::{FileFailurePersistence, TestCaseResult, TestRunner};
+use proptest::test_runner::{FileFailurePersistence, RngSeed, TestCaseResult, TestRunner};
 use serde_json::{Value, json};
 
 use self::generate::{Assigned, Pair};
@@ -229,8 +229,14 @@ async fn what_should_not_be_there_is_not_when_a_file_is_on_the_way_to_it() {
 #[test]
 fn what_a_plan_said_is_what_is_done_for_a_thousand_pairs_of_sets_of_profiles() {
     let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/plan_is_result.txt");
+    // The same pairs each time, so that a build of the same tree ends the same way; PROPTEST_RNG_SEED gives others.
+    let rng_seed = match ProptestConfig::default().rng_seed {
+        RngSeed::Random => RngSeed::Fixed(1),
+        given @ RngSeed::Fixed(_) => given,
+    };
     let config = ProptestConfig {
         cases: PAIRS,
+        rng_seed,
         max_shrink_iters: 2_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(seeds))),
         ..ProptestConfig::default()

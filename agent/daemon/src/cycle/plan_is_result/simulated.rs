@@ -160,15 +160,19 @@ impl Simulated {
         world
     }
 
-    /// How resources defy the agent from now on. What can't be read is there, so that it is in a directory: of the others
-    /// that is not true.
+    /// How resources defy the agent from now on. Of a path that can't be read something of its kind is there: what is nowhere,
+    /// or is something else, is read like any other.
     pub(super) fn refuse(&mut self, refusals: &BTreeMap<ResourceId, Refusal>) {
-        let in_directory = |id: &ResourceId| {
-            let above = self.root.join(id.key().trim_start_matches('/')).parent().map(fs::symlink_metadata);
-            above.is_some_and(|above| above.is_ok_and(|above| above.is_dir()))
+        let is_there = |id: &ResourceId| {
+            let there = fs::symlink_metadata(self.root.join(id.key().trim_start_matches('/')));
+            there.is_ok_and(|there| match id.kind() {
+                "directory" => there.is_dir(),
+                "link" => there.is_symlink(),
+                _ => there.is_file(),
+            })
         };
         let holds = |id: &ResourceId, refusal: Refusal| {
-            refusal != Refusal::Unreadable || !is_path(id) || in_directory(id)
+            refusal != Refusal::Unreadable || !is_path(id) || is_there(id)
         };
         let holding = refusals.iter().filter(|(id, refusal)| holds(id, **refusal));
         self.refusals = holding.map(|(id, refusal)| (id.clone(), *refusal)).collect();
