@@ -41,7 +41,7 @@ const CHECKS: Column<CheckSummary>[] = [
     header: 'Devices',
     cell: (row) => <Found check={row} />,
     sort: (row) => -(row.counts.fail * 1e6 + row.counts.unknown),
-    width: '32%',
+    width: 'clamp(150px, 30vw, 480px)',
   },
   {
     id: 'severity',

@@ -40,27 +40,26 @@ const CHECK: Column<Result> = {
       {visible(row.check)}
     </Link>
   ),
-  width: '26%',
 };
 const REST: Column<Result>[] = [
   {
     id: 'verdict',
     header: 'Result',
     cell: (row, opening) => <Badge word={resultWord(row)} opening={opening} />,
-    width: '140px',
+    width: '120px',
   },
   {
     id: 'evidence',
     header: 'Evidence',
     cell: (row) => (row.waiver ? <Until waiver={row.waiver} /> : <span className="dim">{evidenceWords(row)}</span>),
-    width: '30%',
+    width: '26%',
     from: 'medium',
   },
   {
     id: 'profile',
     header: 'Asked by',
     cell: (row) => <RevisionLink profile={row.profile} />,
-    width: '16%',
+    width: '14%',
     from: 'medium',
   },
   {
@@ -77,7 +76,7 @@ const REST: Column<Result>[] = [
 function Until({ waiver }: { waiver: Waiver }) {
   return (
     <span className="dim" title={visible(waiver.reason)}>
-      waived until <Time at={waiver.until} side="start" /> by {who(waiver.owner)}
+      accepted by {who(waiver.owner)}, ends <Time at={waiver.until} side="start" />
     </span>
   );
 }
