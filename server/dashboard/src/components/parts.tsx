@@ -35,8 +35,7 @@ export function CopyButton({ text, label, isLong }: CopyProps) {
 export function Command({ line }: { line: string }) {
   return (
     <div className="command">
-      {/* A long line scrolls, and has to do so without a pointer. */}
-      <code tabIndex={0}>{line}</code>
+      <code>{line}</code>
       <CopyButton text={line} label={`Copy ${line}`} />
     </div>
   );

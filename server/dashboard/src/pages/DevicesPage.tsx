@@ -107,6 +107,7 @@ const COLUMNS: Column<Device>[] = [
     cell: (device) => <Time at={device.last_seen} none="never" />,
     width: '118px',
     align: 'end',
+    from: 'medium',
   },
 ];
 

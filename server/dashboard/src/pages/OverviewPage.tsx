@@ -236,7 +236,7 @@ const CAUSES: Column<CauseGroup>[] = [
     id: 'profile',
     header: 'Profile',
     cell: (group) => (group.profile ? <RevisionLink profile={group.profile} /> : '–'),
-    width: '170px',
+    width: '17%',
     from: 'medium',
   },
   { id: 'devices', header: 'Devices', cell: (group) => <Examples group={group} />, width: '24%' },

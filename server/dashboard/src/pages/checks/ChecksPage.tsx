@@ -40,7 +40,7 @@ const CHECKS: Column<CheckSummary>[] = [
     header: 'Devices',
     cell: (row) => <Tallies counts={row.counts} check={row.id} waived={row.waived} />,
     sort: (row) => -(row.counts.fail * 1e6 + row.counts.unknown),
-    width: '32%',
+    width: 'clamp(150px, 30vw, 480px)',
   },
   {
     id: 'severity',

@@ -31,27 +31,26 @@ const CHECK: Column<CheckedDevice> = {
       {visible(row.check)}
     </Link>
   ),
-  width: '26%',
 };
 const REST: Column<CheckedDevice>[] = [
   {
     id: 'verdict',
     header: 'Result',
     cell: (row, opening) => <Badge word={resultWord(row)} opening={opening} />,
-    width: '140px',
+    width: '120px',
   },
   {
     id: 'evidence',
     header: 'Evidence',
     cell: (row) => (row.waived ? <Until waived={row.waived} /> : <span className="dim">{evidenceWords(row)}</span>),
-    width: '30%',
+    width: '26%',
     from: 'medium',
   },
   {
     id: 'profile',
     header: 'Asked by',
     cell: (row) => <RevisionLink profile={row.profile} />,
-    width: '16%',
+    width: '14%',
     from: 'medium',
   },
   {
@@ -68,7 +67,7 @@ const REST: Column<CheckedDevice>[] = [
 function Until({ waived }: { waived: Waived }) {
   return (
     <span className="dim" title={visible(waived.reason)}>
-      waived until <Time at={waived.until} side="start" /> by {who(waived.owner)}
+      accepted by {who(waived.owner)}, ends <Time at={waived.until} side="start" />
     </span>
   );
 }

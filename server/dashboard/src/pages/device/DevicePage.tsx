@@ -3,7 +3,7 @@ import './device.css';
 import { Tabs } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
+import { type ReactNode, useEffect, useRef } from 'react';
 import { ApiError } from '../../api/client';
 import { deviceQuery } from '../../api/queries';
 import type { Device, DeviceDetail } from '../../api/types';
@@ -134,14 +134,26 @@ function LastSeen({ device }: { device: Device }) {
   return <Time at={device.last_seen} side="start" none="never" />;
 }
 
+/** In a narrow window not all tabs fit: the one that is chosen has to be among those in sight. */
+function useInSight(tab: Tab) {
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const sight = list.current?.getBoundingClientRect();
+    const chosen = list.current?.querySelector('[data-active]')?.getBoundingClientRect();
+    if (list.current && sight && chosen) list.current.scrollLeft += Math.max(0, chosen.right - sight.right);
+  }, [tab]);
+  return list;
+}
+
 function DeviceTabs({ detail, id }: { detail: DeviceDetail; id: string }) {
   const { tab = 'resources' } = route.useSearch();
   const navigate = useNavigate();
+  const list = useInSight(tab);
   const change = (next: string | null) =>
     navigate({ to: '/devices/$id', params: { id }, search: readDeviceTab({ tab: next }), replace: true });
   return (
     <Tabs className="tabs" value={tab} onChange={change} keepMounted={false}>
-      <Tabs.List>
+      <Tabs.List ref={list}>
         <Tabs.Tab value="resources">Resources</Tabs.Tab>
         <Tabs.Tab value="checks">Checks</Tabs.Tab>
         <Tabs.Tab value="software">Software</Tabs.Tab>

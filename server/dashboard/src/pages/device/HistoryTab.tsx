@@ -65,7 +65,7 @@ function Entry({ entry }: { entry: HistoryEntry }) {
       </span>
       <Time at={entry.at} side="start" />
       <div className="what">
-        {visible(entry.text)}
+        {visible(said(entry))}
         {entry.differences
           .filter((difference) => difference.attribute !== 'state')
           .map((difference) => (
@@ -93,6 +93,11 @@ function Entry({ entry }: { entry: HistoryEntry }) {
       </div>
     </li>
   );
+}
+
+/** What is said of it, without the word that stands before it already. */
+function said({ event, text }: HistoryEntry): string {
+  return text.startsWith(`${event}: `) ? text.slice(event.length + 2) : text;
 }
 
 function clip(text: string): string {

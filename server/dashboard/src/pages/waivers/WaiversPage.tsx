@@ -43,7 +43,6 @@ const COLUMNS: Column<Waiver>[] = [
     header: 'Where',
     cell: (row) => <TargetLink target={visible(row.target)} />,
     sort: (row) => row.target,
-    width: '24%',
   },
   {
     id: 'owner',
@@ -72,6 +71,7 @@ const COLUMNS: Column<Waiver>[] = [
     sort: (row) => -row.devices,
     width: '94px',
     align: 'end',
+    from: 'medium',
   },
   {
     id: 'until',
