@@ -159,7 +159,7 @@ pub(crate) mod tests {
         let path = dir.path().join("motd");
         let open = |redirect: &str| {
             fs::write(&path, "x").unwrap();
-            let script = format!("exec 3{redirect}\"$1\"; echo ready; sleep 600");
+            let script = format!("exec 3{redirect}\"$1\"; echo ready; exec sleep 600");
             let mut child = Command::new("/bin/sh")
                 .args(["-c", &script, "sh"])
                 .arg(&path)
