@@ -8,7 +8,7 @@
 use muster_policy::rights::AdminRight;
 use muster_policy::rollout::{self, Candidate};
 use muster_proto::Timestamp;
-use muster_proto::rest::{NewRollout, RolloutState, RolloutView, StepSize};
+use muster_proto::rest::{NewRollout, RolloutState, RolloutView, StepSize, TroubleKind};
 use muster_store::Tx;
 use muster_store::assignment::AssignmentRow;
 use muster_store::rollout::RolloutRow;
@@ -107,8 +107,13 @@ impl App {
                     )));
                 }
                 if let Some(cause) = look::trouble(tx, &row)? {
+                    let accept = match cause.kind {
+                        TroubleKind::Check => format!(", accept it with muster waiver add {}", cause.subject),
+                        TroubleKind::Failed | TroubleKind::Blocked => String::new(),
+                    };
                     return Err(AppError::Taken(format!(
-                        "{id} would stop again at once, as {} still has {}: {}; mend that first, or take it back with muster rollout cancel {id}",
+                        "{id} would stop again at once, as {} still has {}: {}; mend that first{accept}, or take it back \
+                         with muster rollout cancel {id}",
                         cause.device, cause.subject, cause.error
                     )));
                 }

@@ -58,6 +58,8 @@ pub fn wrong_checks(tx: &mut Tx<'_>, rollout: &RolloutRow) -> Result<Vec<WrongCh
          WHERE c.to_at IS NULL AND c.verdict IN ('fail', 'unknown') AND c.verdict = 'fail'
              AND c.profile = $1 AND c.revision = $2 AND m.rollout = $3 AND m.given IS NOT NULL
              AND d.state IN ('enrolled', 'ready')
+             AND NOT EXISTS (
+                 SELECT 1 FROM waived w WHERE w.device = c.device AND w.check_id = c.check_id AND w.to_at IS NULL)
          ORDER BY c.from_at, d.name, c.check_id",
         &[(&rollout.assignment.profile).into(), rollout.assignment.revision.into(), (&rollout.id).into()],
         |row| {

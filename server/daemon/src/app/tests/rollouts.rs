@@ -3,7 +3,8 @@
 use muster_proto::check::Verdict;
 use muster_proto::report::{Outcome, OutcomeKind};
 use muster_proto::rest::{
-    DevicePatch, NewPause, NewRollout, Rollback, RolloutStanding, RolloutState, RolloutView, TroubleKind,
+    DevicePatch, NewPause, NewRollout, NewWaiver, Rollback, RolloutStanding, RolloutState, RolloutView,
+    TroubleKind,
 };
 use muster_proto::{ResourceId, wire};
 
@@ -225,6 +226,20 @@ async fn a_check_that_fails_since_then_stops_it_and_one_that_failed_before_does_
     fleet.rig.app.turn_rollouts().await.unwrap();
     let cause = fleet.shown(&rollout.id).await.cause.unwrap();
     assert_eq!((cause.kind, cause.subject.as_str()), (TroubleKind::Check, "new"), "while it soaked");
+
+    let resume = async || fleet.rig.app.resume_rollout(&admin(), rollout.id.clone()).await;
+    assert!(refusal(resume().await).contains("still has new"));
+    let accepted = NewWaiver {
+        check: "new".into(),
+        target: "label:laptop".into(),
+        reason: "new disks come in May".into(),
+        seconds: Some(3_600),
+        ..NewWaiver::default()
+    };
+    assert_eq!(fleet.rig.app.waive(&admin(), accepted).await.unwrap().devices, 1);
+    resume().await.unwrap();
+    fleet.rig.app.turn_rollouts().await.unwrap();
+    assert_eq!(fleet.shown(&rollout.id).await.state, RolloutState::Running, "what is accepted stops nothing");
 }
 
 #[tokio::test]
