@@ -41,6 +41,11 @@ pub(crate) enum EnrollError {
     /// There is no join file.
     #[error("{0} is not there; an admin makes it with muster token create --print toml")]
     NoJoinFile(String),
+    /// The machine has nothing to be known by.
+    #[error(
+        "the firmware of this machine names no serial number: set serial = \"...\" in /etc/muster/agent.toml"
+    )]
+    NoSerial,
     /// Files could not be read or written.
     #[error(transparent)]
     Identity(#[from] Error),
@@ -64,6 +69,12 @@ pub(crate) async fn enroll(
 ) -> Result<Enrolled, EnrollError> {
     let folder = Folder::open(request.folder)?;
     let join = read_join(request.join_file)?;
+    if request.claims.serial.is_empty() {
+        // The server would refuse it, and tell nobody here why. With a key it counts as having asked.
+        folder.key()?;
+        folder.refused(Timestamp::from_system(SystemTime::now()), &EnrollError::NoSerial.to_string())?;
+        return Err(EnrollError::NoSerial);
+    }
     let unusable = |source| EnrollError::Server { server: join.server.clone(), source };
     let time = CertificateTime::starting_at(request.now);
     let target = Target::as_stranger(&Trust::of(&join), &time).map_err(unusable)?;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use muster_proto::enrollment::EnrollmentClaims;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -84,6 +85,7 @@ fn pending(code: &str) -> wire::EnrollResponse {
 /// A machine with a join file.
 struct Fresh {
     temp: TempDir,
+    serial: &'static str,
 }
 
 impl Fresh {
@@ -91,7 +93,7 @@ impl Fresh {
         let temp = tempfile::tempdir().unwrap();
         let join = toml::to_string(&organization.join_file(server, "secret")).unwrap();
         std::fs::write(temp.path().join("join.toml"), join).unwrap();
-        Self { temp }
+        Self { temp, serial: "S-1" }
     }
 
     async fn enroll(&self, patience: Patience) -> Result<(Enrolled, Vec<String>), String> {
@@ -99,7 +101,7 @@ impl Fresh {
         let request = Request {
             folder: &folder,
             join_file: &join_file,
-            claims: Default::default(),
+            claims: EnrollmentClaims { serial: self.serial.to_owned(), ..Default::default() },
             now: Timestamp::default(),
             patience,
         };
@@ -160,6 +162,18 @@ async fn a_lost_answer_leads_to_the_same_key_being_asked_for_again() {
     let keys = keys.lock().unwrap();
     assert_eq!(keys.len(), 2);
     assert_eq!(keys[0], keys[1]);
+}
+
+#[tokio::test]
+async fn a_machine_without_a_serial_says_where_to_give_it_one_and_asks_no_server() {
+    let organization = Organization::new();
+    let server = Server::start(&organization, Shown::default(), Script::default()).await;
+    let fresh = Fresh { serial: "", ..Fresh::new(&organization, &address(&server)) };
+    let error = fresh.enroll(Patience::AskAgain).await.unwrap_err();
+    assert!(error.contains("set serial") && error.contains("/etc/muster/agent.toml"), "{error}");
+    assert_eq!(server.connections(), 0);
+    let known = crate::identity::load(&fresh.temp.path().join("identity")).unwrap();
+    assert!(matches!(known, Identity::Refused { answer } if answer.contains("set serial")));
 }
 
 #[tokio::test]
