@@ -260,14 +260,15 @@ fn a_server_whose_disk_is_full_refuses_changes_keeps_what_it_has_and_gets_everyt
     // What can be read is read, and the devices keep what they have and have something to say.
     let listed = fleet.server.muster(["device", "list"])?.ok()?.stdout;
     ensure!(listed.contains(DEVICE) && listed.contains("srv-2"), "{listed}");
-    for round in 0..4 {
+    // Three times and no more: a fourth in a row would be a fight, which a device stays out of.
+    for round in 0..3 {
         for device in fleet.devices.values() {
             device.write_file(KEPT, format!("theirs {round}\n"), 0o644)?;
             wait_for_content(device, KEPT, "ours\n")?;
         }
     }
     let waiting = ask_ledger(fleet.device(DEVICE)?, "SELECT COUNT(*) FROM event")?;
-    ensure!(waiting.parse::<u32>().is_ok_and(|waiting| waiting >= 4), "{waiting} events wait");
+    ensure!(waiting.parse::<u32>().is_ok_and(|waiting| waiting >= 3), "{waiting} events wait");
 
     // A crash now loses nothing that was acknowledged, and the server can be read at once.
     fleet.server.kill9()?;
@@ -286,7 +287,7 @@ fn a_server_whose_disk_is_full_refuses_changes_keeps_what_it_has_and_gets_everyt
         each_event_is_here_once(&fleet, &network, name)?;
         let changed: Vec<_> =
             history(&fleet, name)?.into_iter().filter(|one| one.text.contains("changed")).collect();
-        ensure!(changed.len() == 4, "{changed:#?}");
+        ensure!(changed.len() == 3, "{changed:#?}");
     }
     let doctor = fleet.server.muster_server(["doctor"])?;
     ensure!(doctor.stdout.lines().all(|line| !line.starts_with("failed")), "{}", doctor.stdout);

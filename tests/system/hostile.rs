@@ -111,7 +111,9 @@ fn a_yaml_bomb_is_turned_down_at_once_and_costs_no_memory() -> Result<()> {
     let long = format!("muster: 1\nprofile: bomb\ndescription: {}\n", "x".repeat(30 << 20));
     for (name, source) in [("laughs", laughs), ("deep", deep), ("wide", wide), ("long", long)] {
         let began = Instant::now();
-        let answer = fleet.admin.put_profile("bomb", &source)?;
+        // Who goes on sending what is too long may lose the connection before the answer is read.
+        let again = || fleet.admin.put_profile("bomb", &source);
+        let answer = again().or_else(|_| again()).or_else(|_| again())?;
         assert!((400..500).contains(&answer.status), "{name}: {} {}", answer.status, answer.body);
         assert!(began.elapsed() < Duration::from_secs(5), "{name} took {:?}", began.elapsed());
         assert!(answer.body.len() < 4000, "{name}: an answer of {} bytes", answer.body.len());

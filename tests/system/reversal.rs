@@ -85,22 +85,19 @@ fn groundwork() -> Result<String> {
 }
 
 fn state(ground: &str, random: &mut fastrand::Rng) -> String {
-    let mut source = ground.to_owned();
-    let mut has_bob = false;
-    let chosen: Vec<&str> = POOL
-        .iter()
-        .map(|forms| (random.bool(), forms[random.usize(..forms.len())]))
-        .filter(|(has, _)| *has)
-        .map(|(_, form)| form)
-        .collect();
-    for resource in &chosen {
-        has_bob |= resource.starts_with("account");
+    let drawn = POOL.iter().map(|forms| (random.bool(), forms[random.usize(..forms.len())]));
+    let mut chosen: Vec<&str> = drawn.filter(|(has, _)| *has).map(|(_, form)| form).collect();
+    // What belongs to somebody who is not there, or is in a directory that is not, can't be made so, which is no question of
+    // taking back.
+    if !chosen.iter().any(|resource| resource.starts_with("account")) {
+        chosen.retain(|resource| !resource.contains("owner: bob"));
     }
+    if !chosen.iter().any(|resource| resource.starts_with("directory: { path: /srv/a,")) {
+        chosen.retain(|resource| !resource.contains("path: /srv/a/"));
+    }
+    let mut source = ground.to_owned();
     for resource in chosen {
-        // What belongs to somebody who is not there can't be made so, which is no question of taking back.
-        if has_bob || !resource.contains("owner: bob") {
-            writeln!(source, "  - {resource}").expect("a string takes any text");
-        }
+        writeln!(source, "  - {resource}").expect("a string takes any text");
     }
     source
 }
