@@ -12,7 +12,7 @@
 //! | `POST /admins/{name}/reset`, `/logout` | | [`AdminLink`], [`Ended`] |
 //! | `GET, POST /api-tokens`, `DELETE /api-tokens/{id}` | [`NewApiToken`] | [`ApiToken`], [`CreatedApiToken`] |
 //! | `GET /overview` | | [`Overview`] |
-//! | `GET /devices?q=&label=&profile=&state=&compliance=&sort=&cursor=&limit=` | | [`Page`] of [`Device`] |
+//! | `GET /devices?q=&label=&profile=&state=&compliance=&reached=&sort=&cursor=&limit=` | | [`Page`] of [`Device`] |
 //! | `GET, PATCH, DELETE /devices/{id}` | [`DevicePatch`] | [`DeviceDetail`]; `{id}` is the id, name or serial |
 //! | `POST /devices/import?dry_run=` | CSV | [`Import`] |
 //! | `POST /devices/{id}/approve` | [`Approve`] | [`Device`] |

@@ -127,6 +127,8 @@ pub enum Finding {
     Fail,
     /// Where it does not, and that is accepted.
     Waived,
+    /// Where it does not, and nobody accepts that.
+    Unwaived,
     /// Where it could not be found out.
     Unknown,
     /// Where it does not apply.
@@ -138,7 +140,7 @@ impl Finding {
     pub fn verdict(self) -> Verdict {
         match self {
             Self::Pass => Verdict::Pass,
-            Self::Fail | Self::Waived => Verdict::Fail,
+            Self::Fail | Self::Waived | Self::Unwaived => Verdict::Fail,
             Self::Unknown => Verdict::Unknown,
             Self::NotApplicable => Verdict::NotApplicable,
         }

@@ -4,6 +4,7 @@ use muster_policy::keep::Amount;
 use muster_proto::check::{CheckResult, Verdict};
 use muster_proto::{DeviceId, Timestamp};
 
+use crate::device::LEFT_OUT;
 use crate::value::Param;
 use crate::{Row, StoreError, Tx};
 
@@ -173,12 +174,14 @@ pub fn tally(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<(Verdict, u32)>, S
 /// Troubles that nobody accepted, those of most devices first.
 pub fn troubles(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<Trouble>, StoreError> {
     tx.query(
-        "SELECT check_id, verdict, profile, revision, COUNT(*) AS devices FROM check_result
-         WHERE to_at IS NULL AND verdict IN ('fail', 'unknown') AND NOT EXISTS (
-             SELECT 1 FROM waived w
-             WHERE w.device = check_result.device AND w.check_id = check_result.check_id AND w.to_at IS NULL
-         )
-         GROUP BY verdict, profile, revision, check_id ORDER BY devices DESC, check_id LIMIT $1",
+        &format!(
+            "SELECT check_id, verdict, profile, revision, COUNT(*) AS devices FROM check_result
+             WHERE to_at IS NULL AND verdict IN ('fail', 'unknown') AND device NOT IN {LEFT_OUT} AND NOT EXISTS (
+                 SELECT 1 FROM waived w
+                 WHERE w.device = check_result.device AND w.check_id = check_result.check_id AND w.to_at IS NULL
+             )
+             GROUP BY verdict, profile, revision, check_id ORDER BY devices DESC, check_id LIMIT $1"
+        ),
         &[limit.into()],
         |row| {
             Ok(Trouble {
@@ -198,7 +201,7 @@ pub fn examples(tx: &mut Tx<'_>, trouble: &Trouble, limit: u32) -> Result<Vec<(S
     tx.query(
         "SELECT d.name, c.document FROM check_result c JOIN device d ON d.id = c.device
          WHERE c.to_at IS NULL AND c.verdict IN ('fail', 'unknown') AND c.verdict = $1 AND c.profile = $2
-             AND c.revision = $3 AND c.check_id = $4 AND NOT EXISTS (
+             AND c.revision = $3 AND c.check_id = $4 AND d.state NOT IN ('held', 'lost', 'revoked') AND NOT EXISTS (
                  SELECT 1 FROM waived w WHERE w.device = c.device AND w.check_id = c.check_id AND w.to_at IS NULL
              ) LIMIT $5",
         &[verdict, (&trouble.profile).into(), trouble.revision.into(), (&trouble.check).into(), limit.into()],

@@ -52,6 +52,10 @@ pub struct DeviceRow {
     pub stale_at: Timestamp,
 }
 
+/// The devices that are in no count of how the fleet stands, though they have reported: of a held one nobody knows which machine
+/// did, and what a lost or revoked one reported is proof of how it was.
+pub(crate) const LEFT_OUT: &str = "(SELECT id FROM device WHERE state IN ('held', 'lost', 'revoked'))";
+
 /// A device to be added.
 pub struct NewDevice<'a> {
     /// Its id.

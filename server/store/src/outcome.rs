@@ -3,6 +3,7 @@
 use muster_proto::report::{Outcome, OutcomeKind};
 use muster_proto::{DeviceId, Timestamp};
 
+use crate::device::LEFT_OUT;
 use crate::value::Param;
 use crate::{StoreError, Tx};
 
@@ -99,11 +100,8 @@ pub fn tally(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<(OutcomeKind, u32)
     )
 }
 
-/// A revoked device's outcomes are proof of how it was, and no trouble of the fleet.
-const NOT_REVOKED: &str = "device NOT IN (SELECT id FROM device WHERE state IN ('lost', 'revoked'))";
-
-/// How many outcomes of each kind a profile has over all devices that are not revoked. Counting all and then those of
-/// the few revoked devices reads the index alone; asking of each outcome whose it is does not.
+/// How many outcomes of each kind a profile has over all devices that count. Counting all and then those of
+/// the few that are left out reads the index alone; asking of each outcome whose it is does not.
 pub fn tally_of_profile(tx: &mut Tx<'_>, profile: &str) -> Result<Vec<(String, u64)>, StoreError> {
     let count = |row: &crate::Row<'_>| Ok((row.get::<String>(0)?, row.get::<u64>(1)?));
     let mut all = tx.query(
@@ -111,14 +109,14 @@ pub fn tally_of_profile(tx: &mut Tx<'_>, profile: &str) -> Result<Vec<(String, u
         &[profile.into()],
         count,
     )?;
-    let revoked = tx.query(
+    let left_out = tx.query(
         "SELECT o.outcome, COUNT(*) FROM device d CROSS JOIN outcome o
-         WHERE d.state = 'revoked' AND o.device = d.id AND o.profile = $1 GROUP BY o.outcome",
+         WHERE d.state IN ('held', 'lost', 'revoked') AND o.device = d.id AND o.profile = $1 GROUP BY o.outcome",
         &[profile.into()],
         count,
     )?;
     for (outcome, number) in &mut all {
-        let gone = revoked.iter().find(|(other, _)| other == outcome).map_or(0, |(_, gone)| *gone);
+        let gone = left_out.iter().find(|(other, _)| other == outcome).map_or(0, |(_, gone)| *gone);
         *number -= gone;
     }
     all.retain(|(_, number)| *number > 0);
@@ -130,7 +128,7 @@ pub fn troubles(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<Trouble>, StoreError>
     tx.query(
         &format!(
             "SELECT resource, outcome, profile, revision, COUNT(*) AS devices FROM outcome
-             WHERE outcome IN ('drifted', 'failed', 'blocked', 'unsupported') AND {NOT_REVOKED}
+             WHERE outcome IN ('drifted', 'failed', 'blocked', 'unsupported') AND device NOT IN {LEFT_OUT}
              GROUP BY outcome, profile, revision, resource ORDER BY devices DESC, resource LIMIT $1"
         ),
         &[limit.into()],
@@ -152,7 +150,7 @@ pub fn examples(tx: &mut Tx<'_>, trouble: &Trouble, limit: u32) -> Result<Vec<(S
     tx.query(
         "SELECT d.name, o.document FROM outcome o JOIN device d ON d.id = o.device
          WHERE o.outcome IN ('drifted', 'failed', 'blocked', 'unsupported') AND o.outcome = $1 AND o.profile = $2
-             AND o.revision = $3 AND o.resource = $4 AND d.state NOT IN ('lost', 'revoked') LIMIT $5",
+             AND o.revision = $3 AND o.resource = $4 AND d.state NOT IN ('held', 'lost', 'revoked') LIMIT $5",
         &[
             outcome,
             (&trouble.profile).into(),

@@ -2,6 +2,7 @@
 
 use muster_proto::{DeviceId, Timestamp};
 
+use crate::device::LEFT_OUT;
 use crate::{Row, StoreError, Tx};
 
 /// A waiver as stored.
@@ -137,14 +138,16 @@ pub fn covers(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<Cover>, StoreErro
     )
 }
 
-/// How many failures of each check are covered now; of one check alone when it is named.
+/// How many failures of each check are covered now on devices that count; of one check alone when it is named.
 pub fn covered_by_check(tx: &mut Tx<'_>, check: Option<&str>) -> Result<Vec<(String, u64)>, StoreError> {
     let (narrowed, params) = match check {
         Some(check) => (" AND check_id = $1", vec![check.into()]),
         None => ("", Vec::new()),
     };
-    let sql =
-        format!("SELECT check_id, COUNT(*) FROM waived WHERE to_at IS NULL{narrowed} GROUP BY check_id");
+    let sql = format!(
+        "SELECT check_id, COUNT(*) FROM waived WHERE to_at IS NULL AND device NOT IN {LEFT_OUT}{narrowed}
+         GROUP BY check_id"
+    );
     tx.query(&sql, &params, |row| Ok((row.get(0)?, row.get(1)?)))
 }
 

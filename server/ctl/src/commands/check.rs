@@ -34,7 +34,7 @@ pub(crate) struct List {
 pub(crate) struct Show {
     /// The check, as `muster check list` names it
     check: String,
-    /// Only devices that find this; waived are those of the failures that are accepted
+    /// Only devices that find this; of those that fail, waived are those where that is accepted, and unwaived all others
     #[arg(long, value_enum)]
     verdict: Option<Found>,
     #[command(flatten)]
@@ -47,6 +47,7 @@ enum Found {
     Pass,
     Fail,
     Waived,
+    Unwaived,
     Unknown,
     NotApplicable,
 }
@@ -98,6 +99,7 @@ impl Show {
             Some(Found::Pass) => "?verdict=pass",
             Some(Found::Fail) => "?verdict=fail",
             Some(Found::Waived) => "?verdict=waived",
+            Some(Found::Unwaived) => "?verdict=unwaived",
             Some(Found::Unknown) => "?verdict=unknown",
             Some(Found::NotApplicable) => "?verdict=not_applicable",
         };

@@ -9,7 +9,7 @@ use crate::api::{Api, PAGE, part};
 use crate::failure::{Ending, Failure};
 use crate::output::{self, Output};
 
-/// Say how many devices comply, then show them, the worst first
+/// Say how many enrolled devices comply, then show them, the worst first
 #[derive(Args)]
 #[command(
     after_help = "Example:\n  muster compliance\n  muster compliance --label laptop -o csv\n  muster compliance --by control --days 30"

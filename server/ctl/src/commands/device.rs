@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use muster_proto::report::Pause;
-use muster_proto::rest::{AllowReenroll, Approve, Device as View, DeviceDetail, Import, RevealedPassword};
+use muster_proto::rest::{
+    AllowReenroll, Approve, Device as View, DeviceDetail, DeviceState, Import, RevealedPassword,
+};
 use muster_proto::text::shell_word;
 use muster_proto::when::Facts;
 use reqwest::Method;
@@ -54,7 +56,7 @@ pub(crate) struct List {
     /// Only devices in this state
     #[arg(long, value_parser = ["registered", "pending", "enrolled", "ready", "held", "lost", "revoked"])]
     state: Option<String>,
-    /// Only devices of this compliance
+    /// Only enrolled devices of this compliance
     #[arg(long, value_parser = ["compliant", "failing", "unknown", "stale", "unmanaged"])]
     compliance: Option<String>,
     #[command(flatten)]
@@ -203,9 +205,12 @@ pub(crate) fn list(output: &Output, devices: &[View]) -> Result<(), Failure> {
     })
 }
 
-/// How it complies; nothing for a lost or revoked device, which nobody hears of any more.
+/// How it complies; nothing for a device that is in no count, as it has not enrolled yet or is held, lost or revoked.
 fn compliance(device: &View) -> String {
-    if device.state.is_out() { String::new() } else { word(&device.compliance) }
+    match device.state {
+        DeviceState::Enrolled | DeviceState::Ready => word(&device.compliance),
+        _ => String::new(),
+    }
 }
 
 impl Show {

@@ -15,7 +15,7 @@ pub(super) fn of(tx: &mut Tx<'_>, causes: &[CauseGroup], now: Timestamp) -> Resu
     for cause in causes.iter().filter(|cause| cause.problem.starts_with("blocked: conflict")) {
         needs.push(Need {
             kind: "conflict".to_owned(),
-            text: format!("{} on {} devices: {}", cause.subject, cause.devices, cause.problem),
+            text: format!("{} on {}: {}", cause.subject, counted(cause.devices), cause.problem),
             device: cause.examples.first().cloned(),
         });
     }
@@ -23,6 +23,10 @@ pub(super) fn of(tx: &mut Tx<'_>, causes: &[CauseGroup], now: Timestamp) -> Resu
     needs.extend(removals(tx)?);
     needs.extend(paused(tx)?);
     Ok(needs)
+}
+
+fn counted(devices: u64) -> String {
+    if devices == 1 { "1 device".to_owned() } else { format!("{devices} devices") }
 }
 
 fn of_device(kind: &str, device: String, text: String) -> Need {

@@ -23,6 +23,7 @@ use crate::install::snippet::Origin;
 mod access;
 mod assigning;
 mod checking;
+mod counting;
 mod deleting;
 mod doubling;
 mod enrolling;

@@ -31,7 +31,7 @@ pub(super) fn router() -> OpenApiRouter<Api> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ResultQuery {
-    /// Only devices that find this; `waived` are those of the failures that are accepted.
+    /// Only devices that find this; of those that fail, `waived` are those where that is accepted, and `unwaived` all others.
     #[param(inline)]
     verdict: Option<Finding>,
     /// Only results of this revision, as `base@3`.

@@ -46,12 +46,15 @@ struct DeviceQuery {
     q: Option<String>,
     /// Only devices with this label.
     label: Option<String>,
-    /// Only devices with any revision of this profile in their state; none that are revoked.
+    /// Only devices with any revision of this profile in their state; none that are lost or revoked.
     profile: Option<String>,
     /// Only devices in this state.
     state: Option<DeviceState>,
-    /// Only devices of this compliance.
+    /// Only devices of this compliance, of those that are counted: enrolled, and neither held, lost nor revoked.
     compliance: Option<Compliance>,
+    /// Only devices that assignments and pauses reach: neither lost nor revoked.
+    #[serde(default)]
+    reached: bool,
     /// The column to sort by.
     #[serde(default)]
     #[param(inline)]
@@ -124,6 +127,7 @@ async fn list_devices(
         profile: query.profile,
         state: query.state,
         compliance: query.compliance,
+        reached: query.reached,
         ..Filter::default()
     };
     Ok(Json(api.app.list_devices(&right, filter, query.sort.into(), query.cursor, limit).await?))

@@ -50,8 +50,8 @@ export const controlQuery = (id: string) =>
     queryFn: () => api.get<ControlDetail>(`/controls/${part(id)}`),
   });
 
-/** What a device finds, with a failure that is accepted told apart from others. */
-export type Finding = Verdict | 'waived';
+/** What a device finds, with failures that are accepted told apart from others. */
+export type Finding = Verdict | 'waived' | 'unwaived';
 
 /** Which results; the same words as in the page's address. */
 export interface ResultFilter {

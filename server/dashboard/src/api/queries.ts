@@ -27,6 +27,8 @@ export interface DeviceFilter {
   profile?: string;
   state?: string;
   compliance?: string;
+  /** Only those that assignments and pauses reach: neither lost nor revoked. */
+  reached?: boolean;
   sort?: string;
 }
 

@@ -8,8 +8,8 @@ const SPAN = 30;
 export const STACK: Compliance[] = ['compliant', 'failing', 'unknown', 'stale', 'unmanaged'];
 /** Devices by what a check finds, from the bottom up. */
 export const VERDICTS: Verdict[] = ['pass', 'fail', 'unknown', 'not_applicable'];
-/** What results are narrowed to: a failure that is accepted is one of its own. */
-export const FINDINGS = ['pass', 'fail', 'waived', 'unknown', 'not_applicable'] as const;
+/** What results are narrowed to: failures are those that are accepted and those that are not. */
+export const FINDINGS = ['pass', 'fail', 'unwaived', 'waived', 'unknown', 'not_applicable'] as const;
 
 /** How many there were of each word. */
 export type Counts<W extends string> = Record<W, number>;

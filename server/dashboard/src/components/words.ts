@@ -19,6 +19,7 @@ export type Word =
   | 'paused'
   | 'removal'
   | 'rollout'
+  | 'unwaived'
   | 'waived';
 
 /** How a word looks. */
@@ -65,6 +66,7 @@ const LOOKS: Record<Word, Look> = {
   working: { label: 'At work', tone: 'none', icon: 'half' },
   not_answered: { label: 'Not answered', tone: 'none', icon: 'question' },
   gone: { label: 'Gone', tone: 'none', icon: 'minus' },
+  unwaived: { label: 'Fail, not waived', tone: 'bad', icon: 'cross' },
   waived: { label: 'Waived', tone: 'none', icon: 'flag' },
 };
 

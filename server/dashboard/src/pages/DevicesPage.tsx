@@ -35,6 +35,7 @@ export function readDeviceSearch(search: Record<string, unknown>): DeviceFilter 
     profile: text(search.profile),
     state: among(STATES, search.state),
     compliance: among(COMPLIANCES, search.compliance),
+    reached: search.reached === true || undefined,
     sort: among(SORTS, search.sort),
   };
 }
@@ -145,7 +146,8 @@ export function DevicesPage() {
     () => (mayChange ? [selection.column, ...COLUMNS] : COLUMNS),
     [mayChange, selection.column],
   );
-  const isNarrowed = Boolean(filter.q || filter.label || filter.profile || filter.state || filter.compliance);
+  const { q, label, profile, state, compliance, reached } = filter;
+  const isNarrowed = Boolean(q || label || profile || state || compliance || reached);
   return (
     <>
       <title>Devices · Muster</title>
@@ -232,8 +234,14 @@ function Filters(props: { filter: DeviceFilter; total?: number; onChange: (part:
       />
       <Chip what="label" name={filter.label} onRemove={() => onChange({ label: undefined })} />
       <Chip what="profile" name={filter.profile} onRemove={() => onChange({ profile: undefined })} />
+      <Chip
+        what="not"
+        name={filter.reached ? 'lost or revoked' : undefined}
+        onRemove={() => onChange({ reached: undefined })}
+      />
       <span className="count" role="status">
-        {total === undefined ? '' : total === 1 ? '1 device' : `${total.toLocaleString('en')} devices`}
+        {total !== undefined &&
+          `${total.toLocaleString('en')} ${filter.compliance ? 'enrolled ' : ''}${total === 1 ? 'device' : 'devices'}`}
       </span>
     </search>
   );

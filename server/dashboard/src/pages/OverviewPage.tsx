@@ -6,7 +6,7 @@ import { overviewQuery } from '../api/queries';
 import type { CauseGroup, Day, DeviceState, Overview, Stage } from '../api/types';
 import { DeviceBadge } from '../components/Badge';
 import { type Column, DataTable } from '../components/DataTable';
-import { STACK, VERDICTS } from '../components/days';
+import { FINDINGS, STACK } from '../components/days';
 import { Icon } from '../components/Icon';
 import { Empty, ProblemNote, RevisionLink } from '../components/parts';
 import { StackedDays } from '../components/StackedDays';
@@ -25,18 +25,24 @@ export function OverviewPage() {
     <>
       <title>Overview · Muster</title>
       <h1 className="sentence">{data ? <Opening overview={data} /> : <span className="bone" />}</h1>
-      {data?.counts.waived ? <Waived count={data.counts.waived} /> : null}
+      {data && data.counts.total > 0 && <Counted waived={data.counts.waived ?? 0} />}
       {data && <FirstSteps overview={data} otherwise={isNew && <Nobody />} />}
       {(!isNew || data.needs_you.length > 0) && <Standing overview={data} />}
     </>
   );
 }
 
-function Waived({ count }: { count: number }) {
+/** Which devices all numbers of this page are of, and which of the compliant are so by a waiver. */
+function Counted({ waived }: { waived: number }) {
   return (
     <p className="dim running">
-      Of the compliant, {counted(count, 'device')} {count === 1 ? 'is' : 'are'} so because a failure is{' '}
-      <Link to="/waivers">waived</Link>.
+      Counted are devices that are enrolled.{' '}
+      {waived > 0 && (
+        <>
+          Of the compliant, {counted(waived, 'device')} {waived === 1 ? 'is' : 'are'} so because a failure is{' '}
+          <Link to="/waivers">waived</Link>.
+        </>
+      )}
     </p>
   );
 }
@@ -246,7 +252,9 @@ const CAUSES: Column<CauseGroup>[] = [
 function CauseCount({ group }: { group: CauseGroup }) {
   const count = group.devices.toLocaleString('en');
   if (group.kind === 'check') {
-    const verdict = VERDICTS.find((word) => word === group.word);
+    // A failure that is accepted is no trouble, and is not counted here.
+    const found = group.word === 'fail' ? 'unwaived' : group.word;
+    const verdict = FINDINGS.find((word) => word === found);
     return (
       <Link to="/checks/$id" params={{ id: group.subject }} search={{ verdict, profile: group.profile ?? undefined }}>
         <strong>{count}</strong>

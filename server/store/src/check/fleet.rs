@@ -1,4 +1,4 @@
-//! Results of checks over all devices.
+//! Results of checks over all devices that count: none of those that are held, lost or revoked.
 
 use muster_policy::history::Span;
 use muster_proto::check::Verdict;
@@ -6,6 +6,7 @@ use muster_proto::rest::{Finding, VerdictCounts};
 use muster_proto::{DeviceId, Timestamp};
 
 use super::Interval;
+use crate::device::LEFT_OUT;
 use crate::value::Param;
 use crate::{StoreError, Tx};
 
@@ -69,35 +70,55 @@ pub struct Window {
     pub limit: u32,
 }
 
-/// All present results, counted; those of one check alone when it is named.
+/// All present results, counted; those of one check alone when it is named. Those of devices that are left out are few, and
+/// taken off: asking of each result whose it is would take longer than counting.
 pub fn found(tx: &mut Tx<'_>, check: Option<&str>) -> Result<Vec<Found>, StoreError> {
     let (narrowed, params) = match check {
-        Some(check) => (" AND check_id = $1", vec![check.into()]),
+        Some(check) => (" AND c.check_id = $1", vec![check.into()]),
         None => ("", Vec::new()),
     };
-    tx.query(
-        &format!(
-            "SELECT check_id, verdict, profile, revision, COUNT(*) FROM check_result WHERE to_at IS NULL{narrowed}
-             GROUP BY check_id, verdict, profile, revision ORDER BY check_id, verdict, profile, revision"
-        ),
-        &params,
-        |row| {
-            Ok(Found {
-                check: row.get(0)?,
-                verdict: row.get(1)?,
-                profile: row.get(2)?,
-                revision: row.get(3)?,
-                devices: row.get(4)?,
-            })
-        },
-    )
+    let counted = |from: &str| {
+        format!(
+            "SELECT c.check_id, c.verdict, c.profile, c.revision, COUNT(*) FROM {from} AND c.to_at IS NULL{narrowed}
+             GROUP BY c.check_id, c.verdict, c.profile, c.revision
+             ORDER BY c.check_id, c.verdict, c.profile, c.revision"
+        )
+    };
+    let read = |row: &crate::Row<'_>| {
+        Ok(Found {
+            check: row.get(0)?,
+            verdict: row.get(1)?,
+            profile: row.get(2)?,
+            revision: row.get(3)?,
+            devices: row.get(4)?,
+        })
+    };
+    let mut all = tx.query(&counted("check_result c WHERE 1 = 1"), &params, read)?;
+    let of_left_out =
+        "device d CROSS JOIN check_result c WHERE d.state IN ('held', 'lost', 'revoked') AND c.device = d.id";
+    let left_out = tx.query(&counted(of_left_out), &params, read)?;
+    for found in &mut all {
+        found.devices -= left_out.iter().find(|out| out.is_like(found)).map_or(0, |out| out.devices);
+    }
+    all.retain(|found| found.devices > 0);
+    Ok(all)
+}
+
+impl Found {
+    /// Whether both count the same results.
+    fn is_like(&self, other: &Self) -> bool {
+        (&self.check, self.verdict, &self.profile, self.revision)
+            == (&other.check, other.verdict, &other.profile, other.revision)
+    }
 }
 
 /// The results of a check that still held at `since` or later, counted by the days on which they began and ended.
 pub fn spans(tx: &mut Tx<'_>, check: &str, since: Timestamp) -> Result<Vec<Span>, StoreError> {
     let mut spans = tx.query(
-        "SELECT verdict, from_at / $1 AS began, COUNT(*) FROM check_result
-         WHERE check_id = $2 AND to_at IS NULL GROUP BY verdict, began",
+        &format!(
+            "SELECT verdict, from_at / $1 AS began, COUNT(*) FROM check_result
+             WHERE check_id = $2 AND to_at IS NULL AND device NOT IN {LEFT_OUT} GROUP BY verdict, began"
+        ),
         &[DAY_MICROS.into(), check.into()],
         |row| Ok(Span { verdict: row.get(0)?, from: row.get(1)?, to: None, devices: row.get(2)? }),
     )?;
@@ -186,7 +207,8 @@ struct Those {
 
 impl Those {
     fn of(filter: &Filter) -> Self {
-        let mut all = Self { sql: "c.to_at IS NULL".to_owned(), params: Vec::new() };
+        let mut all =
+            Self { sql: format!("c.to_at IS NULL AND c.device NOT IN {LEFT_OUT}"), params: Vec::new() };
         let places: Vec<_> =
             filter.checks.iter().map(|check| format!("${}", all.bind(Param::Made(check.clone())))).collect();
         all.sql.push_str(&format!(" AND c.check_id IN ({})", places.join(", ")));
@@ -194,8 +216,10 @@ impl Those {
             let verdict = all.bind(finding.verdict().into());
             all.sql.push_str(&format!(" AND c.verdict = ${verdict}"));
         }
-        if filter.finding == Some(Finding::Waived) {
-            all.sql.push_str(" AND w.waiver IS NOT NULL");
+        match filter.finding {
+            Some(Finding::Waived) => all.sql.push_str(" AND w.waiver IS NOT NULL"),
+            Some(Finding::Unwaived) => all.sql.push_str(" AND w.waiver IS NULL"),
+            _ => {}
         }
         if let Some((profile, revision)) = &filter.revision {
             let (profile, revision) = (all.bind(Param::Made(profile.clone())), all.bind((*revision).into()));

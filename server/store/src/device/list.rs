@@ -25,10 +25,12 @@ pub struct Filter {
     pub profile: Option<String>,
     /// Where it is in its life.
     pub state: Option<DeviceState>,
-    /// How it complies, staleness counted in.
+    /// How it complies, staleness counted in; only those that can comply, as in all counts.
     pub compliance: Option<Compliance>,
     /// Only those that can comply: enrolled and ready.
     pub managed: bool,
+    /// Only those that assignments and pauses reach: neither lost nor revoked.
+    pub reached: bool,
 }
 
 /// In which order. Equal ones go by name.
@@ -95,7 +97,7 @@ impl Where {
         if let Some(profile) = &filter.profile {
             let profile = all.bind(Param::Made(profile.clone()));
             all.sql.push_str(&format!(
-                " AND state <> 'revoked' AND EXISTS (SELECT 1 FROM state_document s JOIN revision r
+                " AND state NOT IN ('lost', 'revoked') AND EXISTS (SELECT 1 FROM state_document s JOIN revision r
                      ON r.digest = s.digest WHERE s.device = device.id AND r.profile = ${profile})"
             ));
         }
@@ -108,7 +110,10 @@ impl Where {
             let compliance = all.bind(compliance.into());
             all.sql.push_str(&format!(" AND {COMPLIANCE} = ${compliance}"));
         }
-        if filter.managed {
+        if filter.reached {
+            all.sql.push_str(" AND state NOT IN ('lost', 'revoked')");
+        }
+        if filter.managed || filter.compliance.is_some() {
             all.sql.push_str(" AND state IN ('enrolled', 'ready')");
         }
         all

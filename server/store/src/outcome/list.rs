@@ -3,7 +3,8 @@
 use muster_proto::DeviceId;
 use muster_proto::report::OutcomeKind;
 
-use super::{NOT_REVOKED, OutcomeRow};
+use super::OutcomeRow;
+use crate::device::LEFT_OUT;
 use crate::value::Param;
 use crate::{Row, StoreError, Tx};
 
@@ -49,7 +50,7 @@ pub fn list(
     let sql = format!(
         "SELECT resource, outcome, since, document, device,
              (SELECT name FROM device WHERE device.id = outcome.device)
-         FROM outcome WHERE {sql} AND {NOT_REVOKED} ORDER BY resource, device LIMIT ${}",
+         FROM outcome WHERE {sql} AND device NOT IN {LEFT_OUT} ORDER BY resource, device LIMIT ${}",
         params.len()
     );
     tx.query(&sql, &params, |row| {
@@ -66,21 +67,21 @@ pub fn list(
     })
 }
 
-/// How many such outcomes there are. Those of revoked devices are few, and taken off: asking of each outcome whose it is
+/// How many such outcomes there are. Those of devices that are left out are few, and taken off: asking of each outcome whose it is
 /// would not read the index alone.
 pub fn total(tx: &mut Tx<'_>, filter: &Filter) -> Result<u64, StoreError> {
     let (sql, params) = conditions(filter);
     let count = |row: &Row<'_>| row.get::<u64>(0);
     let all = tx.query_one(&format!("SELECT COUNT(*) FROM outcome WHERE {sql}"), &params, count)?;
-    let revoked = tx.query_one(
+    let left_out = tx.query_one(
         &format!(
             "SELECT COUNT(*) FROM device d CROSS JOIN outcome o
-             WHERE {sql} AND o.device = d.id AND d.state = 'revoked'"
+             WHERE {sql} AND o.device = d.id AND d.state IN ('held', 'lost', 'revoked')"
         ),
         &params,
         count,
     )?;
-    Ok(all.unwrap_or(0) - revoked.unwrap_or(0))
+    Ok(all.unwrap_or(0) - left_out.unwrap_or(0))
 }
 
 fn conditions(filter: &Filter) -> (String, Vec<Param<'static>>) {

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { filterOf, pauseCommand } from './pause';
 
 test('a target means the devices that the server would pause', () => {
-  expect(filterOf('everyone')).toEqual({});
-  expect(filterOf('label:site:berlin')).toEqual({ label: 'site:berlin' });
+  expect(filterOf('everyone')).toEqual({ reached: true });
+  expect(filterOf('label:site:berlin')).toEqual({ label: 'site:berlin', reached: true });
   expect(filterOf('profile:base')).toEqual({ profile: 'base' });
   expect(filterOf('device:lap-ada')).toBe('device');
   for (const none of ['', 'label:', 'lap-ada', 'group:x']) expect(filterOf(none)).toBeUndefined();

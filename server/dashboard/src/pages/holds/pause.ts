@@ -5,9 +5,9 @@ import type { NewPause } from '../../api/types';
 /** The devices that a target means; `device` for one alone, nothing for what is no target yet. */
 export function filterOf(target: string): DeviceFilter | 'device' | undefined {
   const [kind, name = ''] = target.split(/:(.*)/s);
-  if (target === 'everyone') return {};
+  if (target === 'everyone') return { reached: true };
   if (!name) return undefined;
-  if (kind === 'label') return { label: name };
+  if (kind === 'label') return { label: name, reached: true };
   if (kind === 'profile') return { profile: name };
   return kind === 'device' ? 'device' : undefined;
 }

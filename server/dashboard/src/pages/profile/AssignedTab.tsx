@@ -69,7 +69,7 @@ function DeviceCount({ row }: { row: Assignment }) {
   const [kind, name = ''] = row.target.split(/:(.*)/s);
   if (kind === 'label') {
     return (
-      <Link to="/devices" search={{ label: name }}>
+      <Link to="/devices" search={{ label: name, reached: true }}>
         {row.devices}
       </Link>
     );
@@ -81,7 +81,11 @@ function DeviceCount({ row }: { row: Assignment }) {
       </Link>
     );
   }
-  return <Link to="/devices">{row.devices}</Link>;
+  return (
+    <Link to="/devices" search={{ reached: true }}>
+      {row.devices}
+    </Link>
+  );
 }
 
 export function AssignedTab({ detail }: { detail: ProfileDetail }) {
