@@ -48,6 +48,9 @@ pub struct RolledBack {
     pub from: u32,
     /// The revision it goes back to.
     pub to: u32,
+    /// Whether it goes on taking each revision that is saved: the next one goes to its devices at once.
+    #[serde(default)]
+    pub follows: bool,
 }
 
 /// Devices that go from one revision to another.

@@ -63,7 +63,7 @@ pub(crate) struct Assign {
     #[arg(long, conflicts_with_all = ["rollout", "yes", "wait"])]
     dry_run: bool,
     /// Take each revision of the profile that is saved from now on, without being asked
-    #[arg(long, conflicts_with_all = ["rollout", "dry_run"])]
+    #[arg(long, conflicts_with = "dry_run")]
     follow: bool,
     /// Do not ask
     #[arg(long)]
@@ -83,6 +83,7 @@ enum How {
 
 impl Assign {
     pub(crate) async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        self.refuse_following_by_steps()?;
         let (profile, revision) = reference(&self.profile)?;
         let mut asked = NewAssignment {
             profile: profile.to_owned(),
@@ -108,6 +109,17 @@ impl Assign {
             asked.revision = Some(confirm(api, &asked, &summary).await?);
         }
         if self.rollout { self.roll_out(api, asked).await } else { self.assign(api, &asked, &summary).await }
+    }
+
+    fn refuse_following_by_steps(&self) -> Result<(), Failure> {
+        if !(self.follow && self.rollout) {
+            return Ok(());
+        }
+        let again = format!("muster assign {} --to {}", self.profile, self.to);
+        Err(Failure::new("--follow can't be combined with --rollout, which brings one revision step by step")
+            .next(format!(
+                "first {again} --rollout; once it is done, {again} --follow for what is saved later"
+            )))
     }
 
     async fn assign(&self, api: &Api, asked: &NewAssignment, summary: &str) -> Result<Ending, Failure> {

@@ -1,7 +1,7 @@
 //! `muster rollback`: take a profile back to what its assignments pinned before.
 
 use clap::Args;
-use muster_proto::rest::{Rollback as Asked, RollbackResult};
+use muster_proto::rest::{Rollback as Asked, RollbackResult, RolledBack};
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
@@ -10,6 +10,7 @@ use crate::{output, terminal};
 /// Take every assignment of a profile back to the revision that it pinned before
 ///
 /// With --on only the one to that target. Precedence, mode and parameters go back with the revision. A second rollback goes further back, not forth.
+/// What follows the profile goes on to follow: the next revision that is saved goes there at once.
 #[derive(Args)]
 #[command(
     after_help = "Example:\n  muster rollback base\n  muster rollback base --on label:test\n  muster rollback base --to 3 --yes"
@@ -37,6 +38,7 @@ impl Rollback {
         for warning in &preview.warnings {
             output::note(format!("warning: {warning}"));
         }
+        follows(&preview).iter().for_each(output::note);
         let shown = effect(&preview);
         if !self.yes {
             if !terminal::present() {
@@ -59,6 +61,18 @@ impl Rollback {
         output::line(effect(&done))?;
         Ok(Ending::Fine)
     }
+}
+
+/// Where the profile is followed, which a rollback does not end: what is saved next goes there by itself.
+fn follows(result: &RollbackResult) -> Vec<String> {
+    let said = |RolledBack { target, to, .. }: &RolledBack| {
+        let profile = &result.profile;
+        format!(
+            "{target} follows {profile}, and goes on to: the next revision that is saved goes there at once. To stay at \
+             {profile}@{to}: muster assign {profile}@{to} --to {target}"
+        )
+    };
+    result.assignments.iter().filter(|assignment| assignment.follows).map(said).collect()
 }
 
 /// Such as "3 devices go from base@4 to base@3."

@@ -281,6 +281,7 @@ impl Preview {
             target: turn.target,
             from: turn.old.revision.0,
             to: turn.new.revision.0,
+            follows: turn.new.follows,
         };
         RollbackResult {
             profile,

@@ -91,7 +91,7 @@ export function ProfilesPage() {
           empty={
             <Empty
               title="No profiles yet"
-              why="A profile says what devices should have. Write one, look at its plan, then apply it: saving never deploys."
+              why="A profile says what devices should have. Write one, look at its plan, then apply it: no device has it before it is assigned."
               next="muster profile init base > base.yaml"
             />
           }

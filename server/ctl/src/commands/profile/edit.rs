@@ -36,6 +36,9 @@ fn command(asked: &NewAssignment, revision: u32) -> String {
     if asked.precedence != 0 {
         command.push_str(&format!(" --precedence {}", asked.precedence));
     }
+    if asked.follow {
+        command.push_str(" --follow");
+    }
     command
 }
 
@@ -98,6 +101,8 @@ mod tests {
         assert_eq!((asked.revision, asked.target.as_str()), (Some(4), "label:laptop"));
         assert_eq!((asked.precedence, asked.mode), (7, Mode::Audit));
         assert_eq!(command(&asked, 4), "muster assign base@4 --to label:laptop --mode audit --precedence 7");
+        let followed = moved(&AssignmentView { follow: true, ..pinned(3, "everyone") }, 4);
+        assert!(command(&followed, 4).ends_with(" --follow"), "what follows goes on to");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use muster_proto::rest::{Rollback, RollbackResult, RolledBack, RolloutState};
 use muster_proto::{DeviceId, Digest, Timestamp};
 use muster_store::Tx;
+use muster_store::assignment::AssignmentRow;
 use muster_store::device::DeviceRow;
 use muster_store::rollout::RolloutRow;
 use serde_json::json;
@@ -88,7 +89,8 @@ fn preview(
         ids.extend(having(tx, row)?);
         if let Some(to) = row.replaces {
             let target = target_name(tx, &row.assignment)?;
-            assignments.push(RolledBack { target, from: row.assignment.revision.0, to: to.0 });
+            let follows = followed(tx, row)?;
+            assignments.push(RolledBack { target, from: row.assignment.revision.0, to: to.0, follows });
         }
     }
     let mut devices: Vec<DeviceRow> = Vec::new();
@@ -108,6 +110,15 @@ fn preview(
         moves,
         plan: Digest::of(plan.to_string().as_bytes()).to_string(),
     })
+}
+
+/// Whether what a rollout was to replace follows its profile.
+fn followed(tx: &mut Tx<'_>, row: &RolloutRow) -> Result<bool, AppError> {
+    let new = &row.assignment;
+    let is_old = |old: &AssignmentRow| {
+        (&old.profile, &old.target_kind, &old.target) == (&new.profile, &new.target_kind, &new.target)
+    };
+    Ok(muster_store::assignment::list(tx)?.iter().any(|old| is_old(old) && old.follows))
 }
 
 /// All assignments as they would be without these rollouts.

@@ -98,7 +98,8 @@ async fn a_rollback_goes_back_and_the_revision_saved_next_is_followed_again() {
     rig.app.assign(&admin(), following("base", "everyone"), Trial::Real).await.unwrap();
     save(&rig, "base", &motd("bad"), Trial::Real).await;
     let request = Rollback { to: None, on: None, plan: None };
-    rig.app.roll_back(&admin(), "base".into(), request, Trial::Real).await.unwrap();
+    let done = rig.app.roll_back(&admin(), "base".into(), request, Trial::Real).await.unwrap();
+    assert!(done.assignments[0].follows, "that it goes on to follow is said");
     assert_eq!(pinned(&rig, "everyone").await, (1, true));
     save(&rig, "base", &motd("bad"), Trial::Real).await;
     assert_eq!(pinned(&rig, "everyone").await, (1, true), "the same text again does not undo the rollback");

@@ -9,6 +9,8 @@ import { useUnsaved } from '../../components/useUnsaved';
 import { visible } from '../../components/visible';
 import { offsetOf } from '../../components/yaml';
 import { PlanOnDevice } from '../plan/PlanForm';
+import { type Brought, brought } from './followers';
+import { Followers } from './FollowersForm';
 import { nameIn } from './starter';
 
 const NAMELESS = 'The line “profile:” has to name it, such as profile: base.';
@@ -43,6 +45,15 @@ export function Editor({ name: known, source, objection, onSaved, onCancel }: Pr
       onSaved(saved);
     },
   });
+  const [asked, setAsked] = useState<Brought>();
+  /** Devices that follow the profile change by nothing more than a save, so that it is asked about first. */
+  const save = async () => {
+    const trial = await put.mutateAsync(true).catch(() => undefined);
+    if (!trial) return;
+    const going = brought(trial);
+    if (going.targets.length > 0) setAsked(going);
+    else put.mutate(false);
+  };
   const goTo = ({ line, column }: SourcePlace) => {
     const at = offsetOf(text, line, column);
     area.current?.focus();
@@ -87,7 +98,7 @@ export function Editor({ name: known, source, objection, onSaved, onCancel }: Pr
       {refused && <Note tone="act">{refused}</Note>}
       <div className="actions">
         <Button
-          onClick={() => put.mutate(false)}
+          onClick={save}
           loading={put.isPending}
           disabled={refused !== undefined || (known !== undefined && text === source)}
         >
@@ -104,6 +115,18 @@ export function Editor({ name: known, source, objection, onSaved, onCancel }: Pr
         </Button>
       </div>
       {unsaved}
+      <Modal opened={asked !== undefined} onClose={() => setAsked(undefined)} title={`Save ${what}`} size="lg">
+        {asked && (
+          <Followers
+            brought={asked}
+            onSave={() => {
+              setAsked(undefined);
+              put.mutate(false);
+            }}
+            onCancel={() => setAsked(undefined)}
+          />
+        )}
+      </Modal>
       <Modal
         opened={isPlanning}
         onClose={() => setPlanning(false)}

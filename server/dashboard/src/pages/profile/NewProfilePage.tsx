@@ -40,7 +40,7 @@ export function NewProfilePage() {
       <title>New profile · Muster</title>
       <div className="pagehead">
         <h1>New profile</h1>
-        <span className="dim">Saving never deploys. What can be written:</span>
+        <span className="dim">Nothing has it before it is assigned. What can be written:</span>
         <a href="/docs/profiles">the profile language</a>
       </div>
       <Editor

@@ -80,6 +80,7 @@ function Preview({ result }: { result: RollbackResult }) {
         {assignments.map((each) => (
           <li key={each.target}>
             {profile}@{each.from} to {visible(each.target)} is {profile}@{each.to} again
+            {each.follows && ', and takes each revision that is saved, as before: the next one at once'}
           </li>
         ))}
         {moves.map((move) => (

@@ -7,7 +7,7 @@ import { revisionQuery } from '../../api/queries';
 import type { ProfileDetail, SavedRevision } from '../../api/types';
 import { Command, CopyButton, Note, ProblemNote } from '../../components/parts';
 import { useMayChange } from '../../components/useMayChange';
-import { visible } from '../../components/visible';
+import { counted, visible } from '../../components/visible';
 import { tokens } from '../../components/yaml';
 import { Editor } from './Editor';
 
@@ -81,11 +81,28 @@ function SavedNote({ saved }: { saved: SavedRevision }) {
       </Note>
     );
   }
+  const followers = saved.followers ?? [];
+  if (followers.length > 0) {
+    return (
+      <Note tone={followers.some((follower) => follower.stays) ? 'act' : 'good'}>
+        Saved as {saved.profile}@{saved.number}.
+        <ul>
+          {followers.map(({ target, devices, stays }) => (
+            <li key={target}>
+              {visible(target)} ({counted(devices, 'device')}){' '}
+              {stays ? `stays as it is: ${visible(stays)}` : 'follows the profile and has it now'}
+            </li>
+          ))}
+        </ul>
+      </Note>
+    );
+  }
   return (
     <Note tone="good">
       <div className="form">
         <span>
-          Saved as {saved.profile}@{saved.number}. Saving never deploys; this assigns it:
+          Saved as {saved.profile}@{saved.number}. Nothing follows the profile, so that no device has it yet; this
+          assigns it:
         </span>
         <Command line={`muster assign ${saved.profile}@${saved.number} --to label:laptop`} />
       </div>
