@@ -120,7 +120,7 @@ pub struct RolloutView {
     pub soak: u64,
     /// When the next step begins if nothing fails; none while devices of this one are still at work.
     pub next_at: Option<Timestamp>,
-    /// Why it stopped.
+    /// Why it stopped, or had stopped when it was cancelled.
     pub cause: Option<RolloutCause>,
     /// Who started it.
     pub created_by: String,
@@ -128,6 +128,9 @@ pub struct RolloutView {
     pub created: Timestamp,
     /// When it was done or cancelled.
     pub ended: Option<Timestamp>,
+    /// By whom; `server` when it was done.
+    #[serde(default)]
+    pub ended_by: Option<String>,
 }
 
 /// A step of a rollout, with how many of its devices stand how.

@@ -12,7 +12,7 @@ mod trouble;
 
 pub use member::{
     MemberRow, Tally, clear_passed, give, given, lay_down, members, newest_members, set_generation,
-    set_passed, tally,
+    set_passed, set_stood, tally,
 };
 pub use trouble::{WrongCheck, WrongOutcome, wrong_checks, wrong_outcomes};
 
@@ -39,6 +39,8 @@ pub struct RolloutRow {
     pub cause: Option<String>,
     /// When it was done or cancelled.
     pub ended: Option<Timestamp>,
+    /// By whom; unknown of those that ended before it was written down.
+    pub ended_by: Option<String>,
 }
 
 impl RolloutRow {
@@ -50,7 +52,7 @@ impl RolloutRow {
 
 const SELECT: &str = "SELECT o.id, o.assignment, o.profile, o.revision, r.digest, o.target_kind, o.target,
     o.precedence, o.mode, o.params, o.created_by, o.created, o.replaces, o.soak, o.state, o.step, o.steps, o.rest,
-    o.cause, o.ended
+    o.cause, o.ended, o.ended_by
     FROM rollout o JOIN revision r ON r.profile = o.profile AND r.number = o.revision";
 
 fn read(row: &Row<'_>) -> Result<RolloutRow, StoreError> {
@@ -82,6 +84,7 @@ fn read(row: &Row<'_>) -> Result<RolloutRow, StoreError> {
         rest: row.get(17)?,
         cause: row.get(18)?,
         ended: row.get(19)?,
+        ended_by: row.get(20)?,
     })
 }
 
@@ -151,11 +154,17 @@ pub fn set_running(tx: &mut Tx<'_>, id: &str, cause: Option<&str>) -> Result<(),
     Ok(())
 }
 
-/// Writes down that it is done or cancelled. What stopped it is kept.
-pub fn end(tx: &mut Tx<'_>, id: &str, state: RolloutState, at: Timestamp) -> Result<(), StoreError> {
+/// Writes down that it is done or cancelled, and by whom. What stopped it is kept.
+pub fn end(
+    tx: &mut Tx<'_>,
+    id: &str,
+    state: RolloutState,
+    by: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE rollout SET state = $1, ended = $2 WHERE id = $3",
-        &[state.into(), at.into(), id.into()],
+        "UPDATE rollout SET state = $1, ended = $2, ended_by = $3 WHERE id = $4",
+        &[state.into(), at.into(), by.into(), id.into()],
     )?;
     tx.tell(Change::Rollout(id.to_owned()));
     Ok(())

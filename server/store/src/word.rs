@@ -2,7 +2,7 @@
 
 use muster_proto::check::Verdict;
 use muster_proto::report::OutcomeKind;
-use muster_proto::rest::{Compliance, DeviceState, Role, RolloutState, Unknown};
+use muster_proto::rest::{Compliance, DeviceState, Role, RolloutStanding, RolloutState, Unknown};
 use muster_proto::state::Mode;
 
 use crate::value::{Column, Param, Value};
@@ -59,5 +59,9 @@ words! {
     Mode { Audit = "audit", Enforce = "enforce" }
     Role { Admin = "admin", Auditor = "auditor" }
     Unknown { Pending = "pending", Refuse = "refuse" }
+    RolloutStanding {
+        Waiting = "waiting", Passed = "passed", Failed = "failed", Working = "working",
+        NotAnswered = "not_answered", Held = "held", Gone = "gone",
+    }
     RolloutState { Running = "running", Stopped = "stopped", Done = "done", Cancelled = "cancelled" }
 }

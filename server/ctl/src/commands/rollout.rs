@@ -123,11 +123,13 @@ impl Show {
 
 fn fields(view: &RolloutView) -> Result<(), Failure> {
     let names: Vec<_> = view.steps.iter().map(|step| format!("Step {}", step.number)).collect();
+    let open = matches!(view.state, RolloutState::Running | RolloutState::Stopped);
     let mut fields = vec![
         ("Rollout", sentence(view)),
         ("Replaces", view.replaces.clone().unwrap_or_default()),
         ("Started", format!("{} by {}", view.created, view.created_by)),
-        ("Cause", cause(view).unwrap_or_default()),
+        ("Ended", ended(view)),
+        (if open { "Cause" } else { "Had stopped" }, cause(view).unwrap_or_default()),
     ];
     fields.extend(names.iter().map(String::as_str).zip(view.steps.iter().map(|step| standing(view, step))));
     fields.push(("Next", next(view)));
@@ -138,7 +140,7 @@ fn fields(view: &RolloutView) -> Result<(), Failure> {
 fn standing(view: &RolloutView, step: &RolloutStep) -> String {
     let devices = count(step.devices, "device");
     if step.began.is_none() {
-        return format!("{devices}, not begun");
+        return format!("{devices}, {}", if view.ended.is_some() { "never begun" } else { "not begun" });
     }
     let parts = [
         (step.failed, "failed"),
@@ -161,6 +163,15 @@ fn standing(view: &RolloutView, step: &RolloutStep) -> String {
 /// Such as "lap-07: service:broken failed: it did not start".
 fn cause(view: &RolloutView) -> Option<String> {
     view.cause.as_ref().map(|cause| format!("{}: {} {}", cause.device, cause.subject, cause.error))
+}
+
+/// Such as "2026-11-26T10:00:00Z, cancelled by admin:kim".
+fn ended(view: &RolloutView) -> String {
+    let Some(at) = view.ended else { return String::new() };
+    match (view.state, &view.ended_by) {
+        (RolloutState::Cancelled, Some(by)) => format!("{at}, cancelled by {by}"),
+        _ => at.to_string(),
+    }
 }
 
 fn next(view: &RolloutView) -> String {

@@ -46,9 +46,9 @@ impl App {
         request: Rollback,
         trial: Trial,
     ) -> Result<RollbackResult, AppError> {
-        let (now, actor) = (self.now(), right.actor().to_owned());
+        let (now, actor, presence) = (self.now(), right.actor().to_owned(), self.presence().clone());
         let run = move |tx: &mut Tx<'_>| -> Result<RollbackResult, AppError> {
-            if let Some(result) = rollout::roll_back(tx, &profile, &request, &actor, trial, now)? {
+            if let Some(result) = rollout::roll_back(tx, &profile, &request, &presence, &actor, trial, now)? {
                 return Ok(result);
             }
             let preview = preview(tx, &profile, &request, &actor, now)?;

@@ -75,6 +75,7 @@ impl App {
                     rest: steps.rest as u64,
                     cause: None,
                     ended: None,
+                    ended_by: None,
                 };
                 muster_store::rollout::insert(tx, &row)?;
                 for (number, devices) in (1..).zip(&steps.first) {
@@ -143,7 +144,7 @@ impl App {
                         row.assignment.profile
                     )));
                 }
-                back::cancel(tx, &row, Act { at, actor: &actor, action: "rollout.cancel" })?;
+                back::cancel(tx, &row, &presence, Act { at, actor: &actor, action: "rollout.cancel" })?;
                 show::by_id(tx, &id, &presence, at)
             })
             .await

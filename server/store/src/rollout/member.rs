@@ -1,5 +1,6 @@
 //! The devices of a rollout.
 
+use muster_proto::rest::RolloutStanding;
 use muster_proto::{DeviceId, Generation, Timestamp};
 
 use crate::{Row, StoreError, Tx};
@@ -23,6 +24,10 @@ pub struct MemberRow {
     pub passed: Option<Timestamp>,
     /// The newest generation that it applied whole.
     pub applied: Generation,
+    /// How it stood when the rollout was cancelled, where that was not well.
+    pub stood: Option<RolloutStanding>,
+    /// What was wrong then.
+    pub trouble: Option<String>,
 }
 
 /// How many devices a step has.
@@ -34,12 +39,17 @@ pub struct Tally {
     pub devices: u64,
     /// Those that passed.
     pub passed: u64,
+    /// Those that something was wrong with when the rollout was cancelled.
+    pub failed: u64,
+    /// Those that were at work on it then.
+    pub working: u64,
     /// When the first of them was given the revision.
     pub began: Option<Timestamp>,
 }
 
 const SELECT: &str =
-    "SELECT m.device, d.name, m.step, m.given, m.online, m.generation, m.passed, d.generation_applied
+    "SELECT m.device, d.name, m.step, m.given, m.online, m.generation, m.passed, d.generation_applied,
+    m.stood, m.trouble
     FROM rollout_device m JOIN device d ON d.id = m.device";
 
 fn read(row: &Row<'_>) -> Result<MemberRow, StoreError> {
@@ -52,6 +62,8 @@ fn read(row: &Row<'_>) -> Result<MemberRow, StoreError> {
         generation: row.get(5)?,
         passed: row.get(6)?,
         applied: row.get(7)?,
+        stood: row.get(8)?,
+        trouble: row.get(9)?,
     })
 }
 
@@ -88,10 +100,20 @@ pub fn given(tx: &mut Tx<'_>, rollout: &str) -> Result<Vec<DeviceId>, StoreError
 /// Each step that has devices, in order.
 pub fn tally(tx: &mut Tx<'_>, rollout: &str) -> Result<Vec<Tally>, StoreError> {
     tx.query(
-        "SELECT step, COUNT(*), COUNT(passed), MIN(given) FROM rollout_device WHERE rollout = $1
-         GROUP BY step ORDER BY step",
+        "SELECT step, COUNT(*), COUNT(CASE WHEN stood IS NULL THEN passed END), MIN(given),
+             COUNT(CASE WHEN stood = 'failed' THEN 1 END), COUNT(CASE WHEN stood = 'working' THEN 1 END)
+         FROM rollout_device WHERE rollout = $1 GROUP BY step ORDER BY step",
         &[rollout.into()],
-        |row| Ok(Tally { step: row.get(0)?, devices: row.get(1)?, passed: row.get(2)?, began: row.get(3)? }),
+        |row| {
+            Ok(Tally {
+                step: row.get(0)?,
+                devices: row.get(1)?,
+                passed: row.get(2)?,
+                began: row.get(3)?,
+                failed: row.get(4)?,
+                working: row.get(5)?,
+            })
+        },
     )
 }
 
@@ -141,6 +163,21 @@ pub fn set_passed(tx: &mut Tx<'_>, rollout: &str, device: DeviceId, at: Timestam
     tx.execute(
         "UPDATE rollout_device SET passed = $1 WHERE rollout = $2 AND device = $3 AND passed IS NULL",
         &[at.into(), rollout.into(), device.into()],
+    )?;
+    Ok(())
+}
+
+/// Writes down how a device stands that is not well with the revision, as the rollout ends.
+pub fn set_stood(
+    tx: &mut Tx<'_>,
+    rollout: &str,
+    device: DeviceId,
+    stood: RolloutStanding,
+    trouble: Option<&str>,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE rollout_device SET stood = $1, trouble = $2 WHERE rollout = $3 AND device = $4",
+        &[stood.into(), trouble.into(), rollout.into(), device.into()],
     )?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use muster_proto::rest::{Rollback, RollbackResult, RolledBack, RolloutState};
+use muster_proto::rest::{Rollback, RollbackResult, RolledBack, RolloutStanding, RolloutState};
 use muster_proto::{DeviceId, Digest, Timestamp};
 use muster_store::Tx;
 use muster_store::assignment::AssignmentRow;
@@ -10,17 +10,32 @@ use muster_store::device::DeviceRow;
 use muster_store::rollout::RolloutRow;
 use serde_json::json;
 
-use super::{named, share_out};
+use super::{named, share_out, show};
 use crate::app::assign::{conflicts, reached, read_target, target_name};
 use crate::app::audit::{self, Act};
 use crate::app::import::Trial;
+use crate::app::presence::Presence;
 use crate::app::rollback::{moves, refuse_another};
 use crate::app::{AppError, hold, recompile};
 
-/// Forgets a rollout, and compiles anew what it gave to devices.
-pub(super) fn cancel(tx: &mut Tx<'_>, row: &RolloutRow, act: Act<'_>) -> Result<(), AppError> {
+/// Takes a rollout back, and compiles anew what it gave to devices. How these stood is written down first, as nothing is asked of
+/// them for it any more.
+pub(super) fn cancel(
+    tx: &mut Tx<'_>,
+    row: &RolloutRow,
+    presence: &Presence,
+    act: Act<'_>,
+) -> Result<(), AppError> {
+    for seen in show::standings(tx, row, presence, u32::MAX, act.at)? {
+        let device = seen.row.device;
+        match seen.standing {
+            RolloutStanding::Waiting => {}
+            RolloutStanding::Passed => muster_store::rollout::set_passed(tx, &row.id, device, act.at)?,
+            stood => muster_store::rollout::set_stood(tx, &row.id, device, stood, seen.trouble.as_deref())?,
+        }
+    }
     let devices = having(tx, row)?;
-    muster_store::rollout::end(tx, &row.id, RolloutState::Cancelled, act.at)?;
+    muster_store::rollout::end(tx, &row.id, RolloutState::Cancelled, act.actor, act.at)?;
     let changed = recompile::devices(tx, &devices, act.at)?;
     let detail = json!({"rollout": named(row), "step": row.step, "steps": row.steps, "devices": changed});
     audit::write(tx, act, &row.id, detail)?;
@@ -41,6 +56,7 @@ pub(in crate::app) fn roll_back(
     tx: &mut Tx<'_>,
     profile: &str,
     request: &Rollback,
+    presence: &Presence,
     actor: &str,
     trial: Trial,
     now: Timestamp,
@@ -70,7 +86,7 @@ pub(in crate::app) fn roll_back(
         return Err(AppError::Conflicts(result.conflicts));
     }
     for row in &open {
-        cancel(tx, row, Act { at: now, actor, action: "rollout.cancel" })?;
+        cancel(tx, row, presence, Act { at: now, actor, action: "rollout.cancel" })?;
     }
     Ok(Some(result))
 }

@@ -100,6 +100,7 @@ fn view(
         created_by: assignment.created_by,
         created: assignment.created,
         ended: row.ended,
+        ended_by: row.ended_by.clone(),
     })
 }
 
@@ -108,24 +109,37 @@ fn steps(tx: &mut Tx<'_>, row: &RolloutRow, present: Option<&Look>) -> Result<Ve
     let laid: BTreeMap<u32, Tally> =
         muster_store::rollout::tally(tx, &row.id)?.into_iter().map(|tally| (tally.step, tally)).collect();
     let bad: BTreeMap<String, String> = wrong(tx, row, present.is_some())?;
-    let shown = |number: u32| {
+    let mut steps = Vec::new();
+    for number in 1..=row.steps {
         let Some(tally) = laid.get(&number) else {
             let devices = if number == row.steps { row.rest } else { 0 };
-            return RolloutStep { number, devices, ..RolloutStep::default() };
+            steps.push(RolloutStep { number, devices, ..RolloutStep::default() });
+            continue;
         };
         let mut step =
             RolloutStep { number, devices: tally.devices, began: tally.began, ..RolloutStep::default() };
         match present {
             Some(look) if number == row.step => count(&mut step, look, &bad),
             _ if tally.began.is_some() => {
-                step.passed = tally.passed;
-                step.not_answered = tally.devices - tally.passed;
+                (step.passed, step.failed, step.working) = (tally.passed, tally.failed, tally.working);
+                if !bad.is_empty() {
+                    take_out(&mut step, &bad, &muster_store::rollout::members(tx, &row.id, number)?);
+                }
+                step.not_answered = step.devices - step.passed - step.failed - step.working;
             }
             _ => {}
         }
-        step
-    };
-    Ok((1..=row.steps).map(shown).collect())
+        steps.push(step);
+    }
+    Ok(steps)
+}
+
+/// Counts a device of an earlier step that is not well any more as one that failed, as the list of devices does.
+fn take_out(step: &mut RolloutStep, bad: &BTreeMap<String, String>, members: &[MemberRow]) {
+    for member in members.iter().filter(|member| bad.contains_key(&member.name)) {
+        step.failed += 1;
+        step.passed -= u64::from(member.passed.is_some());
+    }
 }
 
 fn count(step: &mut RolloutStep, look: &Look, bad: &BTreeMap<String, String>) {
@@ -151,37 +165,57 @@ fn wrong(tx: &mut Tx<'_>, row: &RolloutRow, open: bool) -> Result<BTreeMap<Strin
     Ok(bad)
 }
 
-fn devices(
+/// How a device of a rollout stands, or stood when the rollout ended.
+pub(super) struct Stands {
+    pub(super) row: MemberRow,
+    pub(super) standing: RolloutStanding,
+    /// What is wrong there.
+    pub(super) trouble: Option<String>,
+}
+
+/// How at most `limit` devices of a rollout stand, in the order of steps.
+pub(super) fn standings(
     tx: &mut Tx<'_>,
     row: &RolloutRow,
     presence: &Presence,
+    limit: u32,
     now: Timestamp,
-) -> Result<Vec<RolloutDevice>, AppError> {
+) -> Result<Vec<Stands>, AppError> {
     let open = row.ended.is_none();
     let mut present = BTreeMap::new();
     if open {
         present.extend(look(tx, row, presence, now)?.members.into_iter().map(|s| (s.row.device, s.standing)));
     }
     let mut bad = wrong(tx, row, open)?;
-    let limit = u32::try_from(NAMES).unwrap_or(u32::MAX);
     let members = muster_store::rollout::newest_members(tx, &row.id, limit)?;
-    let shown = |member: MemberRow| {
-        let trouble = bad.remove(&member.name);
-        let standing = match (present.get(&member.device), member.given, member.passed) {
+    let stands = |mut row: MemberRow| {
+        let trouble = bad.remove(&row.name).or_else(|| row.trouble.take());
+        let standing = match (present.get(&row.device), row.given, row.passed) {
             _ if trouble.is_some() => RolloutStanding::Failed,
             (Some(standing), _, _) => *standing,
             (None, None, _) => RolloutStanding::Waiting,
-            (None, Some(_), Some(_)) => RolloutStanding::Passed,
-            (None, Some(_), None) => RolloutStanding::NotAnswered,
+            (None, Some(_), Some(_)) => row.stood.unwrap_or(RolloutStanding::Passed),
+            (None, Some(_), None) => row.stood.unwrap_or(RolloutStanding::NotAnswered),
         };
-        RolloutDevice {
-            device: member.name,
-            step: member.step,
-            standing,
-            trouble,
-            given: member.given,
-            passed: member.passed,
-        }
+        Stands { row, standing, trouble }
     };
-    Ok(members.into_iter().map(shown).collect())
+    Ok(members.into_iter().map(stands).collect())
+}
+
+fn devices(
+    tx: &mut Tx<'_>,
+    row: &RolloutRow,
+    presence: &Presence,
+    now: Timestamp,
+) -> Result<Vec<RolloutDevice>, AppError> {
+    let limit = u32::try_from(NAMES).unwrap_or(u32::MAX);
+    let shown = |Stands { row, standing, trouble }| RolloutDevice {
+        device: row.name,
+        step: row.step,
+        standing,
+        trouble,
+        given: row.given,
+        passed: row.passed,
+    };
+    Ok(standings(tx, row, presence, limit, now)?.into_iter().map(shown).collect())
 }

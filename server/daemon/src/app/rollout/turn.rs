@@ -141,7 +141,7 @@ fn finish(tx: &mut Tx<'_>, row: &RolloutRow, at: Timestamp) -> Result<(), AppErr
     replaced.retain(|old| {
         (&old.profile, &old.target_kind, &old.target) == (&new.profile, &new.target_kind, &new.target)
     });
-    muster_store::rollout::end(tx, &row.id, RolloutState::Done, at)?;
+    muster_store::rollout::end(tx, &row.id, RolloutState::Done, ACTOR, at)?;
     put_in_place(tx, new, &replaced, ACTOR, at)?;
     let detail = json!({"rollout": named(row), "assignment": new.id});
     audit::write(tx, Act { at, actor: ACTOR, action: "rollout.done" }, &row.id, detail)?;

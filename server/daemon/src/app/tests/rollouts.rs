@@ -3,8 +3,8 @@
 use muster_proto::check::Verdict;
 use muster_proto::report::{Outcome, OutcomeKind};
 use muster_proto::rest::{
-    DevicePatch, NewPause, NewRollout, NewWaiver, Rollback, RolloutStanding, RolloutState, RolloutView,
-    TroubleKind,
+    DevicePatch, NewPause, NewRollout, NewWaiver, Rollback, RolloutStanding, RolloutState, RolloutStep,
+    RolloutView, TroubleKind,
 };
 use muster_proto::{ResourceId, wire};
 
@@ -181,9 +181,37 @@ async fn the_first_failure_stops_it_with_its_cause_and_a_rollback_takes_it_back(
     assert_eq!(fleet.having(2).await.len(), 1, "a dry run changes nothing");
     rollback(Trial::Real).await.unwrap();
     assert_eq!((fleet.having(1).await.len(), fleet.pinned().await), (20, vec![1]));
-    assert_eq!(fleet.shown(&rollout.id).await.state, RolloutState::Cancelled);
+    let cancelled = fleet.shown(&rollout.id).await;
+    assert_eq!((cancelled.state, cancelled.cause.as_ref()), (RolloutState::Cancelled, Some(&cause)));
+    assert_eq!((cancelled.ended_by.as_deref(), cancelled.ended.is_some()), (Some(admin().actor()), true));
     let nothing = refusal(rollback(Trial::Real).await);
     assert!(nothing.contains("pinned no other revision"), "it goes no further back unasked: {nothing}");
+}
+
+#[tokio::test]
+async fn a_rollout_that_was_taken_back_still_says_what_came_of_each_step_and_device() {
+    let fleet = Fleet::of(20).await;
+    let rollout = fleet.start().await;
+    let canary = fleet.having(2).await[0];
+    fleet.well(canary).await;
+    fleet.soak().await;
+    let second = fleet.having(2).await.into_iter().find(|one| *one != canary).unwrap();
+    fleet.said(second, OutcomeKind::Failed, &[]).await;
+    fleet.soak().await;
+    let before = fleet.shown(&rollout.id).await;
+    let counts = |step: &RolloutStep| {
+        (step.began.is_some(), step.passed, step.failed, step.not_answered, step.working)
+    };
+    let all = |view: &RolloutView| view.steps.iter().map(counts).collect::<Vec<_>>();
+    assert_eq!(all(&before), [(true, 1, 0, 0, 0), (true, 0, 1, 0, 0), (false, 0, 0, 0, 0)]);
+    fleet.rig.app.cancel_rollout(&admin(), rollout.id.clone()).await.unwrap();
+    // Back at what it had, the device is well; that says nothing of what the rollout brought.
+    fleet.well(second).await;
+    assert_eq!(all(&fleet.shown(&rollout.id).await), all(&before));
+    let devices = fleet.rig.app.show_rollout(&viewer(), rollout.id).await.unwrap().devices;
+    let stood: Vec<_> = devices.iter().map(|device| device.standing).take(2).collect();
+    assert_eq!(stood, [RolloutStanding::Passed, RolloutStanding::Failed]);
+    assert!(devices[1].trouble.as_ref().unwrap().contains("no space left"), "{devices:?}");
 }
 
 #[tokio::test]

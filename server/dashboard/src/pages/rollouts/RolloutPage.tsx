@@ -133,6 +133,11 @@ function next({ next_at }: Rollout): [string, ReactNode] {
   return ['Next step', <Time key="next" at={next_at} side="start" />];
 }
 
-function ended({ ended: at }: Rollout): [string, ReactNode] {
-  return ['Ended', <Time key="ended" at={at} side="start" />];
+function ended({ state, ended: at, ended_by: by }: Rollout): [string, ReactNode] {
+  return [
+    state === 'cancelled' ? 'Cancelled' : 'Ended',
+    <span key="ended">
+      <Time at={at} side="start" /> {state === 'cancelled' && by && <span className="dim">by {who(by)}</span>}
+    </span>,
+  ];
 }

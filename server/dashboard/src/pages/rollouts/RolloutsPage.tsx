@@ -53,7 +53,14 @@ const COLUMNS: Column<Rollout>[] = [
     align: 'end',
     from: 'medium',
   },
-  { id: 'by', header: 'By', cell: (row) => who(row.created_by), width: '14%', from: 'wide' },
+  {
+    id: 'cause',
+    header: 'Cause',
+    cell: (row) => <Cause row={row} />,
+    width: '18%',
+    from: 'medium',
+  },
+  { id: 'by', header: 'By', cell: (row) => who(row.created_by), width: '9%', from: 'wide' },
   {
     id: 'at',
     header: 'Started',
@@ -64,6 +71,23 @@ const COLUMNS: Column<Rollout>[] = [
     from: 'medium',
   },
 ];
+
+/** What stopped it, or had stopped it before it was taken back. */
+function Cause({ row }: { row: Rollout }) {
+  if (!row.cause) return <span className="dim">–</span>;
+  const said = visible(`${row.cause.device}: ${row.cause.subject}`);
+  return (
+    <Link
+      className={row.state === 'stopped' ? undefined : 'dim'}
+      to="/rollouts/$id"
+      params={{ id: row.id }}
+      hash="why"
+      title={visible(row.cause.error)}
+    >
+      {said}
+    </Link>
+  );
+}
 
 function Passed({ row }: { row: Rollout }) {
   const { passed, devices } = progress(row);

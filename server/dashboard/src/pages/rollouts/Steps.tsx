@@ -3,7 +3,7 @@ import { Link } from '@tanstack/react-router';
 import type { Rollout, RolloutStep } from '../../api/types';
 import { type Column, DataTable } from '../../components/DataTable';
 import { Time } from '../../components/Time';
-import { type Counted, isLaidDown } from './course';
+import { type Counted, isLaidDown, isOpen } from './course';
 
 export function Steps({ rollout }: { rollout: Rollout }) {
   const number = (id: Counted, header: string, width: string, from?: 'medium'): Column<RolloutStep> => ({
@@ -37,7 +37,7 @@ export function Steps({ rollout }: { rollout: Rollout }) {
     {
       id: 'began',
       header: 'Began',
-      cell: (row) => <Time at={row.began} none="not yet" />,
+      cell: (row) => <Time at={row.began} none={isOpen(rollout) ? 'not yet' : 'never'} />,
       width: '110px',
       align: 'end',
       from: 'medium',
