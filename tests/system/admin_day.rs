@@ -220,7 +220,14 @@ fn a_followed_profile_reaches_the_device_with_the_save_and_a_device_looks_when_i
     let file = network.folder().join("motd.yaml");
     std::fs::write(&file, profile("two")).context("writing the profile")?;
     let file = file.to_str().context("the run folder's name is text")?;
-    let said = muster(&["profile", "apply", file])?;
+    let unasked = fleet.server.muster(["profile", "apply", file])?;
+    assert!(
+        unasked.code == Some(1)
+            && unasked.stderr.contains("to 1 device at once")
+            && unasked.stderr.contains("--yes"),
+        "{unasked:?}"
+    );
+    let said = muster(&["profile", "apply", file, "--yes"])?;
     assert!(said.contains("everyone (1 device) follows the profile and has motd@2 now"), "{said}");
     fleet.admin.wait_until_applied("srv-1")?;
     assert_eq!(device.read_file("/etc/motd")?, "two\n");

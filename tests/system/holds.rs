@@ -68,7 +68,7 @@ fn a_lease_ends_on_a_paused_device() -> Result<()> {
     fleet.admin.save_profile("visit", &source)?;
     fleet.admin.assign("visit", "device:srv-1", Mode::Enforce)?;
     fleet.admin.wait_until_applied("srv-1")?;
-    fleet.server.muster(["pause"])?.ok()?;
+    fleet.server.muster(["pause", "--yes"])?.ok()?;
     assert!(device.path("/etc/visit").exists());
     wait_until("the lease to end", Duration::from_secs(60), || {
         Ok((!device.path("/etc/visit").exists()).then_some(()))

@@ -188,6 +188,36 @@ mod tests {
         }
     }
 
+    /// The commands below one that can be told beforehand not to ask, each with how.
+    fn consents(command: &clap::Command, path: &str, all: &mut Vec<(String, Option<char>)>) {
+        let yes = command.get_arguments().find(|argument| argument.get_long() == Some("yes"));
+        all.extend(yes.map(|argument| (path.trim_start().to_owned(), argument.get_short())));
+        for inner in command.get_subcommands() {
+            consents(inner, &format!("{path} {}", inner.get_name()), all);
+        }
+    }
+
+    #[test]
+    fn every_command_that_asks_takes_the_yes_beforehand() {
+        let asking = [
+            "device revoke",
+            "device lost",
+            "device delete",
+            "device label",
+            "profile apply",
+            "assign",
+            "unassign",
+            "rollback",
+            "pause",
+            "person remove",
+        ];
+        let mut all = Vec::new();
+        consents(&Arguments::command(), "", &mut all);
+        let names: Vec<_> = all.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, asking);
+        assert!(all.iter().all(|(_, short)| *short == Some('y')), "{all:?}");
+    }
+
     #[test]
     fn every_command_line_in_the_documentation_is_one() {
         let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");

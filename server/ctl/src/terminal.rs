@@ -5,6 +5,7 @@ use std::io::{BufRead, IsTerminal, Read, Write};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use crate::failure::Failure;
+use crate::output::{escape, note};
 
 /// The longest password taken from standard input.
 const MAX_PASSWORD: u64 = 4096;
@@ -12,6 +13,51 @@ const MAX_PASSWORD: u64 = 4096;
 /// Whether a person can be asked.
 pub(crate) fn present() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// The yes that a command can be given beforehand, by a program or by who is sure. Without it and without a terminal nothing is done.
+#[derive(clap::Args)]
+pub(crate) struct Consent {
+    /// Do not ask
+    #[arg(short = 'y', long)]
+    yes: bool,
+}
+
+impl Consent {
+    /// Whether nobody is to be asked.
+    pub(crate) fn is_given(&self) -> bool {
+        self.yes
+    }
+
+    /// Fails, with what it is about, where it was not given and nobody can be asked.
+    pub(crate) fn needs_somebody(&self, about: &str) -> Result<(), Failure> {
+        if self.yes || present() {
+            return Ok(());
+        }
+        Err(Failure::new(format!("{about} Nobody is at the terminal to confirm")).next("add --yes"))
+    }
+
+    /// Asks, unless it was given; `undone` is what the failure says when the answer is no.
+    pub(crate) fn ask(&self, about: &str, question: &str, undone: &str) -> Result<(), Failure> {
+        self.needs_somebody(about)?;
+        if self.yes || confirm(&format!("{} {question}", escape(about)))? {
+            return Ok(());
+        }
+        Err(Failure::new(undone))
+    }
+
+    /// Asks for the device's whole name, which is not typed by accident.
+    pub(crate) fn ask_for_name(&self, about: &str, name: &str, undone: &str) -> Result<(), Failure> {
+        self.needs_somebody(about)?;
+        if self.yes {
+            return Ok(());
+        }
+        note(about);
+        if ask("Type the device's name to go on: ")? == name {
+            return Ok(());
+        }
+        Err(Failure::new(format!("that is not its name: {undone}")))
+    }
 }
 
 /// Asks a question that is answered by yes or no; no when nothing is typed.

@@ -386,6 +386,49 @@ fn a_device_is_deleted_by_who_says_so_and_its_serial_is_free() {
 }
 
 #[test]
+fn nothing_that_asks_is_done_where_nobody_can_answer_and_the_refusal_names_the_way() {
+    let place = Place::with_admin();
+    let devices = place.write("devices.csv", "serial,name,owner,labels\nSN1,lap-ada,ada,laptop\n");
+    place.ok(&["device", "import", &devices]);
+    let text = |content: &str| {
+        format!("muster: 1\nprofile: base\nresources:\n  - file: {{ path: /etc/motd, content: {content} }}\n")
+    };
+    let profile = place.write("base.yaml", &text("one"));
+    place.ok(&["profile", "apply", &profile]);
+    place.ok(&["assign", "base", "--to", "label:laptop", "--follow", "-y"]);
+    let profile = place.write("base.yaml", &text("two"));
+    let asking: [&[&str]; 9] = [
+        &["profile", "apply", &profile],
+        &["assign", "base", "--to", "everyone"],
+        &["unassign", "base"],
+        &["device", "label", "lap-ada", "--remove", "laptop"],
+        &["device", "revoke", "lap-ada"],
+        &["device", "lost", "lap-ada"],
+        &["device", "delete", "lap-ada"],
+        &["person", "remove", "ada"],
+        &["pause"],
+    ];
+    for words in asking {
+        let said = place.muster(words, "y\n");
+        assert_eq!(said.code, 1, "{words:?}: {said:?}");
+        assert!(said.err.contains("Nobody is at the terminal to confirm"), "{words:?}: {said:?}");
+        assert!(said.err.contains("add --yes"), "{words:?}: {said:?}");
+    }
+    assert_eq!(place.ok(&["pause", "list", "-o", "json"]), "[]\n");
+    let saved = place.ok(&["profile", "apply", &profile, "--yes", "--no-plan"]);
+    assert!(saved.contains("follows the profile and has base@2 now"), "{saved}");
+    let unasked = place.muster(&["rollback", "base"], "y\n");
+    assert!(unasked.err.contains("label:laptop follows base, and goes on to"), "{unasked:?}");
+    let both = place.muster(&["assign", "base", "--to", "everyone", "--follow", "--rollout"], "");
+    assert!(
+        both.code == 1 && both.err.contains("first muster assign base --to everyone --rollout"),
+        "{both:?}"
+    );
+    let nobody = place.muster(&["pause", "label:nope"], "");
+    assert!(nobody.code == 0 && nobody.err.contains("no device has the label nope now"), "{nobody:?}");
+}
+
+#[test]
 fn a_format_that_is_not_there_is_refused_with_those_that_are() {
     let place = Place::with_admin();
     place.write("keys/corp.asc", KEY);

@@ -15,9 +15,10 @@ use super::profile::reference;
 use super::rollout;
 use crate::api::Api;
 use crate::failure::{Ending, Failure};
+use crate::output;
 use crate::output::{Single, count};
 use crate::span::span;
-use crate::{output, terminal};
+use crate::terminal::{self, Consent};
 
 pub(super) mod plan;
 
@@ -65,9 +66,8 @@ pub(crate) struct Assign {
     /// Take each revision of the profile that is saved from now on, without being asked
     #[arg(long, conflicts_with = "dry_run")]
     follow: bool,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
     /// Wait until the devices have converged, at most this long
     #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "10m", value_parser = span)]
     wait: Option<Duration>,
@@ -104,9 +104,9 @@ impl Assign {
         refuse_conflicts(&preview.conflicts)?;
         preview.warnings.iter().for_each(|warning| output::note(format!("warning: {warning}")));
         let summary = summary(&preview);
-        if !self.yes {
+        if !self.consent.is_given() {
             // What was shown is what is assigned, also when a newer revision was saved meanwhile.
-            asked.revision = Some(confirm(api, &asked, &summary).await?);
+            asked.revision = Some(confirm(api, &self.consent, &asked, &summary).await?);
         }
         if self.rollout { self.roll_out(api, asked).await } else { self.assign(api, &asked, &summary).await }
     }
@@ -167,12 +167,8 @@ impl Assign {
 }
 
 /// Shows what the devices would do, and asks whether they shall; gives the revision that was shown.
-async fn confirm(api: &Api, asked: &NewAssignment, summary: &str) -> Result<u32, Failure> {
-    if !terminal::present() {
-        return Err(
-            Failure::new(format!("{summary}. Nobody is at the terminal to confirm")).next("add --yes")
-        );
-    }
+async fn confirm(api: &Api, consent: &Consent, asked: &NewAssignment, summary: &str) -> Result<u32, Failure> {
+    consent.needs_somebody(&format!("{summary}."))?;
     let plan = plan::ask(api, asked).await?;
     refuse_conflicts(&plan.conflicts)?;
     plan::lines(&plan).iter().for_each(output::note);

@@ -24,7 +24,7 @@ use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
 use crate::output::{self, Output, Single, ago, word};
 use crate::span::span;
-use crate::terminal;
+use crate::terminal::Consent;
 
 /// Register, let in, label and look at devices
 #[derive(Subcommand)]
@@ -111,9 +111,8 @@ pub(crate) struct ApproveArgs {
 pub(crate) struct Revoke {
     /// Its name, serial or id
     device: String,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// Let one new key enroll as a device that was reinstalled, lost and found, or held; its record stays
@@ -370,18 +369,11 @@ impl Revoke {
     async fn run(self, api: &Api) -> Result<Ending, Failure> {
         let detail: DeviceDetail = api.get(&path(&self.device)).await?;
         let name = &detail.device.name;
-        if !self.yes {
-            if !terminal::present() {
-                return Err(Failure::new("nobody is at the terminal to confirm").next("add --yes"));
-            }
-            if !terminal::confirm(&format!(
-                "Revoke {} (serial {})? It can't come back without enrolling again.",
-                output::escape(name),
-                output::escape(&detail.device.serial)
-            ))? {
-                return Err(Failure::new("nothing was revoked"));
-            }
-        }
+        let about = format!(
+            "{name} (serial {}) is revoked, and can't come back without enrolling again.",
+            detail.device.serial
+        );
+        self.consent.ask(&about, "Go on?", "nothing was revoked")?;
         let device: View = api.act(&format!("/devices/{}/revoke", part(&detail.device.id))).await?;
         output::line(format!("{} is revoked.", device.name))?;
         Ok(Ending::Fine)

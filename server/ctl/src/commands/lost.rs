@@ -6,7 +6,7 @@ use muster_proto::rest::{DeviceDetail, DiskAtLastContact, HeldPassword, LostView
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
 use crate::output;
-use crate::terminal;
+use crate::terminal::Consent;
 
 /// Report a device lost: its accounts are locked, their sessions end, it powers off and is revoked
 ///
@@ -23,9 +23,8 @@ pub(crate) struct Lost {
     /// Why, for whoever reads it later
     #[arg(long, conflicts_with = "cancel")]
     reason: Option<String>,
-    /// Do not ask for the name
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
     /// Take the report back: the device is found again, before it carried its last order out
     #[arg(long)]
     cancel: bool,
@@ -41,9 +40,11 @@ impl Lost {
             output::note("If it has its last order already, it goes on when it is next in contact.");
             return Ok(Ending::Fine);
         }
-        if !self.yes {
-            confirm(&detail)?;
-        }
+        let about = format!(
+            "{} (serial {}) locks its accounts, ends their sessions, powers off and is revoked.",
+            detail.device.name, detail.device.serial
+        );
+        self.consent.ask_for_name(&about, &detail.device.name, "nothing was ordered")?;
         let detail: DeviceDetail = api.post(&path, &ReportLost { reason: self.reason }).await?;
         let name = &detail.device.name;
         output::line(match detail.device.connected {
@@ -56,23 +57,6 @@ impl Lost {
         output::note(format!("See whether it was carried out: muster device show {name}"));
         Ok(Ending::Fine)
     }
-}
-
-/// A whole name is not typed by accident, nor by whoever has a session and a mouse.
-fn confirm(detail: &DeviceDetail) -> Result<(), Failure> {
-    if !terminal::present() {
-        return Err(Failure::new("nobody is at the terminal to confirm").next("add --yes"));
-    }
-    let name = &detail.device.name;
-    output::note(format!(
-        "{} (serial {}) locks its accounts, ends their sessions, powers off and is revoked.",
-        output::escape(name),
-        output::escape(&detail.device.serial)
-    ));
-    if terminal::ask("Type the device's name to go on: ")? == *name {
-        return Ok(());
-    }
-    Err(Failure::new("that is not its name: nothing was ordered"))
 }
 
 /// Says how a loss stands, a line each.

@@ -9,6 +9,7 @@ use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
 use crate::output::{self, Output};
 use crate::span::span;
+use crate::terminal::Consent;
 
 /// What is paused when nothing is named.
 const EVERYONE: &str = "everyone";
@@ -22,7 +23,7 @@ const EVERYONE: &str = "everyone";
     after_help = "Example:\n  muster pause label:laptop --for 2h --reason 'quarter end'\n  muster pause list"
 )]
 pub(crate) struct Pause {
-    /// label:NAME, device:NAME, profile:NAME or everyone; everyone when left out
+    /// label:NAME, device:NAME, profile:NAME or everyone; everyone, once that is confirmed, when left out
     target: Option<String>,
     /// When it ends by itself, such as 2h; it lasts until it is resumed when left out
     #[arg(long = "for", value_name = "TIME", value_parser = span)]
@@ -30,6 +31,8 @@ pub(crate) struct Pause {
     /// Why, for whoever asks later
     #[arg(long)]
     reason: Option<String>,
+    #[command(flatten)]
+    consent: Consent,
     #[command(subcommand)]
     verb: Option<Verb>,
 }
@@ -60,6 +63,14 @@ impl Pause {
         if let Some(Verb::List(list)) = self.verb {
             return list.run(api).await;
         }
+        if self.target.is_none() {
+            let about = "This pauses everyone: no device gets anything new until it is resumed.";
+            self.consent.ask(
+                about,
+                "Go on?",
+                "nothing was paused; name whom to pause, such as label:laptop",
+            )?;
+        }
         let asked = NewPause {
             target: self.target.unwrap_or_else(|| EVERYONE.to_owned()),
             seconds: self.time.map(|time| time.as_secs()),
@@ -73,9 +84,28 @@ impl Pause {
             pause.devices,
             if pause.devices == 1 { "device stays" } else { "devices stay" }
         ))?;
+        if let Some(why) = of_nobody(&pause) {
+            output::note(format!("warning: {why}"));
+        }
         output::note(format!("To end it: muster resume {}", pause.target));
         Ok(Ending::Fine)
     }
+}
+
+/// Why a pause keeps no device as it is now: its target may be meant for those to come, or be mistyped.
+fn of_nobody(pause: &PauseView) -> Option<String> {
+    if pause.devices > 0 {
+        return None;
+    }
+    Some(match pause.target.split_once(':') {
+        Some(("label", label)) => {
+            format!("no device has the label {label} now: the pause is for those that get it later")
+        }
+        Some(("profile", profile)) => {
+            format!("no device has {profile} now: the pause is for those that get it later")
+        }
+        _ => "no device is there to be paused now".to_owned(),
+    })
 }
 
 impl List {

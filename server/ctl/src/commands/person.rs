@@ -5,8 +5,9 @@ use muster_proto::rest::{NewPerson, PersonChange, PersonDetail, PersonPatch, Per
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
+use crate::key_file;
 use crate::output::{self, Output, Single, count};
-use crate::{key_file, terminal};
+use crate::terminal::Consent;
 
 /// Add, change and list people
 #[derive(Subcommand)]
@@ -91,9 +92,8 @@ pub(crate) struct Edit {
 pub(crate) struct Remove {
     /// Their username
     username: String,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 impl Person {
@@ -190,20 +190,15 @@ impl Edit {
 
 impl Remove {
     async fn run(self, api: &Api) -> Result<Ending, Failure> {
-        if !self.yes {
+        if !self.consent.is_given() {
             let detail: PersonDetail = api.get(&path(&self.username)).await?;
-            let question = format!(
-                "{} leaves: accounts end on {} of theirs and on {} of their groups. Go on?",
+            let about = format!(
+                "{} leaves: accounts end on {} of theirs and on {} of their groups.",
                 self.username,
                 count(detail.owns.len(), "device"),
                 count(detail.through_groups.len(), "device")
             );
-            if !terminal::present() {
-                return Err(Failure::new("nobody is at the terminal to confirm").next("add --yes"));
-            }
-            if !terminal::confirm(&output::escape(&question))? {
-                return Err(Failure::new(format!("{} stays", self.username)));
-            }
+            self.consent.ask(&about, "Go on?", &format!("{} stays", self.username))?;
         }
         let change: PersonChange = api.take(&path(&self.username)).await?;
         output::line(format!("{} has left: {}", self.username, reached(change.devices)))?;

@@ -15,7 +15,7 @@ use crate::arguments::Global;
 use crate::failure::{Ending, Failure};
 use crate::key_from;
 use crate::output::{self, Output, Single, word};
-use crate::terminal;
+use crate::terminal::Consent;
 
 mod edit;
 mod plan;
@@ -71,9 +71,8 @@ pub(crate) struct Apply {
     /// Don't ask devices what they would do with it
     #[arg(long)]
     no_plan: bool,
-    /// Don't ask before devices get it that follow the profile
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
     #[command(flatten)]
     output: Single,
 }
@@ -189,31 +188,28 @@ fn followed(follower: &Follower, name: &str, dry_run: bool) -> String {
     }
 }
 
-/// Asks before devices change by nothing more than a save. A program that saves has said before that they are to follow.
-fn confirm_followers(trial: &SavedRevision) -> Result<(), Failure> {
+/// Asks before devices change by nothing more than a save.
+fn confirm_followers(trial: &SavedRevision, consent: &Consent) -> Result<(), Failure> {
     let name = format!("{}@{}", trial.profile, trial.number);
-    let taking: Vec<&Follower> =
-        trial.followers.iter().filter(|follower| trial.new && follower.stays.is_none()).collect();
+    let taking: Vec<&Follower> = trial.followers.iter().filter(|follower| follower.stays.is_none()).collect();
     if taking.is_empty() {
         return Ok(());
     }
     taking.iter().for_each(|follower| output::note(followed(follower, &name, true)));
     let devices = output::count(taking.iter().map(|follower| follower.devices).sum::<u64>(), "device");
-    if terminal::confirm(&format!("Save it and give it to {devices} at once?"))? {
-        return Ok(());
-    }
-    Err(Failure::new("nothing was saved")
-        .next("assign without --follow, and then with --rollout, to give it to a few devices first"))
+    let about = format!("Saving gives {name} to {devices} at once.");
+    let undone = "nothing was saved; assign without --follow, and then with --rollout, to give it to a few devices first";
+    consent.ask(&about, "Go on?", undone)
 }
 
 impl Apply {
     async fn run(self, api: &Api) -> Result<Ending, Failure> {
         let Written { text, profile, .. } = read_or_say(&self.file)?;
         let path = |dry_run| format!("/profiles/{}?dry_run={dry_run}", part(profile.name.as_str()));
-        if !self.dry_run && !self.yes && terminal::present() {
+        if !self.dry_run && !self.consent.is_given() {
             let trial: SavedRevision =
                 api.send_text(Method::PUT, &path(true), "application/yaml", text.clone()).await?;
-            confirm_followers(&trial)?;
+            confirm_followers(&trial, &self.consent)?;
         }
         let path = path(self.dry_run);
         let saved: SavedRevision = api.send_text(Method::PUT, &path, "application/yaml", text).await?;

@@ -5,7 +5,8 @@ use muster_proto::rest::{Rollback as Asked, RollbackResult, RolledBack};
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::{output, terminal};
+use crate::output;
+use crate::terminal::Consent;
 
 /// Take every assignment of a profile back to the revision that it pinned before
 ///
@@ -24,9 +25,8 @@ pub(crate) struct Rollback {
     /// Only the assignment to this target: label:NAME, device:NAME or everyone
     #[arg(long, value_name = "TARGET")]
     on: Option<String>,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 impl Rollback {
@@ -40,15 +40,8 @@ impl Rollback {
         }
         follows(&preview).iter().for_each(output::note);
         let shown = effect(&preview);
-        if !self.yes {
-            if !terminal::present() {
-                return Err(
-                    Failure::new(format!("{shown} Nobody is at the terminal to confirm")).next("add --yes")
-                );
-            }
-            if !terminal::confirm(&format!("{} Apply?", output::escape(&shown)))? {
-                return Err(Failure::new("nothing was rolled back"));
-            }
+        self.consent.ask(&shown, "Apply?", "nothing was rolled back")?;
+        if !self.consent.is_given() {
             asked.plan = Some(preview.plan);
         }
         let done: RollbackResult = api.post(&format!("{path}?dry_run=false"), &asked).await?;

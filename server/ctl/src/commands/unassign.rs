@@ -6,7 +6,8 @@ use muster_proto::rest::AssignmentView;
 use super::profile::reference;
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::{output, terminal};
+use crate::output;
+use crate::terminal::Consent;
 
 /// End an assignment; its devices reverse what it brought
 #[derive(Args)]
@@ -17,9 +18,8 @@ pub(crate) struct Unassign {
     /// label:NAME, device:NAME or everyone; needed when the profile is assigned more than once
     #[arg(long)]
     from: Option<String>,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 impl Unassign {
@@ -53,15 +53,8 @@ impl Unassign {
             assignment.devices,
             if assignment.devices == 1 { "device" } else { "devices" }
         );
-        if !self.yes {
-            if !terminal::present() {
-                return Err(Failure::new("nobody is at the terminal to confirm").next("add --yes"));
-            }
-            let question = format!("End {}? Devices reverse what it brought.", output::escape(&what));
-            if !terminal::confirm(&question)? {
-                return Err(Failure::new("nothing was changed"));
-            }
-        }
+        let about = format!("{what} ends, and devices reverse what it brought.");
+        self.consent.ask(&about, "Go on?", "nothing was changed")?;
         api.delete(&format!("/assignments/{}", part(&assignment.id))).await?;
         output::line(format!("Ended: {what}"))?;
         Ok(Ending::Fine)

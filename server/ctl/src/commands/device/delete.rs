@@ -6,7 +6,7 @@ use muster_proto::rest::DeviceDetail;
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
 use crate::output;
-use crate::terminal;
+use crate::terminal::Consent;
 
 /// Delete a device that never enrolled, is revoked, or is lost and gave its receipt
 ///
@@ -17,28 +17,20 @@ use crate::terminal;
 pub(crate) struct Delete {
     /// Its name, serial or id
     device: String,
-    /// Do not ask for the name
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 impl Delete {
     pub(crate) async fn run(self, api: &Api) -> Result<Ending, Failure> {
         let DeviceDetail { device, .. } = api.get(&format!("/devices/{}", part(&self.device))).await?;
-        if !self.yes {
-            if !terminal::present() {
-                return Err(Failure::new("nobody is at the terminal to confirm").next("add --yes"));
-            }
-            output::note(format!(
-                "{} (serial {}, {}) and all that it reported will be gone.",
-                device.name,
-                device.serial,
-                output::word(&device.state)
-            ));
-            if terminal::ask("Type the device's name to go on: ")? != device.name {
-                return Err(Failure::new("that is not its name: nothing was deleted"));
-            }
-        }
+        let about = format!(
+            "{} (serial {}, {}) and all that it reported will be gone.",
+            device.name,
+            device.serial,
+            output::word(&device.state)
+        );
+        self.consent.ask_for_name(&about, &device.name, "nothing was deleted")?;
         api.delete(&format!("/devices/{}", part(&device.id))).await?;
         output::line(format!("{} is deleted.", device.name))?;
         output::note(format!("What was done with it: muster audit --target {}", device.id));

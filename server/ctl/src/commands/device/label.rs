@@ -8,7 +8,8 @@ use muster_proto::rest::{AssignmentView, DeviceDetail, DevicePatch};
 use super::path;
 use crate::api::Api;
 use crate::failure::{Ending, Failure};
-use crate::{output, terminal};
+use crate::output;
+use crate::terminal::Consent;
 
 /// Add labels to a device or take them off
 ///
@@ -24,9 +25,8 @@ pub(crate) struct Label {
     /// A label to take off; may be given several times
     #[arg(long)]
     remove: Vec<String>,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 impl Label {
@@ -37,19 +37,13 @@ impl Label {
         labels.retain(|label| !self.remove.contains(label));
         labels.extend(self.add);
         let leaving = leaving(&assignments, &labels);
-        if !leaving.is_empty() && !self.yes {
-            let question = output::escape(&format!(
+        if !leaving.is_empty() {
+            let about = format!(
                 "{} would leave {}: what it brought is taken back.",
                 leaving.into_iter().collect::<Vec<_>>().join(", "),
                 device.name
-            ));
-            if !terminal::present() {
-                return Err(Failure::new(format!("{question} Nobody is at the terminal to confirm"))
-                    .next("add --yes"));
-            }
-            if !terminal::confirm(&format!("{question} Go on?"))? {
-                return Err(Failure::new("nothing was changed"));
-            }
+            );
+            self.consent.ask(&about, "Go on?", "nothing was changed")?;
         }
         let labels = Some(labels.into_iter().collect());
         let patch = DevicePatch { name: None, owner: None, labels };
