@@ -93,7 +93,7 @@ pub use controls::{
 };
 pub use device::{
     Approve, Cause, CheckView, Device, DeviceDetail, DevicePatch, HistoryEntry, Import, ImportChange,
-    PendingClaims, ResourceView, RevealedPassword, TableView,
+    PendingClaims, RemedyStep, ResourceView, RevealedPassword, TableView,
 };
 pub use fleet_plan::{Changes, FleetPlan, NoPlan, PlanGroup};
 pub use hold::{AllowReenroll, DevicePause, NewPause, PauseView, Removal, Resumed};

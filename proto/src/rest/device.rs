@@ -165,6 +165,21 @@ pub struct Cause {
     pub since: Option<Timestamp>,
     /// What to do.
     pub remedy: Option<String>,
+    /// The same step by step, where it takes several.
+    #[serde(default)]
+    pub steps: Vec<RemedyStep>,
+}
+
+/// One step of what is to be done about a cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RemedyStep {
+    /// What it comes to.
+    pub text: String,
+    /// The command that does it.
+    pub command: String,
+    /// Whether it is done, as far as the server knows.
+    pub done: bool,
 }
 
 /// Changes to a device's record; what is left out stays.

@@ -4,7 +4,8 @@
 //! against a stolen session of an admin is that each order names one device, is audited, and erases nothing.
 
 use muster_proto::Timestamp;
-use muster_proto::rest::DeviceState;
+use muster_proto::rest::{DeviceState, RemedyStep};
+use muster_proto::text::shell_word;
 
 /// A last order, as far as it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,34 @@ pub fn may_take_back(order: Order) -> Result<(), NotPossible> {
     }
 }
 
+/// What brings a device back that carried its last order out and was found, in order. `allowed` is whether an admin's leave to
+/// enroll again stands open, `has_token` whether a token that is bound to its serial can still be used.
+pub fn way_back(name: &str, serial: &str, allowed: bool, has_token: bool) -> Vec<RemedyStep> {
+    let step = |text: &str, command: String, done| RemedyStep { text: text.to_owned(), command, done };
+    vec![
+        step(
+            "let one new key become it",
+            format!("muster device allow-reenroll {}", shell_word(name)),
+            allowed,
+        ),
+        step(
+            "make a join file, and put it on the device as /etc/muster/join.toml",
+            format!("muster token create --serial {} > join.toml", shell_word(serial)),
+            has_token,
+        ),
+        step(
+            "on the device: forget the identity that was revoked",
+            "sudo muster-agent unenroll".to_owned(),
+            false,
+        ),
+        step(
+            "on the device: enroll it anew",
+            "sudo muster-agent enroll --join-file /etc/muster/join.toml".to_owned(),
+            false,
+        ),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +116,18 @@ mod tests {
         ] {
             assert_eq!(may_order(state, order), expected, "{state:?} {order:?}");
         }
+    }
+
+    #[test]
+    fn the_way_back_marks_what_the_server_knows_to_be_done() {
+        let done = |allowed, has_token| {
+            way_back("lap-1", "PF 1", allowed, has_token).iter().map(|step| step.done).collect::<Vec<_>>()
+        };
+        assert_eq!(done(false, false), [false; 4]);
+        assert_eq!(done(true, false), [true, false, false, false]);
+        assert_eq!(done(true, true), [true, true, false, false]);
+        let steps = way_back("lap-1", "PF 1", false, false);
+        assert_eq!(steps[1].command, "muster token create --serial 'PF 1' > join.toml");
     }
 
     #[test]

@@ -90,6 +90,16 @@ pub fn revoke_made_by(tx: &mut Tx<'_>, actor: &str, now: Timestamp) -> Result<u6
     )
 }
 
+/// Whether a token that is bound to this serial can still be used, at `now`.
+pub fn is_live_for(tx: &mut Tx<'_>, serial: &str, now: Timestamp) -> Result<bool, StoreError> {
+    let found: Option<i64> = tx.query_one(
+        "SELECT 1 FROM token WHERE serial = $1 AND expires > $2 AND uses_left > 0 AND revoked = 0 LIMIT 1",
+        &[serial.into(), now.into()],
+        |row| row.get(0),
+    )?;
+    Ok(found.is_some())
+}
+
 /// Tokens that can still be used, at `now`.
 pub fn live(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
     let found = tx.query_one(

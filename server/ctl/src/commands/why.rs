@@ -130,6 +130,10 @@ fn chain(cause: &Cause) -> Result<(), Failure> {
     if let Some(remedy) = &cause.remedy {
         output::line(format!("    to do: {remedy}"))?;
     }
+    for step in &cause.steps {
+        let mark = if step.done { "done" } else { "    " };
+        output::line(format!("      {mark}  {}: {}", step.text, step.command))?;
+    }
     Ok(())
 }
 

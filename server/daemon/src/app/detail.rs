@@ -39,7 +39,7 @@ impl App {
                 let removals = removal::of_device(tx, row.id)?;
                 let mut causes = cause::of(tx, &row, &view, &assignments)?;
                 causes.extend(cause::of_holds(&row, paused.as_ref(), &removals));
-                causes.splice(0..0, bad_days::causes(tx, &row)?);
+                causes.splice(0..0, bad_days::causes(tx, &row, now)?);
                 Ok(DeviceDetail {
                     causes,
                     paused,

@@ -1,16 +1,18 @@
 //! What stands above all else that is wrong with a device: it is lost, or somebody else has its identity.
 
+use muster_policy::lost::way_back;
+use muster_proto::Timestamp;
 use muster_proto::clock::ClockSkew;
 use muster_proto::rest::{Cause, DeviceState, MachineView};
 use muster_store::device::DeviceRow;
-use muster_store::{StoreError, Tx, boot, lost, report, stray};
+use muster_store::{StoreError, Tx, boot, lost, reenrollment, report, stray, token};
 
 use super::cause::plain;
 
 /// The causes of bad days, the worst first.
-pub(super) fn causes(tx: &mut Tx<'_>, row: &DeviceRow) -> Result<Vec<Cause>, StoreError> {
+pub(super) fn causes(tx: &mut Tx<'_>, row: &DeviceRow, now: Timestamp) -> Result<Vec<Cause>, StoreError> {
     let all = [
-        of_loss(tx, row)?,
+        of_loss(tx, row, now)?,
         of_twins(tx, row)?,
         of_old_certificate(tx, row)?,
         of_late_return(tx, row)?,
@@ -19,13 +21,18 @@ pub(super) fn causes(tx: &mut Tx<'_>, row: &DeviceRow) -> Result<Vec<Cause>, Sto
     Ok(all.into_iter().flatten().collect())
 }
 
-fn of_loss(tx: &mut Tx<'_>, row: &DeviceRow) -> Result<Option<Cause>, StoreError> {
+fn of_loss(tx: &mut Tx<'_>, row: &DeviceRow, now: Timestamp) -> Result<Option<Cause>, StoreError> {
     let Some(loss) = lost::get(tx, row.id)? else { return Ok(None) };
+    let mut steps = Vec::new();
+    if loss.received.is_some() {
+        let allowed = reenrollment::until(tx, row.id)?.is_some_and(|until| until > now);
+        steps = way_back(&row.name, &row.serial, allowed, token::is_live_for(tx, &row.serial, now)?);
+    }
     let reason = loss.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
     let (state, remedy) = match (loss.received, loss.given) {
         (Some(at), _) => (
             format!("it carried its last order out, receipt of {at}"),
-            format!("Once it is found: muster device allow-reenroll {}", row.name),
+            "Once it is found, in this order:".to_owned(),
         ),
         (None, Some(at)) => (
             format!("its last order was given at {at}, and no receipt has come"),
@@ -38,7 +45,7 @@ fn of_loss(tx: &mut Tx<'_>, row: &DeviceRow) -> Result<Option<Cause>, StoreError
     };
     let problem = format!("reported lost by {}{reason}: {state}", loss.reported_by);
     let cause = plain("lost", &row.name, &problem, Some(remedy));
-    Ok(Some(Cause { since: Some(loss.since), ..cause }))
+    Ok(Some(Cause { since: Some(loss.since), steps, ..cause }))
 }
 
 fn of_twins(tx: &mut Tx<'_>, row: &DeviceRow) -> Result<Option<Cause>, StoreError> {

@@ -176,5 +176,6 @@ pub(super) fn plain(kind: &str, subject: &str, problem: &str, remedy: Option<Str
         assigned_at: None,
         since: None,
         remedy,
+        steps: Vec::new(),
     }
 }

@@ -4,6 +4,7 @@ import type { Cause, DeviceDetail, WaivedCheck } from '../../api/types';
 import { Badge } from '../../components/Badge';
 import { assignmentWords, Chain } from '../../components/Chain';
 import { causeWords, rowWords } from '../../components/cause';
+import { Icon } from '../../components/Icon';
 import { Command } from '../../components/parts';
 import { quoted } from '../../components/quoted';
 import { Time } from '../../components/Time';
@@ -69,7 +70,26 @@ function CauseRow({ cause }: { cause: Cause }) {
       </div>
       <Rows cause={cause} />
       {cause.remedy && <div className="rest">{visible(cause.remedy)}</div>}
+      <WayBack steps={cause.steps ?? []} />
     </li>
+  );
+}
+
+/** What is to be done in order; what is done is ticked, and what is not has its command to copy. */
+function WayBack({ steps }: { steps: NonNullable<Cause['steps']> }) {
+  if (steps.length === 0) return null;
+  return (
+    <ol className="rest way">
+      {steps.map((step) => (
+        <li key={step.command} data-done={step.done}>
+          <Icon name={step.done ? 'check' : 'ring'} />
+          <div>
+            {visible(step.text)}
+            {step.done ? <span className="dim"> (done)</span> : <Command line={visible(step.command)} />}
+          </div>
+        </li>
+      ))}
+    </ol>
   );
 }
 
