@@ -95,7 +95,7 @@ pub struct Stage {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Need {
-    /// `held`, `lost`, `pending`, `late_return`, `conflict`, `rollout`, `removal` or `paused`.
+    /// `held`, `lost`, `pending`, `late_return`, `refused`, `clock`, `conflict`, `rollout`, `removal` or `paused`.
     pub kind: String,
     /// What to do, as a sentence.
     pub text: String,

@@ -61,6 +61,17 @@ pub fn of_device(tx: &mut Tx<'_>, device: DeviceId) -> Result<Option<RefusedRow>
     )
 }
 
+/// Devices that a machine was refused as after `since`, the latest refusal first; at most `limit`. Of those that are held or
+/// revoked nobody waits for.
+pub fn after(tx: &mut Tx<'_>, since: Timestamp, limit: u32) -> Result<Vec<DeviceId>, StoreError> {
+    tx.query(
+        "SELECT r.device FROM refused r JOIN device d ON d.id = r.device
+         WHERE r.at > $1 AND d.state NOT IN ('held', 'revoked') ORDER BY r.at DESC, r.device LIMIT $2",
+        &[since.into(), limit.into()],
+        |row| row.get(0),
+    )
+}
+
 /// The device has enrolled.
 pub fn end(tx: &mut Tx<'_>, device: DeviceId) -> Result<(), StoreError> {
     tx.execute("DELETE FROM refused WHERE device = $1", &[device.into()])?;

@@ -172,6 +172,17 @@ pub fn section(
     )
 }
 
+/// What the section says of each device that has told of a clock other than the server's and is in, by name.
+pub fn clocks_that_differ(tx: &mut Tx<'_>) -> Result<Vec<(String, String)>, StoreError> {
+    // The words stand here as they do in the index, which has those few alone.
+    tx.query(
+        "SELECT d.name, s.document FROM section s JOIN device d ON d.id = s.device
+         WHERE s.name = 'clock' AND s.document <> 'null' AND d.state IN ('enrolled', 'ready') ORDER BY d.name",
+        &[],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+}
+
 /// A section of every device that has reported it and is not out, as last reported.
 pub fn section_of_all(tx: &mut Tx<'_>, name: &str) -> Result<Vec<String>, StoreError> {
     tx.query(

@@ -21,7 +21,7 @@ const EXAMPLES: u32 = 3;
 impl App {
     /// The first page: numbers, funnel, what waits, causes, and thirty days.
     pub(crate) async fn overview(&self, _right: &ViewRight) -> Result<Overview, AppError> {
-        let now = self.now();
+        let (now, presence) = (self.now(), self.presence().clone());
         self.store()
             .read(move |tx| {
                 let counts = muster_store::device::counts(tx, None, now)?;
@@ -30,7 +30,7 @@ impl App {
                 Ok(Overview {
                     sentence: comply::sentence(&counts, &left_out),
                     funnel: muster_store::device::stages(tx)?,
-                    needs_you: needs::of(tx, &causes, now)?,
+                    needs_you: needs::of(tx, &causes, &presence, now)?,
                     causes,
                     days: days(tx, &counts, now)?,
                     counts,

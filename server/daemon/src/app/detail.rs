@@ -20,6 +20,7 @@ mod bad_days;
 mod cause;
 pub(super) mod rules;
 
+pub(super) use away::refused;
 pub(super) use rules::Rules;
 
 impl App {

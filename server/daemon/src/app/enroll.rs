@@ -146,6 +146,10 @@ impl Asks {
     fn look_up(tx: &mut Tx<'_>, request: &Request, now: Timestamp) -> Result<Self, StoreError> {
         let token = muster_store::token::by_secret(tx, secret::digest(&request.token))?;
         let mut asks = Self { now, token, enrollment: None, earlier: Earlier::Nothing, registered: None };
+        // Without a token it decides nothing: it is whose page has to say why the device does not come.
+        if let Some(device) = muster_store::device::by_serial(tx, request.claims.serial.trim())? {
+            asks.registered = Some(registered(tx, &device)?);
+        }
         let Some(token) = &asks.token else { return Ok(asks) };
         if let Some(enrollment) = muster_store::enrollment::get(tx, &token.id, request.key)?
             && let Some(device) = muster_store::device::get(tx, enrollment.device)?
@@ -160,9 +164,6 @@ impl Asks {
                 code: pending.code,
                 approved: pending.approved,
             };
-        }
-        if let Some(device) = muster_store::device::by_serial(tx, request.claims.serial.trim())? {
-            asks.registered = Some(registered(tx, &device)?);
         }
         Ok(asks)
     }

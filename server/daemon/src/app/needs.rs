@@ -1,17 +1,39 @@
 //! What waits for an admin, on the first page.
 
 use muster_proto::Timestamp;
+use muster_proto::clock::ClockSkew;
 use muster_proto::rest::{CauseGroup, DeviceState, Need, RolloutState};
 use muster_store::device::{DeviceRow, Filter, Sort, Window};
 use muster_store::rollout::RolloutRow;
 use muster_store::{StoreError, Tx};
 
+use super::presence::Presence;
+use super::{detail, device};
+
 /// Devices that are named of each kind.
 const NEEDS: u32 = 50;
 
+/// Wrong clocks that are named one by one.
+const CLOCKS: usize = 3;
+/// For how many seconds a refusal waits for an admin: a week.
+const REFUSED: i64 = 7 * 86_400;
+
 /// What waits for an admin: first whom nobody hears of until they decide, then what waits to be let in or through.
-pub(super) fn of(tx: &mut Tx<'_>, causes: &[CauseGroup], now: Timestamp) -> Result<Vec<Need>, StoreError> {
-    let mut needs = [held(tx, now)?, lost(tx)?, pending(tx)?, late_returns(tx, now)?].concat();
+pub(super) fn of(
+    tx: &mut Tx<'_>,
+    causes: &[CauseGroup],
+    presence: &Presence,
+    now: Timestamp,
+) -> Result<Vec<Need>, StoreError> {
+    let mut needs = [
+        held(tx, now)?,
+        lost(tx)?,
+        pending(tx)?,
+        late_returns(tx, now)?,
+        refused(tx, presence, now)?,
+        clocks(tx)?,
+    ]
+    .concat();
     for cause in causes.iter().filter(|cause| cause.problem.starts_with("blocked: conflict")) {
         needs.push(Need {
             kind: "conflict".to_owned(),
@@ -90,6 +112,43 @@ fn late_returns(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Need>, StoreError
         needs.push(of_device("late_return", name, text));
     }
     Ok(needs)
+}
+
+/// Devices that a machine was refused as since they were last heard of.
+fn refused(tx: &mut Tx<'_>, presence: &Presence, now: Timestamp) -> Result<Vec<Need>, StoreError> {
+    let mut needs = Vec::new();
+    for id in muster_store::refused::after(tx, now.plus_seconds(-REFUSED), NEEDS)? {
+        let Some(row) = muster_store::device::get(tx, id)? else { continue };
+        let view = device::view(tx, row.clone(), presence, now)?;
+        let Some(cause) = detail::refused(tx, &row, &view)? else { continue };
+        let text = format!("{}: {}. {}", row.name, cause.problem, cause.remedy.unwrap_or_default());
+        needs.push(of_device("refused", row.name, text));
+    }
+    Ok(needs)
+}
+
+/// Devices whose clock is wrong, one by one; of many it may be the server's.
+fn clocks(tx: &mut Tx<'_>) -> Result<Vec<Need>, StoreError> {
+    let mut differ = Vec::new();
+    for (name, document) in muster_store::report::clocks_that_differ(tx)? {
+        let skew = serde_json::from_str::<Option<ClockSkew>>(&document).unwrap_or_default();
+        differ.extend(skew.map(|skew| (name, skew)));
+    }
+    if differ.len() <= CLOCKS {
+        let need = |(name, skew): (String, ClockSkew)| {
+            let text = format!("the clock of {name} is {skew} this server's: set it there");
+            of_device("clock", name, text)
+        };
+        return Ok(differ.into_iter().map(need).collect());
+    }
+    let named: Vec<_> = differ.iter().take(CLOCKS).map(|(name, _)| name.as_str()).collect();
+    let text = format!(
+        "the clocks of {} devices ({}, ...) differ from this server's; whether it is this one that is wrong says \
+         muster-server doctor",
+        differ.len(),
+        named.join(", ")
+    );
+    Ok(differ.into_iter().take(1).map(|(name, _)| of_device("clock", name, text.clone())).collect())
 }
 
 /// Rollouts that do not go on by themselves.

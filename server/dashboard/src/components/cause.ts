@@ -17,7 +17,7 @@ const BY_KIND: Record<string, Word> = {
   resource: 'failing',
   check: 'fail',
   stale: 'stale',
-  refused: 'failing',
+  refused: 'refused',
   paused: 'paused',
   paused_there: 'paused',
   removal: 'removal',

@@ -17,6 +17,7 @@ export type Word =
   | 'conflict'
   | 'late_return'
   | 'paused'
+  | 'refused'
   | 'removal'
   | 'rollout'
   | 'unwaived'
@@ -55,6 +56,7 @@ const LOOKS: Record<Word, Look> = {
   conflict: { label: 'Conflict', tone: 'act', icon: 'alert' },
   late_return: { label: 'Late return', tone: 'act', icon: 'hand' },
   paused: { label: 'Paused', tone: 'act', icon: 'blocked' },
+  refused: { label: 'Refused', tone: 'act', icon: 'ban' },
   removal: { label: 'Removal', tone: 'act', icon: 'hand' },
   rollout: { label: 'Rollout', tone: 'act', icon: 'alert' },
   running: { label: 'Running', tone: 'none', icon: 'half' },

@@ -77,7 +77,11 @@ fn did_not_take(tx: &mut Tx<'_>, row: &DeviceRow) -> Result<Option<(Timestamp, S
 
 /// A machine that was refused as this device after the device was last heard of. One refused while the device is here
 /// was another one, and is in the audit.
-fn refused(tx: &mut Tx<'_>, row: &DeviceRow, view: &Device) -> Result<Option<Cause>, StoreError> {
+pub(in crate::app) fn refused(
+    tx: &mut Tx<'_>,
+    row: &DeviceRow,
+    view: &Device,
+) -> Result<Option<Cause>, StoreError> {
     let newer = |at: &Timestamp| !view.connected && view.last_seen.is_none_or(|seen| seen < *at);
     let refused = muster_store::refused::of_device(tx, row.id)?.filter(|refused| newer(&refused.at));
     Ok(refused.map(|refused| {

@@ -219,6 +219,34 @@ async fn revoking_ends_every_certificate_of_a_device_and_its_way_back() {
 }
 
 #[tokio::test]
+async fn a_machine_that_is_refused_because_of_its_token_is_told_of_to_the_admin_and_nothing_to_itself() {
+    let rig = rig();
+    rig.import("serial,name\nPF1,lap-1\nPF2,lap-2").await;
+    let needs = async || rig.app.overview(&viewer()).await.unwrap().needs_you;
+    let used_up = rig.token(1, Some("PF2"), Unknown::Refuse).await;
+    assert!(matches!(rig.ask(&used_up, "key", "PF2").await.unwrap(), Enrolled::Issued { .. }));
+    for (token, reason) in [("muster-wrong", "no such token"), (used_up.as_str(), "the token is used up")] {
+        pass(60);
+        let refused = rig.ask(token, "another key", "PF1").await.unwrap_err().to_string();
+        assert!(refused.starts_with("refused;") && !refused.contains(reason), "{refused}");
+        let causes = rig.app.show_device(&viewer(), "lap-1".into()).await.unwrap().causes;
+        assert_eq!((causes.len(), causes[0].kind.as_str()), (1, "refused"));
+        assert!(causes[0].problem.contains(reason), "{causes:?}");
+        assert!(causes[0].remedy.as_ref().unwrap().contains("muster token create --serial PF1"));
+        let needs = needs().await;
+        let need = needs.iter().find(|need| need.device.as_deref() == Some("lap-1")).unwrap();
+        assert_eq!(need.kind, "refused");
+        assert!(need.text.contains(reason) && need.text.contains("muster token create"), "{}", need.text);
+    }
+    pass(8 * 86_400);
+    assert!(needs().await.iter().all(|need| need.kind != "refused"), "a week is enough to be told of");
+    let token = rig.token(1, Some("PF1"), Unknown::Refuse).await;
+    assert!(rig.ask("muster-wrong", "key", "PF1").await.is_err());
+    rig.ask(&token, "key", "PF1").await.unwrap();
+    assert!(needs().await.iter().all(|need| need.device.as_deref() != Some("lap-1")), "it is in");
+}
+
+#[tokio::test]
 async fn a_setup_link_makes_one_admin_once() {
     let rig = rig();
     let link = rig.app.create_setup_link(&admin()).await.unwrap();

@@ -364,6 +364,38 @@ async fn a_table_is_shown_as_it_was_reported_last() {
 }
 
 #[tokio::test]
+async fn a_wrong_clock_waits_for_an_admin_by_name_and_many_as_one() {
+    use muster_proto::clock::ClockSkew;
+    let rig = rig();
+    let mut devices = Vec::new();
+    for n in 0..5 {
+        devices.push(rig.device(&format!("PF{n}"), "laptop").await);
+    }
+    let tell = async |device: DeviceId, ahead| {
+        let mut request = events(vec![]);
+        request.sections = vec![section(ClockSkew::SECTION, &ClockSkew::of(ahead))];
+        rig.app.report(device, request).await.unwrap();
+    };
+    let clocks = async || {
+        let needs = rig.app.overview(&viewer()).await.unwrap().needs_you;
+        let clocks = needs.into_iter().filter(|need| need.kind == "clock");
+        clocks.map(|need| need.text).collect::<Vec<_>>()
+    };
+    tell(devices[0], 0).await;
+    tell(devices[1], 7_200).await;
+    assert_eq!(clocks().await, ["the clock of dev-pf1 is 2 hours ahead of this server's: set it there"]);
+    for device in &devices {
+        tell(*device, -86_400 * 3).await;
+    }
+    let all = clocks().await;
+    assert!(all.len() == 1 && all[0].contains("5 devices") && all[0].contains("doctor"), "{all:?}");
+    for device in &devices {
+        tell(*device, 0).await;
+    }
+    assert!(clocks().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_report_with_nothing_new_writes_nothing_and_counts_as_seen() {
     let rig = rig();
     let device = rig.managed().await;

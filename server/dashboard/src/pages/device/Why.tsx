@@ -17,14 +17,14 @@ export function Why({ detail }: { detail: DeviceDetail }) {
   // A clock that is wrong keeps no device from being compliant, and has to be set all the same.
   const isCompliant = standing(device) === 'compliant';
   if (isCompliant && causes.length === 0 && waived.length === 0) return null;
-  // What was never seen, or is no longer let in, has nothing else to be explained.
-  const isQuiet = device.state === 'registered' || device.state === 'revoked';
+  // That it was never seen is said with what to do, below.
+  const told = causes.filter((cause) => cause.kind !== 'registered');
   return (
     <section className="why" id="why" aria-labelledby="why-title">
       <h2 id="why-title">{isCompliant ? compliantWith(causes) : 'Why not compliant'}</h2>
-      {(causes.length > 0 || waived.length > 0) && !isQuiet ? (
+      {told.length > 0 || waived.length > 0 ? (
         <ul className="causes">
-          {causes.map((cause) => (
+          {told.map((cause) => (
             <CauseRow key={`${cause.kind} ${cause.subject} ${cause.profile ?? ''}`} cause={cause} />
           ))}
           {waived.map((each) => (
