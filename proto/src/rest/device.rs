@@ -209,6 +209,9 @@ pub struct Import {
     pub unchanged: u32,
     /// People that were made for owners not known before.
     pub new_people: u32,
+    /// Who these are, by username; at most a thousand.
+    #[serde(default)]
+    pub people: Vec<String>,
     /// What it takes from so many devices that they keep their state until an admin confirms it.
     #[serde(default)]
     pub removal: Option<Removal>,

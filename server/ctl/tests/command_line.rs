@@ -133,7 +133,12 @@ fn the_first_day_goes_as_an_admin_types_it() {
             "new lap-ada (SN1): name: lap-ada, owner: ada, labels: laptop\nnew srv1 (SN2): name: srv1, labels: server\n2 new, 0 changed, 0 unchanged, 1 new person (nothing was imported)\n"
         )
     );
-    place.ok(&["device", "import", &devices]);
+    assert!(dry.err.contains("1 person would be added for an owner not known before: ada"), "{dry:?}");
+    let real = place.muster(&["device", "import", &devices], "");
+    assert!(
+        real.code == 0 && real.err.contains("1 person was added for an owner not known before: ada"),
+        "{real:?}"
+    );
     insta::assert_snapshot!("devices", place.ok(&["device", "list"]));
     insta::assert_snapshot!("devices_csv", place.ok(&["device", "list", "-o", "csv"]));
     place.write("keys/corp.asc", KEY);

@@ -337,9 +337,30 @@ impl ImportArgs {
                 if self.dry_run { " (nothing was imported)" } else { "" }
             ))
         })?;
+        if self.output.is_table() && !import.people.is_empty() {
+            output::note(made(&import, self.dry_run));
+        }
         import.removal.iter().for_each(removal::note);
         Ok(if self.dry_run && changes { Ending::Changes } else { Ending::Fine })
     }
+}
+
+/// Who is made a person because an owner's column names them: a typing error makes one too.
+fn made(import: &Import, dry_run: bool) -> String {
+    const NAMED: usize = 20;
+    let names = import.people.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    let all = usize::try_from(import.new_people).unwrap_or(usize::MAX);
+    let more = match all.saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let (people, owners, did) = match (import.new_people, dry_run) {
+        (1, true) => ("1 person".to_owned(), "an owner", "would be"),
+        (1, false) => ("1 person".to_owned(), "an owner", "was"),
+        (people, true) => (format!("{people} people"), "owners", "would be"),
+        (people, false) => (format!("{people} people"), "owners", "were"),
+    };
+    format!("{people} {did} added for {owners} not known before: {names}{more}")
 }
 
 /// What an import would make of each device, a line each.

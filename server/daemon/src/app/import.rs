@@ -15,7 +15,7 @@ use super::{App, AppError, person, recompile, removal, secret};
 /// The most rows of one file.
 const MAX_ROWS: usize = 200_000;
 
-/// The most devices that an answer lists.
+/// The most devices that an answer lists, and the most people.
 const MAX_CHANGES: usize = 1_000;
 
 /// The most devices of a sort that the audit names: an import of a whole fleet is one entry too.
@@ -233,6 +233,7 @@ fn summary(plan: &Plan, present: &Present, removal: Option<Removal>) -> Import {
         changed: count(plan.changed.len()),
         unchanged: plan.unchanged,
         new_people: count(plan.new_people.len()),
+        people: plan.new_people.iter().take(MAX_CHANGES).cloned().collect(),
         removal,
         changes: plan.changes(present).into_iter().take(MAX_CHANGES).collect(),
         errors: Vec::new(),

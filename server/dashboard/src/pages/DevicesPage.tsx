@@ -1,17 +1,16 @@
 // Every device, those never seen too; the address keeps the filters.
-import { Select, TextInput } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
+import { Select } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
-import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { useCallback, useMemo } from 'react';
 import { type DeviceFilter, devicesQuery } from '../api/queries';
 import type { Compliance, Device, DeviceState } from '../api/types';
 import { DeviceBadge } from '../components/Badge';
 import { Chip } from '../components/Chip';
 import { type Column, DataTable, type ServerSort } from '../components/DataTable';
 import { DialogButton } from '../components/DialogButton';
-import { Icon } from '../components/Icon';
 import { Empty, Labels, ProblemNote } from '../components/parts';
+import { SearchBox } from '../components/SearchBox';
 import { Time } from '../components/Time';
 import { useMayChange } from '../components/useMayChange';
 import { visible } from '../components/visible';
@@ -209,7 +208,12 @@ function Filters(props: { filter: DeviceFilter; total?: number; onChange: (part:
   const options = (words: string[]) => words.map((word) => ({ value: word, label: look(word).label }));
   return (
     <search className="bar">
-      <SearchBox text={filter.q ?? ''} onChange={(q) => onChange({ q })} />
+      <SearchBox
+        label="Search devices by name, serial or owner"
+        hint="Name, serial or owner"
+        text={filter.q ?? ''}
+        onChange={(q) => onChange({ q })}
+      />
       <Select
         aria-label="Compliance"
         placeholder="Any compliance"
@@ -244,39 +248,5 @@ function Filters(props: { filter: DeviceFilter; total?: number; onChange: (part:
           `${total.toLocaleString('en')} ${filter.compliance ? 'enrolled ' : ''}${total === 1 ? 'device' : 'devices'}`}
       </span>
     </search>
-  );
-}
-
-function SearchBox({ text, onChange }: { text: string; onChange: (text: string) => void }) {
-  const [typed, setTyped] = useState(text);
-  const input = useRef<HTMLInputElement>(null);
-  const tell = useDebouncedCallback(onChange, 200);
-  useEffect(() => setTyped(text), [text]);
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      const isTyping = (event.target as HTMLElement).closest('input, textarea, [contenteditable]');
-      if (event.key !== '/' || isTyping || event.ctrlKey || event.metaKey) return;
-      event.preventDefault();
-      input.current?.focus();
-    };
-    document.addEventListener('keydown', onKey);
-    return () => document.removeEventListener('keydown', onKey);
-  }, []);
-  return (
-    <TextInput
-      ref={input}
-      className="grow"
-      size="xs"
-      type="search"
-      aria-label="Search devices by name, serial or owner"
-      aria-keyshortcuts="/"
-      placeholder="Name, serial or owner"
-      leftSection={<Icon name="search" />}
-      value={typed}
-      onChange={(e) => {
-        setTyped(e.currentTarget.value);
-        tell(e.currentTarget.value);
-      }}
-    />
   );
 }

@@ -39,7 +39,7 @@ async fn an_import_says_what_it_would_do_does_it_once_and_makes_owners() {
     let rig = rig();
     let csv = "serial,name,owner,labels\nPF1,lap-ada,ada,laptop;canary\nPF2,web-1,,server";
     let dry = rig.app.import_devices(&admin(), csv.into(), NewOwners::Add, Trial::Dry).await.unwrap();
-    assert_eq!((dry.new, dry.new_people), (2, 1));
+    assert_eq!((dry.new, dry.new_people, dry.people.len()), (2, 1, 1));
     assert_eq!(rig.import(csv).await.new, 2);
     let again = rig.import(csv).await;
     assert_eq!((again.new, again.changed, again.unchanged), (0, 0, 2));

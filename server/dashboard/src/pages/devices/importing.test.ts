@@ -4,6 +4,7 @@ import { fieldWords, importWords, isEmpty, removalWords } from './importing';
 test('an import is counted, with the people that it makes', () => {
   const counts = { new: 3, changed: 0, unchanged: 1, new_people: 1 };
   expect(importWords(counts)).toBe('3 devices new, 0 changed, 1 as the file says, 1 person made for owners.');
+  expect(importWords({ ...counts, people: ['ada'] })).toMatch(/1 person made for owners \(ada\)\.$/);
   expect(isEmpty(counts)).toBe(false);
   expect(isEmpty({ ...counts, new: 0 })).toBe(true);
 });

@@ -2,12 +2,19 @@
 import type { Import, ImportChange, Removal } from '../../api/types';
 import { counted, visible } from '../../components/visible';
 
-type Counts = Pick<Import, 'new' | 'changed' | 'unchanged' | 'new_people'>;
+type Counts = Pick<Import, 'new' | 'changed' | 'unchanged' | 'new_people' | 'people'>;
+
+/** People that a sentence names. */
+const NAMED = 20;
 
 /** The counts in the words of the command line. */
-export function importWords({ new: added, changed, unchanged, new_people: people }: Counts): string {
+export function importWords({ new: added, changed, unchanged, new_people: people, people: who = [] }: Counts): string {
   const parts = [`${counted(added, 'device')} new`, `${changed} changed`, `${unchanged} as the file says`];
-  if (people > 0) parts.push(`${people} ${people === 1 ? 'person' : 'people'} made for owners`);
+  if (people > 0) {
+    const names = who.slice(0, NAMED).map(visible).join(', ');
+    const more = people > NAMED ? ', …' : '';
+    parts.push(`${people} ${people === 1 ? 'person' : 'people'} made for owners${names && ` (${names}${more})`}`);
+  }
   return `${parts.join(', ')}.`;
 }
 

@@ -7,7 +7,7 @@ import { Empty } from '../../components/parts';
 import { visible } from '../../components/visible';
 import { AddGroup } from './AddGroup';
 import { Members } from './Members';
-import { Roster } from './Roster';
+import { type Narrowing, Roster } from './Roster';
 
 const COLUMNS: Column<Group>[] = [
   {
@@ -46,10 +46,17 @@ const COLUMNS: Column<Group>[] = [
   },
 ];
 
-export function Groups({ onSaid }: { onSaid: (said: string) => void }) {
+/** What a group is found by. */
+const textsOf = (row: Group) => [row.name, row.description, ...row.members];
+
+export function Groups({ onSaid, ...narrowing }: Narrowing & { onSaid: (said: string) => void }) {
   return (
     <Roster
       label="Groups"
+      thing={['group', 'groups']}
+      hint="name, description or member"
+      textsOf={textsOf}
+      {...narrowing}
       list={useQuery(groupsQuery)}
       columns={COLUMNS}
       keyOf={(row) => row.name}

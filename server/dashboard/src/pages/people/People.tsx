@@ -11,7 +11,7 @@ import { counted, visible } from '../../components/visible';
 import { AddPerson } from './AddPerson';
 import { EditPerson } from './EditPerson';
 import { Leave } from './Leave';
-import { Roster } from './Roster';
+import { type Narrowing, Roster } from './Roster';
 
 const COLUMNS: Column<Person>[] = [
   {
@@ -69,10 +69,17 @@ const COLUMNS: Column<Person>[] = [
   },
 ];
 
-export function People({ onSaid }: { onSaid: (said: string) => void }) {
+/** What a person is found by. */
+const textsOf = (row: Person) => [row.username, row.full_name, String(row.uid ?? ''), ...row.groups];
+
+export function People({ onSaid, ...narrowing }: Narrowing & { onSaid: (said: string) => void }) {
   return (
     <Roster
       label="People"
+      thing={['person', 'people']}
+      hint="name, user name, uid or group"
+      textsOf={textsOf}
+      {...narrowing}
       list={useQuery(peopleQuery)}
       columns={COLUMNS}
       keyOf={(row) => row.username}

@@ -8,26 +8,32 @@ import { Note } from '../../components/parts';
 import { Groups } from './Groups';
 import { People } from './People';
 
-/** Which list is shown. */
+/** Which list is shown, and what it is narrowed to. */
 export interface PeopleSearch {
   tab?: 'groups';
+  q?: string;
 }
 
 /** Reads the address. */
 export function readPeopleSearch(search: Record<string, unknown>): PeopleSearch {
-  return { tab: search.tab === 'groups' ? 'groups' : undefined };
+  return {
+    tab: search.tab === 'groups' ? 'groups' : undefined,
+    q: search.q === undefined || search.q === '' ? undefined : String(search.q),
+  };
 }
 
 const route = getRouteApi('/shell/people');
 
 export function PeoplePage() {
-  const { tab } = route.useSearch();
+  const { tab, q = '' } = route.useSearch();
   const navigate = useNavigate();
   const people = useQuery(peopleQuery).data;
   const groups = useQuery(groupsQuery).data;
   const [said, setSaid] = useState<string>();
   const change = (next: string | null) =>
     navigate({ to: '/people', search: readPeopleSearch({ tab: next }), replace: true });
+  const narrow = (text: string) =>
+    navigate({ to: '/people', search: readPeopleSearch({ tab, q: text }), replace: true });
   return (
     <>
       <title>People · Muster</title>
@@ -45,10 +51,10 @@ export function PeoplePage() {
           </Tabs.Tab>
         </Tabs.List>
         <Tabs.Panel value="people">
-          <People onSaid={setSaid} />
+          <People q={q} onNarrow={narrow} onSaid={setSaid} />
         </Tabs.Panel>
         <Tabs.Panel value="groups">
-          <Groups onSaid={setSaid} />
+          <Groups q={q} onNarrow={narrow} onSaid={setSaid} />
         </Tabs.Panel>
       </Tabs>
     </>
