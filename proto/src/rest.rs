@@ -53,6 +53,8 @@
 //!
 //! Errors are RFC 9457 `application/problem+json` as [`Problem`].
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -326,6 +328,9 @@ pub struct AuditEntry {
     pub target: String,
     /// Further words; never a secret.
     pub detail: Map<String, Value>,
+    /// The names that devices have now, by their ids that stand above; one that was deleted has none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
 }
 
 /// Something changed that a page may show.

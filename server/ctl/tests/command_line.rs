@@ -386,7 +386,7 @@ fn a_device_is_deleted_by_who_says_so_and_its_serial_is_free() {
     assert!(unasked.code == 1 && unasked.err.contains("add --yes"), "{unasked:?}");
     assert_eq!(place.ok(&["device", "delete", "lap-ada", "--yes"]), "lap-ada is deleted.\n");
     assert_eq!(place.ok(&["device", "list", "-o", "json"]), "[]\n");
-    assert!(place.ok(&["audit", "--action", "device.delete"]).contains("name=lap-ada"));
+    assert!(place.ok(&["audit", "--action", "device.delete"]).contains("name: lap-ada"));
     assert_eq!(place.ok(&["device", "import", &devices]), "1 new, 0 changed, 0 unchanged\n");
 }
 

@@ -134,6 +134,7 @@ fn read(row: &Row<'_>) -> Result<AuditEntry, StoreError> {
         target: row.get(4)?,
         detail: serde_json::from_str(&detail)
             .map_err(|_| StoreError::Column { column: 5, expected: "a JSON object" })?,
+        names: Default::default(),
     })
 }
 

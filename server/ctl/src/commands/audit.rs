@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use muster_proto::Timestamp;
 use muster_proto::rest::AuditEntry;
+use serde_json::{Map, Value};
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
@@ -40,23 +41,8 @@ impl Audit {
     pub(crate) async fn run(self, api: &Api) -> Result<Ending, Failure> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX).max(1);
         let entries: Vec<AuditEntry> = api.get_up_to(&self.path()?, limit).await?;
-        self.output.list(&entries, &["at", "actor", "action", "target", "detail"], |entry| {
-            let detail: Vec<_> = entry
-                .detail
-                .iter()
-                .map(|(name, value)| match value.as_str() {
-                    Some(text) => format!("{name}={text}"),
-                    None => format!("{name}={value}"),
-                })
-                .collect();
-            vec![
-                entry.at.to_string(),
-                entry.actor.clone(),
-                entry.action.clone(),
-                entry.target.clone(),
-                detail.join(" "),
-            ]
-        })?;
+        let cells = if self.output.is_table() { for_people } else { for_programs };
+        self.output.list(&entries, &["at", "actor", "action", "target", "detail"], cells)?;
         Ok(Ending::Fine)
     }
 
@@ -74,5 +60,88 @@ impl Audit {
             .filter_map(|(name, value)| value.map(|value| format!("{name}={}", part(&value))))
             .collect();
         Ok(if asked.is_empty() { "/audit".to_owned() } else { format!("/audit?{}", asked.join("&")) })
+    }
+}
+
+/// As it is recorded.
+fn for_programs(entry: &AuditEntry) -> Vec<String> {
+    let detail = entry.detail.iter().map(|(name, value)| match value.as_str() {
+        Some(text) => format!("{name}={text}"),
+        None => format!("{name}={value}"),
+    });
+    let detail = detail.collect::<Vec<_>>().join(" ");
+    vec![entry.at.to_string(), entry.actor.clone(), entry.action.clone(), entry.target.clone(), detail]
+}
+
+/// With names in place of ids, and in words; `-o json` has it as it is recorded.
+fn for_people(entry: &AuditEntry) -> Vec<String> {
+    let named = |text: &str| entry.names.get(text).cloned().unwrap_or_else(|| text.to_owned());
+    let actor = entry.actor.strip_prefix("device:").map(|id| format!("device:{}", named(id)));
+    vec![
+        entry.at.to_string(),
+        actor.unwrap_or_else(|| entry.actor.clone()),
+        entry.action.clone(),
+        named(&entry.target),
+        pairs(&entry.detail, &named),
+    ]
+}
+
+fn pairs(detail: &Map<String, Value>, named: &impl Fn(&str) -> String) -> String {
+    let said = detail.iter().filter(|(_, value)| !is_nothing(value));
+    let said = said.map(|(name, value)| format!("{}: {}", name.replace('_', " "), words(value, named)));
+    said.collect::<Vec<_>>().join("; ")
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        Value::Object(values) => values.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// A value as words: a change as `old -> new`, a list by its things.
+fn words(value: &Value, named: &impl Fn(&str) -> String) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => named(text),
+        Value::Array(values) if values.is_empty() => "none".to_owned(),
+        Value::Array(values) => values.iter().map(|value| words(value, named)).collect::<Vec<_>>().join(", "),
+        Value::Object(values) => match (values.get("from"), values.get("to")) {
+            (Some(from), Some(to)) if values.len() == 2 => {
+                format!("{} -> {}", words(from, named), words(to, named))
+            }
+            _ => format!("({})", pairs(values, named)),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_read_names_and_words_and_programs_what_is_recorded() {
+        let id = "0190d9a4-8e9c-7c3e-9d3e-0d6d8f1f2a3b";
+        let entry: AuditEntry = serde_json::from_value(serde_json::json!({
+            "id": 1, "at": "2026-11-26T10:00:00Z", "actor": format!("device:{id}"), "action": "device.change",
+            "target": id, "names": { id: "lap-ada" },
+            "detail": {
+                "labels": {"from": [], "to": ["laptop", "dev"]}, "device": id, "reason": null,
+                "moves": [{"step": 2, "last_one": true}],
+            },
+        }))
+        .unwrap();
+        let cells = for_people(&entry);
+        assert_eq!((cells[1].as_str(), cells[3].as_str()), ("device:lap-ada", "lap-ada"));
+        assert_eq!(cells[4], "device: lap-ada; labels: none -> laptop, dev; moves: (last one: yes; step: 2)");
+        let recorded = for_programs(&entry);
+        assert_eq!(recorded[3], id);
+        assert!(recorded[4].contains(r#"labels={"from":[],"to":["laptop","dev"]}"#), "{}", recorded[4]);
     }
 }

@@ -1,8 +1,11 @@
 //! Reads and extends the audit.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use muster_policy::rights::ViewRight;
-use muster_proto::Timestamp;
 use muster_proto::rest::{AuditEntry, Page};
+use muster_proto::{DeviceId, Timestamp};
 use muster_store::audit::Filter;
 use muster_store::{StoreError, Tx, audit};
 use serde_json::Value;
@@ -51,9 +54,33 @@ impl App {
                     target.alias = device.map(|device| device.id.to_string());
                 }
                 let total = audit::found(tx, &filter)?;
-                let items = audit::search(tx, &filter, before, limit + 1)?;
+                let mut items = audit::search(tx, &filter, before, limit + 1)?;
+                name_devices(tx, &mut items)?;
                 Ok(page::cut(items, limit, total, |entry| entry.id))
             })
             .await
     }
+}
+
+/// Puts the names that devices have now beside their ids: an id says nothing to people.
+fn name_devices(tx: &mut Tx<'_>, entries: &mut [AuditEntry]) -> Result<(), StoreError> {
+    let mut known: BTreeMap<DeviceId, Option<String>> = BTreeMap::new();
+    for entry in entries {
+        let actor = entry.actor.strip_prefix("device:").unwrap_or_default();
+        let texts = [actor, entry.target.as_str()].into_iter();
+        let texts = texts.chain(entry.detail.values().filter_map(Value::as_str));
+        let ids: Vec<DeviceId> = texts.filter_map(|text| text.parse().ok()).collect();
+        for id in ids {
+            let name = match known.entry(id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    new.insert(muster_store::device::get(tx, id)?.map(|device| device.name))
+                }
+            };
+            if let Some(name) = name {
+                entry.names.insert(id.to_string(), name.clone());
+            }
+        }
+    }
+    Ok(())
 }

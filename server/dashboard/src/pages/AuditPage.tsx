@@ -9,7 +9,8 @@ import type { AuditEntry } from '../api/types';
 import { type Column, DataTable } from '../components/DataTable';
 import { Empty, ProblemNote } from '../components/parts';
 import { Time } from '../components/Time';
-import { shown, visible } from '../components/visible';
+import { visible } from '../components/visible';
+import { actorOf, named, said, titleOf, words } from './audit/words';
 
 const FIELDS = ['actor', 'action', 'target', 'since', 'until'] as const;
 
@@ -39,32 +40,26 @@ const route = getRouteApi('/shell/audit');
 
 const COLUMNS: Column<AuditEntry>[] = [
   { id: 'at', header: 'When', cell: (row) => <Time at={row.at} side="start" />, width: '112px' },
-  { id: 'actor', header: 'Who', cell: (row) => visible(row.actor) },
+  { id: 'actor', header: 'Who', cell: (row) => actorOf(row) },
   { id: 'action', header: 'What', cell: (row) => visible(row.action) },
   {
     id: 'target',
     header: 'On what',
-    cell: (row) => <span title={visible(row.target)}>{visible(row.target)}</span>,
+    cell: (row) => <span title={visible(row.target)}>{named(row, row.target)}</span>,
     from: 'medium',
   },
   {
     id: 'detail',
     header: 'Detail',
     cell: (row) => (
-      <span className="dim" title={wordsOf(row)}>
-        {wordsOf(row)}
+      <span className="dim" title={said(row, row.detail)}>
+        {said(row, row.detail)}
       </span>
     ),
     width: '34%',
     from: 'wide',
   },
 ];
-
-function wordsOf(row: AuditEntry): string {
-  return Object.entries(row.detail)
-    .map(([name, value]) => `${visible(name)}=${shown(value)}`)
-    .join('  ');
-}
 
 export function AuditPage() {
   const filter = route.useSearch();
@@ -177,15 +172,15 @@ function Opened({ row }: { row: AuditEntry }) {
   return (
     <div className="opened">
       <p>
-        {visible(row.actor)} <strong>{visible(row.action)}</strong> <Target row={row} />
+        {actorOf(row)} <strong>{visible(row.action)}</strong> <Target row={row} />
       </p>
       {pairs.length > 0 && (
         <table className="pairs">
           <tbody>
             {pairs.map(([name, value]) => (
               <tr key={name}>
-                <th scope="row">{visible(name)}</th>
-                <td className="mono">{shown(value)}</td>
+                <th scope="row">{titleOf(name)}</th>
+                <td className="mono">{words(row, value)}</td>
               </tr>
             ))}
           </tbody>
@@ -199,8 +194,8 @@ function Opened({ row }: { row: AuditEntry }) {
 function Target({ row }: { row: AuditEntry }) {
   if (row.action.startsWith('device.')) {
     return (
-      <Link to="/devices/$id" params={{ id: row.target }}>
-        {visible(row.target)}
+      <Link to="/devices/$id" params={{ id: row.target }} title={visible(row.target)}>
+        {named(row, row.target)}
       </Link>
     );
   }

@@ -169,6 +169,11 @@ async fn the_audit_is_narrowed_by_who_what_on_what_and_when() {
     let target = |part: &str| Some(Target { part: part.into(), alias: None });
     let of_device = list(Filter { target: target("dev-pf1"), ..Filter::default() }).await;
     assert!(of_device.iter().any(|entry| entry.action == "device.revoke"), "{of_device:?}");
+    let id = devices[0].to_string();
+    assert!(
+        of_device.iter().all(|entry| entry.target != id || entry.names[&id] == "dev-pf1"),
+        "{of_device:?}"
+    );
     let late = list(Filter { since: Some(clock().plus_seconds(-60)), ..Filter::default() }).await;
     assert_eq!(late.len(), 1);
     let nobody = list(Filter { actor: Some("kim".into()), ..Filter::default() }).await;
