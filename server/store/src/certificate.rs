@@ -82,6 +82,16 @@ pub fn chain(tx: &mut Tx<'_>, serial_number: &str) -> Result<Option<Vec<Vec<u8>>
     )
 }
 
+/// The certificates above the newest one that any device was issued, the root last; `None` while there is none.
+pub fn newest_issuers(tx: &mut Tx<'_>) -> Result<Option<Vec<Vec<u8>>>, StoreError> {
+    tx.query_one(
+        "SELECT i.certificates FROM certificate c JOIN issuer_chain i ON i.digest = c.issuer_chain
+         ORDER BY c.issued DESC, c.serial_number LIMIT 1",
+        &[],
+        |row| Ok(split(&row.get::<Vec<u8>>(0)?)),
+    )
+}
+
 /// How the certificate and device stand; `None` when this server never issued it to that device.
 pub fn standing(
     tx: &mut Tx<'_>,

@@ -1,4 +1,4 @@
-//! The data folder and the disk it lies on.
+//! The data folder, the disk it lies on, and the packages that are offered to devices.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -10,6 +10,7 @@ use super::finding::Finding;
 use crate::backup::archive::free_space;
 use crate::backup::manifest::PARTS;
 use crate::config::{Config, DataFolder};
+use crate::install::offered;
 
 const MIB: u64 = 1024 * 1024;
 /// With less than this free, a busy day fills the disk.
@@ -74,6 +75,24 @@ pub(super) fn space(folder: &DataFolder) -> Finding {
     }
 }
 
+/// Whether `/install` has packages to offer.
+pub(super) fn packages(folder: &Path) -> Finding {
+    const CHECK: &str = "packages";
+    let shown = folder.display();
+    let remedy = "install the muster-server package again, which brings them, or name a folder that has some in server.toml, \
+                  as packages = \"/srv/muster-apt\"";
+    let nothing =
+        |why: &str| Finding::warning(CHECK, format!("/install offers nothing: {shown} {why}"), remedy);
+    if !folder.is_dir() {
+        return nothing("is not there");
+    }
+    match offered(folder) {
+        Ok(none) if none.is_empty() => nothing("has no packages"),
+        Ok(architectures) => Finding::ok(CHECK, format!("for {}, in {shown}", architectures.join(", "))),
+        Err(error) => Finding::failed(CHECK, format!("{error:#}"), remedy),
+    }
+}
+
 fn judge_space(check: &'static str, free: u64, database: u64) -> Finding {
     let detail = format!("{} MiB free, the database has {} MiB", free / MIB, database / MIB);
     if free < TOO_LITTLE {
@@ -99,6 +118,27 @@ mod tests {
         assert_eq!(state(99, 1), State::Failed);
         assert_eq!(state(2_000, 1_500), State::Warning);
         assert_eq!(state(3_000, 1_500), State::Ok);
+    }
+
+    #[test]
+    fn a_folder_of_packages_that_is_missing_or_empty_warns() {
+        let temporary = tempfile::tempdir().unwrap();
+        let apt = temporary.path().join("apt");
+        let said = |folder: &Path| {
+            let found = packages(folder);
+            (found.state, found.detail)
+        };
+        assert!(matches!(said(&apt), (State::Warning, why) if why.contains("is not there")));
+        let index = apt.join("dists/stable/main/binary-amd64");
+        fs::create_dir_all(&index).unwrap();
+        fs::write(index.join("Packages"), "\n").unwrap();
+        assert!(matches!(said(&apt), (State::Warning, why) if why.contains("has no packages")));
+        fs::write(index.join("Packages"), "Package: muster-agent\nFilename: pool/muster-agent.deb\n")
+            .unwrap();
+        assert!(matches!(said(&apt), (State::Warning, _)), "what the index names has to be there");
+        fs::create_dir_all(apt.join("pool")).unwrap();
+        fs::write(apt.join("pool/muster-agent.deb"), "x").unwrap();
+        assert!(matches!(said(&apt), (State::Ok, which) if which.starts_with("for amd64")));
     }
 
     #[test]

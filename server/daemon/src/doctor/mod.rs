@@ -86,9 +86,10 @@ async fn look_inside(folder: &DataFolder, findings: &mut Vec<Finding>) {
     let config = folder.read_config();
     findings.push(machine::configuration(&config));
     findings.push(machine::space(folder));
-    findings.extend(record::all(folder, now).await);
-    findings.extend(trust::all(folder, config.as_ref().ok(), now));
+    findings.extend(config.iter().map(|config| machine::packages(config.packages())));
     let authority = Authority::open(&folder.authority()).ok();
+    findings.extend(record::all(folder, authority.as_ref(), now).await);
+    findings.extend(trust::all(folder, config.as_ref().ok(), now));
     findings
         .extend(config.iter().flat_map(|config| port::both(config, authority.as_ref().map(Authority::root))));
 }

@@ -1,13 +1,14 @@
-//! The database: whether it is whole, what it says of the past, and whether that was tampered with.
+//! The database: whether it is whole, what it says of the past, whether that was tampered with, and whose it is.
 
-use muster_proto::Timestamp;
 use muster_proto::clock::ClockSkew;
 use muster_proto::rest::AuditEntry;
+use muster_proto::{Digest, Timestamp};
 use muster_store::audit::{self, Broken};
 use muster_store::report;
 use muster_store::{OpenError, Store, StoreError, Tx};
 
 use super::finding::Finding;
+use crate::ca::{self, Authority};
 use crate::config::DataFolder;
 
 /// Clocks drift by less.
@@ -16,7 +17,7 @@ const SLACK: i64 = 60;
 const BACKUP_AGE: i64 = 7 * 86_400;
 
 /// Looks at the database, and brings its schema up to date by no means.
-pub(super) async fn all(folder: &DataFolder, now: Timestamp) -> Vec<Finding> {
+pub(super) async fn all(folder: &DataFolder, authority: Option<&Authority>, now: Timestamp) -> Vec<Finding> {
     const REMEDY: &str =
         "keep a copy of the data folder as it is, then restore the last backup into a new one";
     let path = folder.database();
@@ -39,7 +40,7 @@ pub(super) async fn all(folder: &DataFolder, now: Timestamp) -> Vec<Finding> {
     let schema = judge_schema(examined.schema, known, examined.works);
     let mut findings = vec![whole, schema];
     if examined.faults.is_empty() && examined.works && examined.schema >= known {
-        findings.extend(look_back(folder, now).await);
+        findings.extend(look_back(folder, authority, now).await);
     }
     findings
 }
@@ -63,7 +64,7 @@ fn judge_schema(found: i64, known: i64, works: bool) -> Finding {
     }
 }
 
-async fn look_back(folder: &DataFolder, now: Timestamp) -> Vec<Finding> {
+async fn look_back(folder: &DataFolder, authority: Option<&Authority>, now: Timestamp) -> Vec<Finding> {
     let looked = match Store::open(&folder.database()) {
         Ok(store) => store.read(read).await.map_err(anyhow::Error::from),
         Err(error) => Err(error.into()),
@@ -71,7 +72,11 @@ async fn look_back(folder: &DataFolder, now: Timestamp) -> Vec<Finding> {
     match looked {
         Ok(past) => {
             let clock = judge_clock(past.newest, &past.skews, now);
-            vec![judge_chain(past.chain), clock, judge_backup(past.backup, now)]
+            let whose = authority.map(|authority| {
+                judge_owner(authority.root(), authority.trust_domain().as_str(), past.issuers.as_deref())
+            });
+            let found = [judge_chain(past.chain), clock, judge_backup(past.backup, now)];
+            found.into_iter().chain(whose).collect()
         }
         Err(error) => {
             vec![Finding::failed("audit", format!("can't be read: {error:#}"), "restore the last backup")]
@@ -86,6 +91,8 @@ struct Past {
     /// By how many seconds the clocks of devices are ahead of this server's, 0 for those that agree.
     skews: Vec<i64>,
     backup: Option<Timestamp>,
+    /// What the newest certificate of a device was issued under, the root last.
+    issuers: Option<Vec<Vec<u8>>>,
 }
 
 fn read(tx: &mut Tx<'_>) -> Result<Past, StoreError> {
@@ -96,7 +103,8 @@ fn read(tx: &mut Tx<'_>) -> Result<Past, StoreError> {
     let skews = report::section_of_all(tx, ClockSkew::SECTION)?;
     let skew = |text: &String| serde_json::from_str::<Option<ClockSkew>>(text).ok();
     let skews = skews.iter().filter_map(skew).map(|skew| skew.map_or(0, |skew| skew.ahead)).collect();
-    Ok(Past { chain: audit::verify(tx)?, newest, skews, backup: made.max(restored) })
+    let issuers = muster_store::certificate::newest_issuers(tx)?;
+    Ok(Past { chain: audit::verify(tx)?, newest, skews, backup: made.max(restored), issuers })
 }
 
 fn backup_of(restore: &AuditEntry) -> Option<Timestamp> {
@@ -112,6 +120,26 @@ fn judge_chain(chain: Result<u64, Broken>) -> Finding {
             Finding::failed(CHECK, format!("entry {id} does not follow from the one before it"), remedy)
         }
     }
+}
+
+/// Whether database and authority are of one server. Put together from two, no device would be let in, and nothing said why.
+fn judge_owner(root: &[u8], domain: &str, issuers: Option<&[Vec<u8>]>) -> Finding {
+    const CHECK: &str = "whose database";
+    let Some(above) = issuers.and_then(<[_]>::last) else {
+        return Finding::ok(CHECK, "no device has a certificate yet");
+    };
+    if above.as_slice() == root {
+        return Finding::ok(CHECK, format!("of this authority, for {domain}"));
+    }
+    let other = ca::facts(above).ok().and_then(|facts| facts.uris.into_iter().next());
+    let detail = format!(
+        "of another server: its devices have certificates under {} ({}), and the authority in this folder is {} \
+         (spiffe://{domain})",
+        Digest::of(above),
+        other.as_deref().unwrap_or("of no trust domain"),
+        Digest::of(root)
+    );
+    Finding::failed(CHECK, detail, "empty the folder, and restore one backup into it as a whole")
 }
 
 fn judge_clock(newest: Option<Timestamp>, skews: &[i64], now: Timestamp) -> Finding {
@@ -168,6 +196,23 @@ mod tests {
         assert_eq!(judge_clock(Some(day(2)), &[], day(1)).state, State::Failed);
         assert_eq!(judge_clock(Some(day(1)), &[], day(1)).state, State::Ok);
         assert_eq!(judge_clock(None, &[], day(1)).state, State::Ok);
+    }
+
+    #[test]
+    fn a_database_whose_devices_are_certified_by_another_root_is_of_another_server() {
+        let authority = |domain: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let made = Authority::set_up(folder.path(), &domain.parse().unwrap(), None, day(1)).unwrap();
+            made.root().to_vec()
+        };
+        let (ours, theirs) = (authority("corp.example"), authority("other.example"));
+        let judge =
+            |root: &[u8]| judge_owner(&ours, "corp.example", Some(&[b"issuing".to_vec(), root.to_vec()]));
+        assert_eq!(judge(&ours).state, State::Ok);
+        assert_eq!(judge_owner(&ours, "corp.example", None).state, State::Ok);
+        let found = judge(&theirs);
+        assert_eq!(found.state, State::Failed);
+        assert!(found.detail.contains("spiffe://other.example"), "{found}");
     }
 
     #[test]

@@ -40,6 +40,11 @@ struct Parts {
     clock: fn() -> Timestamp,
 }
 
+/// The architectures that a folder really has packages for: those of whose index the packages are there.
+pub(crate) fn offered(folder: &std::path::Path) -> Result<Vec<String>> {
+    Ok(Repository::open(folder)?.offered())
+}
+
 /// Opens or makes the key of the repository, and says how devices reach it.
 pub(crate) fn origin(
     folder: &DataFolder,

@@ -65,6 +65,16 @@ impl Repository {
         self.indexes.iter().map(|index| index.architecture.as_str()).collect()
     }
 
+    /// The architectures whose index names a package, with all that it names there.
+    pub(super) fn offered(&self) -> Vec<String> {
+        let has_all = |index: &&Index| {
+            let text = String::from_utf8_lossy(&index.content);
+            let mut named = text.lines().filter_map(|line| line.strip_prefix("Filename: ")).peekable();
+            named.peek().is_some() && named.all(|name| self.folder.join(name.trim()).is_file())
+        };
+        self.indexes.iter().filter(has_all).map(|index| index.architecture.clone()).collect()
+    }
+
     /// The index of what is below `binary-<architecture>`.
     pub(super) fn index(&self, folder: &str) -> Option<&[u8]> {
         let architecture = folder.strip_prefix(FOLDER)?;
