@@ -179,6 +179,40 @@ impl DataFolder {
 mod tests {
     use super::*;
 
+    /// Settings by the names that the documentation has, such as `tls.key`.
+    fn settings(table: &toml::Table, before: &str, all: &mut Vec<String>) {
+        for (name, value) in table {
+            match value {
+                toml::Value::Table(inner) => settings(inner, &format!("{before}{name}."), all),
+                _ => all.push(format!("{before}{name}")),
+            }
+        }
+    }
+
+    #[test]
+    fn every_setting_and_both_ports_are_in_the_documentation() {
+        // All of them, by their names: whoever adds one has to come by here.
+        let whole = Config {
+            name: "muster.corp.example".to_owned(),
+            packages: Some("/srv/muster-apt".into()),
+            tls: Some(GivenTls { certificate: "/etc/muster.crt".into(), key: "/etc/muster.key".into() }),
+            return_window_days: Some(30),
+        };
+        let mut all = Vec::new();
+        settings(&toml::Table::try_from(&whole).unwrap(), "", &mut all);
+        assert_eq!(all.len(), 5, "{all:?}");
+        let documentation = include_str!("../../../docs/operations.md");
+        for setting in &all {
+            let row = format!("| `{setting}` |");
+            assert!(documentation.contains(&row), "docs/operations.md has no row {row}");
+        }
+        for port in [DEVICE_PORT, ADMIN_PORT] {
+            assert!(documentation.contains(&format!("| {port}/tcp |")), "{port}");
+        }
+        assert!(documentation.contains(&format!("by itself | {RETURN_WINDOW_DAYS} |")));
+        assert!(documentation.contains(PACKAGES));
+    }
+
     #[test]
     fn a_link_that_waits_for_the_file_is_not_followed() {
         let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
