@@ -81,6 +81,9 @@ test('all devices are compliant', { skip: !BREAK_CMD }, async () => {
   await compliant.nth(Number(DEVICES) - 1).waitFor({ timeout: CONVERGE_MS });
   assert.equal(await compliant.count(), Number(DEVICES));
   await look('the devices');
+  await page.getByRole('button', { name: 'Last seen' }).click();
+  await page.waitForURL('**/devices?sort=last_seen');
+  await compliant.nth(Number(DEVICES) - 1).waitFor();
 });
 
 test('a broken file is seen to fail, explained and seen to recover', { skip: !BREAK_CMD }, async () => {

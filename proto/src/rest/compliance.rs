@@ -81,7 +81,7 @@ pub struct Overview {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Stage {
-    /// `registered`, `enrolled`, `ready`.
+    /// `registered`, `pending`, `enrolled`, `ready`.
     pub stage: DeviceState,
     /// Devices in it now.
     pub devices: u64,

@@ -75,12 +75,10 @@ fn causes(detail: &DeviceDetail) -> Result<(), Failure> {
     grave.into_iter().try_for_each(chain)?;
     match device.state {
         DeviceState::Held => return Ok(()),
-        DeviceState::Lost | DeviceState::Revoked if causes.is_empty() => {
-            return output::line(format!(
-                "{} is {}: nothing it says is accepted any more.",
-                device.name,
-                word(&device.state)
-            ));
+        DeviceState::Lost | DeviceState::Revoked => {
+            let (name, state) = (&device.name, word(&device.state));
+            output::line(format!("{name} is {state}: nothing it says is accepted any more."))?;
+            return causes.into_iter().try_for_each(chain);
         }
         DeviceState::Registered => return never_seen(detail),
         _ => {}

@@ -77,7 +77,7 @@ enum DeviceSort {
     Failing,
     /// The worst compliance first.
     Compliance,
-    /// The longest silence first; never seen before all.
+    /// Heard of last first; never seen after all.
     LastSeen,
     /// The newest registration first.
     Registered,

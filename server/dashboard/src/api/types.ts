@@ -1,5 +1,5 @@
 // Short names for the schemas of the server's OpenAPI document; `npm run types` generates them.
-import type { components } from './schema';
+import type { components, operations } from './schema';
 
 type Schemas = components['schemas'];
 
@@ -28,6 +28,8 @@ export type DevicePatch = Schemas['DevicePatch'];
 export type DevicePause = Schemas['DevicePause'];
 export type DevicePage = Schemas['Page_Device'];
 export type DevicePlan = Schemas['DevicePlan'];
+/** The orders that the server knows a list of devices in. */
+export type DeviceSort = NonNullable<NonNullable<operations['list_devices']['parameters']['query']>['sort']>;
 export type DeviceState = Schemas['DeviceState'];
 export type Difference = Schemas['Difference'];
 export type Facts = Schemas['Facts'];

@@ -4,7 +4,7 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { useCallback, useMemo } from 'react';
 import { type DeviceFilter, devicesQuery } from '../api/queries';
-import type { Compliance, Device, DeviceState } from '../api/types';
+import type { Compliance, Device, DeviceSort, DeviceState } from '../api/types';
 import { DeviceBadge } from '../components/Badge';
 import { Chip } from '../components/Chip';
 import { type Column, DataTable, type ServerSort } from '../components/DataTable';
@@ -22,7 +22,7 @@ import { useSelection } from './devices/useSelection';
 
 const COMPLIANCES: Compliance[] = ['compliant', 'failing', 'unknown', 'stale', 'unmanaged'];
 const STATES: DeviceState[] = ['registered', 'pending', 'enrolled', 'ready', 'held', 'lost', 'revoked'];
-const SORTS = ['name', 'compliance', '-last_seen', '-registered'];
+const SORTS: DeviceSort[] = ['name', 'compliance', 'last_seen', 'registered'];
 
 /** What the list is narrowed to, read from the address; words that the server would refuse are left out. */
 export function readDeviceSearch(search: Record<string, unknown>): DeviceFilter {
@@ -134,7 +134,7 @@ export function DevicesPage() {
     by: {
       name: { word: 'name', direction: 'ascending' },
       compliance: { word: 'compliance', direction: 'descending' },
-      last_seen: { word: '-last_seen', direction: 'descending' },
+      last_seen: { word: 'last_seen', direction: 'descending' },
     },
     current: filter.sort ?? 'name',
     onChange: (word) => change({ sort: word === 'name' ? undefined : word }),
