@@ -434,6 +434,23 @@ fn nothing_that_asks_is_done_where_nobody_can_answer_and_the_refusal_names_the_w
 }
 
 #[test]
+fn many_machines_get_a_token_of_their_own_each_in_a_file_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::with_admin();
+    let list = place.write("serials.txt", "SN1\nSN2\n");
+    let joins = place.path("joins");
+    let words = ["token", "create", "--for-serials", &list, "--out", joins.to_str().unwrap()];
+    assert!(place.ok(&words).starts_with("2 tokens in "));
+    let text = fs::read_to_string(joins.join("SN1.toml")).unwrap();
+    assert!(text.contains("token = \""), "{text}");
+    assert_eq!(fs::metadata(joins.join("SN2.toml")).unwrap().permissions().mode() & 0o777, 0o600);
+    let tokens = place.ok(&["token", "list", "-o", "csv"]);
+    assert!(tokens.contains(",SN1,") && tokens.contains(",SN2,"), "{tokens}");
+    let again = place.muster(&words, "");
+    assert!(again.code == 1 && again.err.contains("is there already"), "{again:?}");
+}
+
+#[test]
 fn a_format_that_is_not_there_is_refused_with_those_that_are() {
     let place = Place::with_admin();
     place.write("keys/corp.asc", KEY);

@@ -1,5 +1,9 @@
 //! `muster token`: secrets with which devices enroll.
 
+mod many;
+
+use std::path::{Path, PathBuf};
+
 use clap::{Args, Subcommand, ValueEnum};
 use muster_proto::rest::{CreatedToken, NewToken, Token as View, Unknown};
 
@@ -19,7 +23,7 @@ pub(crate) enum Token {
 /// Make a token and print the join file with it; the secret is shown once
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  muster token create --label laptop --uses 10 --expires 7d > join.toml\n  muster token create --serial PF3ABC12 --print shell > lap-ada.sh\n  muster token create --print cloud-init > user-data"
+    after_help = "Example:\n  muster token create --label laptop --uses 10 --expires 7d > join.toml\n  muster token create --serial PF3ABC12 --print shell > lap-ada.sh\n  muster token create --print cloud-init > user-data\n  muster token create --for-serials serials.txt --out joins"
 )]
 pub(crate) struct Create {
     /// A label that its devices get; may be given several times
@@ -34,6 +38,12 @@ pub(crate) struct Create {
     /// The only serial that may use it
     #[arg(long)]
     serial: Option<String>,
+    /// A file with a serial a line: makes a token for each, which no other serial may use
+    #[arg(long, value_name = "FILE", requires = "out", conflicts_with_all = ["serial", "uses"])]
+    for_serials: Option<PathBuf>,
+    /// The folder that their files go to, each called like its serial; made when it is not there
+    #[arg(long, value_name = "FOLDER", requires = "for_serials")]
+    out: Option<PathBuf>,
     /// What becomes of serials that are not registered
     #[arg(long, value_enum, default_value_t = Policy::Pending)]
     unknown: Policy,
@@ -96,30 +106,76 @@ impl Token {
 
 impl Create {
     async fn run(self, api: &Api) -> Result<Ending, Failure> {
-        let unknown = match self.unknown {
-            Policy::Pending => Unknown::Pending,
-            Policy::Refuse => Unknown::Refuse,
-        };
-        let asked = NewToken {
-            labels: self.label,
-            uses: Some(self.uses),
-            hours: Some(self.expires),
-            serial: self.serial,
-            unknown,
-        };
-        let created: CreatedToken = api.post("/tokens", &asked).await?;
-        output::raw(&match self.print {
-            Print::Toml => created.join_file,
-            Print::Shell => created.snippets.shell,
-            Print::CloudInit => created.snippets.cloud_init,
-            Print::Preseed => created.snippets.preseed,
-            Print::Autoinstall => created.snippets.autoinstall,
-        })?;
+        if let (Some(list), Some(folder)) = (&self.for_serials, &self.out) {
+            return self.for_each(api, list, folder).await;
+        }
+        let created: CreatedToken = api.post("/tokens", &self.asked(self.serial.clone())).await?;
+        output::raw(self.print.of(&created))?;
         output::note(format!(
             "Token {}: {} left, until {}. The secret is shown this once.",
             created.token.id, created.token.uses_left, created.token.expires
         ));
         Ok(Ending::Fine)
+    }
+}
+
+impl Create {
+    fn asked(&self, serial: Option<String>) -> NewToken {
+        let unknown = match self.unknown {
+            Policy::Pending => Unknown::Pending,
+            Policy::Refuse => Unknown::Refuse,
+        };
+        let (uses, hours) = (Some(self.uses), Some(self.expires));
+        NewToken { labels: self.label.clone(), uses, hours, serial, unknown }
+    }
+
+    /// Makes a token for each serial. What was made before something failed is good, and is said.
+    async fn for_each(&self, api: &Api, list: &Path, folder: &Path) -> Result<Ending, Failure> {
+        let files = many::plan(list, folder, self.print.end())?;
+        many::make(folder)?;
+        for (made, (serial, path)) in files.iter().enumerate() {
+            let create = async {
+                let created: CreatedToken = api.post("/tokens", &self.asked(Some(serial.clone()))).await?;
+                many::write(path, self.print.of(&created))
+            };
+            create.await.map_err(|failure: Failure| {
+                Failure::new(format!(
+                    "no token for {serial}; {made} were made before, in {}",
+                    folder.display()
+                ))
+                .because(failure)
+                .next("take those out of the list, and try again")
+            })?;
+        }
+        output::line(format!(
+            "{} in {}: a file for each serial, each with a secret that lets its machine in once.",
+            output::count(files.len(), "token"),
+            folder.display()
+        ))?;
+        Ok(Ending::Fine)
+    }
+}
+
+impl Print {
+    /// What is printed of a token.
+    fn of(self, created: &CreatedToken) -> &str {
+        match self {
+            Self::Toml => &created.join_file,
+            Self::Shell => &created.snippets.shell,
+            Self::CloudInit => &created.snippets.cloud_init,
+            Self::Preseed => &created.snippets.preseed,
+            Self::Autoinstall => &created.snippets.autoinstall,
+        }
+    }
+
+    /// How the name of a file of it ends.
+    fn end(self) -> &'static str {
+        match self {
+            Self::Toml => "toml",
+            Self::Shell => "sh",
+            Self::CloudInit | Self::Autoinstall => "yaml",
+            Self::Preseed => "cfg",
+        }
     }
 }
 
