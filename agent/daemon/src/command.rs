@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::cycle::{Cycle, Note};
-use crate::host::Host;
+use crate::host::{Host, processes};
 use crate::identity::{self, Identity};
 use crate::ledger::Ledger;
 use crate::{inventory, service};
@@ -68,6 +68,7 @@ fn execute(cli: &Cli) -> Result<ExitCode> {
         Command::Seal { yes } => seal::seal(&config, *yes),
         Command::Unenroll { restore, yes } => unenroll(config, *restore, *yes),
         Command::QueryChild => Ok(inventory::serve_child()),
+        Command::EndProcesses { uid } => processes::end_as(*uid).map(|()| ExitCode::SUCCESS),
     }
 }
 

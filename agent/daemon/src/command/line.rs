@@ -115,6 +115,15 @@ pub(crate) enum Command {
         after_help = "Example:\n  none: it speaks with the agent over its standard input and output"
     )]
     QueryChild,
+    /// Ends all that runs as a person's account; started by the agent itself when that account ends.
+    #[command(
+        hide = true,
+        after_help = "Example:\n  none: the agent gives it a unit of its own, without other rights"
+    )]
+    EndProcesses {
+        /// The number of the account.
+        uid: u32,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]

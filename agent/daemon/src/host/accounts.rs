@@ -90,6 +90,11 @@ impl Accounts {
         self.users.iter().find(|user| user.uid == uid)
     }
 
+    /// Another account with the same number, as which the same processes run.
+    pub(crate) fn with_number_of(&self, user: &User) -> Option<&User> {
+        self.users.iter().find(|other| other.uid == user.uid && other.name != user.name)
+    }
+
     /// The group of this name.
     pub(crate) fn group(&self, name: &str) -> Option<&Group> {
         self.groups.iter().find(|group| group.name == name)

@@ -4,15 +4,20 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use muster_proto::text::escape;
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, Uid, kill_process_group, pidfd_open, pidfd_send_signal};
+use rustix::thread::{capabilities, set_thread_res_uid};
 
-use super::subuid::Uids;
+use super::Host;
+use super::run::Work;
+use super::subuid::{Uids, is_persons};
 
 /// One that starts others as fast as it can is met again and again before it comes to the next.
 const ROUNDS: usize = 200;
+/// How often all are ended at once: what runs as the account may end the process that is to do so.
+const SWEEPS: usize = 10;
 /// Rounds in a row that find nothing: a single one may pass by what a process starts at that moment.
 const QUIET_ROUNDS: usize = 3;
 /// A file that more programs write is nobody's in particular.
@@ -57,16 +62,57 @@ fn writes(pid: Pid, path: &str) -> bool {
 }
 
 /// Ends whatever runs as one of `uids`, with what it starts meanwhile.
-pub(crate) async fn end_all(uids: &Uids) -> Result<()> {
-    let mut quiet = 0;
+pub(crate) async fn end_all(host: &mut Host, uids: &Uids) -> Result<()> {
+    end_in_rounds(uids, async |uid| sweep(host, uid).await).await
+}
+
+/// Ends all of a person at once, then what is left, one by one, until nothing is. A chain of processes each of which starts
+/// the next and ends can evade every look at the list of them, so that the first sweep waits for no finding.
+async fn end_in_rounds(uids: &Uids, mut sweep: impl AsyncFnMut(u32) -> Result<()>) -> Result<()> {
+    let (mut swept, mut sweeps) = (Ok(()), 0);
+    let (mut found, mut quiet) = (true, 0);
     for _ in 0..ROUNDS {
-        quiet = if end_found(uids)? { 0 } else { quiet + 1 };
-        if quiet == QUIET_ROUNDS {
+        if let Some(uid) = uids.persons().filter(|_| sweeps < SWEEPS && (found || swept.is_err())) {
+            sweeps += 1;
+            swept = sweep(uid).await;
+        }
+        found = end_found(uids)?;
+        quiet = if found { 0 } else { quiet + 1 };
+        if quiet >= QUIET_ROUNDS && swept.is_ok() {
             return Ok(());
         }
         tokio::time::sleep(BETWEEN_ROUNDS).await;
     }
-    bail!("its processes do not end, or start others without end")
+    swept.and(Err(anyhow!("its processes do not end, or start others without end")))
+}
+
+/// Has a process that may do nothing but become an account end all that runs as this one.
+async fn sweep(host: &mut Host, uid: u32) -> Result<()> {
+    let program = std::env::current_exe().context("finding this program")?;
+    let program = program.to_str().context("the path of this program is no text")?;
+    // An upgrade may have replaced the file since this process began.
+    let program = program.strip_suffix(" (deleted)").unwrap_or(program);
+    let argv = [program, "end-processes", &uid.to_string()];
+    host.run(Work::Ending, &argv, None).await?.ok("ending its processes at once").map(drop)
+}
+
+/// Becomes a person's account for good, and ends all that runs as it but this process itself: in the user namespaces that
+/// the account made also what runs there as anything else. For the kernel this is one step, in which nothing starts.
+///
+/// Without any right but the account's own, nothing else can be hit.
+pub(crate) fn end_as(uid: u32) -> Result<()> {
+    ensure!(is_persons(uid), "{uid} is not the number of a person's account");
+    let account = Uid::from_raw(uid);
+    set_thread_res_uid(account, account, account).with_context(|| format!("becoming {uid}"))?;
+    let held = capabilities(None).context("asking for the capabilities that are left")?;
+    let is_only_theirs =
+        rustix::process::geteuid() == account && held.effective.is_empty() && held.permitted.is_empty();
+    ensure!(is_only_theirs, "this process still has rights that {uid} has not: nothing is ended");
+    // The group of process 1 stands for -1, which is everything that may be signalled.
+    match kill_process_group(Pid::INIT, Signal::KILL) {
+        Ok(()) | Err(Errno::SRCH) => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("ending what runs as {uid}")),
+    }
 }
 
 /// Ends what is found at once; whether there was something.
@@ -134,6 +180,15 @@ pub(crate) mod tests {
         }
     }
 
+    /// As [`sweep`], by a thread: it alone becomes the account.
+    async fn at_once(uid: u32) -> Result<()> {
+        std::thread::spawn(move || end_as(uid)).join().unwrap()
+    }
+
+    async fn end_all(uids: &Uids) -> Result<()> {
+        end_in_rounds(uids, at_once).await
+    }
+
     #[tokio::test]
     async fn a_process_whose_name_is_no_text_or_whose_first_thread_has_ended_does_not_outlive_its_account() {
         let (unnamed, headless) = (64_325, 64_326);
@@ -193,6 +248,34 @@ pub(crate) mod tests {
         end_all(&Uids::only(uid)).await.unwrap();
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert!(!owners().unwrap().contains(&uid));
+    }
+
+    #[tokio::test]
+    async fn chains_of_processes_that_outrun_every_look_end_at_once() {
+        let uid = 64_327;
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(dir.path(), Some(uid), None).unwrap();
+        let sign = dir.path().join("sign");
+        let perl = "while (1) { my $next = fork; exit 0 if $next; unless (++$links % 50) { \
+                    open my $sign, '>', $ARGV[0]; print $sign $links } }";
+        let script = "for i in 1 2 3; do perl -e \"$2\" \"$1\" & done; exec sleep 600";
+        let mut chains = Command::new("/bin/sh");
+        chains.args(["-c", script, "sh"]).arg(&sign).arg(perl).uid(uid);
+        let _running = Running(chains.spawn().unwrap(), uid);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(sign.exists(), "the chains run");
+        at_once(uid).await.unwrap();
+        fs::remove_file(&sign).unwrap();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(!sign.exists(), "a chain goes on");
+        assert!(!owners().unwrap().contains(&uid));
+    }
+
+    #[tokio::test]
+    async fn what_can_never_be_ended_at_once_is_no_end() {
+        let uids = Uids::only(64_328);
+        let error = end_in_rounds(&uids, async |_| Err(anyhow!("the bus is gone"))).await.unwrap_err();
+        assert!(error.to_string().contains("the bus is gone"), "{error:#}");
     }
 
     #[tokio::test]

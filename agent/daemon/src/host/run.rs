@@ -30,6 +30,8 @@ const REATTACH: Duration = Duration::from_secs(2 * 3600);
 pub(crate) enum Work {
     /// A tool that is done at once.
     Short,
+    /// The end of an account's processes, by one that can do nothing but become that account.
+    Ending,
     /// A package manager: long, and its scripts may leave processes behind that are to stay.
     Packages,
 }
@@ -38,6 +40,8 @@ impl Work {
     fn limit(self) -> Duration {
         match self {
             Self::Short => Duration::from_secs(60),
+            // Who is to be ended can stop it half-way.
+            Self::Ending => Duration::from_secs(10),
             Self::Packages => Duration::from_secs(3600),
         }
     }
@@ -46,7 +50,7 @@ impl Work {
     /// would leave a system that needs repair.
     fn memory(self) -> (&'static str, u64) {
         match self {
-            Self::Short => ("MemoryMax", 512 << 20),
+            Self::Short | Self::Ending => ("MemoryMax", 512 << 20),
             Self::Packages => ("MemoryHigh", 2 << 30),
         }
     }
@@ -216,6 +220,12 @@ fn properties(
     ];
     if with_input {
         properties.push(("StandardInputFile", shown(&files.input)));
+    }
+    if work == Work::Ending {
+        /// `CAP_SETUID` as capabilities(7) numbers it.
+        const BECOME_ANOTHER: u64 = 1 << 7;
+        properties.push(("CapabilityBoundingSet", Variant::from(BECOME_ANOTHER)));
+        properties.push(("NoNewPrivileges", Variant::from(true)));
     }
     if work == Work::Packages {
         properties.push(("KillMode", Variant::from("process")));

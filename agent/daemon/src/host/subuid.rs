@@ -46,10 +46,20 @@ impl Uids {
         Self { own: user.uid, lent }
     }
 
+    /// The account's own number, where it is a person's.
+    pub(crate) fn persons(&self) -> Option<u32> {
+        Some(self.own).filter(|own| is_persons(*own))
+    }
+
     /// Whether what runs as `uid` is the account's.
     pub(crate) fn contains(&self, uid: u32) -> bool {
         uid == self.own || self.lent.iter().any(|range| range.contains(&uid))
     }
+}
+
+/// Whether a number is for the account of a person: not for the system's, nor one of those that stand for nobody.
+pub(crate) fn is_persons(uid: u32) -> bool {
+    uid >= FIRST_OF_PEOPLE && !matches!(uid, 65_534 | 65_535 | u32::MAX)
 }
 
 fn overlap(one: &RangeInclusive<u32>, other: &RangeInclusive<u32>) -> bool {
@@ -102,6 +112,14 @@ mod tests {
         for lines in ["bob:0:65536", "bob:999:2", "bob:100000:65536", "bob:200000:9\nroot:200008:9"] {
             assert_eq!(Uids::of(&users[1], &lent(lines), &users), own, "{lines}");
         }
+    }
+
+    #[test]
+    fn root_accounts_of_the_system_and_nobody_are_no_persons() {
+        for uid in [0, 1, 999, 65_534, 65_535, u32::MAX] {
+            assert_eq!(Uids::only(uid).persons(), None, "{uid}");
+        }
+        assert_eq!(Uids::only(1000).persons(), Some(1000));
     }
 
     #[test]

@@ -157,8 +157,7 @@ async fn make_so(host: &mut Host, job: &Job<'_>, secret: &mut Option<Secret>) ->
     refuse_moves(&user, to)?;
     modify(host, &accounts, &user, job).await?;
     if job.changes("locked") && flag(to, "locked") == Some(true) {
-        host.systemd.end_sessions(user.uid).await?;
-        processes::end_all(&accounts.uids(&user)).await?;
+        end_everything(host, &accounts, &user).await?;
     }
     if job.changes("ssh_keys") {
         let ours = job.record.and_then(|record| entries(written_by(record), "ssh_keys")).unwrap_or_default();
@@ -172,6 +171,20 @@ async fn make_so(host: &mut Host, job: &Job<'_>, secret: &mut Option<Secret>) ->
 }
 
 async fn create(host: &mut Host, accounts: &Accounts, name: &str, to: &Condition) -> Result<()> {
+/// Ends the sessions of an account that is locked, and whatever runs as it.
+async fn end_everything(host: &mut Host, accounts: &Accounts, user: &User) -> Result<()> {
+    if let Some(other) = accounts.with_number_of(user) {
+        bail!(
+            "it is locked, but what runs as uid {} may as well be of the account {}, which has the same number, and is left: \
+             give one of them a number of its own with usermod --uid",
+            user.uid,
+            other.name
+        );
+    }
+    host.systemd.end_sessions(user.uid).await?;
+    processes::end_all(host, &accounts.uids(user)).await
+}
+
     let uid = number(to, "uid");
     if let Some(taken) = uid.and_then(|uid| accounts.user_by_uid(uid)) {
         bail!("uid {} is taken by the account {}", taken.uid, taken.name);

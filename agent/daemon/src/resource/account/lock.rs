@@ -2,10 +2,9 @@
 
 use anyhow::{Result, ensure};
 
-use super::{EXPIRED, locked};
+use super::{EXPIRED, end_everything, locked};
 use crate::host::Host;
 use crate::host::accounts::Accounts;
-use crate::host::processes;
 use crate::host::run::Work;
 
 /// Whether there was an account to lock.
@@ -27,7 +26,6 @@ pub(crate) async fn lock(host: &mut Host, name: &str) -> Result<Locked> {
         let argv = ["/usr/sbin/usermod", "--lock", "--expiredate", EXPIRED, name];
         host.run(Work::Short, &argv, None).await?.ok("usermod")?;
     }
-    host.systemd.end_sessions(user.uid).await?;
-    processes::end_all(&accounts.uids(&user)).await?;
+    end_everything(host, &accounts, &user).await?;
     Ok(Locked::Yes)
 }
