@@ -27,7 +27,8 @@ pub(crate) struct Hands<M = Host> {
 }
 
 /// What was done and could not be written down. It is written before anything else is, so that the ledger tells things in
-/// the order in which they were; what a restart loses of it, the next turn finds by looking, but for the events.
+/// the order in which they were; what a restart of the agent loses of it, the next turn finds by looking, but for the events and
+/// for services whose own restart failed meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Owed {
     settlement: Settlement,
@@ -100,7 +101,17 @@ impl<M> Hands<M> {
 
     /// Services that will owe a restart, of a change that the ledger had no room for.
     pub(super) fn owe_restarts(&mut self, restarts: BTreeSet<ResourceId>) {
+        // They owe one more than the one that they may have had since.
+        self.owed.settlement.restarted.retain(|id| !restarts.contains(id));
         self.owed.restarts.extend(restarts);
+    }
+
+    /// Services that owe a restart, by the ledger and by what it has no room for.
+    pub(super) fn restarts_due(&self) -> Result<BTreeSet<ResourceId>> {
+        let mut due = self.ledger.restarts_due()?;
+        due.retain(|id| !self.owed.settlement.restarted.contains(id));
+        due.extend(self.owed.restarts.iter().cloned());
+        Ok(due)
     }
 
     /// Writes down what the ledger had no room for.

@@ -34,7 +34,7 @@ pub(super) async fn look<M: Machine>(hands: &mut Hands<M>, composition: &Composi
     let composition = &*schedule::begun(composition, hands.clock.now());
     let records = hands.ledger.records()?;
     let observed = read(hands, composition, &records, |_| true).await;
-    let restarts_due = hands.ledger.restarts_due()?;
+    let restarts_due = hands.restarts_due()?;
     let none = BTreeSet::new();
     let mut plan = plan::foresee(&input(hands, composition, &records, &observed, &restarts_due, &none));
     texts::show(hands, composition, differences(&mut plan.steps));
@@ -159,7 +159,7 @@ fn replan<M>(
     observed: &Observed,
     given_up: &BTreeSet<ResourceId>,
 ) -> Result<Plan> {
-    let restarts_due = hands.ledger.restarts_due()?;
+    let restarts_due = hands.restarts_due()?;
     Ok(plan::plan(&input(hands, composition, records, observed, &restarts_due, given_up)))
 }
 
@@ -201,14 +201,14 @@ async fn make<M: Machine>(
     }
     let kept: Vec<_> = intents
         .iter()
-        .filter(|(id, _)| !only_restarts(steps, id))
+        .filter(|(id, _)| !steps.iter().any(|step| step.id == **id && is_restart_alone(step)))
         .map(|(i, r)| (i.clone(), r.clone()))
         .collect();
-    let owed = hands.ledger.restarts_due()?;
+    let owed = hands.restarts_due()?;
     let mut restarts = restarts_after(composition, &ready);
     match hands.pay().and_then(|()| hands.ledger.intend(&kept, &blobs, &restarts)) {
         Err(error) if cant_be_written(&error) => {
-            ready = only_ends(ready, records, outcomes, &error);
+            ready = without_room(ready, records, outcomes, &error);
             restarts = restarts_after(composition, &ready);
             hands.owe_restarts(restarts.clone());
         }
@@ -268,21 +268,23 @@ fn suspects<M: Machine>(
         .collect()
 }
 
-/// What may be made so although the ledger can't be written: what ends. What was there before is in the ledger since it was
-/// made, and an access that is over must not go on because a disk is full. All else fails, with the reason.
-fn only_ends<'a>(
+/// What may be made so although the ledger can't be written: what ends, since what was there before is in the ledger from
+/// when it was made, and restarts, which leave nothing to take back. An access that is over must not go on because a disk is
+/// full, nor because a service has not read that it is. All else fails, with the reason.
+fn without_room<'a>(
     ready: Vec<&'a Step>,
     records: &BTreeMap<ResourceId, Record>,
     outcomes: &mut Outcomes,
     error: &anyhow::Error,
 ) -> Vec<&'a Step> {
-    let (ends, others): (Vec<_>, Vec<_>) =
-        ready.into_iter().partition(|step| step.ending && records.contains_key(&step.id));
+    let (possible, others): (Vec<_>, Vec<_>) = ready
+        .into_iter()
+        .partition(|step| is_restart_alone(step) || (step.ending && records.contains_key(&step.id)));
     for step in others {
         let reason = format!("{NOTHING_CHANGED}: {error:#}; make room on its disk");
         outcomes.note(step, records, Tried::Failed(reason));
     }
-    ends
+    possible
 }
 
 /// Makes first-login passwords durable, as events for the server, before the accounts count as having one.
@@ -309,8 +311,8 @@ fn leaves_nothing(step: &Step, records: &BTreeMap<ResourceId, Record>) -> bool {
 }
 
 /// A service that is only restarted leaves nothing to take back.
-fn only_restarts(steps: &[Step], id: &ResourceId) -> bool {
-    steps.iter().any(|step| step.id == *id && step.restart && step.differences.is_empty())
+fn is_restart_alone(step: &Step) -> bool {
+    step.restart && step.differences.is_empty()
 }
 
 /// The services that have to be restarted once these steps are made.
@@ -375,7 +377,7 @@ fn settle(settlement: &mut Settlement, step: &Step, intent: Option<Record>, trie
             let gone = step.claim.is_none();
             match intent {
                 _ if gone => settlement.forgotten.push(step.id.clone()),
-                Some(record) if !(step.restart && step.differences.is_empty()) => {
+                Some(record) if !is_restart_alone(step) => {
                     let wrote = record.intended.clone().unwrap_or_else(|| step.to.clone());
                     settlement.written.push((step.id.clone(), Record { wrote, intended: None, ..record }));
                 }

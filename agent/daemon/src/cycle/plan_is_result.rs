@@ -158,6 +158,39 @@ async fn a_service_is_restarted_by_what_changed_and_not_with_every_turn_in_which
 }
 
 #[tokio::test]
+async fn a_service_is_restarted_once_for_what_ended_while_the_ledger_had_no_room() {
+    let visit = composition(
+        &assigned(&[
+            json!({"file": {"path": "/srv/b", "content": "one\n", "not_after": "2040-01-01T00:00:00Z"}}),
+            json!({"service": {"name": "cron", "running": true, "restart_on": ["file:/srv/b"]}}),
+        ]),
+        1,
+    );
+    let cron = ResourceId::new("service", "cron");
+    for is_still_full in [true, false] {
+        let mut device = Device::new();
+        device.converge(&visit).await;
+        device.hands.host.restarts.clear();
+        device.hands.clock.vouched("2050-01-01T00:00:00Z".parse().unwrap());
+
+        device.hands.ledger.refuse_writes(true);
+        device.hands.host.refuse(&[(cron.clone(), Refusal::Pretends)].into());
+        device.converge(&visit).await;
+        assert!(!device.folder.path().join("root/srv/b").exists(), "an access ends all the same");
+        assert_eq!(device.hands.host.restarts, BTreeMap::new(), "its restart failed");
+
+        device.hands.host.refuse(&BTreeMap::new());
+        for full in [is_still_full, is_still_full, false, false] {
+            device.hands.ledger.refuse_writes(full);
+            assert_eq!(device.hands.pay().is_err(), full);
+            device.converge(&visit).await;
+            assert_eq!(device.hands.host.restarts, [(cron.clone(), 1)].into(), "full: {full}");
+        }
+        assert_eq!(device.hands.restarts_due().unwrap(), BTreeSet::new());
+    }
+}
+
+#[tokio::test]
 async fn a_plan_foresees_what_comes_into_the_place_of_what_it_takes_away() {
     let mut device = Device::new();
     let file = assigned(&[json!({"file": {"path": "/srv/a", "content": "one\n"}})]);
