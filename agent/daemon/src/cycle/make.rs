@@ -232,8 +232,10 @@ async fn make<M: Machine>(
         if !unchanged {
             changed.push(step);
         }
-        let result =
-            results.remove(&step.id).map_or_else(|| Err("it was not written".to_owned()), |w| w.result);
+        let (result, extra) = results.remove(&step.id).map_or_else(
+            || (Err("it was not written".to_owned()), None),
+            |written| (written.result, written.extra),
+        );
         let tried = match result {
             Ok(()) => agrees(step, found),
             Err(reason) => Tried::Failed(reason),
@@ -245,7 +247,11 @@ async fn make<M: Machine>(
             let suspects = suspects.get(&step.id).cloned().unwrap_or_default();
             hands.fights.repaired(&step.id, hands.clock.now(), suspects);
         }
-        settle(&mut settlement, step, intents.remove(&step.id), &tried);
+        let intent = intents.remove(&step.id).map(|record| match extra {
+            Some(extra) => Record { extra, ..record },
+            None => record,
+        });
+        settle(&mut settlement, step, intent, &tried);
         outcomes.note(step, records, tried);
     }
     // Where nothing came of a change, no service has anything new to read; it would restart with every turn that tries.

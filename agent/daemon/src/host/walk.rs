@@ -29,6 +29,30 @@ pub(crate) struct Place {
     pub(crate) name: String,
 }
 
+/// Who but root can decide what is found in a directory, by writing there or in one on the way to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// Only root.
+    Nobody,
+    /// This account alone.
+    One(u32),
+    /// Members of a group, everybody, or several accounts.
+    Several,
+}
+
+impl Others {
+    /// Those of `self` and those who can write in a directory on the way.
+    fn and_in(self, directory: &Stat) -> Self {
+        match (self, directory.st_uid) {
+            _ if directory.st_mode & 0o022 != 0 => Self::Several,
+            (_, 0) => self,
+            (Self::Nobody, uid) => Self::One(uid),
+            (Self::One(one), uid) if one == uid => self,
+            (Self::One(_) | Self::Several, _) => Self::Several,
+        }
+    }
+}
+
 /// Something other than a directory is on the way, so that nothing can be at the path.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} is not a directory")]
@@ -66,13 +90,23 @@ impl Root {
         match rustix::fs::openat2(&self.0, relative, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
             Ok(dir) => Ok(Some(dir)),
             Err(Errno::NOENT) => Ok(None),
-            Err(_) => self.walk(relative).with_context(|| format!("on the way to {path}")),
+            Err(_) => {
+                let reached = self.walk(relative).with_context(|| format!("on the way to {path}"))?;
+                Ok(reached.map(|reached| reached.dir))
+            }
         }
     }
 
-    fn walk(&self, path: &str) -> Result<Option<OwnedFd>> {
+    /// Who but root can decide what is found in a directory; `None` when it or one on the way is missing.
+    pub(crate) fn others_in(&self, path: &str) -> Result<Option<Others>> {
+        let relative = path.trim_start_matches('/');
+        let reached = self.walk(relative).with_context(|| format!("on the way to {path}"))?;
+        Ok(reached.map(|reached| reached.others))
+    }
+
+    fn walk(&self, path: &str) -> Result<Option<Reached>> {
         // What is below the deepest element is the way back for "..", which never leaves the root.
-        let mut stack = vec![Reached::new(reopen(&self.0)?, true)?];
+        let mut stack = vec![Reached::new(reopen(&self.0)?, Others::Nobody)?];
         let mut ahead = components(Path::new(path));
         let mut links = 0;
         while let Some(name) = ahead.pop() {
@@ -92,10 +126,10 @@ impl Root {
             };
             let stat = rustix::fs::fstat(&next).with_context(|| format!("asking about {shown}"))?;
             match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Directory => stack.push(Reached::new(next, here.only_roots)?),
+                FileType::Directory => stack.push(Reached::new(next, here.others)?),
                 FileType::Symlink => {
                     ensure!(
-                        stat.st_uid == 0 && here.only_roots,
+                        stat.st_uid == 0 && here.others == Others::Nobody,
                         "{shown} is a symbolic link that someone other than root could have placed: it is not followed"
                     );
                     links += 1;
@@ -111,21 +145,21 @@ impl Root {
                 _ => return Err(NotADirectory(shown).into()),
             }
         }
-        Ok(stack.pop().map(|reached| reached.dir))
+        Ok(stack.pop())
     }
 }
 
 /// A directory on the way.
 struct Reached {
     dir: OwnedFd,
-    /// Whether nobody but root can change what is in it, nor in the directories that led to it.
-    only_roots: bool,
+    /// Who can change what is in it, or in the directories that led to it.
+    others: Others,
 }
 
 impl Reached {
-    fn new(dir: OwnedFd, above: bool) -> Result<Self> {
+    fn new(dir: OwnedFd, above: Others) -> Result<Self> {
         let stat = rustix::fs::fstat(&dir).context("asking about a directory")?;
-        Ok(Self { dir, only_roots: above && stat.st_uid == 0 && stat.st_mode & 0o022 == 0 })
+        Ok(Self { dir, others: above.and_in(&stat) })
     }
 }
 
@@ -234,6 +268,38 @@ mod tests {
             let error = format!("{:#}", root.place(path).unwrap_err());
             assert!(error.contains("someone other than root"), "{error}");
         }
+    }
+
+    #[test]
+    fn who_can_put_something_in_a_directory_is_known_by_all_on_the_way() {
+        let (dir, root) = root();
+        for (path, uid, mode) in [
+            ("srv", 0, 0o755),
+            ("srv/of-ada", 1000, 0o755),
+            ("srv/of-ada/roots", 0, 0o755),
+            ("srv/of-ada/of-ben", 1001, 0o755),
+            ("srv/of-all", 0, 0o1777),
+            ("srv/of-all/roots", 0, 0o755),
+            ("srv/of-a-group", 0, 0o2775),
+        ] {
+            let at = dir.path().join(path);
+            fs::create_dir(&at).unwrap();
+            fs::set_permissions(&at, fs::Permissions::from_mode(mode)).unwrap();
+            chown(&at, Some(uid), None).unwrap();
+        }
+        for (path, others) in [
+            ("/", Others::Nobody),
+            ("/srv", Others::Nobody),
+            ("/srv/of-ada", Others::One(1000)),
+            ("/srv/of-ada/roots", Others::One(1000)),
+            ("/srv/of-ada/of-ben", Others::Several),
+            ("/srv/of-all", Others::Several),
+            ("/srv/of-all/roots", Others::Several),
+            ("/srv/of-a-group", Others::Several),
+        ] {
+            assert_eq!(root.others_in(path).unwrap(), Some(others), "{path}");
+        }
+        assert_eq!(root.others_in("/none").unwrap(), None);
     }
 
     #[test]

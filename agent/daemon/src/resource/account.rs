@@ -121,7 +121,8 @@ pub(super) fn prepare(accounts: &Accounts, job: &Job<'_>) -> Result<Prepared> {
 pub(super) async fn write(host: &mut Host, job: &Job<'_>) -> Written {
     let mut secret = None;
     let result = make_so(host, job, &mut secret).await.map_err(|error| sentence(&error));
-    Written { result, secret: secret.map(|secret| (job.step.id.key().to_owned(), secret)) }
+    let secret = secret.map(|secret| (job.step.id.key().to_owned(), secret));
+    Written { result, secret, extra: None }
 }
 
 /// How the mark of a password that is not stored yet is called, before the account's name.
@@ -170,7 +171,6 @@ async fn make_so(host: &mut Host, job: &Job<'_>, secret: &mut Option<Secret>) ->
     Ok(())
 }
 
-async fn create(host: &mut Host, accounts: &Accounts, name: &str, to: &Condition) -> Result<()> {
 /// Ends the sessions of an account that is locked, and whatever runs as it.
 async fn end_everything(host: &mut Host, accounts: &Accounts, user: &User) -> Result<()> {
     if let Some(other) = accounts.with_number_of(user) {
@@ -185,6 +185,7 @@ async fn end_everything(host: &mut Host, accounts: &Accounts, user: &User) -> Re
     processes::end_all(host, &accounts.uids(user)).await
 }
 
+async fn create(host: &mut Host, accounts: &Accounts, name: &str, to: &Condition) -> Result<()> {
     let uid = number(to, "uid");
     if let Some(taken) = uid.and_then(|uid| accounts.user_by_uid(uid)) {
         bail!("uid {} is taken by the account {}", taken.uid, taken.name);

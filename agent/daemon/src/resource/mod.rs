@@ -78,6 +78,8 @@ pub(crate) struct Written {
     pub(crate) secret: Option<(String, Secret)>,
 }
 
+    /// The new `extra` of the record, where only what was made can tell it.
+    pub(crate) extra: Option<Value>,
 /// A step with what the ledger has of its resource.
 #[derive(Clone, Copy, Debug)]
 struct Job<'a> {
@@ -254,7 +256,7 @@ fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> R
         Kind::Repository => repository::prepare(host, job),
         Kind::Group => Ok(group::prepare(accounts, job)),
         Kind::Account => account::prepare(accounts, job),
-        Kind::Directory => directory::prepare(host, job),
+        Kind::Directory => directory::prepare(host, accounts, job),
         Kind::File => backup(host, job, job.step.id.key(), "content"),
         Kind::Sudo => backup(host, job, &sudo::path(&job.step.id), "content"),
         Kind::Line => line::prepare(host, job),
@@ -289,7 +291,6 @@ pub(crate) async fn write(
             Ok(Kind::Repository) => repository::write(host, &jobs, contents).await,
             Ok(Kind::Package) => package::write(host, &jobs).await,
             Ok(Kind::Group) => group::write(host, &jobs).await,
-            Ok(Kind::Directory) => each(&jobs, |job| directory::write(host, job)),
             Ok(Kind::File) => file::write(host, &jobs, contents),
             Ok(Kind::Link) => each(&jobs, |job| link::write(host, job)),
             Ok(Kind::Line) => line::write(host, &jobs, contents),
@@ -302,10 +303,15 @@ pub(crate) async fn write(
         };
         for (step, result) in batch.iter().zip(results) {
             let result = result.map_err(|error| sentence(&error));
-            written.insert(step.id.clone(), Written { result, secret: None });
+            written.insert(step.id.clone(), Written { result, secret: None, extra: None });
         }
     }
     host.meter.stop();
+            Ok(Kind::Directory) => {
+                let made = jobs.iter().map(|job| (job.step.id.clone(), directory::write(host, job)));
+                written.extend(made);
+                continue;
+            }
     written
 }
 

@@ -16,6 +16,7 @@ use serde_json::json;
 use super::*;
 use crate::host::accounts::Group;
 
+mod directories;
 mod system;
 
 /// A machine in a folder, and what the ledger would keep of it.
@@ -139,6 +140,7 @@ impl Machine {
                     (Ok(()), None) => drop(self.records.remove(&id)),
                     (Ok(()), Some(_)) => {
                         let extra = extras.remove(&id).unwrap_or_default();
+                        let extra = written.extra.unwrap_or(extra);
                         let record = record_of(step, self.records.get(&id), extra);
                         let record = Record { wrote: step.to.clone(), intended: None, ..record };
                         self.records.insert(id, record);

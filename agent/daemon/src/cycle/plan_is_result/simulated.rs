@@ -262,7 +262,7 @@ impl Machine for Simulated {
                     Ok(())
                 }
             };
-            written.insert(step.id.clone(), Written { result, secret: None });
+            written.insert(step.id.clone(), Written { result, secret: None, extra: None });
         }
         written.extend(resource::write(&mut self.host, &paths, records, contents).await);
         written
