@@ -14,7 +14,8 @@ use crate::id::Digest;
 pub struct Sudo {
     /// The rule's name; the file is `/etc/sudoers.d/muster-<name>`.
     pub name: SnippetName,
-    /// An account, or `%` and a group.
+    /// An account, or `%` and a group. A rule for a group that is not on the device is Blocked until it is: whoever came to
+    /// have the name would have the right.
     pub who: SudoWho,
     /// Commands with exactly these arguments; a path alone allows any arguments; `ALL` is everything.
     pub commands: Vec<SudoCommand>,
@@ -45,6 +46,11 @@ impl Sudo {
             self.who,
             commands.join(", ")
         )
+    }
+
+    /// The group that the rule is for, if it is for one.
+    pub fn group(&self) -> Option<&str> {
+        self.who.as_str().strip_prefix('%')
     }
 
     /// A file with the rule, mode 0440.

@@ -253,18 +253,19 @@ pub(crate) async fn prepare(
 fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> Result<Prepared> {
     match kind {
         Kind::Certificate => certificate::prepare(host, job),
+            Ok(Kind::Sudo) => sudo::prepare(host, &jobs).await,
         Kind::Repository => repository::prepare(host, job),
         Kind::Group => Ok(group::prepare(accounts, job)),
         Kind::Account => account::prepare(accounts, job),
         Kind::Directory => directory::prepare(host, accounts, job),
         Kind::File => backup(host, job, job.step.id.key(), "content"),
-        Kind::Sudo => backup(host, job, &sudo::path(&job.step.id), "content"),
         Kind::Line => line::prepare(host, job),
         Kind::HostsEntry => hosts_entry::prepare(host),
         Kind::Hostname => hostname::prepare(host, job),
         Kind::KernelModule => kernel_module::prepare(host, job),
         Kind::Sysctl => sysctl::prepare(host, job),
-        Kind::Link | Kind::Service | Kind::Package => Ok(ready()),
+        Kind::Link | Kind::Service => Ok(ready()),
+        Kind::Package | Kind::Sudo => unreachable!("these are prepared in bulk"),
     }
 }
 
