@@ -8,7 +8,7 @@ use muster_proto::report::OutcomeKind;
 use muster_proto::rest::HistoryEntry;
 use muster_proto::state::Mode;
 use muster_tests::measure::{cpu, is_exec, is_write};
-use muster_tests::{Fleet, Network, PACKAGES_URL, Packages, wait_until};
+use muster_tests::{Device, Fleet, Network, PACKAGES_URL, Packages, wait_until};
 
 /// The certificate of an authority whose key nobody has.
 const AUTHORITY: &str = "\
@@ -293,8 +293,15 @@ fn a_lease_ends_while_the_server_is_stopped() -> Result<()> {
     let mut session = device.command(["runuser", "-u", "visitor", "--", "sleep", "600"])?;
     let mut session = session.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
 
+    let status =
+        |device: &Device<'_>| -> Result<String> { Ok(device.exec(["muster-agent", "status"])?.stdout) };
+    let up = status(device)?;
+    assert!(up.contains("Link         up, the server was heard "), "{up}");
     fleet.server.stop()?;
     let device = fleet.device("srv-1")?;
+    wait_until("the device itself to say that the server is gone", Duration::from_secs(10), || {
+        Ok(status(device)?.contains("Link         down since ").then_some(()))
+    })?;
     wait_until("the grant to end", Duration::from_secs(60), || {
         let shadow = device.exec(["getent", "shadow", "visitor"])?.ok()?;
         let locked = shadow.line().split(':').nth(1).is_some_and(|hash| hash.starts_with('!'));

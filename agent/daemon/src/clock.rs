@@ -93,7 +93,7 @@ fn now(mark: Option<Mark>, boot_id: Uuid, boottime: i64, system: Timestamp) -> T
 }
 
 /// Microseconds since boot, sleep included; nobody can set it.
-fn boottime() -> i64 {
+pub(crate) fn boottime() -> i64 {
     let time = clock_gettime(ClockId::Boottime);
     time.tv_sec * 1_000_000 + time.tv_nsec / 1_000
 }

@@ -103,7 +103,7 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
         matches!(o.outcome, OutcomeKind::Kept | OutcomeKind::Repaired | OutcomeKind::NotApplicable)
     };
     let bad: Vec<&Outcome> = outcomes.iter().filter(|o| !fine(o)).collect();
-    let findings = status::Findings::read(&ledger)?;
+    let findings = status::Findings::read(&ledger, service::SCRATCH.as_ref())?;
     let code = if bad.is_empty() && findings.fine() && unwritten.is_none() {
         ExitCode::SUCCESS
     } else {

@@ -42,7 +42,7 @@ pub(crate) fn run(config: Config) -> Result<()> {
             enrolled = identity_for(&config) => enrolled?,
             () = terminated() => return Ok(()),
         };
-        tracing::info!(device = %enrolled.device, server = enrolled.server, "this device is enrolled");
+        tracing::info!("this is device {}, which follows {}", enrolled.device, enrolled.server);
         let mark = known_time(&config)?;
         let (to_link, orders) = mpsc::channel(WAITING);
         let (news, from_link) = mpsc::channel(WAITING);
@@ -205,7 +205,7 @@ async fn identity_for(config: &Config) -> Result<Enrolled> {
     }
     sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
     while !config.join_file.exists() {
-        tracing::info!(join_file = %config.join_file.display(), "not enrolled: waiting for a join file");
+        tracing::info!("not enrolled: waiting for a join file at {}", config.join_file.display());
         wait_for(&config.join_file).await;
     }
     let request = identity::Request {
@@ -420,11 +420,12 @@ async fn terminated() {
 
 fn log_to_stderr() {
     let level = std::env::var("MUSTER_LOG").ok().and_then(|level| level.parse().ok());
-    // The journal adds the time.
+    // The journal adds the time. Which module speaks is for who looks for a defect.
     tracing_subscriber::fmt()
         .with_max_level(level.unwrap_or(tracing_subscriber::filter::LevelFilter::INFO))
         .with_writer(std::io::stderr)
         .without_time()
+        .with_target(level.is_some())
         .with_ansi(false)
         .init();
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use muster_proto::Timestamp;
@@ -13,12 +14,11 @@ use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::ledger::Ledger;
-use crate::link::Refusal;
-use crate::service::SCRATCH;
+use crate::link::{Down, Standing};
 
-/// The server's word is written down every ten minutes while the link is up; one that is older than this means that it is
-/// not.
-const HEARD_WITHIN: i64 = 15 * 60;
+/// The server says something at least once a minute, and a link that hears nothing for longer than this notes that it is down:
+/// where neither is so, no agent runs.
+const HEARD_WITHIN: i64 = 180;
 
 /// Rows of evidence that are shown of a check.
 const ROWS: usize = 3;
@@ -32,21 +32,22 @@ pub(super) struct Findings {
     pub(super) lost: Option<Timestamp>,
     /// By how much the clock here differs from the server's.
     pub(super) clock: Option<ClockSkew>,
-    /// The server's word that it does not take this device.
-    refused: Option<Refusal>,
+    /// How the link stands, by the agent that runs.
+    standing: Standing,
+    /// When the server was last heard, by that or by the ledger.
     heard: Option<Timestamp>,
-    silent: bool,
     /// The checks that fail or have no answer, each with its title.
     checks: Vec<(CheckResult, String)>,
     asked: usize,
 }
 
 impl Findings {
-    pub(super) fn read(ledger: &Ledger) -> Result<Self> {
+    /// From the ledger, and from what the agent that runs notes in `scratch`.
+    pub(super) fn read(ledger: &Ledger, scratch: &Path) -> Result<Self> {
         let mark = ledger.mark()?;
-        let heard = mark.map(|mark| mark.time);
+        let standing = Standing::read(scratch)?;
+        let heard = standing.heard.map(|heard| heard.at).or(mark.map(|mark| mark.time));
         let clock = Clock::start(mark);
-        let now = clock.now();
         // In a boot that has not heard of the server, what was last told of it counts.
         let skew = match clock.ahead() {
             Some(ahead) => ClockSkew::of(ahead),
@@ -67,8 +68,7 @@ impl Findings {
             name: ledger.state()?.map(|state| state.bindings.name),
             clock: skew,
             lost: ledger.last_order()?.map(|ordered| ordered.order.ordered),
-            silent: heard.is_none_or(|heard| now.seconds() - heard.seconds() > HEARD_WITHIN),
-            refused: Refusal::read(SCRATCH.as_ref())?,
+            standing,
             heard,
             checks,
             asked,
@@ -77,21 +77,35 @@ impl Findings {
 
     /// Whether every check passes or does not apply, the device is not lost nor refused, and its clock is right.
     pub(super) fn fine(&self) -> bool {
-        self.checks.is_empty() && self.lost.is_none() && self.clock.is_none() && self.refused.is_none()
+        self.checks.is_empty()
+            && self.lost.is_none()
+            && self.clock.is_none()
+            && self.standing.refusal().is_none()
     }
 
     /// In one line, whether the server is heard.
     pub(super) fn link(&self) -> String {
-        if let Some(Refusal { since, why }) = &self.refused {
-            return format!("refused since {since}: {}", escape(why));
-        }
-        match (self.heard, self.silent) {
-            (Some(heard), false) => format!("up, as of {heard} (noted every 10 minutes)"),
-            (Some(heard), true) => {
-                format!("down: nothing heard of the server since {heard}; see journalctl -u muster-agent")
+        let ago = self.standing.heard.map(|heard| heard.ago());
+        match (&self.standing.down, self.heard) {
+            (Some(Down { since, why, refused: true }), _) => {
+                format!("refused since {since}: {}", escape(why))
             }
-            (None, _) => "the server was never heard; see systemctl status muster-agent".to_owned(),
+            (Some(Down { since, why, refused: false }), _) => {
+                let last =
+                    ago.map_or(String::new(), |ago| format!("; the server was last heard {} ago", span(ago)));
+                format!("down since {since}: {}{last}", escape(why))
+            }
+            (None, _) if self.is_up() => format!("up, the server was heard {} ago", span(ago.unwrap_or(0))),
+            (None, Some(heard)) => {
+                format!("down: nothing heard of the server since {heard}; see systemctl status muster-agent")
+            }
+            (None, None) => "the server was never heard; see systemctl status muster-agent".to_owned(),
         }
+    }
+
+    fn is_up(&self) -> bool {
+        let heard = self.standing.heard.is_some_and(|heard| heard.ago() <= HEARD_WITHIN);
+        heard && self.standing.down.is_none()
     }
 
     pub(super) fn print_checks(&self, out: &mut impl Write) -> Result<()> {
@@ -123,7 +137,24 @@ impl Findings {
 
     /// The link for `-o json`.
     pub(super) fn link_as_json(&self) -> Value {
-        json!({"heard": self.heard, "silent": self.silent, "refused": self.refused})
+        let down = self.standing.down.as_ref().map(|down| json!({"since": down.since, "why": down.why}));
+        let refused = down.clone().filter(|_| self.standing.refusal().is_some());
+        json!({
+            "heard": self.heard,
+            "heard_seconds_ago": self.standing.heard.map(|heard| heard.ago()),
+            "silent": !self.is_up(),
+            "down": down,
+            "refused": refused,
+        })
+    }
+}
+
+/// So many seconds, as one says it.
+fn span(seconds: i64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200.. => format!("{} h", seconds / 3_600),
     }
 }
 
@@ -156,6 +187,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::clock::boottime;
     use crate::ledger::Mark;
 
     fn ledger(dir: &tempfile::TempDir) -> Ledger {
@@ -201,7 +233,7 @@ mod tests {
         ports["evidence"] = (1..=5).map(|port| json!({"port": port})).collect();
         let all = json!([disk, result("fine", Verdict::Pass), ports]);
         ledger.section("checks", all.to_string().as_bytes()).unwrap();
-        let findings = Findings::read(&ledger).unwrap();
+        let findings = Findings::read(&ledger, dir.path()).unwrap();
         assert_eq!((findings.name.as_deref(), findings.fine()), (Some("lab-1"), false));
         let mut out = Vec::new();
         findings.print_checks(&mut out).unwrap();
@@ -213,16 +245,31 @@ mod tests {
     }
 
     #[test]
-    fn the_link_is_up_while_the_servers_word_is_not_old() {
+    fn the_link_is_up_while_the_server_is_heard_and_down_as_soon_as_it_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let mut ledger = ledger(&dir);
-        assert!(Findings::read(&ledger).unwrap().link().contains("never"));
+        let link = |ledger: &Ledger| Findings::read(ledger, dir.path()).unwrap().link();
+        assert!(link(&ledger).contains("never"));
         let now = Clock::start(None).now();
-        for (ago, word) in [(3_600, "down"), (60, "up")] {
-            let mark = Mark { time: now.plus_seconds(-ago), boottime: 0, boot_id: Uuid::nil() };
-            ledger.raise_mark(mark).unwrap();
-            assert!(Findings::read(&ledger).unwrap().link().starts_with(word), "{ago}");
-        }
-        assert!(Findings::read(&ledger).unwrap().fine());
+        let mark = Mark { time: now.plus_seconds(-30), boottime: 0, boot_id: Uuid::nil() };
+        ledger.raise_mark(mark).unwrap();
+        assert!(link(&ledger).starts_with("down: nothing heard of the server since"), "no agent runs");
+
+        let note = |ago: i64, down: Value| {
+            let heard = json!({"at": now, "boottime": boottime() - ago * 1_000_000});
+            let text = json!({"heard": heard, "down": down}).to_string();
+            std::fs::write(dir.path().join("link"), text).unwrap();
+        };
+        note(70, Value::Null);
+        assert_eq!(link(&ledger), "up, the server was heard 70 s ago");
+        note(600, json!({"since": now, "why": "the connection ended", "refused": false}));
+        let down = format!("down since {now}: the connection ended; the server was last heard 10 min ago");
+        assert_eq!(link(&ledger), down);
+        assert!(Findings::read(&ledger, dir.path()).unwrap().fine(), "a device may be away");
+        note(70, json!({"since": now, "why": "refused", "refused": true}));
+        assert_eq!(link(&ledger), format!("refused since {now}: refused"));
+        assert!(!Findings::read(&ledger, dir.path()).unwrap().fine());
+        note(600, Value::Null);
+        assert!(link(&ledger).starts_with("down: nothing heard"), "its agent was killed");
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use muster_proto::Timestamp;
 
 use super::Trouble;
-use super::refusal::Noted;
+use super::standing::Noted;
 
 /// The first wait. Ten thousand devices that lost one server come back within this, spread out by chance.
 const FIRST: Duration = Duration::from_secs(1);
@@ -21,14 +21,14 @@ pub(crate) struct Backoff {
     failures: u32,
     said: Option<String>,
     up_since: Option<Instant>,
-    /// Where it is noted that the server refuses; for the connection alone, not for a call over it.
-    refusal: Option<Noted>,
+    /// Where it is noted how the link stands; for the connection alone, not for a call over it.
+    noted: Option<Noted>,
 }
 
 impl Backoff {
-    /// One for a connection, whose refusals are noted.
-    pub(super) fn noting(refusal: Noted) -> Self {
-        Self { refusal: Some(refusal), ..Self::default() }
+    /// One for the connection, which is noted.
+    pub(super) fn noting(noted: Noted) -> Self {
+        Self { noted: Some(noted), ..Self::default() }
     }
 
     /// The connection is up.
@@ -37,15 +37,19 @@ impl Backoff {
             tracing::info!("the server is reached again");
         }
         self.up_since = Some(Instant::now());
-        if let Some(refusal) = &mut self.refusal {
-            refusal.clear();
+    }
+
+    /// Notes that the server is heard, for who asks the device itself.
+    pub(super) fn heard(&mut self, server_time: Timestamp) {
+        if let Some(noted) = &mut self.noted {
+            noted.heard(server_time);
         }
     }
 
-    /// Notes a refusal for who asks the device itself.
-    pub(super) fn note(&mut self, trouble: &Trouble, now: Timestamp) {
-        if let (true, Some(refusal)) = (trouble.is_refusal(), &mut self.refusal) {
-            refusal.note(trouble.whole(), now);
+    /// Notes that it is not, and why.
+    pub(super) fn down(&mut self, trouble: &Trouble, now: Timestamp) {
+        if let Some(noted) = &mut self.noted {
+            noted.down(trouble, now);
         }
     }
 

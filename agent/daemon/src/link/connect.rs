@@ -37,6 +37,13 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// The kernel gives a connection up when what was sent stays unconfirmed for so many seconds.
 const UNCONFIRMED: u32 = 60;
 
+/// Silence after which the server is asked whether it is there. It says something at least once a minute, so that this is asked
+/// only when something is wrong, and costs an idle agent nothing.
+const ASK_AFTER: Duration = Duration::from_secs(75);
+
+/// How long it may take to answer that.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 128 * 1024;
 const MAX_HEADERS: u32 = 8 * 1024;
@@ -111,6 +118,8 @@ impl Target {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(CONNECTION_WINDOW as usize)
             .max_header_list_size(MAX_HEADERS)
+            .keep_alive_interval(ASK_AFTER)
+            .keep_alive_timeout(ANSWERS_WITHIN)
             .handshake(TokioIo::new(tls))
             .await
             .map_err(|error| Trouble::Call(error.to_string()))?;

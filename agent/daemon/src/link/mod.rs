@@ -1,13 +1,13 @@
 //! The link: one connection to the server, kept up, and what goes over it.
 //!
 //! [`run`] is the one loop that sleeps and tries again. Below it: [`session`] is what happens while a connection is up,
-//! [`connect`] makes one, [`verify`] decides whether it is the right server, [`refusal`] notes that it refuses, [`trouble`] says in words what can go wrong.
+//! [`connect`] makes one, [`verify`] decides whether it is the right server, [`standing`] notes how it stands, [`trouble`] says in words what can go wrong.
 
 mod backoff;
 mod connect;
-mod refusal;
 mod returning;
 mod session;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -24,12 +24,12 @@ use crate::clock::Clock;
 use crate::cycle::DryRun;
 use crate::identity::time::CertificateTime;
 use crate::identity::{Enrolled, Folder};
-use refusal::Noted;
+use standing::Noted;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use connect::Target;
-pub(crate) use refusal::Refusal;
 pub(crate) use session::enroll;
+pub(crate) use standing::{Down, Standing};
 pub(crate) use trouble::Trouble;
 
 /// What comes from the link.
@@ -90,7 +90,7 @@ pub(crate) enum ToServer {
 }
 
 /// Keeps the link up and the certificate renewed until the other side of the channels is gone. `mark` is the latest time
-/// that the ledger knows of; in `scratch` a refusal is noted.
+/// that the ledger knows of; in `scratch` it is noted how the link stands.
 ///
 /// A refused device goes on asking, slowly: an admin may allow it again, and what it enforces is not the link's concern.
 pub(crate) async fn run(
@@ -112,7 +112,7 @@ pub(crate) async fn run(
             Ok(session::End::OwnerGone) => return Ok(()),
             Err(trouble) => {
                 backoff.say(&trouble);
-                backoff.note(&trouble, time.now());
+                backoff.down(&trouble, time.now());
                 if owner.dropping_orders(tokio::time::sleep(backoff.next())).await.is_none() {
                     return Ok(());
                 }

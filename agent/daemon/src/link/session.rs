@@ -224,6 +224,7 @@ impl Session<'_> {
         let server_time = Timestamp::from_micros(notice.server_time)
             .ok_or(Trouble::Protocol("a notice has a time that can't be"))?;
         self.time.vouched(server_time);
+        self.backoff.heard(server_time);
         if !self.up {
             self.up = true;
             self.backoff.up();
