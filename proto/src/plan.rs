@@ -25,6 +25,9 @@ pub struct PlanView {
     pub steps: Vec<StepView>,
     /// What is settled without a change.
     pub settled: Vec<Outcome>,
+    /// Checks that would be asked and are not yet, each as its id and title.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
 }
 
 /// One change.
@@ -40,6 +43,9 @@ pub struct StepView {
     pub differences: Vec<Difference>,
     /// Whether the service is restarted.
     pub restart: bool,
+    /// What is known of it beforehand, such as that no repository has the package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 impl PlanView {
@@ -47,12 +53,19 @@ impl PlanView {
     pub fn bounded(mut self) -> Self {
         for step in &mut self.steps {
             bound_all(&mut step.differences);
+            step.note = step.note.as_deref().map(|note| cut(note, MAX_TEXT));
         }
         for outcome in &mut self.settled {
             bound_all(&mut outcome.differences);
             for text in outcome.reason.iter_mut().chain(&mut outcome.note) {
                 *text = cut(text, MAX_TEXT);
             }
+        }
+        let more = self.checks.len().saturating_sub(MAX_LIST);
+        self.checks.truncate(MAX_LIST);
+        self.checks.iter_mut().for_each(|check| *check = cut(check, MAX_TEXT));
+        if more > 0 {
+            self.checks.push(format!("... ({more} more)"));
         }
         self
     }
@@ -74,6 +87,9 @@ impl fmt::Display for PlanView {
             let reason = outcome.reason.as_deref().unwrap_or_default();
             writeln!(f, "! {} {:?}: {}", escape(outcome.resource.as_str()), outcome.outcome, escape(reason))?;
         }
+        for check in &self.checks {
+            writeln!(f, "? check {}", escape(check))?;
+        }
         let count = |action| self.steps.iter().filter(|step| step.action == action).count();
         let (create, change, remove) = (count(Action::Create), count(Action::Change), count(Action::Remove));
         writeln!(f, "Plan: +{create} ~{change} -{remove}, {} as they should be.", kept.len())
@@ -88,6 +104,9 @@ fn show_step(f: &mut fmt::Formatter<'_>, step: &StepView) -> fmt::Result {
     };
     let restart = if step.restart { " (restart)" } else { "" };
     writeln!(f, "{sign} {}{restart}", escape(step.resource.as_str()))?;
+    if let Some(note) = &step.note {
+        writeln!(f, "    ({})", escape(note))?;
+    }
     for d in &step.differences {
         let (from, to) = (escape(&d.from.to_string()), escape(&d.to.to_string()));
         writeln!(f, "    {}: {from} -> {to}", escape(&d.attribute))?;
@@ -141,8 +160,10 @@ mod tests {
                 action: Action::Change,
                 differences: vec![difference],
                 restart: false,
+                note: None,
             }],
             settled: vec![],
+            checks: vec![],
         }
     }
 
@@ -153,6 +174,17 @@ mod tests {
             text,
             "~ file:/etc/motd\n    mode: \"0666\" -> \"0644\"\nPlan: +0 ~1 -0, 0 as they should be.\n"
         );
+    }
+
+    #[test]
+    fn a_note_stands_below_its_step_and_checks_that_come_along_are_named() {
+        let mut plan = plan("0644".into());
+        plan.steps[0].note = Some("no repository has it".to_owned());
+        plan.checks = vec!["no-empty-passwords: No account has an empty password".to_owned()];
+        let text = plan.bounded().to_string();
+        assert!(text.starts_with("~ file:/etc/motd\n    (no repository has it)\n    mode:"), "{text}");
+        let last = "? check no-empty-passwords: No account has an empty password\nPlan: +0 ~1 -0, 0 as they should be.\n";
+        assert!(text.ends_with(last), "{text}");
     }
 
     #[test]

@@ -55,6 +55,7 @@ fn a_device_says_what_it_would_do_and_nothing_is_saved_anywhere() -> Result<()> 
     fleet.admin.save_profile("motd", &motd("one"))?;
     fleet.admin.assign("motd", "device:srv-1", Mode::Enforce)?;
     fleet.admin.wait_until_applied("srv-1")?;
+    device.exec(["apt-get", "-q", "update"])?.ok()?;
     // What a turn tells comes a moment after it, and is acknowledged a moment later.
     std::thread::park_timeout(Duration::from_secs(3));
     let before = kept(device)?;
@@ -73,12 +74,18 @@ fn a_device_says_what_it_would_do_and_nothing_is_saved_anywhere() -> Result<()> 
     let answer: DevicePlan = serde_json::from_str(&json).context("reading the plan")?;
     assert_eq!((code, answer.replaces.len(), answer.plan.steps.len()), (Some(2), 0, 1), "{json}");
 
+    let unknown = "muster: 1\nprofile: tools\nresources:\n  - packages: [tree, no-such-tool]\nchecks:\n  - { id: root-is-there, title: Root is there, query: SELECT 1 FROM users WHERE uid = 0 }\n";
+    let (_, text, _) = plan(&fleet, &network, unknown, &[])?;
+    assert!(text.contains("+ package:no-such-tool\n    (apt knows of no repository with it now"), "{text}");
+    assert!(!text.contains("+ package:tree\n    ("), "{text}");
+    assert!(text.contains("? check root-is-there: Root is there\n"), "{text}");
+
     assert_eq!(kept(device)?, before, "a dry run leaves no trace on the device");
     assert_eq!(detail(&fleet, "srv-1")?.device.generation_wanted, generation);
     assert_eq!(device.read_file("/etc/motd")?, "one\n");
     let audit: Page<AuditEntry> = fleet.admin.get("/audit?limit=1000")?;
     let of = |action: &str| audit.items.iter().filter(|entry| entry.action == action).count();
-    assert_eq!((of("device.plan"), of("profile.save")), (3, 1));
+    assert_eq!((of("device.plan"), of("profile.save")), (4, 1));
 
     // The same value and the same words as on the device itself, once it is assigned.
     device.exec(["systemctl", "stop", "muster-agent"])?.ok()?;

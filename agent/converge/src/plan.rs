@@ -54,6 +54,8 @@ pub struct Plan {
     pub forget: Vec<ResourceId>,
     /// Records whose claim changed while what is there did not: another profile, another end, another wish for removal.
     pub renew: Vec<(ResourceId, Record)>,
+    /// What is told of steps to who only asks, by their resources.
+    pub notes: BTreeMap<ResourceId, String>,
 }
 
 /// One change.
@@ -85,8 +87,10 @@ impl Plan {
             action: step.action,
             differences: step.differences.clone(),
             restart: step.restart,
+            note: self.notes.get(&step.id).cloned(),
         };
-        PlanView { steps: self.steps.iter().map(step).collect(), settled: self.settled.clone() }
+        let steps = self.steps.iter().map(step).collect();
+        PlanView { steps, settled: self.settled.clone(), checks: vec![] }
     }
 }
 

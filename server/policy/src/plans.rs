@@ -65,6 +65,7 @@ mod tests {
             action,
             differences: vec![Difference::new("mode", from.into(), "0644".into())],
             restart: false,
+            note: None,
         }
     }
 
@@ -88,6 +89,7 @@ mod tests {
         let plan = |steps: &[StepView], well: &[&str]| PlanView {
             steps: steps.to_vec(),
             settled: well.iter().map(|path| kept(path)).collect(),
+            checks: vec![],
         };
         let create = step("/a", Action::Create, "");
         let (changes, groups) = together(vec![
@@ -105,7 +107,7 @@ mod tests {
     fn what_is_not_well_makes_a_group_of_its_own_though_nothing_would_change() {
         let blocked = Outcome { outcome: OutcomeKind::Blocked, ..kept("/a") };
         let plans = [vec![kept("/a")], vec![blocked]];
-        let plans = plans.map(|settled| PlanView { steps: vec![], settled });
+        let plans = plans.map(|settled| PlanView { settled, ..PlanView::default() });
         let [well, blocked] = plans;
         let (_, groups) = together(vec![("a".into(), well), ("b".into(), blocked)]);
         assert_eq!(groups.len(), 2);
@@ -114,7 +116,7 @@ mod tests {
     #[test]
     fn a_very_long_plan_is_kept_without_its_differences() {
         let steps = (0..5_000).map(|n| step(&format!("/{n}"), Action::Create, &"x".repeat(100))).collect();
-        let (changes, groups) = together(vec![("a".into(), PlanView { steps, settled: vec![] })]);
+        let (changes, groups) = together(vec![("a".into(), PlanView { steps, ..PlanView::default() })]);
         assert_eq!(changes.create, 5_000);
         assert_eq!(groups[0].plan.steps.len(), STEPS);
         assert!(groups[0].plan.steps.iter().all(|step| step.differences.is_empty()));

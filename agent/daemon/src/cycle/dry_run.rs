@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use muster_converge::plan::Plan;
+use muster_proto::compose::Composition;
 use muster_proto::dry_run::Question;
+use muster_proto::plan::PlanView;
 use muster_proto::wire::answer_request::Answer;
 use muster_proto::{Digest, compose, wire};
 use tokio::time::{Instant, timeout_at};
@@ -36,14 +37,14 @@ impl Cycle {
             return None;
         }
         let planned = timeout_at(until, self.what_if(&question, document.into())).await.ok()?;
-        let answer = match planned.and_then(|plan| encode(&plan)) {
+        let answer = match planned.and_then(encode) {
             Ok(plan) => Answer::Plan(plan.into()),
             Err(error) => Answer::Failed(format!("{error:#}")),
         };
         Some(wire::AnswerRequest { id, answer: Some(answer) })
     }
 
-    async fn what_if(&mut self, question: &[u8], document: Vec<u8>) -> Result<Plan> {
+    async fn what_if(&mut self, question: &[u8], document: Vec<u8>) -> Result<PlanView> {
         let Question { what_if } =
             serde_json::from_slice(question).context("the question can't be read: upgrade the agent")?;
         ensure!(what_if.muster == 1, "state version {} is not known: upgrade the agent", what_if.muster);
@@ -53,13 +54,22 @@ impl Cycle {
         let composed = compose::compose(&what_if, &documents, &self.facts).context(
             "the state can't be composed; where a document is missing, this device has yet to fetch its present state",
         )?;
-        make::look(&mut self.hands, &composed).await
+        let checks = new_checks(&composed, self.composition());
+        let plan = make::look(&mut self.hands, &composed).await?;
+        Ok(PlanView { checks, ..plan.view() })
     }
 }
 
+/// The checks that would be asked and are not yet, in words.
+fn new_checks(what_if: &Composition, in_force: Option<&Composition>) -> Vec<String> {
+    let is_asked = |id: &String| in_force.is_some_and(|now| now.checks.contains_key(id));
+    let new = what_if.checks.iter().filter(|(id, _)| !is_asked(id));
+    new.map(|(id, claimed)| format!("{id}: {}", claimed.check.title)).collect()
+}
+
 /// The plan as it leaves the device.
-pub(super) fn encode(plan: &Plan) -> Result<Vec<u8>> {
-    let bytes = serde_json::to_vec(&plan.view().bounded())?;
+pub(super) fn encode(plan: PlanView) -> Result<Vec<u8>> {
+    let bytes = serde_json::to_vec(&plan.bounded())?;
     ensure!(
         bytes.len() <= wire::MAX_PLAN,
         "the plan is larger than {} KiB: run muster-agent plan on the device once the profile is assigned",

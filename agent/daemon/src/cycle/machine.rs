@@ -32,6 +32,9 @@ pub(super) trait Machine {
         contents: &Contents<'_>,
     ) -> BTreeMap<ResourceId, Written>;
 
+    /// What can be told of the steps before they are made, for who only asks.
+    async fn foretell(&mut self, steps: &[Step]) -> BTreeMap<ResourceId, String>;
+
     /// The text of a file that everyone on the machine may read; `None` for what is not such a text, or is a long one.
     fn public_text(&self, id: &ResourceId) -> Option<String>;
 
@@ -62,6 +65,10 @@ impl Machine for Host {
         contents: &Contents<'_>,
     ) -> BTreeMap<ResourceId, Written> {
         resource::write(self, steps, records, contents).await
+    }
+
+    async fn foretell(&mut self, steps: &[Step]) -> BTreeMap<ResourceId, String> {
+        resource::foretell(self, steps).await
     }
 
     fn public_text(&self, id: &ResourceId) -> Option<String> {

@@ -64,7 +64,7 @@ impl Device {
     async fn said(&mut self, composition: &compose::Composition) -> (PlanView, BTreeSet<ResourceId>) {
         let plan = make::look(&mut self.hands, composition).await.unwrap();
         let reversals = plan.steps.iter().filter(|step| step.claim.is_none()).map(|step| step.id.clone());
-        (serde_json::from_slice(&dry_run::encode(&plan).unwrap()).unwrap(), reversals.collect())
+        (serde_json::from_slice(&dry_run::encode(plan.view()).unwrap()).unwrap(), reversals.collect())
     }
 
     async fn converge(&mut self, composition: &compose::Composition) -> Vec<Outcome> {

@@ -160,6 +160,15 @@ pub(super) async fn refresh_lists(host: &mut Host) -> Result<bool> {
     Ok(true)
 }
 
+/// Which of these packages some repository has, by the lists as they are.
+pub(super) async fn known(host: &mut Host, packages: &[&str]) -> Result<BTreeSet<String>> {
+    let argv = [&["/usr/bin/apt-cache", "madison", "--"][..], packages].concat();
+    let ran = host.run(Work::Packages, &argv, None).await?.ok("apt-cache madison")?;
+    // A name that no package has is matched as an expression, so that others are listed for it.
+    let names = ran.stdout.lines().filter_map(|line| line.split('|').next());
+    Ok(names.map(|name| name.trim().to_owned()).collect())
+}
+
 /// The versions of a package that the repositories have, the newest first.
 pub(super) async fn available(host: &mut Host, package: &str) -> Result<Vec<String>> {
     let argv = ["/usr/bin/apt-cache", "madison", "--", package];

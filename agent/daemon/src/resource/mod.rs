@@ -24,6 +24,7 @@ mod authorized_keys;
 mod certificate;
 mod directory;
 mod file;
+mod foretell;
 mod group;
 mod hostname;
 mod hosts_entry;
@@ -39,6 +40,7 @@ mod sudo;
 mod sysctl;
 
 pub(crate) use account::{Locked, is_password_note, lock, password_is_safe};
+pub(crate) use foretell::foretell;
 pub(crate) use leftover::remove_leftovers;
 
 /// The most that is kept of a file's former content.

@@ -247,6 +247,7 @@ impl Machine for Simulated {
                 action: step.action,
                 differences: step.differences.clone(),
                 restart: step.restart,
+                note: None,
             });
             let result = match self.refusal(&step.id) {
                 Some(Refusal::Fails) => Err("the write failed".to_owned()),
@@ -266,6 +267,10 @@ impl Machine for Simulated {
         }
         written.extend(resource::write(&mut self.host, &paths, records, contents).await);
         written
+    }
+
+    async fn foretell(&mut self, _steps: &[Step]) -> BTreeMap<ResourceId, String> {
+        BTreeMap::new()
     }
 
     fn public_text(&self, _id: &ResourceId) -> Option<String> {

@@ -118,10 +118,11 @@ mod tests {
             action: Action::Create,
             differences: vec![],
             restart: false,
+            note: None,
         };
         let group = |devices: &[&str], steps: Vec<StepView>| PlanGroup {
             devices: devices.iter().map(|name| (*name).to_owned()).collect(),
-            plan: PlanView { steps, settled: vec![] },
+            plan: PlanView { steps, ..PlanView::default() },
         };
         let none = |device: &str| NoPlan { device: device.into(), reason: "not connected".into() };
         FleetPlan {

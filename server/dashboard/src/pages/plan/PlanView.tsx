@@ -33,6 +33,18 @@ export function PlanView({ answer }: { answer: DevicePlan }) {
         {totals.other.length > 0 && `, ${totals.other.length} not`}
       </p>
       <PlanLines plan={plan} />
+      {plan.checks && plan.checks.length > 0 && (
+        <>
+          <p className="totals">
+            {plan.checks.length === 1 ? '1 check would come along' : `${plan.checks.length} checks would come along`}
+          </p>
+          <ul className="steps">
+            {plan.checks.map((check) => (
+              <li key={check}>{visible(check)}</li>
+            ))}
+          </ul>
+        </>
+      )}
     </div>
   );
 }
@@ -48,6 +60,7 @@ export function PlanLines({ plan, isOpen = plan.steps.length <= 10 }: { plan: Pl
               <span aria-label={step.action}>{SIGNS[step.action]}</span> {visible(step.resource)}
               {step.restart && <span className="dim"> restarts</span>}
             </summary>
+            {step.note && <p className="reason">{visible(step.note)}</p>}
             <Differences rows={step.differences} />
           </details>
         </li>

@@ -1,0 +1,98 @@
+//! What can be told of a plan before anything is done, beyond what would differ: for who only asks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use muster_converge::plan::Step;
+use muster_proto::ResourceId;
+use muster_proto::condition::Action;
+use muster_proto::resource::Resource;
+use tokio::time::timeout;
+
+use super::{apt, is_removal, sudo};
+use crate::host::Host;
+
+/// How long a tool may take to say something. A plan without notes is better than none.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+const UNKNOWN: &str =
+    "apt knows of no repository with it now: its lists are fetched again before that counts";
+const FROM_NEW: &str =
+    "apt does not know it yet: it has to come from a repository that this plan adds or changes";
+
+/// Notes on steps, by their resources.
+pub(crate) async fn foretell(host: &mut Host, steps: &[Step]) -> BTreeMap<ResourceId, String> {
+    let mut notes = packages(host, steps).await;
+    notes.extend(rules(host, steps).await);
+    notes
+}
+
+/// Packages that would be installed and that apt does not know.
+async fn packages(host: &mut Host, steps: &[Step]) -> BTreeMap<ResourceId, String> {
+    let new = |step: &&Step| step.id.kind() == "package" && step.action == Action::Create;
+    let names: Vec<&str> = steps.iter().filter(new).map(|step| step.id.key()).collect();
+    if names.is_empty() {
+        return BTreeMap::new();
+    }
+    let Ok(Ok(known)) = timeout(PATIENCE, apt::known(host, &names)).await else { return BTreeMap::new() };
+    unknown(steps, &known)
+}
+
+fn unknown(steps: &[Step], known: &BTreeSet<String>) -> BTreeMap<ResourceId, String> {
+    let brings = |step: &Step| step.id.kind() == "repository" && !is_removal(step);
+    let note = if steps.iter().any(brings) { FROM_NEW } else { UNKNOWN };
+    steps
+        .iter()
+        .filter(|step| step.id.kind() == "package" && step.action == Action::Create)
+        .filter(|step| !known.contains(step.id.key()))
+        .map(|step| (step.id.clone(), note.to_owned()))
+        .collect()
+}
+
+/// Sudo rules for groups that can't be given a right, unless the plan makes the group.
+async fn rules(host: &mut Host, steps: &[Step]) -> BTreeMap<ResourceId, String> {
+    let is_made = |group: &str| steps.iter().any(|step| step.id.kind() == "group" && step.id.key() == group);
+    let mut notes = BTreeMap::new();
+    for step in steps.iter().filter(|step| !is_removal(step)) {
+        let Some(Resource::Sudo(rule)) = step.resource() else { continue };
+        let Some(group) = rule.group().filter(|group| !is_made(group)) else { continue };
+        if let Ok(Ok(Some(reason))) = timeout(PATIENCE, sudo::unfit(host, group)).await {
+            notes.insert(step.id.clone(), format!("Blocked as it is now: {reason}"));
+        }
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_proto::condition::Condition;
+
+    use super::*;
+
+    fn create(kind: &str, key: &str) -> Step {
+        Step {
+            id: ResourceId::new(kind, key),
+            action: Action::Create,
+            from: Condition::Absent,
+            to: Condition::present([]),
+            differences: vec![],
+            claim: None,
+            restart: false,
+            ending: false,
+        }
+    }
+
+    #[test]
+    fn a_package_that_apt_does_not_know_is_told_with_whether_the_plan_may_bring_it() {
+        let known: BTreeSet<String> = ["curl".to_owned()].into();
+        let mut steps =
+            vec![create("package", "curl"), create("package", "corp-vpn"), create("file", "/etc/a")];
+        let told = |steps: &[Step]| {
+            let notes = unknown(steps, &known).into_iter();
+            notes.map(|(id, note)| format!("{id}: {note}")).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&steps), [format!("package:corp-vpn: {UNKNOWN}")]);
+        steps.push(create("repository", "corp"));
+        assert_eq!(told(&steps), [format!("package:corp-vpn: {FROM_NEW}")]);
+    }
+}
