@@ -35,5 +35,5 @@ pub use network::{Network, SERVER_ADDRESS, SERVER_NAME};
 pub use packages::{PACKAGES_NAME, PACKAGES_URL, Packages};
 pub use repack::repack;
 pub use server::Server;
-pub use snapshot::Snapshot;
+pub use snapshot::{ACCOUNT_FILES, Snapshot};
 pub use wait::wait_until;

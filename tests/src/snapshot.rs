@@ -7,11 +7,8 @@ use anyhow::Result;
 
 use crate::device::Device;
 
-/// Where putting back is allowed to leave a trace, by how a line of a snapshot begins: an account is locked and its home kept, a
-/// package leaves its configuration, the users its scripts made and the units they enabled, and caches and backups of
-/// system tools are nobody's, nor is a directory of the system's that was made before its package came.
-const EXCEPTIONS: [&str; 23] = [
-    "/home/bob",
+/// The files that tell of accounts: one that was made is locked and stays, and so does its group while it is in it.
+pub const ACCOUNT_FILES: [&str; 7] = [
     "/etc/passwd",
     "/etc/shadow",
     "/etc/group",
@@ -19,6 +16,13 @@ const EXCEPTIONS: [&str; 23] = [
     "/etc/subuid",
     "/etc/subgid",
     "/etc/.pwd.lock",
+];
+
+/// Where else putting back is allowed to leave a trace, by how a line of a snapshot begins: an account is locked and its home kept, a
+/// package leaves its configuration, the users its scripts made and the units they enabled, and caches and backups of
+/// system tools are nobody's, nor is a directory of the system's that was made before its package came.
+const EXCEPTIONS: [&str; 16] = [
+    "/home/bob",
     "/etc/nginx",
     "/etc/default/nginx",
     "/etc/init.d/nginx",
@@ -67,7 +71,7 @@ impl Snapshot {
 }
 
 fn is_exception(line: &str) -> bool {
-    EXCEPTIONS.iter().any(|prefix| line.starts_with(prefix))
+    ACCOUNT_FILES.iter().chain(&EXCEPTIONS).any(|prefix| line.starts_with(prefix))
         || line.contains(" rc ")
         || line.starts_with("nginx")
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use muster_proto::rest::{HistoryEntry, Page};
 use muster_proto::state::Mode;
-use muster_tests::{Crash, Device, Fleet, Network, wait_until};
+use muster_tests::{ACCOUNT_FILES, Crash, Device, Fleet, Network, wait_until};
 
 /// System calls by which a convergence leaves traces, from which one on and in which steps one of them is the last.
 const PLACES: [(&str, u32, u32); 11] = [
@@ -138,19 +138,9 @@ fn an_agent_killed_at_any_of_fifty_system_calls_leaves_nothing_half_done() -> Re
     fleet.admin.wait_until_applied("srv-1")?;
     assert_eq!(device.read_file(SMALL)?, "mine\n");
     let after = look()?;
-    // An account that was made is locked and stays, and so does its group while it is in it.
-    let accounts = [
-        "/etc/passwd",
-        "/etc/shadow",
-        "/etc/group",
-        "/etc/gshadow",
-        "/etc/subuid",
-        "/etc/subgid",
-        "/etc/.pwd.lock",
-    ];
     let differs: Vec<_> = before
         .symmetric_difference(&after)
-        .filter(|line| !accounts.iter().any(|path| line.starts_with(path)))
+        .filter(|line| !ACCOUNT_FILES.iter().any(|path| line.starts_with(path)))
         .collect();
     assert!(differs.is_empty(), "{differs:#?}");
     Ok(())

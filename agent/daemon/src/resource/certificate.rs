@@ -10,7 +10,7 @@ use muster_proto::{Digest, ResourceId};
 use serde_json::json;
 
 use super::own_file::{self, Part};
-use super::{Contents, Job, Prepared, Wanted, sentence, text};
+use super::{Contents, Job, Prepared, Wanted, read_each, text};
 use crate::host::Host;
 use crate::host::files;
 use crate::host::run::Work;
@@ -27,20 +27,12 @@ pub(super) fn read(
     host: &mut Host,
     wanted: &[Wanted<'_>],
 ) -> BTreeMap<ResourceId, Result<Condition, String>> {
-    if wanted.is_empty() {
-        return BTreeMap::new();
-    }
-    let bundle = files::content(&host.root, BUNDLE, LIMIT).with_context(|| format!("reading {BUNDLE}"));
-    let bundle = bundle.map(|bundle| String::from_utf8_lossy(&bundle.unwrap_or_default()).into_owned());
-    let mut read = BTreeMap::new();
-    for one in wanted {
-        let condition = match &bundle {
-            Ok(bundle) => read_one(host, bundle, one).map_err(|error| sentence(&error)),
-            Err(error) => Err(sentence(error)),
-        };
-        read.insert(one.id.clone(), condition);
-    }
-    read
+    let bundle = |host: &Host| {
+        let bundle =
+            files::content(&host.root, BUNDLE, LIMIT).with_context(|| format!("reading {BUNDLE}"))?;
+        Ok(String::from_utf8_lossy(&bundle.unwrap_or_default()).into_owned())
+    };
+    read_each(host, wanted, bundle, |host, bundle, one| read_one(host, bundle, one))
 }
 
 fn read_one(host: &mut Host, bundle: &str, wanted: &Wanted<'_>) -> Result<Condition> {

@@ -9,7 +9,7 @@ use muster_proto::condition::Condition;
 use muster_proto::resource::kernel_module::{KernelModule, key};
 
 use super::own_file::{self, Part};
-use super::{Contents, Job, Prepared, Wanted, flag, sentence};
+use super::{Contents, Job, Prepared, Wanted, flag, read_each};
 use crate::host::Host;
 use crate::host::files;
 use crate::host::run::Work;
@@ -90,19 +90,7 @@ pub(super) fn read(
     host: &mut Host,
     wanted: &[Wanted<'_>],
 ) -> BTreeMap<ResourceId, Result<Condition, String>> {
-    if wanted.is_empty() {
-        return BTreeMap::new();
-    }
-    let modules = Modules::load(host);
-    let mut read = BTreeMap::new();
-    for one in wanted {
-        let condition = match &modules {
-            Ok(modules) => read_one(host, modules, one).map_err(|error| sentence(&error)),
-            Err(error) => Err(sentence(error)),
-        };
-        read.insert(one.id.clone(), condition);
-    }
-    read
+    read_each(host, wanted, Modules::load, read_one)
 }
 
 fn read_one(host: &mut Host, modules: &Modules, wanted: &Wanted<'_>) -> Result<Condition> {

@@ -78,10 +78,10 @@ pub(crate) struct Written {
     pub(crate) result: Result<(), String>,
     /// The account and the first-login password that was made for it. To be confirmed by [`password_is_safe`].
     pub(crate) secret: Option<(String, Secret)>,
-}
-
     /// The new `extra` of the record, where only what was made can tell it.
     pub(crate) extra: Option<Value>,
+}
+
 /// A step with what the ledger has of its resource.
 #[derive(Clone, Copy, Debug)]
 struct Job<'a> {
@@ -208,6 +208,24 @@ fn read_one(host: &mut Host, kind: Kind, accounts: &Accounts, wanted: &Wanted<'_
     }
 }
 
+/// Reads each of a kind by something that is the same for all, and is looked at once; where that can't be, none is read.
+fn read_each<S>(
+    host: &mut Host,
+    wanted: &[Wanted<'_>],
+    shared: impl FnOnce(&Host) -> Result<S>,
+    read_one: impl Fn(&mut Host, &S, &Wanted<'_>) -> Result<Condition>,
+) -> BTreeMap<ResourceId, Result<Condition, String>> {
+    if wanted.is_empty() {
+        return BTreeMap::new();
+    }
+    let shared = shared(host);
+    let mut read_one = |one: &Wanted<'_>| match &shared {
+        Ok(shared) => read_one(host, shared, one).map_err(|error| sentence(&error)),
+        Err(error) => Err(sentence(error)),
+    };
+    wanted.iter().map(|one| (one.id.clone(), read_one(one))).collect()
+}
+
 /// Divides steps, without changing their order, into those that are prepared and written together: of one kind, and
 /// all going away or all not. What one brings about, such as a repository, the next may need.
 pub(crate) fn batches<'s>(steps: &[&'s Step]) -> impl Iterator<Item = Vec<&'s Step>> {
@@ -235,6 +253,7 @@ pub(crate) async fn prepare(
         let results: Vec<Result<Prepared>> = match Kind::of(&batch[0].id) {
             Err(error) => refuse_all(&jobs, &error),
             Ok(Kind::Package) => package::prepare(host, &jobs).await,
+            Ok(Kind::Sudo) => sudo::prepare(host, &jobs).await,
             Ok(kind) => {
                 let accounts = Accounts::load(&host.root);
                 jobs.iter()
@@ -255,7 +274,6 @@ pub(crate) async fn prepare(
 fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> Result<Prepared> {
     match kind {
         Kind::Certificate => certificate::prepare(host, job),
-            Ok(Kind::Sudo) => sudo::prepare(host, &jobs).await,
         Kind::Repository => repository::prepare(host, job),
         Kind::Group => Ok(group::prepare(accounts, job)),
         Kind::Account => account::prepare(accounts, job),
@@ -290,6 +308,11 @@ pub(crate) async fn write(
                 }
                 continue;
             }
+            Ok(Kind::Directory) => {
+                let made = jobs.iter().map(|job| (job.step.id.clone(), directory::write(host, job)));
+                written.extend(made);
+                continue;
+            }
             Ok(Kind::Certificate) => certificate::write(host, &jobs, contents).await,
             Ok(Kind::Repository) => repository::write(host, &jobs, contents).await,
             Ok(Kind::Package) => package::write(host, &jobs).await,
@@ -310,11 +333,6 @@ pub(crate) async fn write(
         }
     }
     host.meter.stop();
-            Ok(Kind::Directory) => {
-                let made = jobs.iter().map(|job| (job.step.id.clone(), directory::write(host, job)));
-                written.extend(made);
-                continue;
-            }
     written
 }
 

@@ -1,0 +1,218 @@
+//! A resource as it stands in a profile: its kind, the fields that every kind has, and the kind's own.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{KINDS, Resource, claimed_id, package, value};
+use crate::id::ResourceId;
+use crate::text::printable;
+use crate::timestamp::Timestamp;
+use crate::when::When;
+
+/// What every kind may carry beside its own fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Common {
+    /// Why this is here; travels along and is shown wherever the resource is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Devices for which this holds; elsewhere the resource does not apply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
+    /// What happens when the resource leaves the desired state.
+    #[serde(default, skip_serializing_if = "OnRemoval::is_restore")]
+    pub on_removal: OnRemoval,
+    /// Until this time the resource does not apply; then the device begins with it by itself, online or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// From this time on the device ends the resource by itself, online or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<Timestamp>,
+}
+
+/// What happens when a resource leaves the desired state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OnRemoval {
+    /// What Muster created is removed, what it changed is restored.
+    #[default]
+    Restore,
+    /// It stays as it is.
+    Keep,
+}
+
+impl OnRemoval {
+    fn is_restore(&self) -> bool {
+        *self == Self::Restore
+    }
+}
+
+/// A resource as it stands in a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// Its name on a device. For `account: { for: owner }` the key is `@owner` until the device's owner is bound, and for
+    /// `from: "group:engineers"` it is `@group:engineers` until the members are.
+    pub id: ResourceId,
+    /// Fields that every kind has.
+    pub common: Common,
+    /// Fields of the kind.
+    pub body: Body,
+}
+
+/// The kind's own part of a declared resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Of a known kind with known fields only.
+    Known(Resource),
+    /// Of a newer language than this reader's: neither changed nor reversed.
+    Unsupported {
+        /// The kind or field that is not known.
+        reason: String,
+    },
+}
+
+/// Why a resource could not be read. `path` is a JSON pointer from the resource's own object.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct InvalidResource {
+    /// Where, such as `/file/mode`.
+    pub path: String,
+    /// What is wrong, for the author of the profile.
+    pub message: String,
+    /// True when a newer reader might accept it: an unknown kind or field, rather than a wrong value.
+    pub unknown: bool,
+}
+
+impl InvalidResource {
+    pub(super) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into(), unknown: false }
+    }
+}
+
+impl Declared {
+    /// Reads one entry of a profile's `resources`: an object with one key, the kind. `packages` gives several.
+    ///
+    /// Strict: an unknown kind or field is an error with `unknown` set; see [`Declared::read`] for devices.
+    pub fn parse(entry: &Value) -> Result<Vec<Self>, InvalidResource> {
+        let (kind, fields) = single(entry)?;
+        if kind == "packages" {
+            return Self::parse_packages(fields);
+        }
+        let Value::Object(fields) = fields else {
+            return Err(InvalidResource::new(format!("/{kind}"), "expected fields in { }"));
+        };
+        let (common, own) = split_common(kind, fields)?;
+        let resource = match Resource::parse(kind, Value::Object(own)) {
+            None => {
+                let kind = printable(kind);
+                let message = format!("unknown kind {kind:?}: known are packages, {}", KINDS.join(", "));
+                return Err(InvalidResource { path: String::new(), message, unknown: true });
+            }
+            Some(Err(error)) => return Err(invalid(&format!("/{kind}"), &error)),
+            Some(Ok(resource)) => resource,
+        };
+        resource.validate()?;
+        Ok(vec![Self { id: resource.id(), common, body: Body::Known(resource) }])
+    }
+
+    /// Reads one entry as a device does: never fails, but gives what it does not know as Unsupported.
+    pub fn read(entry: &Value) -> Vec<Self> {
+        let error = match Self::parse(entry) {
+            Ok(declared) => return declared,
+            Err(error) => error,
+        };
+        match single(entry) {
+            // One name of a newer form spoils only itself.
+            Ok(("packages", Value::Array(names))) => names
+                .iter()
+                .flat_map(|name| Self::read(&serde_json::json!({"package": {"name": name}})))
+                .collect(),
+            _ => vec![Self::unsupported(entry, &error)],
+        }
+    }
+
+    fn unsupported(entry: &Value, error: &InvalidResource) -> Self {
+        Self {
+            id: claimed_id(entry),
+            common: readable_common(entry),
+            body: Body::Unsupported { reason: printable(&format!("{}: {error}", error.path)) },
+        }
+    }
+
+    fn parse_packages(names: &Value) -> Result<Vec<Self>, InvalidResource> {
+        let names: Vec<value::PackageName> =
+            serde_path_to_error::deserialize(names).map_err(|error| invalid("/packages", &error))?;
+        Ok(names
+            .into_iter()
+            .map(|name| {
+                Resource::Package(package::Package { name, version: None, state: value::Existence::Present })
+            })
+            .map(|r| Self { id: r.id(), common: Common::default(), body: Body::Known(r) })
+            .collect())
+    }
+}
+
+/// Of the fields that every kind has, those that can be read. A `when` that can't leaves the claim standing.
+fn readable_common(entry: &Value) -> Common {
+    fn read<T: serde::de::DeserializeOwned>(fields: &Value, name: &str) -> Option<T> {
+        T::deserialize(fields.get(name)?).ok()
+    }
+    let (_, fields) = single(entry).unwrap_or(("", entry));
+    Common {
+        note: read(fields, "note"),
+        when: read(fields, "when"),
+        on_removal: read(fields, "on_removal").unwrap_or_default(),
+        not_before: read(fields, "not_before"),
+        not_after: read(fields, "not_after"),
+    }
+}
+
+/// The kind and the fields of an entry, which is an object with one key.
+pub(super) fn single(entry: &Value) -> Result<(&str, &Value), InvalidResource> {
+    let mut fields = entry.as_object().into_iter().flatten();
+    match (fields.next(), fields.next()) {
+        (Some((kind, fields)), None) => Ok((kind, fields)),
+        _ => Err(InvalidResource::new("", "expected one resource, such as - file: { path: /etc/motd, ... }")),
+    }
+}
+
+fn split_common(
+    kind: &str,
+    fields: &Map<String, Value>,
+) -> Result<(Common, Map<String, Value>), InvalidResource> {
+    const COMMON: [&str; 5] = ["note", "when", "on_removal", "not_before", "not_after"];
+    let (common, own): (Map<_, _>, Map<_, _>) =
+        fields.clone().into_iter().partition(|(name, _)| COMMON.contains(&name.as_str()));
+    let common: Common = serde_path_to_error::deserialize(Value::Object(common))
+        .map_err(|error| invalid(&format!("/{kind}"), &error))?;
+    if let (Some(begin), Some(end)) = (common.not_before, common.not_after)
+        && begin >= end
+    {
+        let message = format!("it would end before it begins: not_after is {end}");
+        return Err(InvalidResource::new(format!("/{kind}/not_before"), message));
+    }
+    Ok((common, own))
+}
+
+fn invalid(at: &str, error: &serde_path_to_error::Error<serde_json::Error>) -> InvalidResource {
+    let message = printable(&error.inner().to_string());
+    let path = format!("{at}{}", pointer(error.path()));
+    // serde says so of unknown fields and of unknown variants alike: either may be a newer language.
+    let unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    InvalidResource { path, message, unknown }
+}
+
+/// Where in a document serde stopped, as a JSON pointer.
+pub(crate) fn pointer(path: &serde_path_to_error::Path) -> String {
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            serde_path_to_error::Segment::Map { key } => pointer.push_str(&format!("/{key}")),
+            serde_path_to_error::Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => {}
+        }
+    }
+    pointer
+}
