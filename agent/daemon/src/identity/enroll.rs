@@ -69,6 +69,13 @@ pub(crate) async fn enroll(
 ) -> Result<Enrolled, EnrollError> {
     let folder = Folder::open(request.folder)?;
     let join = read_join(request.join_file)?;
+    if let Some(enrolled) = folder.enrolled()?
+        && enrolled.trust == Trust::of(&join)
+    {
+        // It was let in by this very token, and a crash came before that was erased.
+        erase(&folder, &enrolled, request.join_file)?;
+        return Ok(enrolled);
+    }
     if request.claims.serial.is_empty() {
         // The server would refuse it, and tell nobody here why. With a key it counts as having asked.
         folder.key()?;
@@ -90,9 +97,7 @@ pub(crate) async fn enroll(
         }
         let wait = match answer {
             Ok(Answer::Enrolled(enrolled)) => {
-                if request.join_file != Path::new(STDIN) {
-                    folder.tidy(&enrolled, request.join_file)?;
-                }
+                erase(&folder, &enrolled, request.join_file)?;
                 return Ok(*enrolled);
             }
             Ok(Answer::Pending { code, wait }) => {
@@ -125,6 +130,11 @@ fn read_join(path: &Path) -> Result<JoinFile, EnrollError> {
         return Ok(join::from_reader(std::io::stdin().lock())?);
     }
     join::read(path)?.ok_or_else(|| EnrollError::NoJoinFile(path.display().to_string()))
+}
+
+/// Erases the token that let the device in, wherever its file is; standard input keeps nothing.
+fn erase(folder: &Folder, enrolled: &Enrolled, join_file: &Path) -> Result<(), Error> {
+    if join_file == Path::new(STDIN) { Ok(()) } else { folder.tidy(enrolled, join_file) }
 }
 
 fn goes_on(trouble: &Trouble, patience: Patience) -> bool {

@@ -165,6 +165,26 @@ async fn a_lost_answer_leads_to_the_same_key_being_asked_for_again() {
 }
 
 #[tokio::test]
+async fn a_join_file_that_a_crash_left_after_it_let_the_device_in_is_erased_and_asks_nobody() {
+    let organization = Arc::new(Organization::new());
+    let ca = Arc::clone(&organization);
+    let enroll =
+        move |request: wire::EnrollRequest| Ok(enrolled_as(ca.device_chain(&key_of(&request.csr), MONTH)));
+    let script = Script { enroll: Box::new(enroll), ..Script::default() };
+    let server = Server::start(&organization, Shown::default(), script).await;
+    let fresh = Fresh::new(&organization, &address(&server));
+    let join_file = fresh.temp.path().join("join.toml");
+    let text = std::fs::read(&join_file).unwrap();
+    let (first, _) = fresh.enroll(Patience::EndAtRefusal).await.unwrap();
+    assert!(!fresh.has_join_file());
+    std::fs::write(&join_file, text).unwrap();
+    let (again, _) = fresh.enroll(Patience::EndAtRefusal).await.unwrap();
+    assert_eq!((again.device, again.certificate()), (first.device, first.certificate()));
+    assert!(!fresh.has_join_file());
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
 async fn a_machine_without_a_serial_says_where_to_give_it_one_and_asks_no_server() {
     let organization = Organization::new();
     let server = Server::start(&organization, Shown::default(), Script::default()).await;

@@ -183,6 +183,25 @@ async fn an_unknown_serial_waits_until_its_code_is_approved() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_revoked_while_a_machine_waits_is_refused_with_its_very_next_question() {
+    let rig = rig();
+    let token = rig.token(2, None, Unknown::Pending).await;
+    let Enrolled::Pending { code, .. } = rig.ask(&token, "key", "NEW1").await.unwrap() else {
+        panic!("let in")
+    };
+    let id = rig.app.list_tokens(&viewer()).await.unwrap().remove(0).id;
+    rig.app.revoke_token(&admin(), id).await.unwrap();
+    for (key, serial) in [("key", "NEW1"), ("another key", "NEW1"), ("another key", "NEW2")] {
+        let refused = rig.ask(&token, key, serial).await;
+        assert!(matches!(refused, Err(EnrollError::Refused { .. })), "{key} as {serial}: {refused:?}");
+        assert_eq!(rig.audited().await[0].detail["reason"], "the token was revoked");
+    }
+    // Who lets this very machine in knows it by its code.
+    rig.app.approve_device(&admin(), "NEW1".into(), Approve { code, name: None }).await.unwrap();
+    chain(rig.ask(&token, "key", "NEW1").await.unwrap());
+}
+
+#[tokio::test]
 async fn a_holder_of_a_shared_token_does_not_become_a_persons_device() {
     let rig = rig();
     rig.import("serial,name,owner\nPF1,lap-ada,ada").await;
