@@ -94,6 +94,12 @@ export class Person {
     await this.page.getByRole('navigation', { name: 'Pages' }).waitFor();
   }
 
+  /** Saves the profile in the editor, which one device follows: the page says first whom that gives it to. */
+  async saveForFollowers() {
+    await this.page.getByRole('button', { name: 'Save revision' }).click();
+    await this.page.getByRole('dialog').getByRole('button', { name: 'Save and give to 1 device' }).click();
+  }
+
   /** Takes one refusal of the server from what the console has said: it was provoked. */
   forgive(status) {
     const at = this.errors.findIndex((error) => error.includes(`status of ${status}`));

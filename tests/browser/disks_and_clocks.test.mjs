@@ -63,12 +63,6 @@ test('a device that can write nothing down says so, says what to do, and goes on
   assert.equal(await errand({ do: 'run', words: ['cat', '/etc/motd'] }), 'Property of Example Corp.\n');
 });
 
-/** Saves a profile that an assignment follows: the page says first whom that gives it to. */
-async function saveForFollowers() {
-  await page.getByRole('button', { name: 'Save revision' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Save and give to 1 device' }).click();
-}
-
 test('a change that a full server refuses says why, is not lost, and is saved once there is room', async () => {
   await person.visit('/profiles/site');
   await page.getByRole('button', { name: 'Edit' }).click();
@@ -77,7 +71,7 @@ test('a change that a full server refuses says why, is not lost, and is saved on
   const text = `${await source.inputValue()}${report}`;
   await source.fill(text);
   await errand({ do: 'fill' });
-  await saveForFollowers();
+  await person.saveForFollowers();
   const said = page.getByRole('alert').filter({ hasText: "The server's disk is full: nothing of this was recorded." });
   await said.getByText("Make room on the disk of the server's data folder, then try again").waitFor({ timeout: LIVE_MS });
   person.forgive(507);
@@ -92,7 +86,7 @@ test('a change that a full server refuses says why, is not lost, and is saved on
 
   await errand({ do: 'fill', folder: DATA });
   await errand({ do: 'make_room' });
-  await saveForFollowers();
+  await person.saveForFollowers();
   await page.getByText('Saved as site@2').waitFor({ timeout: LIVE_MS });
   assert.equal(await said.count(), 0, 'what was refused is no longer said');
 });

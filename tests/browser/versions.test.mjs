@@ -38,7 +38,7 @@ async function says(text, revision) {
   await page.getByRole('button', { name: 'Edit' }).click();
   const source = page.getByLabel('Source of motd');
   await source.fill((await source.inputValue()).replace(/content: ".*?\\n"/, `content: "${text}\\n"`));
-  await page.getByRole('button', { name: 'Save revision' }).click();
+  await person.saveForFollowers();
   await page.getByText(`Saved as motd@${revision}`).waitFor();
   await person.turnTo('Devices');
   await page.getByRole('link', { name: 'srv-1', exact: true }).click();

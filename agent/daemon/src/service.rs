@@ -335,6 +335,11 @@ impl Converging {
                 cycle.vouched(server_time)?;
                 let newer = cycle.offer(&bytes)?;
                 self.send(ToServer::Following(cycle.generation()?)).await;
+                // A newer one is followed by a turn, which tells all there is. The state in force comes again where the
+                // link was up before it knew of that: what its time says of this clock, or a refusal, is told now.
+                if !newer {
+                    self.report(cycle).await?;
+                }
                 Ok(newer)
             }
             FromServer::DryRun(asked) => {
