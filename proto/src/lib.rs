@@ -32,6 +32,7 @@ pub mod state;
 pub mod template;
 pub mod text;
 pub mod timestamp;
+pub mod told;
 pub mod when;
 pub mod wire;
 #[cfg(feature = "yaml")]

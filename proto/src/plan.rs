@@ -107,14 +107,23 @@ fn show_step(f: &mut fmt::Formatter<'_>, step: &StepView) -> fmt::Result {
     if let Some(note) = &step.note {
         writeln!(f, "    ({})", escape(note))?;
     }
-    for d in &step.differences {
-        let (from, to) = (escape(&d.from.to_string()), escape(&d.to.to_string()));
-        writeln!(f, "    {}: {from} -> {to}", escape(&d.attribute))?;
-        for line in d.diff.iter().flat_map(|diff| diff.lines()) {
-            writeln!(f, "      {}", escape(line))?;
+    write!(f, "{}", Lines(&step.differences))
+}
+
+/// Differences as people read them: a line each, indented, and below it what changes in a text.
+pub struct Lines<'a>(pub &'a [Difference]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for d in self.0 {
+            let (from, to) = (escape(&d.from.to_string()), escape(&d.to.to_string()));
+            writeln!(f, "    {}: {from} -> {to}", escape(&d.attribute))?;
+            for line in d.diff.iter().flat_map(|diff| diff.lines()) {
+                writeln!(f, "      {}", escape(line))?;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn is_fine(outcome: &Outcome) -> bool {

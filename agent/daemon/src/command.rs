@@ -10,15 +10,17 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser as _;
+use muster_proto::plan::Lines;
 use muster_proto::report::{Outcome, OutcomeKind};
 use muster_proto::text::escape;
+use muster_proto::told::Told;
 use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::cycle::{Cycle, Note};
 use crate::host::{Host, processes};
 use crate::identity::{self, Identity};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Past};
 use crate::{inventory, service};
 use line::{Cli, Command, Output};
 
@@ -62,7 +64,7 @@ fn execute(cli: &Cli) -> Result<ExitCode> {
             (_, true) => list_tables(*output),
             (sql, false) => query(sql.as_deref().unwrap_or_default(), *output),
         },
-        Command::History { output } => history(&config, *output),
+        Command::History { limit, output } => history(&config, *limit, *output),
         Command::Pause { seconds, reason } => pause::pause(&config, *seconds, reason),
         Command::Resume => pause::resume(&config),
         Command::Seal { yes } => seal::seal(&config, *yes),
@@ -228,22 +230,31 @@ fn list_tables(output: Output) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn history(config: &Config, output: Output) -> Result<ExitCode> {
-    let accepted = Ledger::open_read_only(&config.ledger())?.history()?;
+fn history(config: &Config, limit: usize, output: Output) -> Result<ExitCode> {
+    let mut all = Ledger::open_read_only(&config.ledger())?.history()?;
+    let older = all.len().saturating_sub(limit);
+    all.truncate(limit);
     let mut out = io::stdout().lock();
     if let Output::Json = output {
-        let rows: Vec<_> = accepted
-            .iter()
-            .map(|(g, digest, at)| json!({"generation": g, "digest": digest, "accepted": at}))
-            .collect();
+        let row = |Past { at, mut document }: Past| {
+            document["at"] = json!(at);
+            document["text"] = Told::of(&document).text.into();
+            document
+        };
+        let rows: Vec<_> = all.into_iter().map(row).collect();
         writeln!(out, "{}", Value::from(rows))?;
         return Ok(ExitCode::SUCCESS);
     }
-    if accepted.is_empty() {
-        writeln!(out, "This device has accepted no desired state yet: see muster-agent status")?;
+    if all.is_empty() && older == 0 {
+        writeln!(out, "Nothing has happened on this device yet: see muster-agent status")?;
     }
-    for (generation, digest, at) in accepted {
-        writeln!(out, "{generation:>6}  {at}  {digest}")?;
+    for Past { at, document } in all {
+        let Told { text, differences, .. } = Told::of(&document);
+        let digest = document["digest"].as_str().map(|digest| format!(" ({digest})")).unwrap_or_default();
+        write!(out, "{at}  {}{}\n{}", escape(&text), escape(&digest), Lines(&differences))?;
+    }
+    if older > 0 {
+        writeln!(out, "{older} older events: --limit {}", limit + older)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -273,7 +284,11 @@ fn unenroll(config: Config, restore: bool, yes: bool) -> Result<ExitCode> {
         writeln!(out, "Left as it is: {} ({})", escape(outcome.resource.as_str()), escape(reason))?;
     }
     service::forget(&config)?;
-    writeln!(out, "This device has left. On the server: muster device revoke {}", enrolled.device)?;
+    writeln!(
+        out,
+        "This device has left. On the server, where it is not revoked yet: muster device revoke {}",
+        enrolled.device
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,6 +6,7 @@
 
 mod last_order;
 mod mark;
+mod past;
 mod pause;
 mod room;
 mod section;
@@ -29,13 +30,14 @@ use uuid::Uuid;
 
 pub(crate) use last_order::Ordered;
 pub(crate) use mark::Mark;
+pub(crate) use past::Past;
 pub(crate) use pause::Resumption;
 pub(crate) use room::cant_be_written;
 
 /// Unsent events are dropped, oldest first and as a range that is said, beyond this many bytes.
 const MAX_QUEUE: i64 = 64 * 1024 * 1024;
 
-/// Accepted generations that `history` can show.
+/// Accepted generations that are kept for `history`.
 const MAX_HISTORY: i64 = 1_000;
 
 /// The most bytes of events in one report; the rest goes with the next.
@@ -111,6 +113,7 @@ impl Ledger {
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         db.execute_batch(SCHEMA)?;
         db.execute_batch(series::SCHEMA)?;
+        db.execute_batch(past::SCHEMA)?;
         let epoch = match meta(&db, "epoch")? {
             Some(epoch) => epoch.parse()?,
             None => {
@@ -174,20 +177,6 @@ impl Ledger {
         bound_queue(&tx)?;
         tx.commit()?;
         Ok(())
-    }
-
-    /// Accepted generations, the newest first: number, digest, time.
-    pub(crate) fn history(&self) -> Result<Vec<(u64, String, Timestamp)>> {
-        let mut rows =
-            self.db.prepare("SELECT generation, digest, at FROM accepted ORDER BY generation DESC")?;
-        let rows = rows.query_map([], |r| {
-            Ok((
-                r.get::<_, i64>(0)?.cast_unsigned(),
-                r.get(1)?,
-                Timestamp::from_micros(r.get(2)?).unwrap_or_default(),
-            ))
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The documents that `state` names, and the digests of those that are not here yet.
@@ -490,14 +479,18 @@ fn push_event(tx: &Transaction<'_>, now: Timestamp, event: &Event) -> Result<()>
     Ok(())
 }
 
-/// Drops the events up to `sequence`; whether one of them carried a secret.
+/// Takes the events up to `sequence` from the queue into what is past; whether one of them carried a secret.
 fn drop_events(tx: &Transaction<'_>, sequence: u64) -> Result<bool> {
-    let mut rows = tx.prepare("DELETE FROM event WHERE sequence <= ?1 RETURNING document")?;
+    let mut rows = tx.prepare("DELETE FROM event WHERE sequence <= ?1 RETURNING sequence, at, document")?;
     let mut rows = rows.query([sequence.cast_signed()])?;
-    let mut secret = false;
+    let (mut secret, mut dropped) = (false, false);
     while let Some(row) = rows.next()? {
-        let event = serde_json::from_slice(row.get_ref(0)?.as_blob()?);
-        secret |= matches!(event, Ok(Event::FirstLoginPassword { .. }));
+        let document = row.get_ref(2)?.as_blob()?;
+        secret |= past::keep(tx, row.get(0)?, row.get(1)?, document)?;
+        dropped = true;
+    }
+    if dropped {
+        past::bound(tx)?;
     }
     Ok(secret)
 }

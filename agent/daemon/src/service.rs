@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use muster_proto::Timestamp;
+use muster_proto::{DeviceId, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -74,26 +74,48 @@ pub(crate) fn run(config: Config) -> Result<()> {
     })
 }
 
-/// `muster-agent enroll`: enrolls once, in the foreground.
+/// `muster-agent enroll`: enrolls once, in the foreground. A service that runs is stopped for that time: it would show the same
+/// token with a key of its own, and would not see that there is an identity then.
 pub(crate) fn enroll(config: &Config, join_file: &Path) -> Result<()> {
     block_on(async {
-        let enrolled = identity::enroll(
-            identity::Request {
-                folder: &config.identity(),
-                join_file,
-                claims: facts::claims(config),
-                now: crate::clock::Clock::start(None).now(),
-                patience: identity::Patience::EndAtRefusal,
-            },
-            &mut |code| {
-                // A closed terminal is no reason to stop waiting.
-                writeln!(std::io::stdout(), "Waiting for approval. Code {code}").ok();
-            },
-        )
-        .await?;
-        writeln!(std::io::stdout(), "Enrolled as {}. Next: systemctl start muster-agent", enrolled.device)?;
+        let known = identity::enrolled(&config.identity())?.filter(|_| !join_file.exists());
+        if let Some(enrolled) = known {
+            writeln!(
+                std::io::stdout(),
+                "This device is enrolled already, as {}: see muster-agent status",
+                enrolled.device
+            )?;
+            return Ok(());
+        }
+        let stopped = stop_for_good().await?;
+        let enrolled = enroll_here(config, join_file).await;
+        for unit in &stopped {
+            let started = Systemd::default().job("StartUnit", unit, Duration::from_secs(90)).await;
+            started.with_context(|| format!("{unit} was stopped meanwhile, and can't be started again"))?;
+        }
+        let (device, runs) = (enrolled?, stopped.contains(&UNIT));
+        let next = if runs { "muster-agent goes on with it" } else { "Next: systemctl start muster-agent" };
+        writeln!(std::io::stdout(), "Enrolled as {device}. {next}")?;
         Ok(())
     })
+}
+
+async fn enroll_here(config: &Config, join_file: &Path) -> Result<DeviceId> {
+    let enrolled = identity::enroll(
+        identity::Request {
+            folder: &config.identity(),
+            join_file,
+            claims: facts::claims(config),
+            now: crate::clock::Clock::start(None).now(),
+            patience: identity::Patience::EndAtRefusal,
+        },
+        &mut |code| {
+            // A closed terminal is no reason to stop waiting.
+            writeln!(std::io::stdout(), "Waiting for approval. Code {code}").ok();
+        },
+    )
+    .await?;
+    Ok(enrolled.device)
 }
 
 const UNIT: &str = "muster-agent.service";
@@ -106,17 +128,21 @@ pub(crate) async fn stop() -> Result<()> {
     stop_unit(UNIT).await
 }
 
-/// Stops the service and what would start it again for the join file that is there, until the next boot.
-pub(crate) async fn stop_for_good() -> Result<()> {
+/// Stops the service and what would start it again for the join file that is there, until the next boot; gives what ran.
+pub(crate) async fn stop_for_good() -> Result<Vec<&'static str>> {
     if !has_service_manager() {
-        return Ok(());
+        return Ok(vec![]);
     }
     let names = [PATH_UNIT, UNIT];
     let units = Systemd::default().units(&names.map(str::to_owned)).await?;
-    for (name, _) in names.iter().zip(units).filter(|(_, unit)| unit.exists()) {
+    let mut ran = vec![];
+    for (name, unit) in names.into_iter().zip(units).filter(|(_, unit)| unit.exists()) {
+        if unit.runs() {
+            ran.push(name);
+        }
         stop_unit(name).await?;
     }
-    Ok(())
+    Ok(ran)
 }
 
 /// Whether systemd runs here. In a folder in which an image is built nothing does, the agent neither.

@@ -22,7 +22,7 @@ pub struct ProfileView {
     pub saved: Timestamp,
     /// Who saved it.
     pub saved_by: String,
-    /// Devices it is assigned to.
+    /// Enrolled devices that have it.
     pub devices: u64,
     /// Of those, compliant ones.
     pub compliant: u64,

@@ -1,6 +1,7 @@
 //! TLS to one server, known by the fingerprint of its root certificate as ssh knows hosts. Names and validity are
 //! checked as ever: the pin only says which root is believed.
 
+use std::iter;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -23,9 +24,9 @@ pub(crate) fn client_config(pin: Digest) -> ClientConfig {
     config(Arc::new(Pinned { pin, provider: provider() }))
 }
 
-/// Asks the server for its certificates, sending nothing else, and gives the fingerprint of the last one it shows:
-/// its root, or the certificate itself when there is only one.
-pub(crate) async fn fingerprint(host: &str, port: u16) -> Result<Digest, Failure> {
+/// Asks the server for its certificates, sending nothing else, and gives their fingerprints. The last one is its root's, or that
+/// of the certificate itself when there is only one.
+pub(crate) async fn fingerprints(host: &str, port: u16) -> Result<Vec<Digest>, Failure> {
     let unreachable = |error: std::io::Error| {
         Failure::new(format!("can't reach {host} port {port}"))
             .because(error)
@@ -43,7 +44,7 @@ pub(crate) async fn fingerprint(host: &str, port: u16) -> Result<Digest, Failure
     let refused = tokio::time::timeout(PATIENCE, handshake)
         .await
         .map_err(|_| Failure::new(format!("{host} port {port} does not answer")))??;
-    seen.get().copied().ok_or_else(|| {
+    seen.get().cloned().ok_or_else(|| {
         let failure = Failure::new(format!("{host} port {port} does not speak TLS"));
         match refused {
             Some(error) => failure.because(error),
@@ -122,7 +123,7 @@ impl ServerCertVerifier for Pinned {
 /// Notes the fingerprint and then refuses, so that the handshake ends before anything is sent.
 #[derive(Debug)]
 struct Look {
-    seen: Arc<OnceLock<Digest>>,
+    seen: Arc<OnceLock<Vec<Digest>>>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -135,7 +136,7 @@ impl ServerCertVerifier for Look {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.seen.get_or_init(|| Digest::of(chain.last().unwrap_or(leaf)));
+        self.seen.get_or_init(|| iter::once(leaf).chain(chain).map(|shown| Digest::of(shown)).collect());
         Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
     }
 

@@ -77,9 +77,8 @@ pub fn asks_for_anything(tx: &mut Tx<'_>, device: DeviceId) -> Result<bool, Stor
 /// How many devices have any revision of a profile in their state, and how many of those are compliant at `now`.
 pub fn devices_of_profile(tx: &mut Tx<'_>, profile: &str, now: Timestamp) -> Result<(u64, u64), StoreError> {
     let found = tx.query_one(
-        "SELECT COUNT(*), COALESCE(SUM(CASE WHEN d.state IN ('enrolled', 'ready') AND d.compliance = 'compliant'
-                 AND d.stale_at >= $1 THEN 1 ELSE 0 END), 0)
-         FROM device d WHERE d.state NOT IN ('lost', 'revoked') AND d.id IN
+        "SELECT COUNT(*), COALESCE(SUM(CASE WHEN d.compliance = 'compliant' AND d.stale_at >= $1 THEN 1 ELSE 0 END), 0)
+         FROM device d WHERE d.state IN ('enrolled', 'ready') AND d.id IN
              (SELECT s.device FROM revision r JOIN state_document s ON s.digest = r.digest WHERE r.profile = $2)",
         &[now.into(), profile.into()],
         |row| Ok((row.get(0)?, row.get(1)?)),

@@ -65,12 +65,17 @@ pub(crate) enum Command {
         #[arg(short, long, default_value = "text")]
         output: Output,
     },
-    /// Lists the desired states that this device accepted.
+    /// Tells what happened on this device: states accepted and refused, changes made with what they changed, failures.
     ///
-    /// It is the device's own record, whatever the server says. The newest first: generation, when it was accepted, digest of
-    /// its bytes.
-    #[command(after_help = "Example:\n  sudo muster-agent history -o json")]
+    /// It is the device's own record, whatever the server says, the newest first. Kept are the last 1,000 events and the last
+    /// 1,000 accepted states with the digests of their bytes.
+    #[command(
+        after_help = "Example:\n  sudo muster-agent history --limit 20\n  sudo muster-agent history -o json"
+    )]
     History {
+        /// How many events, the newest ones
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
         #[arg(short, long, default_value = "text")]
         output: Output,
     },

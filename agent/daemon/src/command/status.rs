@@ -75,9 +75,11 @@ impl Findings {
         })
     }
 
-    /// Whether every check passes or does not apply, the device is not lost nor refused, and its clock is right.
+    /// Whether every check passes or does not apply, the server was heard and neither holds the device for lost nor refuses it,
+    /// and the clock is right.
     pub(super) fn fine(&self) -> bool {
         self.checks.is_empty()
+            && self.heard.is_some()
             && self.lost.is_none()
             && self.clock.is_none()
             && self.standing.refusal().is_none()

@@ -93,6 +93,7 @@ fn the_record_of_what_was_accepted_outlives_a_leap_of_the_generations() {
         let state = serde_json::from_value(document.clone()).unwrap();
         ledger.accept(&state, document.to_string().as_bytes(), Timestamp::default()).unwrap();
     }
-    let numbers: Vec<_> = ledger.history().unwrap().into_iter().map(|(number, ..)| number).collect();
+    let history = ledger.history().unwrap();
+    let numbers: Vec<_> = history.iter().map(|past| past.document["generation"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [1_795_647_410, 2, 1]);
 }

@@ -27,6 +27,13 @@ pub(super) fn read(host: &mut Host, path: &str) -> Result<Value> {
     })
 }
 
+/// When a file was last written, in microseconds since 1970; `None` where there is none.
+pub(super) fn written_at(host: &Host, path: &str) -> Result<Option<i64>> {
+    let Some(place) = host.root.place(path).with_context(|| path.to_owned())? else { return Ok(None) };
+    let stat = place.stat().with_context(|| path.to_owned())?;
+    Ok(stat.map(|stat| stat.st_mtime * 1_000_000 + i64::try_from(stat.st_mtime_nsec / 1_000).unwrap_or(0)))
+}
+
 /// Keeps what stood in files that a step replaces. What is not Muster's and not plainly root's is not replaced, because
 /// it could not be put back as it was.
 pub(super) fn prepare(host: &Host, job: &Job<'_>, parts: &[Part]) -> Result<Prepared> {

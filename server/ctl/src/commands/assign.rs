@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use muster_proto::rest::{
-    AssignmentResult, ConflictView, Device, FleetPlan, NewAssignment, NewRollout, Replaced, RolloutView,
-    StepSize,
+    AssignmentResult, AssignmentView, ConflictView, Device, DeviceState, FleetPlan, NewAssignment,
+    NewRollout, Replaced, RolloutView, StepSize,
 };
 use muster_proto::state::Mode;
 
@@ -27,8 +27,9 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Assign a profile revision to a device, a label or everyone
 ///
-/// Takes the place of an assignment of the same profile to the same target; parameters that are not named are kept. Without --yes
-/// the devices are asked what they would do, and nothing is done before you agreed.
+/// Takes the place of an assignment of the same profile to the same target. What is not named is kept of that: parameters, mode and
+/// precedence; and it goes on to follow, unless a revision is named. Without --yes the devices are asked what they would do, and
+/// nothing is done before you agreed.
 #[derive(Args)]
 #[command(
     after_help = "Example:\n  muster assign base@3 --to label:laptop --param ntp=ntp.corp.example\n  muster assign base --to everyone --mode audit --yes --wait 5m\n  muster assign base --to label:test --follow\n  muster assign base@4 --to label:laptop --rollout --canary 2 --then 10% --then 50% --soak 30m"
@@ -39,15 +40,15 @@ pub(crate) struct Assign {
     /// label:NAME, device:NAME or everyone
     #[arg(long)]
     to: String,
-    /// enforce makes it so; audit only looks
-    #[arg(long, value_enum, default_value_t = How::Enforce)]
-    mode: How,
+    /// enforce makes it so, and is what is meant the first time; audit only looks
+    #[arg(long, value_enum)]
+    mode: Option<How>,
     /// A parameter of the profile; may be given several times
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = param)]
     params: Vec<(String, String)>,
-    /// The higher one wins where two profiles claim the same resource
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
-    precedence: i32,
+    /// The higher one wins where two profiles claim the same resource; 0 the first time
+    #[arg(long, allow_negative_numbers = true)]
+    precedence: Option<i32>,
     /// Reach the devices step by step: a canary, then a tenth, then all; stops at the first failure
     #[arg(long)]
     rollout: bool,
@@ -81,22 +82,22 @@ enum How {
     Audit,
 }
 
+impl From<How> for Mode {
+    fn from(how: How) -> Self {
+        match how {
+            How::Enforce => Self::Enforce,
+            How::Audit => Self::Audit,
+        }
+    }
+}
+
 impl Assign {
     pub(crate) async fn run(self, api: &Api) -> Result<Ending, Failure> {
         self.refuse_following_by_steps()?;
-        let (profile, revision) = reference(&self.profile)?;
-        let mut asked = NewAssignment {
-            profile: profile.to_owned(),
-            revision,
-            target: self.to.clone(),
-            precedence: self.precedence,
-            mode: match self.mode {
-                How::Enforce => Mode::Enforce,
-                How::Audit => Mode::Audit,
-            },
-            params: self.params.iter().cloned().collect::<BTreeMap<_, _>>(),
-            follow: self.follow,
-        };
+        let there = self.there(api).await?;
+        let mut asked = self.asked(there.as_ref())?;
+        let becomes = there.as_ref().map(|there| becomes(there, &asked)).unwrap_or_default();
+        becomes.iter().for_each(|change| output::note(format!("note: {change}")));
         if self.dry_run {
             return self.say(&plan::ask(api, &asked).await?);
         }
@@ -109,6 +110,28 @@ impl Assign {
             asked.revision = Some(confirm(api, &self.consent, &asked, &summary).await?);
         }
         if self.rollout { self.roll_out(api, asked).await } else { self.assign(api, &asked, &summary).await }
+    }
+
+    /// The assignment whose place this one takes.
+    async fn there(&self, api: &Api) -> Result<Option<AssignmentView>, Failure> {
+        let (profile, _) = reference(&self.profile)?;
+        let all: Vec<AssignmentView> = api.get("/assignments").await?;
+        Ok(all.into_iter().find(|one| one.profile == profile && one.target == self.to))
+    }
+
+    /// What is asked for, with what is kept of the assignment that is there.
+    fn asked(&self, there: Option<&AssignmentView>) -> Result<NewAssignment, Failure> {
+        let (profile, revision) = reference(&self.profile)?;
+        let follows = there.is_some_and(|there| there.follow) && revision.is_none() && !self.rollout;
+        Ok(NewAssignment {
+            profile: profile.to_owned(),
+            revision,
+            target: self.to.clone(),
+            precedence: self.precedence.or(there.map(|there| there.precedence)).unwrap_or_default(),
+            mode: self.mode.map(Mode::from).or(there.map(|there| there.mode)).unwrap_or(Mode::Enforce),
+            params: self.params.iter().cloned().collect::<BTreeMap<_, _>>(),
+            follow: self.follow || follows,
+        })
     }
 
     fn refuse_following_by_steps(&self) -> Result<(), Failure> {
@@ -194,6 +217,28 @@ fn summary(result: &AssignmentResult) -> String {
     )
 }
 
+/// What becomes another of an assignment whose place this one takes.
+fn becomes(there: &AssignmentView, asked: &NewAssignment) -> Vec<String> {
+    let word = |mode| match mode {
+        Mode::Enforce => "enforce",
+        Mode::Audit => "audit",
+    };
+    let mut changes = vec![];
+    if there.mode != asked.mode {
+        changes.push(format!("its mode was {}, and becomes {}", word(there.mode), word(asked.mode)));
+    }
+    if there.precedence != asked.precedence {
+        changes.push(format!("its precedence was {}, and becomes {}", there.precedence, asked.precedence));
+    }
+    if there.follow && !asked.follow {
+        changes.push(format!(
+            "it followed {}, and no longer takes revisions that are saved later: --follow has it go on",
+            there.profile
+        ));
+    }
+    changes
+}
+
 fn replaces(replaced: &Replaced) -> String {
     let params = |names: &[String], what: &str| {
         let word = if names.len() == 1 { "param" } else { "params" };
@@ -223,7 +268,20 @@ fn refuse_conflicts(conflicts: &[ConflictView]) -> Result<(), Failure> {
 
 /// Waits until every device of these has applied its newest state, and says which were not given it.
 async fn wait(api: &Api, names: &[String], limit: Duration) -> Result<Ending, Failure> {
-    let wanted: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+    let all: Vec<Device> = api.get_all("/devices").await?;
+    let enrolled = |device: &&Device| matches!(device.state, DeviceState::Enrolled | DeviceState::Ready);
+    let enrolled: BTreeSet<String> = all.iter().filter(enrolled).map(|device| device.name.clone()).collect();
+    // A machine that nobody has unpacked yet is not waited for.
+    let wanted: BTreeSet<&str> =
+        names.iter().map(String::as_str).filter(|name| enrolled.contains(*name)).collect();
+    match names.len() - wanted.len() {
+        0 => {}
+        missing => output::note(format!(
+            "{} {} not enrolled, and not waited for",
+            count(missing, "device"),
+            if missing == 1 { "is" } else { "are" }
+        )),
+    }
     let bar = ProgressBar::new(wanted.len() as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} devices converged {msg}") {
         bar.set_style(style);
@@ -254,7 +312,7 @@ async fn wait(api: &Api, names: &[String], limit: Duration) -> Result<Ending, Fa
         if tokio::time::Instant::now() >= deadline {
             bar.finish_and_clear();
             return Err(Failure::new(format!("not yet converged: {}", waiting.join(", ")))
-                .next(format!("it goes on by itself; see muster why {}", waiting[0])));
+                .next(format!("muster why {} says what stands in the way", waiting[0])));
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -269,7 +327,46 @@ pub(crate) fn param(text: &str) -> Result<(String, String), String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+    use muster_proto::Timestamp;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        assign: Assign,
+    }
+
+    fn typed(words: &str) -> Assign {
+        Line::parse_from(format!("assign {words}").split(' ')).assign
+    }
+
+    #[test]
+    fn what_is_not_named_is_kept_and_what_becomes_another_is_said() {
+        let there = AssignmentView {
+            id: "as-1".to_owned(),
+            profile: "base".to_owned(),
+            revision: 1,
+            target: "everyone".to_owned(),
+            precedence: 7,
+            mode: Mode::Audit,
+            params: BTreeMap::new(),
+            follow: true,
+            created_by: "admin:kim".to_owned(),
+            created: Timestamp::default(),
+            devices: 3,
+        };
+        let asked = |words: &str| typed(words).asked(Some(&there)).unwrap();
+        let kept = asked("base --to everyone");
+        assert_eq!((kept.mode, kept.precedence, kept.follow), (Mode::Audit, 7, true));
+        assert_eq!(becomes(&there, &kept), Vec::<String>::new());
+        let pinned = asked("base@2 --to everyone --mode enforce --precedence 0");
+        assert_eq!((pinned.mode, pinned.precedence, pinned.follow), (Mode::Enforce, 0, false));
+        assert_eq!(becomes(&there, &pinned).len(), 3);
+        let first = typed("base --to everyone").asked(None).unwrap();
+        assert_eq!((first.mode, first.precedence, first.follow), (Mode::Enforce, 0, false));
+    }
 
     #[test]
     fn the_summary_says_what_is_replaced_and_what_is_kept_of_it() {

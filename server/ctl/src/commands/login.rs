@@ -69,11 +69,17 @@ impl Trust {
 
     /// The fingerprint to pin: as given, as known from before, or as the person at the terminal accepts it.
     pub(crate) async fn believe(&self, address: &Address) -> Result<Digest, Failure> {
-        let shown = pin::fingerprint(&address.host, address.port).await?;
+        let all = pin::fingerprints(&address.host, address.port).await?;
         let known = Contexts::load()?.contexts.get(&address.host).map(|context| context.fingerprint);
+        let shown =
+            *all.last().ok_or_else(|| Failure::new(format!("{} shows no certificate", address.host)))?;
         if let Some(wanted) = self.fingerprint {
-            // A given fingerprint may be of any certificate that the server sends; TLS itself decides.
-            return Ok(wanted);
+            // It may be of any certificate that the server shows; whether that is its own is for TLS to find out.
+            return if all.contains(&wanted) {
+                Ok(wanted)
+            } else {
+                Err(another(&address.host, wanted, shown))
+            };
         }
         if known == Some(shown) {
             return Ok(shown);
@@ -94,6 +100,16 @@ impl Trust {
             Err(Failure::new("not trusted, nothing sent"))
         }
     }
+}
+
+/// What was given is of no certificate that the server shows.
+fn another(host: &str, wanted: Digest, shown: Digest) -> Failure {
+    Failure::new(format!("{host} has another fingerprint than the one given, and nothing was sent to it"))
+        .because(format!("given was {wanted}, and it shows {shown}"))
+        .next(
+            "compare both with what `muster-server setup` printed on the server: if that is neither, somebody may stand between \
+             you and it",
+        )
 }
 
 /// Opens a session by this request, makes an API token with it, ends it, and remembers the token.

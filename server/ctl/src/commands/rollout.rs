@@ -9,6 +9,7 @@ use muster_proto::rest::{RolloutDetail, RolloutState, RolloutStep, RolloutView};
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
 use crate::output::{self, Output, Single, count, word};
+use crate::terminal::Consent;
 
 /// Between two looks at a rollout while waiting.
 const LOOK: Duration = Duration::from_millis(500);
@@ -55,10 +56,12 @@ pub(crate) struct Resume {
 
 /// Take a rollout back: its devices have again what they had before
 #[derive(Args)]
-#[command(after_help = "Example:\n  muster rollout cancel ro-3f2a9c1b04de")]
+#[command(after_help = "Example:\n  muster rollout cancel ro-3f2a9c1b04de --yes")]
 pub(crate) struct Cancel {
     /// Its id, as `muster rollout list` shows it
     id: String,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 impl Rollout {
@@ -71,7 +74,7 @@ impl Rollout {
                 output::line(sentence(&view))?;
                 Ok(Ending::Fine)
             }
-            Self::Cancel(Cancel { id }) => cancel(api, &id).await,
+            Self::Cancel(Cancel { id, consent }) => cancel(api, &id, &consent).await,
         }
     }
 }
@@ -140,7 +143,13 @@ fn fields(view: &RolloutView) -> Result<(), Failure> {
 fn standing(view: &RolloutView, step: &RolloutStep) -> String {
     let devices = count(step.devices, "device");
     if step.began.is_none() {
-        return format!("{devices}, {}", if view.ended.is_some() { "never begun" } else { "not begun" });
+        let what = match view.state {
+            // It can't be done before its last step began: they were deleted since.
+            RolloutState::Done => "which are no longer here",
+            RolloutState::Cancelled => "never begun",
+            RolloutState::Running | RolloutState::Stopped => "not begun",
+        };
+        return format!("{devices}, {what}");
     }
     let parts = [
         (step.failed, "failed"),
@@ -217,7 +226,10 @@ fn reached(view: &RolloutView) -> String {
     format!("{passed} of {} passed", count(all, "device"))
 }
 
-async fn cancel(api: &Api, id: &str) -> Result<Ending, Failure> {
+async fn cancel(api: &Api, id: &str, consent: &Consent) -> Result<Ending, Failure> {
+    let RolloutDetail { rollout, .. } = api.get(&format!("/rollouts/{}", part(id))).await?;
+    let about = format!("{}; its devices go back to what they had before.", sentence(&rollout));
+    consent.ask(&about, "Go on?", "nothing was changed")?;
     let view: RolloutView = api.act(&format!("/rollouts/{}/cancel", part(id))).await?;
     let given: u64 = view.steps.iter().filter(|step| step.began.is_some()).map(|step| step.devices).sum();
     let back = view.replaces.as_deref().unwrap_or("nothing of it");

@@ -8,6 +8,7 @@ use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
 use crate::output::{self, Output, count};
 use crate::span::span;
+use crate::terminal::Consent;
 
 /// Accept failures of checks for a time, with a reason
 ///
@@ -58,10 +59,12 @@ pub(crate) struct List {
 
 /// End a waiver before its time; its record stays
 #[derive(Args)]
-#[command(after_help = "Example:\n  muster waiver end wa-3f2a9c1b04de")]
+#[command(after_help = "Example:\n  muster waiver end wa-3f2a9c1b04de --yes")]
 pub(crate) struct End {
     /// Its id, as `muster waiver list` shows it
     id: String,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// When a waiver ends, as it was typed.
@@ -140,6 +143,8 @@ impl List {
 
 impl End {
     async fn run(self, api: &Api) -> Result<Ending, Failure> {
+        let about = format!("{} ends, and what it forgives counts again.", self.id);
+        self.consent.ask(&about, "Go on?", "nothing was changed")?;
         let waiver: WaiverView = api.take(&format!("/waivers/{}", part(&self.id))).await?;
         output::line(format!(
             "{} has ended: {} counts on {} again.",

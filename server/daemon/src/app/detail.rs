@@ -2,10 +2,11 @@
 
 use muster_policy::rights::ViewRight;
 use muster_proto::cost::Cost;
-use muster_proto::report::{Event, Outcome, Pause};
+use muster_proto::report::{Outcome, Pause};
 use muster_proto::rest::{
     CheckView, DeviceDetail, DeviceState, HistoryEntry, Page, PendingClaims, ResourceView, TableView,
 };
+use muster_proto::told::Told;
 use muster_proto::{DeviceId, Timestamp};
 use muster_store::device::DeviceRow;
 use muster_store::outcome::OutcomeRow;
@@ -239,59 +240,10 @@ pub(super) fn check_exists(tx: &mut Tx<'_>, id: &str) -> Result<bool, StoreError
     Ok(false)
 }
 
-/// Said of an event that stands for several.
-fn again(times: u32) -> String {
-    if times > 1 { format!(" {times} times") } else { String::new() }
-}
-
 fn history_entry(row: EventRow) -> HistoryEntry {
-    let raw: Value = serde_json::from_str(&row.document).unwrap_or_default();
-    let word = raw["event"].as_str().unwrap_or("unknown").to_owned();
-    let entry = |text: String, resource: Option<String>| HistoryEntry {
-        at: row.at,
-        recorded: row.recorded,
-        event: word.clone(),
-        text,
-        resource,
-        differences: Vec::new(),
-    };
-    match serde_json::from_value::<Event>(raw.clone()) {
-        Ok(Event::Accepted { generation, .. }) => entry(format!("took generation {generation}"), None),
-        Ok(Event::Refused { generation, reason }) => {
-            entry(format!("did not take generation {generation}: {reason}"), None)
-        }
-        Ok(Event::Changed { resource, action, differences, reversal, times }) => {
-            let did = match (action, reversal) {
-                (_, true) => "put back what was there before Muster",
-                (muster_proto::condition::Action::Create, false) => "made",
-                (muster_proto::condition::Action::Change, false) => "changed",
-                (muster_proto::condition::Action::Remove, false) => "removed",
-            };
-            let mut entry = entry(format!("{did}{}: {resource}", again(times)), Some(resource.to_string()));
-            entry.differences = differences;
-            entry
-        }
-        Ok(Event::Failed { resource, reason, times }) => {
-            entry(format!("failed{}: {resource}: {reason}", again(times)), Some(resource.to_string()))
-        }
-        Ok(Event::Ended { resource }) => entry(format!("ended: {resource}"), Some(resource.to_string())),
-        Ok(Event::Paused(Pause { until, reason, .. })) => {
-            entry(format!("paused on the device until {until}: {reason}"), None)
-        }
-        Ok(Event::Resumed { early: true }) => entry("resumed on the device".to_owned(), None),
-        Ok(Event::Resumed { early: false }) => entry("the pause on the device is over".to_owned(), None),
-        // The password is kept elsewhere, so the event does not read as the agent's own.
-        Ok(Event::FirstLoginPassword { .. }) | Err(_) => match (word.as_str(), &raw) {
-            ("first_login_password", raw) => entry(
-                format!("made a first-login password for {}", raw["account"].as_str().unwrap_or("?")),
-                None,
-            ),
-            ("lost", raw) => {
-                entry(format!("events {} to {} were lost: the queue was full", raw["from"], raw["to"]), None)
-            }
-            (other, _) => entry(format!("{other} (of a newer agent)"), None),
-        },
-    }
+    let document: Value = serde_json::from_str(&row.document).unwrap_or_default();
+    let Told { event, text, resource, differences } = Told::of(&document);
+    HistoryEntry { at: row.at, recorded: row.recorded, event, text, resource, differences }
 }
 
 /// A table's columns and rows, whether it came as `{columns, rows}` or as a list of objects.
@@ -312,22 +264,4 @@ pub(super) fn table_of(document: Value) -> (Vec<String>, Vec<Vec<Value>>) {
         return (columns, rows);
     }
     (columns.unwrap_or_default(), serde_json::from_value(rows.clone()).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_that_stands_for_several_says_how_many() {
-        let mut event = serde_json::json!({"event": "changed", "resource": "file:/etc/motd", "action": "change",
-            "differences": [], "reversal": false});
-        let text = |event: &Value| {
-            let (epoch, document, at) = (String::new(), event.to_string(), Timestamp::default());
-            history_entry(EventRow { epoch, sequence: 1, at, recorded: at, document }).text
-        };
-        assert_eq!(text(&event), "changed: file:/etc/motd");
-        event["times"] = 495.into();
-        assert_eq!(text(&event), "changed 495 times: file:/etc/motd");
-    }
 }
