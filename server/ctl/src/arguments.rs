@@ -207,8 +207,10 @@ mod tests {
             "profile apply",
             "assign",
             "unassign",
+            "rollout cancel",
             "rollback",
             "pause",
+            "waiver end",
             "person remove",
         ];
         let mut all = Vec::new();

@@ -48,6 +48,25 @@ pub fn insert(tx: &mut Tx<'_>, token: &ApiToken, secret: Digest) -> Result<(), S
     Ok(())
 }
 
+/// Notes for which admin a program acts, such as `token:api-1 "ci"` for `kim`; kept when its token is gone.
+pub fn note_program(tx: &mut Tx<'_>, actor: &str, admin: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO program (actor, admin) VALUES ($1, $2) ON CONFLICT (actor) DO NOTHING",
+        &[actor.into(), admin.into()],
+    )?;
+    Ok(())
+}
+
+/// For which admin a program acts.
+pub fn admin_of_program(tx: &mut Tx<'_>, actor: &str) -> Result<Option<String>, StoreError> {
+    tx.query_one("SELECT admin FROM program WHERE actor = $1", &[actor.into()], |row| row.get(0))
+}
+
+/// All programs that act for an admin.
+pub fn programs_of(tx: &mut Tx<'_>, admin: &str) -> Result<Vec<String>, StoreError> {
+    tx.query("SELECT actor FROM program WHERE admin = $1 ORDER BY actor", &[admin.into()], |row| row.get(0))
+}
+
 /// The token with this secret, if it has not ended.
 pub fn get(tx: &mut Tx<'_>, secret: Digest, now: Timestamp) -> Result<Option<ApiToken>, StoreError> {
     tx.query_one(

@@ -25,6 +25,7 @@ pub(crate) const ALL: &[Migration] = &[
     Migration { number: 13, sql: include_str!("migrations/0013_follow.sql") },
     Migration { number: 14, sql: include_str!("migrations/0014_ended_rollouts.sql") },
     Migration { number: 15, sql: include_str!("migrations/0015_clocks.sql") },
+    Migration { number: 16, sql: include_str!("migrations/0016_programs.sql") },
 ];
 
 /// Schemas that are only added to, each with the oldest one whose servers can go on working: what they do not know has

@@ -190,12 +190,13 @@ pub(crate) fn content(root: &Root, path: &str, limit: u64) -> Result<Option<Vec<
     content_at(&place, limit)
 }
 
-/// The text of the file at `path`, if it is at most `limit` bytes of text that everyone on this machine may read.
+/// The text of the file at `path`, if it is at most `limit` bytes of text that everyone on this machine may read and reach.
 pub(crate) fn public_text(root: &Root, path: &str, limit: u64) -> Result<Option<String>> {
     const OTHERS_READ: u32 = 0o004;
     let Some(place) = root.place(path)? else { return Ok(None) };
     let Some((file, stat)) = open_plain(&place)? else { return Ok(None) };
-    if stat.st_mode & OTHERS_READ == 0 {
+    let above = path.rsplit_once('/').map_or("", |(above, _)| above);
+    if stat.st_mode & OTHERS_READ == 0 || !root.is_open_to_all(above)? {
         return Ok(None);
     }
     let text = read_limited(file, limit).ok().and_then(|bytes| String::from_utf8(bytes).ok());

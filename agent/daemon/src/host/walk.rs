@@ -104,11 +104,20 @@ impl Root {
         Ok(reached.map(|reached| reached.others))
     }
 
+    /// Whether every account of the machine reaches what is in a directory, as far as modes say.
+    pub(crate) fn is_open_to_all(&self, path: &str) -> Result<bool> {
+        let relative = path.trim_start_matches('/');
+        let reached = self.walk(relative).with_context(|| format!("on the way to {path}"))?;
+        Ok(reached.is_some_and(|reached| reached.open))
+    }
+
     fn walk(&self, path: &str) -> Result<Option<Reached>> {
         // What is below the deepest element is the way back for "..", which never leaves the root.
         let mut stack = vec![Reached::new(reopen(&self.0)?, Others::Nobody)?];
         let mut ahead = components(Path::new(path));
         let mut links = 0;
+        // Who goes on by a link has gone through the directory that it stands in.
+        let mut open = stack.iter().all(|reached| reached.open);
         while let Some(name) = ahead.pop() {
             if name == ".." {
                 if stack.len() > 1 {
@@ -126,7 +135,11 @@ impl Root {
             };
             let stat = rustix::fs::fstat(&next).with_context(|| format!("asking about {shown}"))?;
             match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Directory => stack.push(Reached::new(next, here.others)?),
+                FileType::Directory => {
+                    let reached = Reached::new(next, here.others)?;
+                    open &= reached.open;
+                    stack.push(reached);
+                }
                 FileType::Symlink => {
                     ensure!(
                         stat.st_uid == 0 && here.others == Others::Nobody,
@@ -145,7 +158,7 @@ impl Root {
                 _ => return Err(NotADirectory(shown).into()),
             }
         }
-        Ok(stack.pop())
+        Ok(stack.pop().map(|reached| Reached { open, ..reached }))
     }
 }
 
@@ -154,12 +167,14 @@ struct Reached {
     dir: OwnedFd,
     /// Who can change what is in it, or in the directories that led to it.
     others: Others,
+    /// Whether everyone may go through it.
+    open: bool,
 }
 
 impl Reached {
     fn new(dir: OwnedFd, above: Others) -> Result<Self> {
         let stat = rustix::fs::fstat(&dir).context("asking about a directory")?;
-        Ok(Self { dir, others: above.and_in(&stat) })
+        Ok(Self { dir, others: above.and_in(&stat), open: stat.st_mode & 0o001 != 0 })
     }
 }
 
@@ -248,6 +263,23 @@ mod tests {
         symlink("/../../usr/lib", dir.path().join("up")).unwrap();
         for path in ["/lib/x", "/up/x"] {
             assert!(root.place(path).unwrap().unwrap().stat().unwrap().is_some(), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_lies_behind_a_closed_directory_is_not_open_to_all_nor_by_a_link_in_one() {
+        let (dir, root) = root();
+        let closed = |path: &str, mode: u32| {
+            fs::set_permissions(dir.path().join(path), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        fs::create_dir_all(dir.path().join("root/deep")).unwrap();
+        fs::create_dir_all(dir.path().join("etc")).unwrap();
+        symlink("/etc", dir.path().join("root/conf")).unwrap();
+        closed("", 0o755);
+        closed("root", 0o710);
+        assert!(root.is_open_to_all("/etc").unwrap() && root.is_open_to_all("").unwrap());
+        for path in ["/root", "/root/deep", "/root/conf", "/nowhere"] {
+            assert!(!root.is_open_to_all(path).unwrap(), "{path}");
         }
     }
 

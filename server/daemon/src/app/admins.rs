@@ -182,10 +182,11 @@ pub(super) fn end_made(
     Ok(())
 }
 
-/// An admin, and the programs whose API tokens the admin or such a program made: whoever knows one of those secrets made
-/// what is recorded under the token's own name.
+/// An admin, and the programs whose API tokens the admin or such a program made, those that are gone included: whoever knew one of
+/// those secrets made what is recorded under the token's own name.
 fn acting_for(tx: &mut Tx<'_>, name: &str) -> Result<Vec<String>, StoreError> {
     let mut actors = vec![format!("admin:{name}")];
+    actors.extend(api_token::programs_of(tx, name)?);
     let mut next = 0;
     while let Some(actor) = actors.get(next) {
         for token in api_token::made_by(tx, actor)? {

@@ -100,6 +100,7 @@ impl App {
             .write(move |tx| {
                 let secret = secret::secret("muster-api-");
                 api_token::insert(tx, &token, secret::digest(&secret))?;
+                note_program(tx, &token)?;
                 let act = Act { at: token.created, actor: &token.created_by, action };
                 let ApiToken { name, role, scopes, expires, .. } = &token;
                 let detail = json!({"name": name, "role": role, "scopes": scopes, "expires": expires});
@@ -135,6 +136,22 @@ impl App {
             })
             .await
     }
+}
+
+/// Notes for which admin the program with this token acts: the one who made it, or the one for whom its maker acts.
+fn note_program(tx: &mut Tx<'_>, token: &ApiToken) -> Result<(), AppError> {
+    if token.login.is_some() {
+        return Ok(());
+    }
+    let admin = match token.created_by.strip_prefix("admin:") {
+        Some(admin) => Some(admin.to_owned()),
+        None => api_token::admin_of_program(tx, &token.created_by)?,
+    };
+    if let Some(admin) = admin {
+        let program = Identity::token(&token.id, &token.name, token.role).view().actor().to_owned();
+        api_token::note_program(tx, &program, &admin)?;
+    }
+    Ok(())
 }
 
 /// Audits that an admin left.

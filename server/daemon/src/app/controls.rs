@@ -38,15 +38,22 @@ impl App {
     /// What checks found, a row for each of what it is counted by.
     pub(crate) async fn standings_by(
         &self,
-        _right: &ViewRight,
+        right: &ViewRight,
         by: By,
         label: Option<String>,
         days: u32,
     ) -> Result<StandingsBy, AppError> {
         let (now, presence) = (self.now(), self.presence().clone());
         let since = controls::begin(now, days);
-        let gathered = self.store().read(move |tx| gather::read(tx, &presence, label, since, now)).await?;
-        Ok(StandingsBy { by, made: now, rows: gathered.rows(by, now, days) })
+        let turn = self.0.searches.turn_to_count(right.actor()).await?;
+        self.store()
+            .read(move |tx| {
+                let _turn = turn;
+                let gathered = gather::read(tx, &presence, label, since, now)?;
+                gathered.refuse_too_many(by, days)?;
+                Ok(StandingsBy { by, made: now, rows: gathered.rows(by, now, days) })
+            })
+            .await
     }
 
     /// The report of a scope, as it is now.
@@ -56,8 +63,10 @@ impl App {
         scope: Scope,
     ) -> Result<ControlsReport, AppError> {
         let (now, presence, made_by) = (self.now(), self.presence().clone(), right.actor().to_owned());
+        let turn = self.0.searches.turn_to_count(right.actor()).await?;
         self.store()
             .read(move |tx| {
+                let _turn = turn;
                 let since = controls::begin(now, scope.days);
                 let gathered = gather::read(tx, &presence, scope.label.clone(), since, now)?;
                 if let Some(control) = &scope.control
@@ -105,7 +114,25 @@ fn report(
     })
 }
 
+/// The most days of all rows together in one answer, some 40 bytes each.
+const MAX_CELLS: usize = 500_000;
+
 impl Gathered {
+    fn refuse_too_many(&self, by: By, days: u32) -> Result<(), AppError> {
+        let rows = match by {
+            By::Device => self.devices.len(),
+            // There are at most as many profiles, controls and labels as these name.
+            By::Check | By::Profile | By::Control | By::Label => self.checks.len(),
+        };
+        let most = MAX_CELLS / rows.max(1);
+        if days as usize <= most.max(1) {
+            return Ok(());
+        }
+        Err(AppError::Invalid(format!(
+            "{rows} rows of {days} days are too much at once: ask for at most {most} days"
+        )))
+    }
+
     fn rows(&self, by: By, now: Timestamp, days: u32) -> Vec<StandingsRow> {
         let numbers: BTreeMap<&str, usize> = self.checks.keys().map(String::as_str).zip(0..).collect();
         let group = |device: usize, check: &str| -> Vec<(String, usize)> {

@@ -1,6 +1,9 @@
 //! Who is calling. Every path but the few open ones passes [`admit`], which knows the caller or refuses; handlers take
 //! the right they need as [`Viewer`] or [`Administrator`].
 
+use std::time::Duration;
+
+use axum::body::Body;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Uri, header};
@@ -65,24 +68,41 @@ pub(super) struct Administrator(pub(super) AdminRight);
 
 /// Lets known callers through. Changes are refused here too, whatever the handler asks for: with the cookie they need
 /// the page's own origin and CSRF secret, and always the role; so is what a token's scopes do not reach.
-pub(super) async fn admit(
-    State(api): State<Api>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, Refusal> {
-    let credential = Credential::shown(request.headers())
+pub(super) async fn admit(State(api): State<Api>, request: Request, next: Next) -> Result<Response, Refusal> {
+    let (mut parts, body) = request.into_parts();
+    match caller(&api, &parts).await {
+        Ok(caller) => {
+            parts.extensions.insert(caller);
+            Ok(next.run(Request::from_parts(parts, body)).await)
+        }
+        Err(refusal) => {
+            read_to_end(body).await;
+            Err(refusal)
+        }
+    }
+}
+
+/// Reads what a refused caller still sends, as many programs that are cut off there lose the refusal. What is longer, or takes its
+/// time, is not waited for.
+async fn read_to_end(body: Body) {
+    const LONGEST: usize = 64 * 1024;
+    const PATIENCE: Duration = Duration::from_secs(2);
+    tokio::time::timeout(PATIENCE, axum::body::to_bytes(body, LONGEST)).await.ok();
+}
+
+async fn caller(api: &Api, parts: &Parts) -> Result<Caller, Refusal> {
+    let credential = Credential::shown(&parts.headers)
         .ok_or_else(|| Refusal::unauthorized("Log in, or send an API token as Authorization: Bearer."))?;
     let caller = credential.check(&api.app).await?;
-    if !matches!(*request.method(), Method::GET | Method::HEAD)
+    if !matches!(parts.method, Method::GET | Method::HEAD)
         && let Some(session) = &caller.session
     {
-        require_origin(request.uri(), request.headers())?;
-        require_csrf(request.headers(), &session.csrf)?;
+        require_origin(&parts.uri, &parts.headers)?;
+        require_csrf(&parts.headers, &session.csrf)?;
     }
-    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    scope::admit(&caller, request.method(), route)?;
-    request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    scope::admit(&caller, &parts.method, route)?;
+    Ok(caller)
 }
 
 impl Credential {

@@ -46,7 +46,7 @@ struct DeviceQuery {
     q: Option<String>,
     /// Only devices with this label.
     label: Option<String>,
-    /// Only devices with any revision of this profile in their state; none that are lost or revoked.
+    /// Only enrolled devices with any revision of this profile in their state.
     profile: Option<String>,
     /// Only devices in this state.
     state: Option<DeviceState>,

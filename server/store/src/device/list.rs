@@ -97,7 +97,7 @@ impl Where {
         if let Some(profile) = &filter.profile {
             let profile = all.bind(Param::Made(profile.clone()));
             all.sql.push_str(&format!(
-                " AND state NOT IN ('lost', 'revoked') AND EXISTS (SELECT 1 FROM state_document s JOIN revision r
+                " AND state IN ('enrolled', 'ready') AND EXISTS (SELECT 1 FROM state_document s JOIN revision r
                      ON r.digest = s.digest WHERE s.device = device.id AND r.profile = ${profile})"
             ));
         }

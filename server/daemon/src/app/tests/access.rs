@@ -168,6 +168,29 @@ async fn what_a_program_made_with_an_admins_token_ends_with_that_admin_though_it
 }
 
 #[tokio::test]
+async fn what_a_program_made_ends_with_its_admin_though_the_programs_own_token_is_gone() {
+    let rig = rig();
+    rig.kim().await;
+    rig.active("ada", Role::Admin).await;
+    let mut right = Identity::admin("kim", Role::Admin).administer().unwrap();
+    for name in ["first", "second"] {
+        let wanted = NewApiToken { name: name.into(), role: Role::Admin, days: None, scopes: vec![] };
+        let made = rig.app.create_api_token(&right, wanted).await.unwrap();
+        right = rig.app.token_holder(&made.secret).await.unwrap().identity.administer().unwrap();
+    }
+    let request =
+        NewToken { labels: vec![], uses: Some(9), hours: None, serial: None, unknown: Unknown::Pending };
+    let made = rig.app.create_token(&right, request).await.unwrap();
+    let token = toml::from_str::<JoinFile>(&made.join_file).unwrap().token;
+    for api_token in rig.app.list_api_tokens(&viewer()).await.unwrap() {
+        rig.app.delete_api_token(&admin(), &api_token.id).await.unwrap();
+    }
+    let ended = rig.app.remove_admin(&admin(), "kim".into()).await.unwrap();
+    assert_eq!((ended.tokens, ended.api_tokens), (1, 0));
+    assert!(rig.ask(&token, "key 1", "PF1").await.is_err());
+}
+
+#[tokio::test]
 async fn a_restore_ends_links_and_recovery_codes_that_may_have_been_used_since() {
     let rig = rig();
     rig.kim().await;

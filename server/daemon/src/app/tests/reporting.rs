@@ -285,6 +285,29 @@ async fn a_device_can_not_claim_a_generation_that_it_was_never_given() {
     assert_eq!(rig.shown(device).await.device.generation_applied, 1);
 }
 
+/// Processor time of this process so far, in milliseconds: a test runs in one of its own.
+fn spent() -> i64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
+}
+
+#[tokio::test]
+async fn a_report_of_many_results_takes_the_writer_as_long_as_there_are_results_and_no_longer() {
+    let rig = rig();
+    let device = rig.managed().await;
+    let mut took = vec![];
+    for size in [1_500, 6_000] {
+        for verdict in [Verdict::Pass, Verdict::Fail] {
+            let checks: Vec<_> = (0..size).map(|n| result(&format!("c{n}"), verdict)).collect();
+            let begun = spent();
+            rig.app.report(device, found(&[], &checks, 1)).await.unwrap();
+            took.push(spent() - begun);
+        }
+    }
+    // Both turn all that are there; four times as many take four times as long, and took sixteen times.
+    assert!(took[3] < took[1].max(20) * 9, "{took:?} ms");
+}
+
 #[tokio::test]
 async fn results_of_checks_are_intervals_without_gaps_or_overlaps() {
     let rig = rig();
