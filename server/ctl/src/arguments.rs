@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 /// Options of every command.
 #[derive(clap::Args)]
 pub(crate) struct Global {
-    /// The server to ask, by its name in `muster context list`
+    /// The server to ask, by its name in `muster context list`; what setup and login call what they keep
     #[arg(long, global = true, env = "MUSTER_CONTEXT")]
     context: Option<String>,
 }
@@ -81,8 +81,8 @@ impl Arguments {
     pub(crate) async fn run(self) -> Result<Ending, Failure> {
         let global = &self.global;
         match self.command {
-            Command::Setup(command) => command.run().await,
-            Command::Login(command) => command.run().await,
+            Command::Setup(command) => command.run(global.context.as_deref()).await,
+            Command::Login(command) => command.run(global.context.as_deref()).await,
             Command::Context(command) => command.run(),
             Command::Device(command) => command.run(&global.api()?).await,
             Command::Token(command) => command.run(&global.api()?).await,

@@ -352,6 +352,17 @@ fn code(secret: &str) -> String {
 }
 
 #[test]
+fn a_second_login_to_a_server_is_kept_beside_the_first_under_the_name_that_it_is_given() {
+    let place = Place::with_admin();
+    let login = ["--context", "second", "login", &place.url(), "--name", "kim", "--password-stdin"];
+    let said = place
+        .muster(&[&login[..], &["--fingerprint", &place.fingerprint]].concat(), &format!("{PASSWORD}\n"));
+    assert_eq!(said.code, 0, "{said:?}");
+    let listed = place.muster(&["context", "list"], "");
+    assert!(listed.out.contains("localhost") && listed.out.contains("second"), "{listed:?}");
+}
+
+#[test]
 fn another_certificate_than_the_pinned_one_is_not_talked_to() {
     let place = Place::with_admin();
     let other = format!("sha256:{}", "0".repeat(64));

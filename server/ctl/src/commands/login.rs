@@ -16,7 +16,8 @@ const PORT: u16 = 8443;
 /// Log in to a server
 ///
 /// Shows the fingerprint of the server's root certificate and remembers it, as ssh does. Keeps an API token for 90 days in
-/// muster/config.toml in your configuration folder, readable by you only.
+/// muster/config.toml in your configuration folder, readable by you only, in a context called like the server or as --context
+/// says: with two, two people of one server are known.
 #[derive(Args)]
 #[command(after_help = "Example:\n  muster login https://muster.corp.example:8443 --name kim")]
 pub(crate) struct Login {
@@ -41,7 +42,7 @@ pub(crate) struct Trust {
 }
 
 impl Login {
-    pub(crate) async fn run(self) -> Result<Ending, Failure> {
+    pub(crate) async fn run(self, context: Option<&str>) -> Result<Ending, Failure> {
         let address = Address::parse(&self.url)?;
         let fingerprint = self.trust.believe(&address).await?;
         let name = match self.name {
@@ -51,10 +52,10 @@ impl Login {
         };
         let password = self.trust.password("Password: ")?;
         let mut login = rest::Login { name, password, code: None };
-        match enter(&address, fingerprint, "/session", &login).await {
+        match enter(&address, fingerprint, "/session", &login, context).await {
             Err(failure) if failure.is_of(CODE_NEEDED) => {
                 login.code = Some(self.trust.password("Code: ")?);
-                enter(&address, fingerprint, "/session", &login).await
+                enter(&address, fingerprint, "/session", &login, context).await
             }
             ended => ended,
         }
@@ -70,7 +71,9 @@ impl Trust {
     /// The fingerprint to pin: as given, as known from before, or as the person at the terminal accepts it.
     pub(crate) async fn believe(&self, address: &Address) -> Result<Digest, Failure> {
         let all = pin::fingerprints(&address.host, address.port).await?;
-        let known = Contexts::load()?.contexts.get(&address.host).map(|context| context.fingerprint);
+        let contexts = Contexts::load()?.contexts;
+        let known = contexts.values().find(|context| context.url == address.url());
+        let known = known.map(|context| context.fingerprint);
         let shown =
             *all.last().ok_or_else(|| Failure::new(format!("{} shows no certificate", address.host)))?;
         if let Some(wanted) = self.fingerprint {
@@ -118,7 +121,9 @@ pub(crate) async fn enter(
     fingerprint: Digest,
     path: &str,
     request: &impl Serialize,
+    context: Option<&str>,
 ) -> Result<Ending, Failure> {
+    let called = context.unwrap_or(&address.host).to_owned();
     let mut api = Api::anonymous(&address.url(), fingerprint)?;
     let session: Session = api.open_session(path, request).await?;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -127,8 +132,8 @@ pub(crate) async fn enter(
     let mut contexts = Contexts::load()?;
     let context =
         Context { url: address.url(), fingerprint, name: session.name.clone(), token: created.secret };
-    contexts.contexts.insert(address.host.clone(), context);
-    contexts.current.clone_from(&address.host);
+    contexts.contexts.insert(called.clone(), context);
+    contexts.current = called;
     contexts.save()?;
     output::note(format!(
         "Logged in to {} as {} ({}), until {}.",

@@ -23,7 +23,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    pub(crate) async fn run(self) -> Result<Ending, Failure> {
+    pub(crate) async fn run(self, context: Option<&str>) -> Result<Ending, Failure> {
         let link = if self.link == "-" { terminal::ask("Setup link: ")? } else { self.link };
         let secret = link.rsplit_once('#').map_or("", |(_, secret)| secret).trim().to_owned();
         if secret.is_empty() {
@@ -36,7 +36,8 @@ impl Setup {
         let address = Address::parse(&link)?;
         let fingerprint = self.trust.believe(&address).await?;
         let password = self.trust.password("A new password, at least 15 characters: ")?;
-        enter(&address, fingerprint, "/setup", &rest::Setup { link: secret, name, password }).await
+        let request = rest::Setup { link: secret, name, password };
+        enter(&address, fingerprint, "/setup", &request, context).await
     }
 }
 
