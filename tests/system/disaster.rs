@@ -8,6 +8,7 @@ use muster_proto::report::OutcomeKind;
 use muster_proto::rest::{HistoryEntry, Page};
 use muster_proto::state::Mode;
 use muster_tests::{Admin, Device, Fleet, Network, wait_until};
+use serde_json::Value;
 
 const DEVICE: &str = "srv-1";
 const KEPT: &str = "/etc/kept.conf";
@@ -32,9 +33,10 @@ fn history(fleet: &Fleet<'_>) -> Result<Vec<HistoryEntry>> {
 
 /// The generations that the device has accepted by its own record, the oldest first.
 fn accepted(device: &Device<'_>) -> Result<Vec<u64>> {
-    let said = device.exec(["muster-agent", "history"])?.ok()?.stdout;
-    let mut found: Vec<u64> =
-        said.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect();
+    let said = device.exec(["muster-agent", "history", "-o", "json"])?.ok()?.stdout;
+    let events: Vec<Value> = serde_json::from_str(&said).with_context(|| said.clone())?;
+    let accepted = events.iter().filter(|event| event["event"] == "accepted");
+    let mut found: Vec<u64> = accepted.filter_map(|event| event["generation"].as_u64()).collect();
     ensure!(!found.is_empty(), "no generation in: {said}");
     found.sort_unstable();
     Ok(found)

@@ -73,7 +73,8 @@ fn wait_until_enrolled(fleet: &Fleet<'_>, device: &Device<'_>, serial: &str) -> 
 
 /// The id that the device has for itself.
 fn own_id(device: &Device<'_>) -> Result<String> {
-    let status = device.exec(["muster-agent", "status", "-o", "json"])?.ok()?;
+    // It exits with 1 until the server is heard, which comes a moment later.
+    let status = device.exec(["muster-agent", "status", "-o", "json"])?;
     let status: Value = serde_json::from_str(&status.stdout)?;
     Ok(status["device"].as_str().context("no device in the status")?.to_owned())
 }
