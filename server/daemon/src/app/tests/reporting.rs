@@ -296,16 +296,19 @@ async fn a_report_of_many_results_takes_the_writer_as_long_as_there_are_results_
     let rig = rig();
     let device = rig.managed().await;
     let mut took = vec![];
-    for size in [1_500, 6_000] {
-        for verdict in [Verdict::Pass, Verdict::Fail] {
+    for size in [2_500, 10_000] {
+        let mut turns = vec![];
+        for verdict in [Verdict::Pass, Verdict::Fail, Verdict::Pass, Verdict::Fail] {
             let checks: Vec<_> = (0..size).map(|n| result(&format!("c{n}"), verdict)).collect();
             let begun = spent();
             rig.app.report(device, found(&[], &checks, 1)).await.unwrap();
-            took.push(spent() - begun);
+            turns.push(spent() - begun);
         }
+        // The first one turns none; of the others the quickest is the least disturbed by what else the machine does.
+        took.push(turns.into_iter().skip(1).min().unwrap());
     }
-    // Both turn all that are there; four times as many take four times as long, and took sixteen times.
-    assert!(took[3] < took[1].max(20) * 9, "{took:?} ms");
+    // Four times as many take four times as long, and took fourteen times.
+    assert!(took[1] < took[0].max(20) * 9, "{took:?} ms");
 }
 
 #[tokio::test]
