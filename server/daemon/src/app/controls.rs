@@ -121,7 +121,7 @@ impl Gathered {
     fn refuse_too_many(&self, by: By, days: u32) -> Result<(), AppError> {
         let rows = match by {
             By::Device => self.devices.len(),
-            // There are at most as many profiles, controls and labels as these name.
+            // Of profiles, controls and labels there are about as many or fewer.
             By::Check | By::Profile | By::Control | By::Label => self.checks.len(),
         };
         let most = MAX_CELLS / rows.max(1);
