@@ -163,6 +163,30 @@ fn an_order_waits_for_a_device_that_is_off_the_network_and_can_be_taken_back_mea
 const USERMOD: &str = "/usr/sbin/usermod";
 const SLOW: &str = "#!/bin/sh\nsleep 3\nexec /usr/sbin/usermod.real \"$@\"\n";
 
+#[test]
+fn a_lost_device_ends_locked_although_its_agent_was_about_to_unlock_an_account() -> Result<()> {
+    const STUBBORN: &str = "#!/bin/sh\ntrap '' TERM\nsleep 5\nexec /usr/sbin/usermod.real \"$@\"\n";
+    let network = Network::create()?;
+    let mut fleet = Fleet::enroll(&network, &["lap-1"])?;
+    fleet.log_in()?;
+    with_people(&fleet, &["lap-1"])?;
+    let lost = fleet.device("lap-1")?;
+    lost.exec(["mv", USERMOD, "/usr/sbin/usermod.real"])?.ok()?;
+    lost.write_file(USERMOD, STUBBORN, 0o755)?;
+    // Not the lock of an order: the agent takes it back as it takes back any change.
+    lost.exec(["/usr/sbin/usermod.real", "--lock", "--expiredate", "1970-01-02", "ada"])?.ok()?;
+    wait_until("the agent to unlock ada", SOON, || {
+        Ok(lost.exec(["pgrep", "-f", "usermod"])?.success().then_some(()))
+    })?;
+
+    says(&fleet, ["device", "lost", "lap-1", "--yes"])?;
+    device(&mut fleet, "lap-1")?.wait_until_off(SOON)?;
+    let shown = wait_for(&fleet, "lap-1", DeviceState::Lost)?.lost.context("it is lost")?;
+    assert_eq!(shown.receipt.context("its receipt is there")?.locked, ["ada"]);
+    assert!(ada_is_locked(fleet.device("lap-1")?)?);
+    Ok(())
+}
+
 /// Reports the device lost and kills its agent while it carries the order out.
 fn kill_between_order_and_receipt(fleet: &Fleet<'_>) -> Result<()> {
     says(fleet, ["device", "lost", "lap-1", "--yes"])?;

@@ -64,6 +64,10 @@ impl Cycle {
         if self.hands.deny_kinds.contains(ACCOUNT) {
             faults.push("its owner lets no account be changed (deny_kinds in agent.toml)".to_owned());
         } else {
+            // One of them may be about to unlock an account, which is read as locked until then.
+            if let Err(error) = self.hands.host.let_tools_end().await {
+                faults.push(fault(&format!("{error:#}")));
+            }
             for name in self.accounts()? {
                 match lock(&mut self.hands.host, &name).await {
                     Ok(Locked::Yes) => locked.push(name),

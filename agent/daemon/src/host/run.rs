@@ -15,6 +15,8 @@ use zbus::Variant;
 use super::{Host, files, temporary};
 
 const PREFIX: &str = "muster-run-";
+/// Begins the name of a package manager's run, which may take long.
+const PACKAGES: &str = "muster-run-packages-";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
 /// What is read of a command's output. A simulation of a thousand packages prints some hundred kilobytes.
 const OUTPUT_LIMIT: u64 = 4 * 1024 * 1024;
@@ -94,7 +96,8 @@ impl Host {
     pub(crate) async fn run(&mut self, work: Work, argv: &[&str], input: Option<&[u8]>) -> Result<Ran> {
         let program = argv.first().copied().context("a command has a name")?;
         let inner = async {
-            let name = format!("{PREFIX}{}", temporary::random_suffix()?);
+            let prefix = if work == Work::Packages { PACKAGES } else { PREFIX };
+            let name = format!("{prefix}{}", temporary::random_suffix()?);
             let unit = format!("{name}.service");
             let files = self.make_files(&name, input)?;
             let properties = properties(work, argv, &files, input.is_some());
@@ -119,6 +122,19 @@ impl Host {
             self.discard(&name).await?;
         }
         remove_leftovers(&self.scratch)
+    }
+
+    /// Waits for the tools that a turn was cut off from, so that none undoes what is done next. Package managers go on:
+    /// they change no account that Muster manages.
+    pub(crate) async fn let_tools_end(&mut self) -> Result<()> {
+        for (name, unit) in self.systemd.matching(&format!("{PREFIX}*.service")).await? {
+            if unit.active == "activating" && !name.starts_with(PACKAGES) {
+                self.wait_for(&name, Work::Short.limit() + GRACE)
+                    .await
+                    .with_context(|| format!("waiting for {name}"))?;
+            }
+        }
+        Ok(())
     }
 
     /// Waits until the unit's command has ended, even over a restart of the bus.
