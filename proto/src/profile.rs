@@ -376,11 +376,16 @@ mod schema {
             own("link", resource::link::Link::json_schema(&mut inner)),
             own("line", resource::line::Line::json_schema(&mut inner)),
             own("sudo", resource::sudo::Sudo::json_schema(&mut inner)),
+            own("browser_policy", resource::browser_policy::BrowserPolicy::json_schema(&mut inner)),
+            own("dconf", resource::dconf::Dconf::json_schema(&mut inner)),
             own("hosts_entry", resource::hosts_entry::HostsEntry::json_schema(&mut inner)),
             own("hostname", resource::hostname::Hostname::json_schema(&mut inner)),
             own("kernel_module", resource::kernel_module::KernelModule::json_schema(&mut inner)),
             own("sysctl", resource::sysctl::Sysctl::json_schema(&mut inner)),
             own("service", resource::service::Service::json_schema(&mut inner)),
+            own("ssh_server", resource::ssh_server::SshServer::json_schema(&mut inner)),
+            own("network", resource::network::Network::json_schema(&mut inner)),
+            own("firewall", resource::firewall::Firewall::json_schema(&mut inner)),
         ]
     }
 }

@@ -169,6 +169,48 @@ fn a_certificate_is_trusted_by_the_whole_system_and_no_longer_when_it_goes() -> 
 }
 
 #[test]
+fn browsers_and_desktops_are_told_for_all_users_and_forget_it() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    device
+        .exec_within(
+            ["sh", "-c", "apt-get -qq update && apt-get -qq install -y dconf-cli"],
+            Duration::from_secs(120),
+        )?
+        .ok()?;
+    device.write_file("/etc/dconf/profile/user", "user-db:user\nsystem-db:local\n", 0o644)?;
+    let script = "cat /etc/chromium/policies/managed/* /etc/firefox/policies/* /etc/dconf/db/local.d/* 2>/dev/null; cat /etc/dconf/db/local.d/locks/* 2>/dev/null; HOME=/nonexistent dconf read /org/gnome/desktop/screensaver/lock-delay; true";
+    lives_and_goes(
+        &fleet,
+        "  - browser_policy: { browser: chromium, policies: { PasswordManagerEnabled: false } }\n  - browser_policy: { browser: firefox, policies: { DisableTelemetry: true } }\n  - dconf: { name: base, settings: { /org/gnome/desktop/screensaver/lock-delay: \"uint32 7\" }, locked: true }\n",
+        script,
+        "/org/gnome/desktop/screensaver/lock-delay\nuint32 7\n",
+        "echo '{}' >/etc/firefox/policies/policies.json; rm /etc/dconf/db/local.d/90-muster-base",
+    )?;
+    let reasons = failures(
+        &fleet,
+        "  - dconf: { name: bad, settings: { /org/gnome/desktop/screensaver/lock-delay: \"uint32\" } }\n",
+        &["dconf:bad"],
+    )?;
+    assert!(reasons[0].contains("dconf refuses the settings"), "{reasons:?}");
+    Ok(())
+}
+
+#[test]
+fn who_reaches_a_device_and_how_its_ssh_server_lets_them_in_is_set_and_goes() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    lives_and_goes(
+        &fleet,
+        "  - firewall: { allow: [{ port: 22, from: [10.0.0.0/8, \"2001:db8::/32\"] }, { port: \"60000-61000\", protocol: udp, interface: host0 }] }\n  - ssh_server: { name: base, settings: { MaxAuthTries: 3, PasswordAuthentication: \"no\" } }\n",
+        "nft list ruleset; ls -l --time-style=+ /etc/muster/firewall.nft 2>/dev/null; ls -l --time-style=+ /etc/ssh/sshd_config.d; sshd -T | grep -iE '^(maxauthtries|passwordauth)'",
+        "maxauthtries 3\npasswordauthentication no\n",
+        "echo >>/etc/muster/firewall.nft; chmod 0666 /etc/ssh/sshd_config.d/10-muster-base.conf",
+    )
+}
+
+#[test]
 fn audit_mode_looks_at_the_system_and_writes_nothing() -> Result<()> {
     let network = Network::create()?;
     let fleet = Fleet::enroll(&network, &[DEVICE])?;

@@ -2,7 +2,7 @@
 //!
 //! In the order of a cycle: [`accept`] a desired state or refuse it, [`plan`] the exact changes from what is observed
 //! to what is desired, in the [`order`] in which they can be made, and say what became of each in an [`outcome`], with a [`diff`] of texts;
-//! [`schedule`] says when to look again, and [`fight`] when to stand back.
+//! [`schedule`] says when to look again, [`fight`] when to stand back, and [`trial`] what has to prove that it cuts nobody off.
 
 pub mod accept;
 pub mod diff;
@@ -12,3 +12,4 @@ pub mod outcome;
 pub mod plan;
 mod record;
 pub mod schedule;
+pub mod trial;

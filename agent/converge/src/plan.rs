@@ -15,6 +15,7 @@ use crate::order;
 use crate::outcome;
 use crate::record::end_target;
 pub use crate::record::{Record, record_of, reversal_target};
+use crate::trial::{Trial, Trials};
 
 /// Said of a lease that is over and that audit mode keeps from being ended.
 const ENDED_IN_AUDIT: &str = "its not_after has passed; audit mode leaves it";
@@ -39,6 +40,8 @@ pub struct Input<'a> {
     pub deny_kinds: &'a BTreeSet<String>,
     /// What was put right lately: what others keep changing is left as it is for a while.
     pub fights: &'a Fights,
+    /// Changes that are to prove that they cut nobody off, and those that did not.
+    pub trials: &'a Trials,
     /// The time by the ledger's rule.
     pub now: Timestamp,
 }
@@ -77,6 +80,8 @@ pub struct Step {
     pub restart: bool,
     /// True when a lease ended and this carries it out.
     pub ending: bool,
+    /// True when this brings back what was there before a change that cut the device off.
+    pub undoes: bool,
 }
 
 impl Plan {
@@ -299,6 +304,12 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
             if let Some(reason) = input.fights.reason(id, input.now).filter(|_| !ending) {
                 return settle(plan, OutcomeKind::Blocked, differences, Some(reason));
             }
+            if let Some(trial) = input.trials.get(id).filter(|trial| !ending && trial.forbids(&desired)) {
+                if !plan_undoing(plan, id, trial, observed) {
+                    settle(plan, OutcomeKind::Blocked, differences, Some(trial.reason()));
+                }
+                return;
+            }
             plan.steps.push(Step {
                 id: id.clone(),
                 action,
@@ -308,6 +319,7 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
                 claim: Some(claim.clone()),
                 restart: false,
                 ending,
+                undoes: false,
             });
         }
     }
@@ -379,11 +391,18 @@ fn plan_reversal(
     let target = if ending { end_target(id, record) } else { reversal_target(record) };
     let Some((action, differences)) = observed.towards(&target) else {
         // A locked account that was there before Muster is still to be unlocked when its claim goes.
-        if observed.towards(&reversal_target(record)).is_none() {
+        // What is on trial is needed for the way back.
+        if observed.towards(&reversal_target(record)).is_none() && !input.trials.contains_key(id) {
             plan.forget.push(id.clone());
         }
         return Reversal::NothingLeft;
     };
+    if let Some(trial) = input.trials.get(id).filter(|trial| !ending && trial.forbids(&target)) {
+        if !plan_undoing(plan, id, trial, observed) {
+            settle(plan, OutcomeKind::Blocked, differences, trial.reason());
+        }
+        return Reversal::Begun;
+    }
     // Until its end a lease overwrites what others change. Changing it in its last moment must not prolong it.
     if !ending && let Some(differences) = record.foreign(observed, &target) {
         let reason = "someone changed it after Muster last wrote it: left as it is".to_owned();
@@ -402,8 +421,26 @@ fn plan_reversal(
         claim: None,
         restart: false,
         ending,
+        undoes: false,
     });
     Reversal::Begun
+}
+
+/// Plans to bring back what was there before a change that was given up; false when it is there already.
+fn plan_undoing(plan: &mut Plan, id: &ResourceId, trial: &Trial, observed: &Condition) -> bool {
+    let Some((action, differences)) = observed.towards(&trial.back) else { return false };
+    plan.steps.push(Step {
+        id: id.clone(),
+        action,
+        from: observed.clone(),
+        to: trial.back.clone(),
+        differences,
+        claim: None,
+        restart: false,
+        ending: false,
+        undoes: true,
+    });
+    true
 }
 
 /// Whether something else that is wanted has this place, or is a file on the way to it.
@@ -452,6 +489,7 @@ fn add_restarts(plan: &mut Plan, input: &Input<'_>) {
             claim: Some(claim.clone()),
             restart: true,
             ending: false,
+            undoes: false,
         });
     }
 }

@@ -188,7 +188,7 @@ fn state(from: &str, to: &str) -> Difference {
 }
 
 /// Of what was there, the attributes that are about to be written: only these may ever have to be put back.
-fn restricted(from: &Condition, to: &Condition) -> Condition {
+pub(crate) fn restricted(from: &Condition, to: &Condition) -> Condition {
     match (from, to) {
         (Condition::Present(from), Condition::Present(to)) => Condition::Present(
             from.iter()

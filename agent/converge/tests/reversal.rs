@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muster_converge::fight::Fights;
 use muster_converge::plan::{Input, Plan, Record, plan, record_of};
+use muster_converge::trial::Trials;
 use muster_proto::compose::{Composition, compose};
 use muster_proto::condition::{Action, Condition};
 use muster_proto::report::OutcomeKind;
@@ -68,6 +69,7 @@ fn planned(composition: &Composition, id: &str, there: Condition, record: Option
         given_up: &Default::default(),
         deny_kinds: &BTreeSet::new(),
         fights: &Fights::default(),
+        trials: &Trials::new(),
         now: Timestamp::default().plus_seconds(now),
     })
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use muster_converge::trial;
 use serde::Deserialize;
 
 /// The owner's settings.
@@ -14,6 +15,8 @@ pub(crate) struct Config {
     pub(crate) serial: Option<String>,
     /// Kinds of resource that this device never takes from a server.
     pub(crate) deny_kinds: BTreeSet<String>,
+    /// How many seconds the server may take to be reached after a change that can cut the device off; 5 to 3,600.
+    pub(crate) reach_within_seconds: u64,
     /// Where the agent keeps its identity and ledger.
     pub(crate) state_dir: PathBuf,
     /// The join file that is looked for at the first start.
@@ -25,6 +28,7 @@ impl Default for Config {
         Self {
             serial: None,
             deny_kinds: BTreeSet::new(),
+            reach_within_seconds: trial::PATIENCE.as_secs(),
             state_dir: "/var/lib/muster".into(),
             join_file: "/etc/muster/join.toml".into(),
         }
@@ -34,11 +38,18 @@ impl Default for Config {
 impl Config {
     /// Reads the configuration; a file that is not there means the defaults.
     pub(crate) fn load(path: &Path) -> Result<Self> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => toml::from_str(&text).with_context(|| format!("{} can't be read", path.display())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
-        }
+        let text = match std::fs::read_to_string(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            text => text.with_context(|| format!("{} can't be read", path.display()))?,
+        };
+        let config: Self =
+            toml::from_str(&text).with_context(|| format!("{} can't be read", path.display()))?;
+        ensure!(
+            (5..=3600).contains(&config.reach_within_seconds),
+            "{}: reach_within_seconds is from 5 to 3600",
+            path.display()
+        );
+        Ok(config)
     }
 
     /// Where the ledger is.

@@ -13,6 +13,7 @@ mod section;
 mod series;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -20,6 +21,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use muster_converge::accept::Current;
 use muster_converge::plan::Record;
+use muster_converge::trial::Trial;
 use muster_proto::condition::Condition;
 use muster_proto::report::Event;
 use muster_proto::state::DesiredState;
@@ -114,6 +116,7 @@ impl Ledger {
         db.execute_batch(SCHEMA)?;
         db.execute_batch(series::SCHEMA)?;
         db.execute_batch(past::SCHEMA)?;
+        db.execute_batch(trial::SCHEMA)?;
         let epoch = match meta(&db, "epoch")? {
             Some(epoch) => epoch.parse()?,
             None => {
@@ -230,12 +233,13 @@ impl Ledger {
     }
 
     /// Keeps, in one durable commit before anything is written: records with what was there before, the bytes behind
-    /// their digests, and the services that will owe a restart.
+    /// their digests, the services that will owe a restart, and what has to prove that it cuts nobody off.
     pub(crate) fn intend(
         &mut self,
         records: &[(ResourceId, Record)],
         blobs: &[Vec<u8>],
         restarts: &BTreeSet<ResourceId>,
+        trials: &[(ResourceId, Trial)],
     ) -> Result<()> {
         let tx = self.db.transaction()?;
         for (id, record) in records {
@@ -249,6 +253,9 @@ impl Ledger {
         }
         for id in restarts {
             tx.execute("INSERT OR IGNORE INTO restart_due (resource) VALUES (?1)", [id.as_str()])?;
+        }
+        for (id, trial) in trials {
+            trial::put(&tx, id, trial)?;
         }
         tx.commit()?;
         Ok(())
@@ -446,18 +453,21 @@ fn put_record(tx: &Transaction<'_>, id: &ResourceId, record: &Record) -> Result<
     Ok(())
 }
 
-/// Drops old contents that no record would put back any more.
+/// Drops old contents that nothing would put back any more.
 fn prune_blobs(tx: &Transaction<'_>) -> Result<()> {
     let mut needed = BTreeSet::new();
+    let mut need = |condition: &Condition| {
+        let digests = condition.attributes().into_iter().flat_map(|attributes| attributes.values());
+        needed.extend(digests.filter_map(|v| v.as_str()?.parse::<Digest>().ok()).map(|d| d.to_string()));
+    };
     let mut rows = tx.prepare("SELECT body FROM record")?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
         let record: Record = serde_json::from_str(&row.get::<_, String>(0)?)?;
-        if let Condition::Present(before) = record.before {
-            needed.extend(
-                before.values().filter_map(|v| v.as_str()?.parse::<Digest>().ok()).map(|d| d.to_string()),
-            );
-        }
+        need(&record.before);
+    }
+    for trial in trial::read(tx)?.values() {
+        need(&trial.back);
     }
     let kept: Vec<String> = {
         let mut rows = tx.prepare("SELECT digest FROM blob")?;

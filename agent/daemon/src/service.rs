@@ -22,7 +22,10 @@ use crate::ledger::Ledger;
 use crate::link::{self, Channels, FromServer, ToServer};
 use crate::watch::{Pace, Watch};
 
+use self::proof::Proof;
+
 mod last_order;
+mod proof;
 
 /// Messages that may wait on either side; the link is asked again when it comes up, so little is lost by being short.
 const WAITING: usize = 16;
@@ -55,6 +58,7 @@ pub(crate) fn run(config: Config) -> Result<()> {
             from_link,
             last_orders: from_admin,
             pace: Pace::default(),
+            proof: Proof::default(),
         };
         let channels = Channels { orders, news, last_orders };
         std::thread::Builder::new().name("converge".to_owned()).spawn(move || {
@@ -191,7 +195,7 @@ pub(crate) fn wipe(config: &Config) -> Result<()> {
         .with_context(|| format!("can't list {}", config.state_dir.display()))?;
     for entry in entries {
         let path = entry.with_context(|| format!("can't list {}", config.state_dir.display()))?.path();
-        if crate::resource::is_password_note(&path) {
+        if crate::resource::is_password_note(&path) || path.ends_with(crate::host::nftables::NOTE) {
             std::fs::remove_file(&path).with_context(|| failed(&path))?;
         }
     }
@@ -275,6 +279,7 @@ struct Converging {
     from_link: mpsc::Receiver<FromServer>,
     last_orders: mpsc::Receiver<Vec<u8>>,
     pace: Pace,
+    proof: Proof,
 }
 
 impl Converging {
@@ -303,6 +308,7 @@ impl Converging {
                 self.send(ToServer::Fetch(next.missing.into_iter().collect())).await;
             }
             self.report(&cycle).await?;
+            self.ask_for_proof(&cycle).await;
             let wait = if follow(&cycle, &mut watch) { Duration::ZERO } else { next.wait };
             self.wait(&mut cycle, &mut watch, &mut nudges, wait, next.next_end).await?;
         }
@@ -328,6 +334,7 @@ impl Converging {
                     return Ok(());
                 }
                 Some(()) = nudges.recv() => return Ok(()),
+                () = self.proof.is_overdue() => return self.give_up(cycle),
                 changed = watch.changed() => {
                     changed.context("inotify failed")?;
                     tokio::time::sleep(self.pace.rest(Instant::now())).await;
@@ -344,9 +351,13 @@ impl Converging {
     }
 
     /// Takes what came over the link; true when there is something to do now.
-    async fn take(&self, cycle: &mut Cycle, news: FromServer) -> Result<bool> {
+    async fn take(&mut self, cycle: &mut Cycle, news: FromServer) -> Result<bool> {
         match news {
-            FromServer::Up => self.report(cycle).await.map(|()| false),
+            FromServer::Up => {
+                self.report(cycle).await?;
+                self.acquit(cycle)
+            }
+            FromServer::Reached { number } => self.confirm(cycle, number),
             FromServer::Quiet { server_time } => {
                 if cycle.vouched(server_time)? {
                     self.report(cycle).await?;
@@ -354,7 +365,7 @@ impl Converging {
                 Ok(false)
             }
             FromServer::ApplyNow { server_time } => {
-                cycle.begin_anew();
+                cycle.begin_anew()?;
                 cycle.vouched(server_time).map(|_| true)
             }
             FromServer::State { bytes, server_time } => {

@@ -12,19 +12,24 @@ use crate::template::Names;
 use crate::text::one_line;
 
 pub mod account;
+pub mod browser_policy;
 pub mod certificate;
+pub mod dconf;
 mod declared;
 pub mod directory;
 pub mod file;
+pub mod firewall;
 pub mod group;
 pub mod hostname;
 pub mod hosts_entry;
 pub mod kernel_module;
 pub mod line;
 pub mod link;
+pub mod network;
 pub mod package;
 pub mod repository;
 pub mod service;
+pub mod ssh_server;
 pub mod sudo;
 pub mod sysctl;
 pub mod value;
@@ -57,6 +62,10 @@ pub enum Resource {
     Line(line::Line),
     /// A symbolic link.
     Link(link::Link),
+    /// What a browser is told.
+    BrowserPolicy(browser_policy::BrowserPolicy),
+    /// Settings of the desktop.
+    Dconf(dconf::Dconf),
     /// A line of `/etc/hosts`.
     HostsEntry(hosts_entry::HostsEntry),
     /// The device's own name.
@@ -67,11 +76,17 @@ pub enum Resource {
     Sysctl(sysctl::Sysctl),
     /// A systemd unit.
     Service(service::Service),
+    /// How an interface gets its addresses.
+    Network(network::Network),
+    /// Settings of the SSH server.
+    SshServer(ssh_server::SshServer),
+    /// Who may reach the device.
+    Firewall(firewall::Firewall),
 }
 
 /// The kinds by their names in documents, in the order in which they are applied: what comes later may need what
 /// comes before. Removal goes the other way round.
-pub const KINDS: [&str; 15] = [
+pub const KINDS: [&str; 20] = [
     "certificate",
     "repository",
     "package",
@@ -82,11 +97,16 @@ pub const KINDS: [&str; 15] = [
     "link",
     "line",
     "sudo",
+    "browser_policy",
+    "dconf",
     "hosts_entry",
     "hostname",
     "kernel_module",
     "sysctl",
     "service",
+    "ssh_server",
+    "network",
+    "firewall",
 ];
 
 impl Resource {
@@ -103,11 +123,16 @@ impl Resource {
             Self::File(_) => "file",
             Self::Link(_) => "link",
             Self::Line(_) => "line",
+            Self::BrowserPolicy(_) => "browser_policy",
+            Self::Dconf(_) => "dconf",
             Self::HostsEntry(_) => "hosts_entry",
             Self::Hostname(_) => "hostname",
             Self::KernelModule(_) => "kernel_module",
             Self::Sysctl(_) => "sysctl",
             Self::Service(_) => "service",
+            Self::Network(_) => "network",
+            Self::SshServer(_) => "ssh_server",
+            Self::Firewall(_) => "firewall",
         }
     }
 
@@ -126,9 +151,14 @@ impl Resource {
             Self::Directory(r) => r.path.as_str(),
             Self::File(r) => r.path.as_str(),
             Self::Link(r) => r.path.as_str(),
+            Self::BrowserPolicy(r) => r.browser.name(),
+            Self::Dconf(r) => r.name.as_str(),
             Self::Hostname(_) => hostname::KEY,
             Self::Sysctl(r) => r.name.as_str(),
             Self::Service(r) => r.key(),
+            Self::Network(r) => r.name.as_str(),
+            Self::SshServer(r) => r.name.as_str(),
+            Self::Firewall(_) => firewall::KEY,
         };
         ResourceId::new(self.kind(), key)
     }
@@ -146,11 +176,16 @@ impl Resource {
             Self::File(r) => r.desired(),
             Self::Link(r) => r.desired(),
             Self::Line(r) => r.desired(),
+            Self::BrowserPolicy(r) => r.desired(),
+            Self::Dconf(r) => r.desired(),
             Self::HostsEntry(r) => r.desired(),
             Self::Hostname(r) => r.desired(),
             Self::KernelModule(r) => r.desired(),
             Self::Sysctl(r) => r.desired(),
             Self::Service(r) => r.desired(),
+            Self::Network(r) => r.desired(),
+            Self::SshServer(r) => r.desired(),
+            Self::Firewall(r) => r.desired(),
         }
     }
 
@@ -171,10 +206,16 @@ impl Resource {
             (Self::Sudo(r), "content") => Some(r.rendered().into_bytes()),
             (Self::File(r), "content") => r.bytes(),
             (Self::Certificate(r), "file") => r.rendered().map(String::into_bytes),
+            (Self::BrowserPolicy(r), "file") => Some(r.rendered().into_bytes()),
+            (Self::Dconf(r), "file") => Some(r.rendered().into_bytes()),
+            (Self::Dconf(r), "locks") => r.rendered_locks().map(String::into_bytes),
             (Self::Hostname(r), "file") => r.rendered().map(String::into_bytes),
             (Self::KernelModule(r), "modprobe") => Some(r.blocking().into_bytes()),
             (Self::KernelModule(r), "modules_load") => Some(r.loading().into_bytes()),
             (Self::Sysctl(r), "file") => Some(r.rendered().into_bytes()),
+            (Self::Network(r), "file") => Some(r.rendered().into_bytes()),
+            (Self::SshServer(r), "file") => Some(r.rendered().into_bytes()),
+            (Self::Firewall(r), "file" | "table") => Some(r.rendered().into_bytes()),
             _ => None,
         }
     }
@@ -185,6 +226,8 @@ impl Resource {
             Self::Line(r) => Some(r.path.as_str()),
             Self::HostsEntry(_) => Some(hosts_entry::PATH),
             Self::Hostname(_) => Some(hostname::PATH),
+            Self::Firewall(_) => Some(firewall::PATH),
+            Self::BrowserPolicy(r) => Some(r.browser.file()),
             _ => None,
         }
     }
@@ -236,11 +279,16 @@ impl Resource {
             "file" => read(fields, Self::File),
             "line" => read(fields, Self::Line),
             "link" => read(fields, Self::Link),
+            "browser_policy" => read(fields, Self::BrowserPolicy),
+            "dconf" => read(fields, Self::Dconf),
             "hosts_entry" => read(fields, Self::HostsEntry),
             "hostname" => read(fields, Self::Hostname),
             "kernel_module" => read(fields, Self::KernelModule),
             "sysctl" => read(fields, Self::Sysctl),
             "service" => read(fields, Self::Service),
+            "network" => read(fields, Self::Network),
+            "ssh_server" => read(fields, Self::SshServer),
+            "firewall" => read(fields, Self::Firewall),
             _ => return None,
         })
     }
@@ -257,9 +305,14 @@ impl Resource {
             Self::Link(r) => r.validate(),
             Self::Line(r) => r.validate(),
             Self::Sudo(r) => r.validate(),
+            Self::BrowserPolicy(r) => r.validate(),
+            Self::Dconf(r) => r.validate(),
             Self::HostsEntry(r) => r.validate(),
             Self::Hostname(r) => r.validate(),
             Self::Sysctl(r) => r.validate(),
+            Self::Network(r) => r.validate(),
+            Self::SshServer(r) => r.validate(),
+            Self::Firewall(r) => r.validate(),
             Self::Package(_) | Self::Directory(_) | Self::KernelModule(_) => Ok(()),
         }
     }
@@ -286,6 +339,8 @@ fn claimed_id(entry: &Value) -> ResourceId {
         }
         "hosts_entry" => text("address").map(hosts_entry::key),
         "hostname" => Some(hostname::KEY.to_owned()),
+        "firewall" => Some(firewall::KEY.to_owned()),
+        "browser_policy" => text("browser").map(str::to_owned),
         "kernel_module" => text("name").map(kernel_module::key),
         _ => ["name", "path", "key", "id"].iter().find_map(|field| text(field)).map(str::to_owned),
     };

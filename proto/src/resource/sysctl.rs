@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::InvalidResource;
-use super::value::{SysctlName, SysctlValue};
+use super::value::{SettingValue, SysctlName};
 use crate::condition::Condition;
 use crate::id::Digest;
 
@@ -23,7 +23,7 @@ pub struct Sysctl {
     pub name: SysctlName,
     /// Its value, in the kernel's own unit for that key. Where the kernel lists several numbers, they are separated by
     /// blanks, of which the number does not matter.
-    pub value: SysctlValue,
+    pub value: SettingValue,
 }
 
 impl Sysctl {

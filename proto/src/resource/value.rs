@@ -55,6 +55,10 @@ macro_rules! checked_string {
     };
 }
 
+mod network;
+
+pub use network::{InterfaceAddress, InterfaceName, InterfacePattern, IpNetwork, Ports, SshKeyword};
+
 /// A value was not what its type demands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {0}")]
@@ -280,6 +284,34 @@ checked_string!(
 );
 
 checked_string!(
+    /// The path of a setting in dconf(7): directories and a key, at most 1,024 bytes.
+    DconfKey,
+    "a key of dconf, such as /org/gnome/desktop/screensaver/lock-enabled",
+    "^(/[A-Za-z0-9._-]+){2,}$",
+    |text| text.len() <= 1024 && text.strip_prefix('/').is_some_and(|rest| {
+        let part = |part: &str| word(part, 255, |_| true, |_| true) && part.bytes().all(|b| {
+            b.is_ascii_alphanumeric() || b"._-".contains(&b)
+        });
+        rest.contains('/') && rest.split('/').all(|name| part(name) && name != "." && name != "..")
+    })
+);
+
+impl DconfKey {
+    /// The directory, without slashes around it, and the name of the key in it.
+    pub fn parts(&self) -> (&str, &str) {
+        self.0.trim_start_matches('/').rsplit_once('/').unwrap_or(("", &self.0))
+    }
+}
+
+checked_string!(
+    /// The value of a setting in dconf(7), as `GVariant` text; dconf itself judges it on the device.
+    DconfValue,
+    "a value as GVariant text, such as true, \"'a text'\" or \"uint32 5\", of 1 to 4096 bytes in one line",
+    r"^[^\x00-\x1f]{1,4096}$",
+    |text| !text.is_empty() && text.len() <= 4096 && one_line(text)
+);
+
+checked_string!(
     /// The name of a kernel module, at most 55 bytes, as the kernel itself keeps it.
     ModuleName,
     "a module name: 1 to 55 of letters, digits, _ and -, beginning with a letter, a digit or _",
@@ -310,12 +342,12 @@ checked_string!(
     }
 );
 
-/// The value of a kernel's setting: one line of at most 1,024 bytes, or a whole number.
+/// The value of a setting, of the kernel or of a service: one line of at most 1,024 bytes, or a whole number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct SysctlValue(String);
+pub struct SettingValue(String);
 
-impl SysctlValue {
+impl SettingValue {
     /// The text itself.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -329,26 +361,26 @@ impl SysctlValue {
     }
 }
 
-impl<'de> Deserialize<'de> for SysctlValue {
+impl<'de> Deserialize<'de> for SettingValue {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct TextOrNumber;
         impl serde::de::Visitor<'_> for TextOrNumber {
-            type Value = SysctlValue;
+            type Value = SettingValue;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a value: a whole number, or one line of at most 1024 bytes")
             }
 
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SysctlValue, E> {
-                SysctlValue::parse(text).map_err(E::custom)
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SettingValue, E> {
+                SettingValue::parse(text).map_err(E::custom)
             }
 
-            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<SysctlValue, E> {
-                Ok(SysctlValue(number.to_string()))
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<SettingValue, E> {
+                Ok(SettingValue(number.to_string()))
             }
 
-            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<SysctlValue, E> {
-                Ok(SysctlValue(number.to_string()))
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<SettingValue, E> {
+                Ok(SettingValue(number.to_string()))
             }
         }
         deserializer.deserialize_any(TextOrNumber)
@@ -356,9 +388,9 @@ impl<'de> Deserialize<'de> for SysctlValue {
 }
 
 #[cfg(feature = "schema")]
-impl schemars::JsonSchema for SysctlValue {
+impl schemars::JsonSchema for SettingValue {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "SysctlValue".into()
+        "SettingValue".into()
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -555,7 +587,7 @@ mod tests {
             assert!(SysctlName::parse(name).is_err(), "{name:?}");
         }
         for value in ["1\nkernel.core_pattern = |/bin/x", "1\0", &"1".repeat(10_000)] {
-            assert!(SysctlValue::parse(value).is_err(), "{value:?}");
+            assert!(SettingValue::parse(value).is_err(), "{value:?}");
         }
         for key in [
             "command=\"id\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA",

@@ -38,6 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
         given_up: &BTreeSet::new(),
         deny_kinds: &BTreeSet::new(),
         fights: &Fights::default(),
+        trials: &Default::default(),
         now: Timestamp::default(),
     });
     assert!(plan.steps.iter().all(|step| step.resource().is_some()), "without records nothing is reversed");

@@ -244,7 +244,19 @@ fn given<T: Into<Value>>(value: T) -> Option<Value> {
 }
 
 /// Kinds that have no `state`.
-const STATELESS: [&str; 6] = ["certificate", "hostname", "hosts_entry", "kernel_module", "service", "sysctl"];
+const STATELESS: [&str; 11] = [
+    "browser_policy",
+    "certificate",
+    "dconf",
+    "firewall",
+    "hostname",
+    "hosts_entry",
+    "kernel_module",
+    "network",
+    "service",
+    "ssh_server",
+    "sysctl",
+];
 
 fn resource(flavor: Flavor) -> impl Strategy<Value = Value> {
     let absent = prop::bool::weighted(0.2);
@@ -327,6 +339,21 @@ fn kind() -> impl Strategy<Value = Value> {
         1 => (select(SYSCTLS.to_vec()), 0..3).prop_map(|(name, value)| {
             entry("sysctl", vec![("name", given(name)), ("value", given(value))])
         }),
+        1 => (22..24).prop_map(|port| entry("firewall", vec![("allow", given(vec![json!({"port": port})]))])),
+        1 => any::<bool>().prop_map(|dhcp| entry("network", vec![
+            ("name", given("lan")), ("interface", given("en*")), ("dhcp", given(dhcp)),
+            ("addresses", given(vec!["10.0.0.5/24"])),
+        ])),
+        1 => any::<bool>().prop_map(|on| entry("browser_policy", vec![
+            ("browser", given("firefox")), ("policies", given(json!({"DisableTelemetry": on}))),
+        ])),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(on, locked)| entry("dconf", vec![
+            ("name", given("corp")), ("locked", given(locked)),
+            ("settings", given(json!({"/org/gnome/x/on": on.to_string()}))),
+        ])),
+        1 => select(vec!["no", "yes"]).prop_map(|value| entry("ssh_server", vec![
+            ("name", given("corp")), ("settings", given(json!({"PasswordAuthentication": value}))),
+        ])),
         1 => (select(vec!["cron", "nginx"]), option::of(any::<bool>()), option::of(any::<bool>()), path()).prop_map(
             |(name, running, enabled, path)| {
                 entry("service", vec![
@@ -421,9 +448,16 @@ fn machine() -> impl Strategy<Value = Machine> {
         for unit in ["cron", "nginx"] {
             there.insert(ResourceId::new("service", unit), fresh("service"));
         }
-        for (kind, key) in
-            [("certificate", "corp"), ("hostname", "hostname"), ("kernel_module", "usb_storage")]
-        {
+        for (kind, key) in [
+            ("certificate", "corp"),
+            ("browser_policy", "firefox"),
+            ("dconf", "corp"),
+            ("firewall", "incoming"),
+            ("hostname", "hostname"),
+            ("kernel_module", "usb_storage"),
+            ("ssh_server", "corp"),
+            ("network", "lan"),
+        ] {
             there.insert(ResourceId::new(kind, key), fresh(kind));
         }
         for key in SYSCTLS {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muster_converge::fight::Fights;
 use muster_converge::plan::{Input, Plan, Record, Step, plan, record_of};
+use muster_converge::trial::Trials;
 use muster_proto::compose::{Claimed, Composition, compose};
 use muster_proto::condition::{Action, Attributes, Condition};
 use muster_proto::state::DesiredState;
@@ -79,6 +80,7 @@ impl Device {
             given_up: &Default::default(),
             deny_kinds: &BTreeSet::new(),
             fights: &Fights::default(),
+            trials: &Trials::new(),
             now,
         })
     }
@@ -182,6 +184,11 @@ pub(crate) fn fresh(kind: &str) -> Attributes {
         }),
         "service" => json!({"running": false, "enabled": false}),
         "certificate" => json!({"file": "none", "trusted": false}),
+        "browser_policy" => json!({"file": "none"}),
+        "dconf" => json!({"file": "none", "locks": "none", "compiled": true}),
+        "firewall" => json!({"file": "none", "table": "none"}),
+        "network" => json!({"file": "none", "loaded": true}),
+        "ssh_server" => json!({"file": "none", "loaded": true}),
         "line" => json!({"line": Digest::of(b"Port 22").to_string()}),
         "hosts_entry" => json!({"line": "10.0.0.5 old"}),
         "hostname" => json!({"running": "debian", "file": Digest::of(b"debian\n").to_string()}),

@@ -266,6 +266,7 @@ fn the_pools_make_claims_that_meet() {
         given_up: &Default::default(),
         deny_kinds: &Default::default(),
         fights: &Default::default(),
+        trials: &Default::default(),
         now: Timestamp::default(),
     };
     assert_eq!(plan(&none), Default::default());

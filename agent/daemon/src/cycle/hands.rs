@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use muster_converge::fight::Fights;
+use muster_converge::trial::Trials;
 use muster_proto::report::Event;
 use muster_proto::{ResourceId, Timestamp};
 
@@ -24,6 +25,10 @@ pub(crate) struct Hands<M = Host> {
     pub(super) fights: Fights,
     /// What the ledger had no room for.
     pub(super) owed: Owed,
+    /// What has to prove that it cuts nobody off, as in the ledger.
+    pub(super) trials: Trials,
+    /// How many times something was put on trial, with what an earlier agent left on trial as the first.
+    pub(super) trials_begun: u64,
 }
 
 /// What was done and could not be written down. It is written before anything else is, so that the ledger tells things in
@@ -70,8 +75,11 @@ impl Owed {
 impl Hands {
     /// Opens the ledger and the machine, with a time that is known already.
     pub(super) fn open(config: &Config, clock: Clock) -> Result<Self> {
+        let ledger = Ledger::open(&config.ledger())?;
         Ok(Self {
-            ledger: Ledger::open(&config.ledger())?,
+            trials: ledger.trials()?,
+            trials_begun: 1,
+            ledger,
             host: Host::open(SCRATCH.as_ref(), &config.state_dir)?,
             clock,
             deny_kinds: config.deny_kinds.clone(),
@@ -119,7 +127,7 @@ impl<M> Hands<M> {
         if self.owed.is_empty() {
             return Ok(());
         }
-        self.ledger.intend(&[], &[], &self.owed.restarts)?;
+        self.ledger.intend(&[], &[], &self.owed.restarts, &[])?;
         self.owed.restarts.clear();
         self.ledger.settle(&self.owed.settlement, self.clock.now())?;
         self.owed.settlement = Settlement::default();

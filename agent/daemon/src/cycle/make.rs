@@ -11,6 +11,7 @@ use muster_converge::fight;
 use muster_converge::outcome::Tried;
 use muster_converge::plan::{self, Input, Observed, Plan, Record, Step};
 use muster_converge::schedule;
+use muster_converge::trial::{self, Trial};
 use muster_proto::compose::{Claimed, Composition};
 use muster_proto::condition::{Condition, Difference};
 use muster_proto::report::{Event, Outcome, Secret};
@@ -86,20 +87,23 @@ fn differences(steps: &mut [Step]) -> impl Iterator<Item = (&ResourceId, &mut Ve
     steps.iter_mut().map(|step| (&step.id, &mut step.differences))
 }
 
-/// Ends the leases that are over, and nothing else: for when the turn is `busy` with changes of one kind. What it came to is
-/// found by the turn when it looks again.
+/// Ends the leases that are over, undoes what cut the device off, and nothing else: for when the turn is `busy` with changes of
+/// one kind. What it came to is found by the turn when it looks again.
 pub(super) async fn end_leases(hands: &mut Hands, composition: &Composition, busy: &str) -> Result<()> {
     let composition = &*schedule::begun(composition, hands.clock.now());
     let records = hands.ledger.records()?;
     let over = schedule::over(composition, &records, hands.clock.now());
-    let over = |id: &ResourceId| id.kind() != busy && over.contains(id);
-    let observed = read(hands, composition, &records, over).await;
+    let given_up = |id: &ResourceId| hands.trials.get(id).is_some_and(|trial| trial.given_up.is_some());
+    let due: BTreeSet<ResourceId> =
+        over.into_iter().chain(hands.trials.keys().filter(|id| given_up(id)).cloned()).collect();
+    let due = |id: &ResourceId| id.kind() != busy && due.contains(id);
+    let observed = read(hands, composition, &records, due).await;
     let plan = replan(hands, composition, &records, &observed, &BTreeSet::new())?;
     for stage in stages() {
         let steps: Vec<Step> = plan
             .steps
             .iter()
-            .filter(|step| step.ending && over(&step.id) && stage.has(step))
+            .filter(|step| (step.ending || step.undoes) && due(&step.id) && stage.has(step))
             .cloned()
             .collect();
         if !steps.is_empty() {
@@ -172,8 +176,9 @@ fn input<'a, M>(
     restarts_due: &'a BTreeSet<ResourceId>,
     given_up: &'a BTreeSet<ResourceId>,
 ) -> Input<'a> {
-    let (deny_kinds, fights, now) = (&hands.deny_kinds, &hands.fights, hands.clock.now());
-    Input { composition, observed, records, restarts_due, given_up, deny_kinds, fights, now }
+    let Hands { deny_kinds, fights, trials, .. } = hands;
+    let now = hands.clock.now();
+    Input { composition, observed, records, restarts_due, given_up, deny_kinds, fights, trials, now }
 }
 
 /// Makes the steps of one stage so.
@@ -207,13 +212,23 @@ async fn make<M: Machine>(
         .collect();
     let owed = hands.restarts_due()?;
     let mut restarts = restarts_after(composition, &ready);
-    match hands.pay().and_then(|()| hands.ledger.intend(&kept, &blobs, &restarts)) {
+    let trials: Vec<(ResourceId, Trial)> =
+        ready.iter().filter_map(|step| on_trial(hands, step, records)).collect();
+    let mut put_on_trial = BTreeMap::new();
+    match hands.pay().and_then(|()| hands.ledger.intend(&kept, &blobs, &restarts, &trials)) {
         Err(error) if cant_be_written(&error) => {
             ready = without_room(ready, records, outcomes, &error);
             restarts = restarts_after(composition, &ready);
             hands.owe_restarts(restarts.clone());
         }
-        intended => intended?,
+        intended => {
+            intended?;
+            hands.trials_begun += u64::from(!trials.is_empty());
+            for (id, trial) in trials {
+                let earlier = hands.trials.insert(id.clone(), trial);
+                put_on_trial.insert(id, earlier);
+            }
+        }
     }
     drop(blobs);
 
@@ -232,6 +247,10 @@ async fn make<M: Machine>(
         let unchanged = matches!(&found, Some(Ok(found)) if *found == step.from);
         if !unchanged {
             changed.push(step);
+        } else if let Some(earlier) = put_on_trial.remove(&step.id) {
+            // Nothing came of it that could cut anybody off.
+            hands.trials.remove(&step.id);
+            hands.trials.extend(earlier.map(|earlier| (step.id.clone(), earlier)));
         }
         let (result, extra) = results.remove(&step.id).map_or_else(
             || (Err("it was not written".to_owned()), None),
@@ -252,13 +271,22 @@ async fn make<M: Machine>(
             Some(extra) => Record { extra, ..record },
             None => record,
         });
-        settle(&mut settlement, step, intent, &tried);
+        settle(&mut settlement, step, intent, &tried, hands.trials.contains_key(&step.id));
         outcomes.note(step, records, tried);
     }
     // Where nothing came of a change, no service has anything new to read; it would restart with every turn that tries.
     let needed = restarts_after(composition, &changed);
     settlement.restarted.extend(restarts.into_iter().filter(|id| !needed.contains(id) && !owed.contains(id)));
     hands.settle(settlement)
+}
+
+fn on_trial<M>(
+    hands: &Hands<M>,
+    step: &Step,
+    records: &BTreeMap<ResourceId, Record>,
+) -> Option<(ResourceId, Trial)> {
+    let trial = trial::of(step, records.get(&step.id), hands.trials.get(&step.id))?;
+    Some((step.id.clone(), trial))
 }
 
 /// Who may be behind what is put right, where it happens so often that someone has to know.
@@ -375,15 +403,19 @@ fn agrees(step: &Step, observed: Option<Result<Condition, String>>) -> Tried {
     }
 }
 
-fn settle(settlement: &mut Settlement, step: &Step, intent: Option<Record>, tried: &Tried) {
+/// Notes what a step came to. What is taken back and `on_trial` keeps its record, for the way back.
+fn settle(settlement: &mut Settlement, step: &Step, intent: Option<Record>, tried: &Tried, on_trial: bool) {
     match tried {
         Tried::Done => {
             if step.restart {
                 settlement.restarted.push(step.id.clone());
             }
-            let gone = step.claim.is_none();
+            let reversal = step.claim.is_none();
+            let as_before = |record: &Record| plan::reversal_target(record) == step.to;
+            let gone = reversal && (!on_trial || step.undoes && intent.as_ref().is_none_or(as_before));
             match intent {
                 _ if gone => settlement.forgotten.push(step.id.clone()),
+                _ if reversal && !step.undoes => {}
                 Some(record) if !is_restart_alone(step) => {
                     let wrote = record.intended.clone().unwrap_or_else(|| step.to.clone());
                     settlement.written.push((step.id.clone(), Record { wrote, intended: None, ..record }));
@@ -397,7 +429,7 @@ fn settle(settlement: &mut Settlement, step: &Step, intent: Option<Record>, trie
                 resource: step.id.clone(),
                 action: step.action,
                 differences: step.differences.clone(),
-                reversal: gone,
+                reversal,
                 times: 1,
             });
         }

@@ -16,6 +16,7 @@ mod plan_is_result;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod trial;
 mod unwritten;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,7 +96,8 @@ impl Cycle {
         let unwritten = Unwritten::begin(&host.scratch);
         let deny_kinds = config.deny_kinds.clone();
         let (fights, owed) = (Fights::default(), Owed::default());
-        let hands = Hands { ledger, host, clock, deny_kinds, fights, owed };
+        let (trials, trials_begun) = (ledger.trials()?, 1);
+        let hands = Hands { ledger, host, clock, deny_kinds, fights, owed, trials, trials_begun };
         Ok(Self {
             device,
             hands,
@@ -264,6 +266,7 @@ impl Cycle {
         if let Some(pause) = paused {
             return self.turn_paused(composition, &pause).await;
         }
+        self.forget_old_trials(&composition)?;
         self.hands.host.meter.begin_turn();
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &composition };
         let made = make::converge(&mut self.hands, &leases).await;
@@ -376,10 +379,12 @@ impl Cycle {
     }
 
     /// Has the next turn do all that there is to do, by an admin's word: ask the checks and read the tables, however lately that
-    /// was done, and put right again what others keep changing.
-    pub(crate) fn begin_anew(&mut self) {
+    /// was done, put right again what others keep changing, and try again what was undone.
+    pub(crate) fn begin_anew(&mut self) -> Result<()> {
         self.inspected = None;
+        self.hands.host.firewall = None;
         self.hands.fights.forget();
+        self.retry_trials()
     }
 
     /// Asks the checks and reads the tables that are reported, when that is due.

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use muster_converge::fight::Fights;
+use muster_converge::trial::Trials;
 use muster_proto::condition::{Action, Attributes};
 use muster_proto::plan::{PlanView, StepView};
 use muster_proto::report::{Event, Outcome, OutcomeKind};
@@ -56,6 +57,8 @@ impl Device {
             deny_kinds: BTreeSet::new(),
             fights: Fights::default(),
             owed: Owed::default(),
+            trials: Trials::new(),
+            trials_begun: 0,
         };
         Self { hands, config, folder }
     }
@@ -69,7 +72,10 @@ impl Device {
 
     async fn converge(&mut self, composition: &compose::Composition) -> Vec<Outcome> {
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition };
-        make::converge(&mut self.hands, &leases).await.unwrap()
+        let outcomes = make::converge(&mut self.hands, &leases).await.unwrap();
+        // Its server is always reached.
+        self.hands.trials.clear();
+        outcomes
     }
 
     /// The changes that were told since this was last asked.

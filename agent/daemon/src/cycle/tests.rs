@@ -186,7 +186,7 @@ async fn what_is_changed_again_after_each_of_three_repairs_is_left_alone_until_s
     }
     let reason = cycle.outcomes[0].reason.clone().unwrap();
     assert!(reason.starts_with("put right 3 times within 10 min"), "{reason}");
-    cycle.begin_anew();
+    cycle.begin_anew().unwrap();
     assert_eq!(after_meddling(&mut cycle).await, (OutcomeKind::Repaired, "ours\n".to_owned()));
 }
 
@@ -225,7 +225,7 @@ async fn a_lease_ends_while_paused() {
         extra: serde_json::Value::Null,
     };
     let id = ResourceId::new("file", "/etc/visit");
-    cycle.hands.ledger.intend(&[(id, record)], &[], &BTreeSet::new()).unwrap();
+    cycle.hands.ledger.intend(&[(id, record)], &[], &BTreeSet::new(), &[]).unwrap();
     pause(&mut cycle, 7_200);
     accept(&mut cycle, "visit", VISIT);
     cycle.turn().await.unwrap();
@@ -252,7 +252,7 @@ async fn without_room_in_the_ledger_only_what_ends_is_done_and_all_is_told_once_
         extra: serde_json::Value::Null,
     };
     let id = ResourceId::new("file", "/etc/visit");
-    cycle.hands.ledger.intend(&[(id.clone(), record)], &[], &BTreeSet::new()).unwrap();
+    cycle.hands.ledger.intend(&[(id.clone(), record)], &[], &BTreeSet::new(), &[]).unwrap();
     accept(&mut cycle, "both", BOTH);
 
     cycle.hands.ledger.refuse_writes(true);

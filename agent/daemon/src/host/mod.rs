@@ -14,6 +14,7 @@ pub(crate) mod dpkg;
 pub(crate) mod edit;
 pub(crate) mod files;
 pub(crate) mod meter;
+pub(crate) mod nftables;
 pub(crate) mod processes;
 pub(crate) mod run;
 pub(crate) mod subuid;
@@ -37,6 +38,8 @@ pub(crate) struct Host {
     pub(crate) lists_fetched: Option<Instant>,
     /// Versions of packages that were chosen between looking ahead and installing.
     pub(crate) picked_versions: BTreeMap<String, String>,
+    /// What the kernel's firewall was when it was last looked at.
+    pub(crate) firewall: Option<nftables::Looked>,
     /// What the work on each kind takes.
     pub(crate) meter: meter::Meter,
 }
@@ -60,6 +63,7 @@ impl Host {
             state: state.to_owned(),
             lists_fetched: None,
             picked_versions: BTreeMap::new(),
+            firewall: None,
             meter: meter::Meter::default(),
         })
     }

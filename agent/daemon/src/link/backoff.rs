@@ -63,6 +63,11 @@ impl Backoff {
         whole / 2 + (whole / 2).mul_f64(chance())
     }
 
+    /// The next wait is the first again: someone waits for the connection.
+    pub(super) fn begin_anew(&mut self) {
+        self.failures = 0;
+    }
+
     /// Logs the trouble, unless it is the one that was logged last.
     pub(crate) fn say(&mut self, trouble: &Trouble) {
         let text = trouble.whole();

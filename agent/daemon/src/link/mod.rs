@@ -14,6 +14,7 @@ mod trouble;
 mod verify;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 use muster_proto::{Digest, Generation, Timestamp, wire};
@@ -63,6 +64,11 @@ pub(crate) enum FromServer {
     },
     /// Documents that were asked for, each proven to have its digest.
     Documents(Vec<(Digest, Vec<u8>)>),
+    /// The server was reached over a connection that was begun after this was asked for.
+    Reached {
+        /// The number under which it was asked for.
+        number: u64,
+    },
     /// A report was made durable up to this sequence.
     Acknowledged {
         /// What was sent.
@@ -85,6 +91,8 @@ pub(crate) enum ToServer {
     Receipt(wire::ReceiptRequest),
     /// Answer a dry run.
     Answer(wire::AnswerRequest),
+    /// Make a new connection now, whether or not there is one, and say so under this number.
+    Reach(u64),
     /// The newest generation accepted, said when following begins.
     Following(Generation),
 }
@@ -103,18 +111,21 @@ pub(crate) async fn run(
     let time = CertificateTime::starting_at(mark);
     let folder = Folder::open(&folder)?;
     let boot = Clock::start(None).boot_id();
-    let mut owner = Owner { channels, following: Generation(0), receipt: None, boot };
+    let mut owner = Owner { channels, following: Generation(0), receipt: None, reach: None, boot };
     let mut backoff = Backoff::noting(Noted::begin(scratch));
     loop {
         match session::run(&enrolled, &folder, &time, &mut owner, &mut backoff).await {
             Ok(session::End::Renewed(renewed)) => enrolled = *renewed,
             Ok(session::End::ReceiptDue) => {}
+            Ok(session::End::ReachDue) => backoff.begin_anew(),
             Ok(session::End::OwnerGone) => return Ok(()),
             Err(trouble) => {
                 backoff.say(&trouble);
                 backoff.down(&trouble, time.now());
-                if owner.dropping_orders(tokio::time::sleep(backoff.next())).await.is_none() {
-                    return Ok(());
+                match owner.rest(backoff.next()).await {
+                    Rested::Asked => backoff.begin_anew(),
+                    Rested::Whole => {}
+                    Rested::OwnerGone => return Ok(()),
                 }
             }
         }
@@ -136,6 +147,8 @@ struct Owner {
     channels: Channels,
     following: Generation,
     receipt: Option<wire::ReceiptRequest>,
+    /// The number under which a new connection is asked for.
+    reach: Option<u64>,
     /// The running kernel.
     boot: Uuid,
 }
@@ -148,12 +161,42 @@ impl Owner {
         loop {
             tokio::select! {
                 done = &mut future => return Some(done),
-                order = self.channels.orders.recv() => match order? {
-                    ToServer::Following(generation) => self.following = generation,
-                    ToServer::Receipt(receipt) => self.receipt = Some(receipt),
-                    ToServer::Fetch(_) | ToServer::Report(_) | ToServer::Answer(_) => {}
-                }
+                order = self.channels.orders.recv() => self.take_offline(order?),
             }
         }
     }
+
+    fn take_offline(&mut self, order: ToServer) {
+        match order {
+            ToServer::Following(generation) => self.following = generation,
+            ToServer::Receipt(receipt) => self.receipt = Some(receipt),
+            ToServer::Reach(number) => self.reach = Some(number),
+            ToServer::Fetch(_) | ToServer::Report(_) | ToServer::Answer(_) => {}
+        }
+    }
+
+    /// Waits before the next try, unless a connection is asked for meanwhile.
+    async fn rest(&mut self, wait: Duration) -> Rested {
+        let known = self.reach;
+        let sleep = tokio::time::sleep(wait);
+        tokio::pin!(sleep);
+        while self.reach == known {
+            tokio::select! {
+                () = &mut sleep => return Rested::Whole,
+                order = self.channels.orders.recv() => match order {
+                    Some(order) => self.take_offline(order),
+                    None => return Rested::OwnerGone,
+                },
+            }
+        }
+        Rested::Asked
+    }
+}
+
+/// How a wait ended.
+enum Rested {
+    Whole,
+    /// A connection is asked for now.
+    Asked,
+    OwnerGone,
 }

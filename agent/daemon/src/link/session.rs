@@ -49,6 +49,8 @@ pub(super) enum End {
     Renewed(Box<Enrolled>),
     /// A receipt is to be sent, with which the next connection begins.
     ReceiptDue,
+    /// A new connection is asked for.
+    ReachDue,
     /// The owner of the ledger is gone.
     OwnerGone,
 }
@@ -68,6 +70,7 @@ pub(super) async fn run(
         tracing::info!(not_after = %renewed.not_after, "this device came back after its certificate had ended");
         return Ok(End::Renewed(Box::new(renewed)));
     }
+    let reach = owner.reach;
     let target = Target::as_device(enrolled, time)?;
     let Some(connected) = owner.dropping_orders(target.connect()).await else { return Ok(End::OwnerGone) };
     let device = connected?.device();
@@ -98,6 +101,10 @@ pub(super) async fn run(
     if owner.receipt.is_some() {
         // It came while the server was asked to be followed.
         return Ok(End::ReceiptDue);
+    }
+    if owner.reach != reach {
+        // This one was begun before.
+        return Ok(End::ReachDue);
     }
     let renew_at = Instant::now() + until_due(enrolled, time);
     let session = Session {
@@ -181,6 +188,10 @@ impl Session<'_> {
                         self.owner.receipt = Some(receipt);
                         return Ok(End::ReceiptDue);
                     }
+                    Some(ToServer::Reach(number)) => {
+                        self.owner.reach = Some(number);
+                        return Ok(End::ReachDue);
+                    }
                     Some(order) => self.take_order(order),
                     None => return Ok(End::OwnerGone),
                 },
@@ -229,6 +240,9 @@ impl Session<'_> {
             self.up = true;
             self.backoff.up();
             self.news.push_back(FromServer::Up);
+            if let Some(number) = self.owner.reach.take() {
+                self.news.push_back(FromServer::Reached { number });
+            }
         }
         match notice.notice {
             Some(notice::Notice::State(bytes)) => {
@@ -264,6 +278,7 @@ impl Session<'_> {
             ToServer::Report(report) => self.report = Some(report),
             ToServer::Answer(answer) => self.answer = Some(answer),
             ToServer::Receipt(receipt) => self.owner.receipt = Some(receipt),
+            ToServer::Reach(number) => self.owner.reach = Some(number),
         }
     }
 

@@ -38,8 +38,16 @@ pub(super) fn read(
 fn read_one(host: &mut Host, bundle: &str, wanted: &Wanted<'_>) -> Result<Condition> {
     let path = Certificate::file(wanted.id.key());
     let file = own_file::read(host, &path)?;
-    let certificate = match (wanted.resource, wanted.record) {
-        (Some(resource), _) => rendered(resource),
+    let asked = wanted.resource.and_then(rendered);
+    let is_there = |pem: &String| file.as_str() == Some(&Digest::of(pem.as_bytes()).to_string());
+    let certificate = match (asked, wanted.record) {
+        (Some(asked), _) if is_there(&asked) => Some(asked),
+        // Another one is on its place, and the question is whether that is trusted.
+        (_, _) if file != NO_FILE => {
+            let there = files::content(&host.root, &path, LIMIT).with_context(|| path.clone())?;
+            there.map(|there| String::from_utf8_lossy(&there).into_owned())
+        }
+        (Some(asked), _) => Some(asked),
         // It may be in the store when its file is gone already.
         (None, Some(record)) => record.extra["pem"].as_str().map(str::to_owned),
         (None, None) => None,

@@ -79,6 +79,7 @@ mod tests {
             claim: None,
             restart: false,
             ending: false,
+            undoes: false,
         }
     }
 

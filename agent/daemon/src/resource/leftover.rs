@@ -7,7 +7,10 @@ use anyhow::Result;
 use muster_converge::plan::Record;
 use muster_proto::ResourceId;
 
-use super::{Kind, authorized_keys, certificate, hostname, kernel_module, repository, sudo, sysctl};
+use super::{
+    Kind, authorized_keys, browser_policy, certificate, dconf, firewall, hostname, kernel_module, network,
+    repository, ssh_server, sudo, sysctl,
+};
 use crate::host::Host;
 use crate::host::accounts::Accounts;
 use crate::host::temporary;
@@ -42,6 +45,11 @@ fn paths(host: &Host, id: &ResourceId) -> Vec<String> {
         Ok(Kind::Hostname) => hostname::parts().into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::KernelModule) => kernel_module::parts(id).into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::Sysctl) => sysctl::parts(id).into_iter().map(|(_, path)| path).collect(),
+        Ok(Kind::BrowserPolicy) => browser_policy::parts(id).into_iter().map(|(_, path)| path).collect(),
+        Ok(Kind::Dconf) => dconf::parts(id).into_iter().map(|(_, path)| path).collect(),
+        Ok(Kind::Network) => network::parts(id).into_iter().map(|(_, path)| path).collect(),
+        Ok(Kind::SshServer) => ssh_server::parts(id).into_iter().map(|(_, path)| path).collect(),
+        Ok(Kind::Firewall) => firewall::parts().into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::Account) => {
             let accounts = Accounts::load(&host.root).unwrap_or_default();
             accounts.user(id.key()).map(authorized_keys::path).into_iter().collect()

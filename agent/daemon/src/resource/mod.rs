@@ -21,9 +21,12 @@ use crate::host::walk::NotADirectory;
 mod account;
 mod apt;
 mod authorized_keys;
+mod browser_policy;
 mod certificate;
+mod dconf;
 mod directory;
 mod file;
+mod firewall;
 mod foretell;
 mod group;
 mod hostname;
@@ -32,10 +35,12 @@ mod kernel_module;
 mod leftover;
 mod line;
 mod link;
+mod network;
 mod own_file;
 mod package;
 mod repository;
 mod service;
+mod ssh_server;
 mod sudo;
 mod sysctl;
 
@@ -104,11 +109,16 @@ enum Kind {
     Link,
     Line,
     Sudo,
+    BrowserPolicy,
+    Dconf,
     HostsEntry,
     Hostname,
     KernelModule,
     Sysctl,
     Service,
+    SshServer,
+    Network,
+    Firewall,
 }
 
 impl Kind {
@@ -124,11 +134,16 @@ impl Kind {
             "link" => Self::Link,
             "line" => Self::Line,
             "sudo" => Self::Sudo,
+            "browser_policy" => Self::BrowserPolicy,
+            "dconf" => Self::Dconf,
             "hosts_entry" => Self::HostsEntry,
             "hostname" => Self::Hostname,
             "kernel_module" => Self::KernelModule,
             "sysctl" => Self::Sysctl,
             "service" => Self::Service,
+            "ssh_server" => Self::SshServer,
+            "network" => Self::Network,
+            "firewall" => Self::Firewall,
             other => anyhow::bail!("this agent does not know the kind {other:?}: upgrade the agent"),
         })
     }
@@ -159,6 +174,9 @@ pub(crate) async fn read(
                 modules.push(*one);
                 continue;
             }
+            (Ok(Kind::SshServer), _) => ssh_server::read(host, one).await.map_err(|error| sentence(&error)),
+            (Ok(Kind::Network), _) => network::read(host, one).await.map_err(|error| sentence(&error)),
+            (Ok(Kind::Firewall), _) => firewall::read(host).await.map_err(|error| sentence(&error)),
             (Ok(Kind::Package), _) => match &packages {
                 Ok(()) => Ok(package::read(host, one)),
                 Err(error) => Err(sentence(error)),
@@ -199,11 +217,19 @@ fn read_one(host: &mut Host, kind: Kind, accounts: &Accounts, wanted: &Wanted<'_
         Kind::Link => link::read(host, wanted),
         Kind::Line => line::read(host, wanted),
         Kind::Sudo => sudo::read(host, accounts, wanted),
+        Kind::BrowserPolicy => browser_policy::read(host, wanted),
+        Kind::Dconf => dconf::read(host, wanted),
         Kind::HostsEntry => hosts_entry::read(host, wanted),
         Kind::Hostname => hostname::read(host),
         Kind::Sysctl => sysctl::read(host, wanted),
-        Kind::Certificate | Kind::Package | Kind::KernelModule | Kind::Service => {
-            unreachable!("these are read in bulk")
+        Kind::Certificate
+        | Kind::Package
+        | Kind::KernelModule
+        | Kind::Service
+        | Kind::SshServer
+        | Kind::Network
+        | Kind::Firewall => {
+            unreachable!("these are read in bulk, or by asking others")
         }
     }
 }
@@ -280,10 +306,15 @@ fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> R
         Kind::Directory => directory::prepare(host, accounts, job),
         Kind::File => backup(host, job, job.step.id.key(), "content"),
         Kind::Line => line::prepare(host, job),
+        Kind::BrowserPolicy => browser_policy::prepare(host, job),
+        Kind::Dconf => dconf::prepare(host, job),
         Kind::HostsEntry => hosts_entry::prepare(host),
         Kind::Hostname => hostname::prepare(host, job),
         Kind::KernelModule => kernel_module::prepare(host, job),
         Kind::Sysctl => sysctl::prepare(host, job),
+        Kind::SshServer => ssh_server::prepare(host, job),
+        Kind::Network => network::prepare(host, job),
+        Kind::Firewall => firewall::prepare(host, job),
         Kind::Link | Kind::Service => Ok(ready()),
         Kind::Package | Kind::Sudo => unreachable!("these are prepared in bulk"),
     }
@@ -321,11 +352,16 @@ pub(crate) async fn write(
             Ok(Kind::Link) => each(&jobs, |job| link::write(host, job)),
             Ok(Kind::Line) => line::write(host, &jobs, contents),
             Ok(Kind::Sudo) => sudo::write(host, &jobs, contents).await,
+            Ok(Kind::BrowserPolicy) => browser_policy::write(host, &jobs, contents),
+            Ok(Kind::Dconf) => dconf::write(host, &jobs, contents).await,
             Ok(Kind::HostsEntry) => hosts_entry::write(host, &jobs),
             Ok(Kind::Hostname) => hostname::write(host, &jobs, contents).await,
             Ok(Kind::KernelModule) => kernel_module::write(host, &jobs, contents).await,
             Ok(Kind::Sysctl) => sysctl::write(host, &jobs, contents).await,
             Ok(Kind::Service) => service::write(host, &jobs).await,
+            Ok(Kind::SshServer) => ssh_server::write(host, &jobs, contents).await,
+            Ok(Kind::Network) => network::write(host, &jobs, contents).await,
+            Ok(Kind::Firewall) => firewall::write(host, &jobs, contents).await,
         };
         for (step, result) in batch.iter().zip(results) {
             let result = result.map_err(|error| sentence(&error));
@@ -365,11 +401,16 @@ fn backup(host: &Host, job: &Job<'_>, path: &str, attribute: &str) -> Result<Pre
     let kept = record_of(job.step, job.record, Value::Null).before;
     let before = before.filter(|before| *before != NO_FILE && text(&kept, attribute) == Some(before));
     let Some(before) = before else { return Ok(ready()) };
+    Ok(Prepared::Ready(Preserved { blobs: vec![keep(host, path, before)?], extra: Value::Null }))
+}
+
+/// The content of a file, which was seen with this digest a moment ago.
+fn keep(host: &Host, path: &str, digest: &str) -> Result<Vec<u8>> {
     let seen = crate::host::files::content(&host.root, path, BACKUP_LIMIT)
         .with_context(|| format!("keeping what {path} held"))?
         .with_context(|| format!("{path} is gone since a moment ago"))?;
-    anyhow::ensure!(Digest::of(&seen).to_string() == before, "{path} was changed a moment ago");
-    Ok(Prepared::Ready(Preserved { blobs: vec![seen], extra: Value::Null }))
+    anyhow::ensure!(Digest::of(&seen).to_string() == digest, "{path} was changed a moment ago");
+    Ok(seen)
 }
 
 fn attribute<'c>(condition: &'c Condition, name: &str) -> Option<&'c Value> {

@@ -4,11 +4,12 @@
 //! is anyone else's says so in place of its digest, and so is written anew.
 
 use anyhow::{Context as _, Result, ensure};
+use muster_converge::trial;
 use muster_proto::Digest;
 use muster_proto::condition::NO_FILE;
 use serde_json::Value;
 
-use super::{Contents, Job, Prepared, Preserved, backup, text};
+use super::{Contents, Job, Prepared, Preserved, backup, keep, text};
 use crate::host::Host;
 use crate::host::files::{self, NewFile, Seen};
 
@@ -44,8 +45,16 @@ pub(super) fn prepare(host: &Host, job: &Job<'_>, parts: &[Part]) -> Result<Prep
             plain || job.record.is_some() || !job.changes(attribute),
             "{path} is not of root's alone with mode 0644, and Muster did not make it: remove it or give it to root first"
         );
-        if let Prepared::Ready(kept) = backup(host, job, path, attribute)? {
-            blobs.extend(kept.blobs);
+        let there =
+            text(&job.step.from, attribute).filter(|there| is_digest(there) && job.changes(attribute));
+        match there.filter(|_| trial::may_cut_off(&job.step.id)) {
+            // It may have to come back although Muster itself wrote it.
+            Some(there) => blobs.push(keep(host, path, there)?),
+            None => {
+                if let Prepared::Ready(kept) = backup(host, job, path, attribute)? {
+                    blobs.extend(kept.blobs);
+                }
+            }
         }
     }
     Ok(Prepared::Ready(Preserved { blobs, extra: Value::Null }))

@@ -269,6 +269,7 @@ mod tests {
             claim: None,
             restart: false,
             ending: false,
+            undoes: false,
         }
     }
 

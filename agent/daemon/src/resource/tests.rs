@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use muster_converge::fight::Fights;
 use muster_converge::plan::{Input, Plan, plan, record_of};
+use muster_converge::trial::Trials;
 use muster_proto::compose::{Claim, Claimed, Composition};
 use muster_proto::report::OutcomeKind;
 use muster_proto::resource::{Body, Declared};
@@ -94,6 +95,7 @@ impl Machine {
             given_up: &Default::default(),
             deny_kinds: &BTreeSet::new(),
             fights: &Fights::default(),
+            trials: &Trials::new(),
             now: "2026-11-23T00:00:00Z".parse().unwrap(),
         })
     }

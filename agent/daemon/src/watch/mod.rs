@@ -15,6 +15,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use inotify::{EventStream, Inotify, WatchDescriptor, WatchMask, Watches};
 use muster_proto::ResourceId;
 use muster_proto::compose::Composition;
+use muster_proto::resource::browser_policy::Browser;
 
 pub(crate) use self::pace::Pace;
 
@@ -150,6 +151,17 @@ fn directories(id: &ResourceId) -> Vec<PathBuf> {
         // The running kernel tells nobody: what it has loaded and what is set in it is found by the scan.
         "kernel_module" => vec!["/etc/modprobe.d".into(), "/etc/modules-load.d".into()],
         "sysctl" => vec!["/etc/sysctl.d".into()],
+        "browser_policy" => Browser::ALL
+            .into_iter()
+            .filter(|browser| browser.name() == id.key())
+            .filter_map(|browser| parent(browser.file()))
+            .collect(),
+        "dconf" => {
+            vec!["/etc/dconf/db/local.d/locks".into(), "/etc/dconf/db/local.d".into(), "/etc/dconf/db".into()]
+        }
+        "network" => vec!["/etc/systemd/network".into()],
+        "ssh_server" => vec!["/etc/ssh/sshd_config.d".into()],
+        "firewall" => vec!["/etc/muster".into()],
         "certificate" => vec!["/usr/local/share/ca-certificates".into(), "/etc/ssl/certs".into()],
         "repository" => vec!["/etc/apt/sources.list.d".into(), "/etc/apt/keyrings".into()],
         _ => vec![],

@@ -108,6 +108,11 @@ fn other_id() -> impl Strategy<Value = ResourceId> {
         ("service", "cron"),
         ("service", "nginx"),
         ("certificate", "corp"),
+        ("browser_policy", "firefox"),
+        ("dconf", "corp"),
+        ("firewall", "incoming"),
+        ("ssh_server", "corp"),
+        ("network", "lan"),
         ("line", "/etc/c//Port "),
         ("hosts_entry", "10.0.0.5"),
         ("hostname", "hostname"),
@@ -149,7 +154,19 @@ fn meddling() -> impl Strategy<Value = Meddling> {
 }
 
 /// Kinds that have no `state`.
-const STATELESS: [&str; 6] = ["certificate", "hostname", "hosts_entry", "kernel_module", "service", "sysctl"];
+const STATELESS: [&str; 11] = [
+    "browser_policy",
+    "certificate",
+    "dconf",
+    "firewall",
+    "hostname",
+    "hosts_entry",
+    "kernel_module",
+    "network",
+    "service",
+    "ssh_server",
+    "sysctl",
+];
 
 fn resource() -> impl Strategy<Value = Value> {
     let absent = prop::bool::weighted(0.2);
@@ -248,6 +265,21 @@ fn kind() -> impl Strategy<Value = Value> {
         ])),
         1 => (0..3).prop_map(|value| entry("sysctl", vec![
             ("name", given("net.ipv4.ip_forward")), ("value", given(value)),
+        ])),
+        1 => (22..24).prop_map(|port| entry("firewall", vec![("allow", given(vec![json!({"port": port})]))])),
+        1 => any::<bool>().prop_map(|dhcp| entry("network", vec![
+            ("name", given("lan")), ("interface", given("en*")), ("dhcp", given(dhcp)),
+            ("addresses", given(vec!["10.0.0.5/24"])),
+        ])),
+        1 => any::<bool>().prop_map(|on| entry("browser_policy", vec![
+            ("browser", given("firefox")), ("policies", given(json!({"DisableTelemetry": on}))),
+        ])),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(on, locked)| entry("dconf", vec![
+            ("name", given("corp")), ("locked", given(locked)),
+            ("settings", given(json!({"/org/gnome/x/on": on.to_string()}))),
+        ])),
+        1 => select(vec!["no", "yes"]).prop_map(|value| entry("ssh_server", vec![
+            ("name", given("corp")), ("settings", given(json!({"PasswordAuthentication": value}))),
         ])),
         3 => (select(vec!["cron", "nginx"]), flag(), flag(), vec(restart_on, 0..3)).prop_map(
             |(name, running, enabled, restart_on)| entry("service", vec![

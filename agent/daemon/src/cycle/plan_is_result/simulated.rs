@@ -83,6 +83,11 @@ impl Simulated {
         let host = Host::at(&root, &folder.join("run"), folder).unwrap();
         let always_there = [
             ("certificate", "corp"),
+            ("browser_policy", "firefox"),
+            ("dconf", "corp"),
+            ("firewall", "incoming"),
+            ("ssh_server", "corp"),
+            ("network", "lan"),
             ("hostname", "hostname"),
             ("kernel_module", "usb_storage"),
             ("service", "cron"),
@@ -302,6 +307,11 @@ fn fresh(kind: &str) -> Attributes {
         }),
         "service" => json!({"running": false, "enabled": false}),
         "certificate" => json!({"file": "none", "trusted": false}),
+        "browser_policy" => json!({"file": "none"}),
+        "dconf" => json!({"file": "none", "locks": "none", "compiled": true}),
+        "firewall" => json!({"file": "none", "table": "none"}),
+        "network" => json!({"file": "none", "loaded": true}),
+        "ssh_server" => json!({"file": "none", "loaded": true}),
         "line" => json!({"line": Digest::of(b"Port 22").to_string()}),
         "hosts_entry" => json!({"line": "10.0.0.5 old"}),
         "hostname" => json!({"running": "debian", "file": Digest::of(b"debian\n").to_string()}),

@@ -383,6 +383,22 @@ async fn a_report_that_the_server_turned_away_for_now_is_asked_for_again_and_les
 }
 
 #[tokio::test]
+async fn the_server_counts_as_reached_anew_over_a_connection_that_was_begun_after_the_question() {
+    let organization = Organization::new();
+    let server = Server::start(&organization, Shown::default(), Script::default()).await;
+    let (temp, device) = enrolled(&organization, &server, MONTH);
+    let mut link = Running::start(device, temp.path());
+    link.up().await;
+    link.orders.send(ToServer::Reach(7)).await.unwrap();
+    link.up().await;
+    assert!(matches!(link.next().await, FromServer::Reached { number: 7 }));
+    assert_eq!(server.connections(), 2);
+    server.notices.send(state(b"{}")).await.unwrap();
+    while !matches!(link.next().await, FromServer::State { .. }) {}
+    assert_eq!(server.connections(), 2, "the new one stays");
+}
+
+#[tokio::test]
 async fn a_certificate_past_two_thirds_of_its_life_is_renewed_on_the_running_link() {
     let organization = Arc::new(Organization::new());
     let ca = Arc::clone(&organization);

@@ -1,0 +1,129 @@
+//! Changes that can cut a device off: one stands only when the server was reached after it, over a new connection.
+//!
+//! Such a change is on trial from before it is made. When the server is not reached in time, what was there before comes
+//! back, and the change is left alone until the desired state asks for something else or an admin asks for it again:
+//! otherwise the device would be cut off over and over.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use muster_proto::condition::Condition;
+use muster_proto::{ResourceId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::fight;
+use crate::plan::Step;
+use crate::record::{Record, restricted};
+
+/// The kinds whose changes can keep a device from its server, or its people from the device.
+const KINDS: [&str; 4] = ["certificate", "ssh_server", "network", "firewall"];
+
+/// How long the server may take to be reached where the device's owner says nothing else. Time in which the device sleeps
+/// does not count.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A change on trial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trial {
+    /// What was there before, of all that the change touches.
+    pub back: Condition,
+    /// What the change brings.
+    pub wanted: Condition,
+    /// When it was given up; `None` while the server may still be reached.
+    pub given_up: Option<Timestamp>,
+}
+
+/// The changes on trial, and those that were given up.
+pub type Trials = BTreeMap<ResourceId, Trial>;
+
+/// Whether a change of this resource may have to be undone.
+pub fn may_cut_off(id: &ResourceId) -> bool {
+    KINDS.contains(&id.kind())
+}
+
+/// The trial that a step has to stand; `None` for one that stands none. A repair stands none, as what it makes again was
+/// confirmed, and the end of a lease must not be undone.
+pub fn of(step: &Step, record: Option<&Record>, earlier: Option<&Trial>) -> Option<Trial> {
+    if !may_cut_off(&step.id)
+        || step.differences.is_empty()
+        || step.ending
+        || step.undoes
+        || fight::is_repair(step, record)
+    {
+        return None;
+    }
+    // What is on trial already was never confirmed, so there is no use in going back to it.
+    let back = match earlier.filter(|trial| trial.given_up.is_none()) {
+        Some(earlier) => earlier.back.clone(),
+        None => restricted(&step.from, &step.to),
+    };
+    Some(Trial { back, wanted: step.to.clone(), given_up: None })
+}
+
+impl Trial {
+    /// Whether going to `wanted` has been given up.
+    pub(crate) fn forbids(&self, wanted: &Condition) -> bool {
+        self.given_up.is_some() && self.wanted == *wanted
+    }
+
+    /// Why the resource is not as it should be, for an admin.
+    pub(crate) fn reason(&self) -> String {
+        let when = self.given_up.map(|at| format!(" at {at}")).unwrap_or_default();
+        format!(
+            "undone{when}: after the change the server was not reached in time; a state that asks for something else, or \
+             `muster device apply-now`, tries again"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_proto::condition::{Action, Difference};
+
+    use super::*;
+
+    fn file(digest: &str) -> Condition {
+        Condition::present([("file", digest.into()), ("table", "loaded".into())])
+    }
+
+    fn step(from: Condition, to: Condition) -> Step {
+        Step {
+            id: ResourceId::new("firewall", "inbound"),
+            action: Action::Change,
+            from,
+            to,
+            differences: vec![Difference::new("file", "a".into(), "b".into())],
+            claim: None,
+            restart: false,
+            ending: false,
+            undoes: false,
+        }
+    }
+
+    #[test]
+    fn a_change_goes_back_to_what_was_last_confirmed_however_often_it_changes_meanwhile() {
+        let first = of(&step(file("a"), file("b")), None, None).unwrap();
+        let second = of(&step(file("b"), file("c")), None, Some(&first)).unwrap();
+        assert_eq!((second.back, second.wanted), (file("a"), file("c")));
+        let undone = Trial { given_up: Some(Timestamp::default()), ..first };
+        let other = of(&step(file("a"), file("c")), None, Some(&undone)).unwrap();
+        assert_eq!(other.back, file("a"));
+    }
+
+    #[test]
+    fn ends_of_leases_undoing_and_kinds_that_cut_nobody_off_stand_no_trial() {
+        let change = step(file("a"), file("b"));
+        assert_eq!(of(&Step { ending: true, ..change.clone() }, None, None), None);
+        assert_eq!(of(&Step { undoes: true, ..change.clone() }, None, None), None);
+        assert_eq!(of(&Step { id: ResourceId::new("file", "/etc/motd"), ..change }, None, None), None);
+    }
+
+    #[test]
+    fn only_the_change_that_was_given_up_is_forbidden() {
+        let trial = of(&step(file("a"), file("b")), None, None).unwrap();
+        assert!(!trial.forbids(&file("b")), "it may still be confirmed");
+        let trial = Trial { given_up: Some(Timestamp::default()), ..trial };
+        assert!(trial.forbids(&file("b")) && !trial.forbids(&file("c")));
+        assert!(trial.reason().starts_with("undone at 1970-01-01"), "{}", trial.reason());
+    }
+}

@@ -1,0 +1,91 @@
+//! `dconf`: files of settings and locks, and the database that dconf makes of them.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
+
+use anyhow::{Context as _, Result};
+use muster_proto::condition::{Condition, NO_FILE};
+use muster_proto::resource::dconf::{DATABASE, Dconf};
+use muster_proto::{Digest, ResourceId};
+
+use super::own_file::{self, Part};
+use super::{Contents, Job, Prepared, Wanted, text};
+use crate::host::Host;
+use crate::host::run::Work;
+use crate::host::temporary;
+
+const DCONF: &str = "/usr/bin/dconf";
+
+pub(super) fn parts(id: &ResourceId) -> Vec<Part> {
+    vec![("file", Dconf::file(id.key())), ("locks", Dconf::locks(id.key()))]
+}
+
+pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
+    let (settings, locks) = (Dconf::file(wanted.id.key()), Dconf::locks(wanted.id.key()));
+    let newest = own_file::written_at(host, &settings)?.max(own_file::written_at(host, &locks)?);
+    // Without any of the files there is nothing that the database could lack.
+    let compiled = match newest {
+        Some(newest) => own_file::written_at(host, DATABASE)?.is_some_and(|made| made >= newest),
+        None => true,
+    };
+    Ok(Condition::present([
+        ("file", own_file::read(host, &settings)?),
+        ("locks", own_file::read(host, &locks)?),
+        ("compiled", compiled.into()),
+    ]))
+}
+
+pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {
+    own_file::prepare(host, job, &parts(&job.step.id))
+}
+
+/// Writes what dconf can read, and has it make the database once for all.
+pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) -> Vec<Result<()>> {
+    let mut results = vec![];
+    for job in jobs {
+        results.push(check(host, job, contents).await);
+    }
+    let sound: Vec<Job<'_>> =
+        jobs.iter().zip(&results).filter(|(_, result)| result.is_ok()).map(|(job, _)| *job).collect();
+    let mut written = own_file::write(host, &sound, |job| parts(&job.step.id), contents).into_iter();
+    for result in results.iter_mut().filter(|result| result.is_ok()) {
+        *result = written.next().unwrap_or(Ok(()));
+    }
+    if results.iter().any(Result::is_ok)
+        && let Err(error) = update(host).await
+    {
+        for result in results.iter_mut().filter(|result| result.is_ok()) {
+            *result = Err(anyhow::anyhow!("{error:#}"));
+        }
+    }
+    results
+}
+
+async fn update(host: &mut Host) -> Result<()> {
+    let updated = host.run(Work::Short, &[DCONF, "update"], None).await;
+    updated.context("is the package dconf-cli installed?")?.ok("dconf update").map(drop)
+}
+
+/// Lets dconf make a database of the settings alone: with one file that it can't read it would make none at all.
+async fn check(host: &mut Host, job: &Job<'_>, contents: &Contents<'_>) -> Result<()> {
+    let Some(digest) = text(&job.step.to, "file").filter(|file| *file != NO_FILE) else { return Ok(()) };
+    let digest: Digest = digest.parse().context("its file")?;
+    let content = contents(&digest).context("its content is no longer known to the agent")?;
+    let folder = host.scratch.join(format!("dconf-{}", temporary::random_suffix()?));
+    let settings = folder.join("settings.d");
+    let made = DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&settings)
+        .and_then(|()| fs::write(settings.join("settings"), &content))
+        .with_context(|| format!("writing {} for dconf", folder.display()));
+    let (database, settings) =
+        (folder.join("database").to_string_lossy().into_owned(), settings.to_string_lossy().into_owned());
+    let checked = match made {
+        Ok(()) => host.run(Work::Short, &[DCONF, "compile", &database, &settings], None).await,
+        Err(error) => Err(error),
+    };
+    // What stays is root's alone and gone with the next boot.
+    fs::remove_dir_all(&folder).ok();
+    checked.context("is the package dconf-cli installed?")?.ok("dconf refuses the settings").map(drop)
+}

@@ -1,0 +1,198 @@
+//! Changes that can cut a device off: whatever they are, the device comes back by itself, on what it had before.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use muster_proto::report::OutcomeKind;
+use muster_proto::state::Mode;
+use muster_tests::{Device, Fleet, Network, wait_until};
+
+const DEVICE: &str = "srv-1";
+
+/// How long the server may take to be reached, in seconds.
+const PATIENCE: u64 = 6;
+
+/// The good one: everything may be sent.
+const OPEN: &str = "  - firewall: { allow: [{ port: 22 }] }\n";
+
+/// Firewalls over which no device reaches its server.
+const SILENT: [&str; 5] = [
+    "  - firewall: { allow: [{ port: 22 }], send: [] }\n",
+    "  - firewall: { allow: [], send: [{ port: 53, protocol: udp }, { port: 53 }] }\n",
+    "  - firewall: { allow: [{ port: 22 }], send: [{ port: \"1-65535\", to: [192.0.2.0/24] }] }\n",
+    "  - firewall: { allow: [{ port: 22 }], send: [{ port: \"1-65535\", protocol: udp }] }\n",
+    "  - firewall: { allow: [{ port: \"1-65535\" }], send: [{ port: \"1-65535\", to: [\"2001:db8::/32\"] }] }\n",
+];
+
+fn look(device: &Device<'_>, script: &str) -> Result<String> {
+    Ok(device.exec(["sh", "-c", script])?.ok()?.stdout)
+}
+
+fn save(fleet: &Fleet<'_>, resources: &str) -> Result<String> {
+    fleet.admin.save_profile("edge", &format!("muster: 1\nprofile: edge\nresources:\n{resources}"))?;
+    Ok(fleet.admin.assign("edge", &format!("device:{DEVICE}"), Mode::Enforce)?.id)
+}
+
+/// Waits until a resource is said to be undone.
+fn wait_until_undone(fleet: &Fleet<'_>, id: &str) -> Result<()> {
+    let undone = wait_until("the change to be undone", Duration::from_secs(60), || {
+        let all = fleet.admin.resources(DEVICE)?;
+        let is = |one: &muster_proto::rest::ResourceView| {
+            one.resource.as_str() == id
+                && one.outcome == OutcomeKind::Blocked
+                && one.reason.as_ref().is_some_and(|reason| reason.starts_with("undone at "))
+        };
+        Ok(all.iter().any(is).then_some(()))
+    });
+    undone.with_context(|| format!("{:?}", fleet.admin.resources(DEVICE)))
+}
+
+fn enroll<'n>(network: &'n Network) -> Result<Fleet<'n>> {
+    let fleet = Fleet::enroll(network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    let settings = format!("serial = \"S-{DEVICE}\"\nreach_within_seconds = {PATIENCE}\n");
+    device.write_file("/etc/muster/agent.toml", settings, 0o644)?;
+    device.exec(["systemctl", "restart", "muster-agent"])?.ok()?;
+    fleet.wait_until_connected(DEVICE)?;
+    Ok(fleet)
+}
+
+const FIREWALL: &str = "cat /etc/muster/firewall.nft; nft list table inet muster";
+
+#[test]
+fn a_firewall_that_cuts_the_device_off_undoes_itself_and_is_not_tried_again() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = enroll(&network)?;
+    let device = fleet.device(DEVICE)?;
+    save(&fleet, OPEN)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    let good = look(device, FIREWALL)?;
+    assert!(good.contains("tcp dport 22 accept") && !good.contains("chain output"), "{good}");
+    for silent in SILENT {
+        save(&fleet, silent)?;
+        wait_until_undone(&fleet, "firewall:incoming").context(silent)?;
+        assert_eq!(look(device, FIREWALL)?, good, "{silent}");
+    }
+
+    // Neither a turn nor a new agent tries it again; the same device takes another state at once.
+    device.exec(["systemctl", "restart", "muster-agent"])?.ok()?;
+    fleet.wait_until_connected(DEVICE)?;
+    let plan = device.exec(["muster-agent", "plan"])?;
+    assert_eq!(plan.code, Some(0), "{}{}", plan.stdout, plan.stderr);
+    assert_eq!(look(device, FIREWALL)?, good);
+    let assignment = save(&fleet, "  - firewall: { allow: [{ port: 22 }, { port: 80 }] }\n")?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert!(look(device, FIREWALL)?.contains("tcp dport 80 accept"));
+    std::thread::park_timeout(Duration::from_secs(PATIENCE + 2));
+    assert!(look(device, FIREWALL)?.contains("tcp dport 80 accept"), "it was confirmed, and is not undone");
+
+    // Drift is no change: it is put right whether or not the server is there.
+    look(device, "nft flush table inet muster")?;
+    fleet.admin.request("POST", &format!("/devices/{DEVICE}/apply-now"), None)?;
+    wait_until("the table to be put right", Duration::from_secs(20), || {
+        Ok(look(device, FIREWALL)?.contains("tcp dport 80 accept").then_some(()))
+    })?;
+    // At boot the table is there before the network is.
+    fleet.admin.unassign(&assignment)?;
+    wait_until("the table to go", Duration::from_secs(20), || {
+        let gone = look(device, "nft list tables; ls /etc/muster")?;
+        Ok((!gone.contains("inet muster") && !gone.contains("firewall.nft")).then_some(()))
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_network_that_cuts_the_device_off_undoes_itself() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = enroll(&network)?;
+    let device = fleet.device(DEVICE)?;
+    let lan = |fields: &str| {
+        format!(
+            "  - service: {{ name: systemd-networkd, running: true, enabled: true }}\n  - network: {{ name: lan, interface: eth0, {fields} }}\n"
+        )
+    };
+    let own = device.address().to_owned();
+    let script = "cat /etc/systemd/network/20-muster-lan.network; ip -4 -o address show dev eth0 | grep -o 'inet [^ ]*'";
+    save(&fleet, &lan(&format!("addresses: [{own}/24]")))?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    let good = look(device, script)?;
+    assert!(good.ends_with(&format!("inet {own}/24\n")), "{good}");
+    for bad in [
+        "addresses: [192.0.2.5/24]".to_owned(),
+        format!("addresses: [{own}/32]"),
+        "addresses: [\"2001:db8::5/64\"]".to_owned(),
+        "dhcp: true".to_owned(),
+        // That of the server.
+        "addresses: [10.83.0.1/24]".to_owned(),
+    ] {
+        save(&fleet, &lan(&bad))?;
+        wait_until_undone(&fleet, "network:lan").with_context(|| bad.clone())?;
+        assert_eq!(look(device, script)?, good, "{bad}");
+    }
+    Ok(())
+}
+
+/// Keeps the device from beginning connections to its server, while those that are there go on.
+const CUT: &str = "nft 'table inet test { chain output { type filter hook output priority -10; tcp dport 8440 ct state new reject; }; }'";
+const MEND: &str = "nft delete table inet test";
+
+#[test]
+fn trust_and_ssh_go_back_too_and_what_was_not_the_changes_fault_is_tried_again() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = enroll(&network)?;
+    let device = fleet.device(DEVICE)?;
+    let ssh = |value: &str| {
+        format!(
+            "  - ssh_server: {{ name: base, settings: {{ PasswordAuthentication: \"{value}\", MaxAuthTries: 3 }} }}\n"
+        )
+    };
+    let script = "cat /etc/ssh/sshd_config.d/*; sshd -T | grep -i ^passwordauth; systemctl is-active ssh";
+    save(&fleet, &ssh("no"))?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    let good = look(device, script)?;
+    assert!(
+        good.contains("PasswordAuthentication no\n") && good.contains("passwordauthentication no\nactive\n"),
+        "{good}"
+    );
+
+    look(device, CUT)?;
+    save(&fleet, &ssh("yes"))?;
+    wait_until("the change to be made and undone", Duration::from_secs(60), || {
+        let log = device.journal("muster-agent");
+        Ok(log.contains("the server was not reached after this change: it is undone").then_some(()))
+    })?;
+    wait_until("what was there to come back", Duration::from_secs(10), || {
+        Ok((look(device, script)? == good).then_some(()))
+    })?;
+    look(device, MEND)?;
+    wait_until_undone(&fleet, "ssh_server:base")?;
+    assert_eq!(look(device, script)?, good);
+    // An admin may insist.
+    fleet.admin.request("POST", &format!("/devices/{DEVICE}/apply-now"), None)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert!(look(device, script)?.contains("passwordauthentication yes"));
+
+    // A server that stays away although the change was undone was away for another reason.
+    look(device, CUT)?;
+    save(&fleet, &ssh("no"))?;
+    wait_until("the change to be made and undone again", Duration::from_secs(60), || {
+        let log = device.journal("muster-agent");
+        Ok((log.matches("the server was not reached after this change: it is undone").count() == 2)
+            .then_some(()))
+    })?;
+    std::thread::park_timeout(Duration::from_secs(PATIENCE + 1));
+    look(device, MEND)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(look(device, script)?, good);
+
+    // What sshd refuses never takes its place.
+    save(&fleet, "  - ssh_server: { name: base, settings: { PasswordAuthentication: maybe } }\n")?;
+    let refused = wait_until("sshd to refuse it", Duration::from_secs(30), || {
+        let all = fleet.admin.resources(DEVICE)?;
+        let found = all.into_iter().find(|one| one.outcome == OutcomeKind::Failed);
+        Ok(found.and_then(|one| one.reason))
+    })?;
+    assert!(refused.contains("sshd refuses the settings"), "{refused}");
+    assert_eq!(look(device, script)?, good);
+    Ok(())
+}
