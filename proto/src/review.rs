@@ -1,9 +1,11 @@
 //! What is looked at in a profile beyond whether it can be read, by its author's command line and again by the server that
-//! saves it: secrets in it are refused, and sudo rules that amount to root are warned of.
+//! saves it: secrets in it are refused, and what gives root away without looking like it is warned of.
 
 use serde_json::Value;
 
 use crate::profile::ProfileError;
+use crate::resource::mount::Mount;
+use crate::resource::timer::Timer;
 use crate::resource::{Body, Declared, Resource};
 use crate::secret;
 
@@ -86,6 +88,16 @@ fn look_at(declared: &Declared, path: &str, review: &mut Review) {
                 review.errors.push(finding(&format!("{path}/file/content_base64"), message));
             }
         }
+        Resource::Timer(timer) => {
+            if let Some(why) = root_by_timer(timer) {
+                review.warnings.push(finding(&format!("{path}/timer/command"), why));
+            }
+        }
+        Resource::Mount(mount) => {
+            if let Some(why) = root_by_mount(mount) {
+                review.warnings.push(finding(&format!("{path}/mount/options"), why));
+            }
+        }
         Resource::Repository(repository)
             if repository.url.as_str().starts_with("http://") && repository.key.is_empty() =>
         {
@@ -94,6 +106,31 @@ fn look_at(declared: &Declared, path: &str, review: &mut Review) {
         }
         _ => {}
     }
+}
+
+/// Why a timer amounts to root for others than the author of the profile, if so.
+fn root_by_timer(timer: &Timer) -> Option<String> {
+    let program = timer.command.first()?.as_str();
+    let is_root = timer.user.as_ref().is_none_or(|user| user.as_str() == "root");
+    if !is_root {
+        return None;
+    }
+    Some(if sudo::is_open(program) {
+        format!("{program} runs as root, and others than root can put another program in its place")
+    } else {
+        format!("{program} runs as root, with all that it reads: name a user, where it need not")
+    })
+}
+
+/// Why what is mounted amounts to root for whoever has it in hand, if so.
+fn root_by_mount(mount: &Mount) -> Option<String> {
+    let safe = ["nosuid", "noexec", "user", "users", "owner", "group"].iter().any(|option| mount.has(option));
+    (mount.needs_network() && !safe).then(|| {
+        format!(
+            "whoever can write to {} can put programs there that run as root here: add nosuid, and nodev",
+            mount.what
+        )
+    })
 }
 
 #[cfg(test)]
@@ -131,6 +168,22 @@ mod tests {
         assert_eq!(review.warnings.len(), 1);
         assert_eq!(review.warnings[0].path, "/resources/0/sudo/commands/1");
         assert!(review.warnings[0].message.contains("shell"), "{}", review.warnings[0].message);
+    }
+
+    #[test]
+    fn a_timer_of_root_and_a_mount_that_brings_setuid_programs_are_warned_of() {
+        let timer = |program: &str, user: &str| {
+            of(json!({"timer": {"name": "x", "command": [program], "user": user, "on_calendar": ["daily"]}}))
+        };
+        assert!(timer("/home/ada/backup", "root").warnings[0].message.contains("in its place"));
+        assert!(timer("/usr/bin/backup", "root").warnings[0].message.contains("name a user"));
+        assert_eq!(timer("/home/ada/backup", "ada"), Review::default());
+        let mount = |kind: &str, options: Value| {
+            of(json!({"mount": {"where": "/srv/x", "what": "files:/x", "type": kind, "options": options}}))
+        };
+        assert!(mount("nfs", json!([])).warnings[0].message.contains("nosuid"));
+        assert_eq!(mount("nfs", json!(["nosuid", "nodev"])), Review::default());
+        assert_eq!(mount("tmpfs", json!([])), Review::default());
     }
 
     #[test]

@@ -109,6 +109,20 @@ fn what_the_parser_refuses_by_its_form_the_schema_refuses() {
         minimal(&json!({"sysctl": {"name": "net.ipv4.ip_forward", "value": 1.5}})),
         minimal(&json!({"sysctl": {"name": "net.ipv4.ip_forward", "value": "1\nkernel.x = 1"}})),
         minimal(&json!({"sysctl": {"name": "net.ipv4.ip_forward", "value": 1, "state": "absent"}})),
+        minimal(&json!({"time": {"zone": "../shadow"}})),
+        minimal(&json!({"time": {"servers": ["a b"]}})),
+        minimal(&json!({"locale": {"lang": "de DE"}})),
+        minimal(&json!({"locale": {"lang": "C", "categories": ["LC_ALL=C"]}})),
+        minimal(&json!({"locale": {"generate": ["de_DE.UTF-8"]}})),
+        minimal(&json!({"mount": {"where": "srv", "what": "tmpfs", "type": "tmpfs"}})),
+        minimal(&json!({"mount": {"where": "/srv", "what": "-o", "type": "tmpfs"}})),
+        minimal(&json!({"mount": {"where": "/srv", "what": "tmpfs", "type": "tmpfs", "options": ["a,b"]}})),
+        minimal(&json!({"timer": {"name": "x", "command": "/bin/true", "on_calendar": ["daily"]}})),
+        minimal(&json!({"timer": {"name": "x", "command": ["/bin/true\n"], "on_calendar": ["daily"]}})),
+        minimal(&json!({"timer": {"name": "x", "command": ["/bin/true"], "on_calendar": ["daily\n"]}})),
+        minimal(
+            &json!({"timer": {"name": "x", "command": ["/bin/true"], "on_calendar": ["daily"], "randomized_delay": "1w"}}),
+        ),
         minimal(&json!({"service": {"name": "../x"}})),
         minimal(&json!({"service": {"name": "x", "running": "yes"}})),
     ];
@@ -203,6 +217,30 @@ fn every_wrong_value_is_refused_where_it_stands() {
         ),
         ("sysctl: { name: net.ipv4.tcp_fastopen_key, value: x }", "holds a secret"),
         ("sysctl: { name: net.ipv4.ip_forward, value: true }", "expected a value: a whole number"),
+        (r#"time: { zone: "Europe/../../shadow" }"#, "a time zone"),
+        (r#"time: { servers: ["ntp\nNTP=evil"] }"#, "a host name or an IPv4"),
+        ("time: {}", "zone, servers or both"),
+        (r#"locale: { lang: "C\nLD_PRELOAD=/x" }"#, "a locale such as"),
+        ("locale: { lang: C, categories: [LC_ALL=C] }", "LC_ALL is none"),
+        ("locale: { lang: C, categories: [LC_TIME=C, LC_TIME=de_DE] }", "stands there twice"),
+        ("mount: { where: /proc/x, what: x, type: tmpfs }", "mounted by the system itself"),
+        (r#"mount: { where: "/srv/a b", what: x, type: tmpfs }"#, "no blanks"),
+        (r#"mount: { where: /srv/x, what: "x\nType=y", type: tmpfs }"#, "without blanks"),
+        ("mount: { where: /srv/x, what: -o, type: tmpfs }", "not beginning with -"),
+        (r#"mount: { where: /srv/x, what: x, type: tmpfs, options: ["ro,suid"] }"#, "without blanks, commas"),
+        ("mount: { where: /srv/x, what: x, type: bind }", "absolute path"),
+        ("timer: { name: x, command: [], on_calendar: [daily] }", "absolute path of a program"),
+        ("timer: { name: x, command: [sh, -c, id], on_calendar: [daily] }", "absolute path of a program"),
+        (
+            r#"timer: { name: x, command: ["/bin/a\nExecStart=/bin/sh"], on_calendar: [daily] }"#,
+            "in one line",
+        ),
+        ("timer: { name: x, command: [/bin/true], on_calendar: [] }", "at least one time"),
+        (r#"timer: { name: x, command: [/bin/true], on_calendar: ["daily\nUnit=y"] }"#, "a calendar event"),
+        (
+            "timer: { name: x, command: [/bin/true], on_calendar: [daily], randomized_delay: 5 }",
+            "expected a string",
+        ),
         (r#"service: { name: x, restart_on: ["/etc/motd"] }"#, "names no resource"),
         (r#"firewall: { allow: [{ port: 22, from: ["10.0.0.0/8 accept"] }] }"#, "an address or a network"),
         (r#"firewall: { allow: [{ port: 22, from: [10.0.0.1/8] }] }"#, "no bit set behind the prefix"),
@@ -366,6 +404,9 @@ fn what_cant_be_read_keeps_the_claim_it_would_have() {
     let entry = json!({"hosts_entry": {"address": "2001:DB8::1", "names": ["a"], "x": 1}});
     assert_eq!(claims(entry), unsupported("hosts_entry:2001:db8::1"));
     assert_eq!(claims(json!({"hostname": {"name": "a", "x": 1}})), unsupported("hostname:hostname"));
+    assert_eq!(claims(json!({"time": {"zone": "Etc/UTC", "x": 1}})), unsupported("time:time"));
+    assert_eq!(claims(json!({"locale": {"x": 1}})), unsupported("locale:locale"));
+    assert_eq!(claims(json!({"mount": {"where": "/srv/x", "x": 1}})), unsupported("mount:/srv/x"));
     assert_eq!(claims(json!({"wireguard": {"name": "wg0"}})), unsupported("wireguard:wg0"));
     assert_eq!(
         claims(json!({"packages": ["git", "gcc:arm64"]})),

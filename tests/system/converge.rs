@@ -67,6 +67,10 @@ resources:
   - hostname: {{ name: web-1 }}
   - kernel_module: {{ name: usb-storage, state: blocked }}
   - sysctl: {{ name: net.ipv4.tcp_keepalive_time, value: 600 }}
+  - time: {{ zone: Asia/Tokyo }}
+  - locale: {{ lang: C.UTF-8 }}
+  - mount: {{ where: /srv/scratch, what: tmpfs, type: tmpfs, options: [size=1m] }}
+  - timer: {{ name: nightly, command: [/usr/bin/true], on_calendar: [daily] }}
   - service: {{ name: nginx, running: true, enabled: true, restart_on: ["file:/etc/nginx/conf.d/muster.conf"] }}
 checks:
   - id: nginx-listens

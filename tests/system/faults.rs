@@ -146,6 +146,59 @@ fn an_agent_killed_at_any_of_fifty_system_calls_leaves_nothing_half_done() -> Re
     Ok(())
 }
 
+/// System calls among which a unit is stopped, written, enabled and started, and how many of each are the agent's last.
+const AROUND_UNITS: [(&str, u32); 2] = [("sendmsg", 14), ("fsync", 4)];
+
+#[test]
+fn a_unit_of_musters_own_is_what_its_files_say_wherever_the_agent_was_killed() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    let device = fleet.device("srv-1")?;
+    device.install_tracer()?;
+    let want = |round: u32| -> Result<String> {
+        let timer = format!(
+            "timer: {{ name: faults, command: [/usr/bin/echo, round-{round}], on_calendar: [daily], persistent: true }}"
+        );
+        let mount = format!(
+            "mount: {{ where: /srv/faults/scratch, what: tmpfs, type: tmpfs, options: [size={}k] }}",
+            64 * round
+        );
+        let source = format!("muster: 1\nprofile: faults\nresources:\n  - {timer}\n  - {mount}\n");
+        fleet.admin.save_profile("faults", &source)?;
+        Ok(fleet.admin.assign("faults", "device:srv-1", Mode::Enforce)?.id)
+    };
+    let says = |script: &str| -> Result<String> { Ok(device.exec(["sh", "-c", script])?.ok()?.stdout) };
+    let look = "find /etc/systemd /srv /var/lib/systemd/timers -printf '%p %l\\n' 2>/dev/null | sort; systemctl list-units --all --no-legend '*faults*'";
+    let before = says(look)?;
+    let mut round = 1;
+    let mut assignment = want(round)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    let mut killed = 0;
+    for (call, most) in AROUND_UNITS {
+        for nth in 1..=most {
+            round += 1;
+            device.exec(["systemctl", "stop", "muster-agent.path", "muster-agent.service"])?.ok()?;
+            assignment = want(round)?;
+            killed += u32::from(device.kill_agent_at(call, nth, Duration::from_secs(4))? == Crash::Killed);
+            device.exec(["systemctl", "start", "muster-agent"])?.ok()?;
+            let when = || format!("after {call} number {nth}");
+            fleet.admin.wait_until_applied("srv-1").with_context(when)?;
+            let runs = says(
+                "systemctl is-active muster-faults.timer; systemctl is-enabled muster-faults.timer; systemctl show -P ExecStart muster-faults.service",
+            )?;
+            let expected = format!("argv[]=/usr/bin/echo round-{round} ;");
+            ensure!(runs.starts_with("active\nenabled\n") && runs.contains(&expected), "{}: {runs}", when());
+            let options = says("findmnt -rno OPTIONS /srv/faults/scratch")?;
+            ensure!(options.contains(&format!("size={}k", 64 * round)), "{}: {options}", when());
+        }
+    }
+    ensure!(killed >= 10, "only {killed} crashes");
+    fleet.admin.unassign(&assignment)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    assert_eq!(says(look)?, before);
+    Ok(())
+}
+
 /// So many files drift in turn that none does often enough for its repairs to be counted in one event.
 const DRIFTING: usize = 40;
 

@@ -168,6 +168,132 @@ fn a_certificate_is_trusted_by_the_whole_system_and_no_longer_when_it_goes() -> 
     )
 }
 
+/// A stand-in for the daemon, which can't set the clock of a container: it shows what there was to read when it started.
+const TIMESYNCD: &str = "[Service]\nExecStartPre=-/bin/sh -c 'rm -f /run/read; cp /etc/systemd/timesyncd.conf.d/*.conf /run/read'\nExecStart=/usr/bin/sleep infinity\n";
+
+#[test]
+fn the_zone_is_another_and_the_time_comes_from_other_servers_until_that_is_taken_back() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    device.write_file("/usr/lib/systemd/systemd-timesyncd", "", 0o755)?;
+    device.write_file("/etc/systemd/system/systemd-timesyncd.service", TIMESYNCD, 0o644)?;
+    look(device, "systemctl daemon-reload && systemctl start systemd-timesyncd")?;
+    lives_and_goes(
+        &fleet,
+        "  - time: { zone: Asia/Tokyo, servers: [ntp.corp.example] }\n",
+        "readlink /etc/localtime; cat /etc/timezone; date +%Z; systemctl is-active systemd-timesyncd; cat /run/read 2>/dev/null || true",
+        "/usr/share/zoneinfo/Asia/Tokyo\nAsia/Tokyo\nJST\nactive\n# Managed by Muster: time:time\n[Time]\nNTP=\nNTP=ntp.corp.example\n",
+        "ln -sf ../usr/share/zoneinfo/Etc/UTC /etc/localtime; rm /etc/systemd/timesyncd.conf.d/90-muster.conf",
+    )?;
+    let reasons = failures(&fleet, "  - time: { zone: Asia/Nowhere }\n", &["time:time"])?;
+    assert!(reasons[0].contains("there is no /usr/share/zoneinfo/Asia/Nowhere"), "{reasons:?}");
+    Ok(())
+}
+
+#[test]
+fn a_locale_is_generated_and_set_and_both_are_taken_back() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let unset = failures(&fleet, "  - locale: { lang: de_DE.UTF-8 }\n", &["locale:locale"])?;
+    assert!(unset[0].contains("add the package locales"), "{unset:?}");
+    fleet.admin.wait_until_applied(DEVICE)?;
+    lives_and_goes(
+        &fleet,
+        "  - package: { name: locales }\n  - locale: { lang: de_DE.UTF-8, categories: [LC_NUMERIC=C.UTF-8] }\n",
+        "grep -hs '^[^#]' /etc/default/locale; grep -hs '^[^#]' /etc/locale.gen; localedef --list-archive 2>/dev/null; LC_ALL=de_DE.UTF-8 locale decimal_point 2>/dev/null || true",
+        "LANG=de_DE.UTF-8\nLC_NUMERIC=C.UTF-8\nde_DE.UTF-8 UTF-8\nde_DE.utf8\n,\n",
+        "sed -i '/^de_DE/d' /etc/locale.gen; echo LANG=C >/etc/default/locale",
+    )
+}
+
+#[test]
+fn a_program_runs_at_set_times_with_exactly_its_arguments() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    let program = "#!/bin/sh\n{ id -un; printf '[%s]\\n' \"$@\"; } >/var/tmp/args\n";
+    device.write_file("/usr/local/bin/report all", program, 0o755)?;
+    let timer = |more: &str| {
+        format!(
+            r#"  - timer: {{ name: report, command: ["/usr/local/bin/report all", "100%n", "$HOME ${{PATH}}", "say \"hi\"", 'c:\new', "", ";", "it's"], user: daemon, on_calendar: ["Mon..Fri 02:00"], {more} }}"#
+        ) + "\n"
+    };
+    let resources = timer("randomized_delay: 30m, persistent: true");
+    let assignment = apply(&fleet, &resources)?;
+    let ran = look(device, "systemctl start muster-report.service; cat /var/tmp/args")?;
+    assert_eq!(ran, "daemon\n[100%n]\n[$HOME ${PATH}]\n[say \"hi\"]\n[c:\\new]\n[]\n[;]\n[it's]\n");
+    fleet.admin.unassign(&assignment)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+
+    lives_and_goes(
+        &fleet,
+        &resources,
+        "systemctl is-enabled muster-report.timer 2>/dev/null; systemctl is-active muster-report.timer; systemctl show -p RandomizedDelayUSec -p Persistent muster-report.timer; ls -R /etc/systemd/system /var/lib/systemd/timers 2>/dev/null || true",
+        "enabled\nactive\n",
+        "systemctl -q disable --now muster-report.timer; rm /etc/systemd/system/muster-report.service",
+    )?;
+    let before = look(device, "ls /etc/systemd/system")?;
+    let reasons = failures(
+        &fleet,
+        "  - timer: { name: a, command: [/usr/bin/true], on_calendar: [daily, \"Noneday 25:00\"] }\n  - timer: { name: b, command: [/usr/bin/true], user: ghost, on_calendar: [daily] }\n  - timer: { name: c, command: [/usr/bin/none], on_calendar: [daily] }\n",
+        &["timer:a", "timer:b", "timer:c"],
+    )?;
+    assert!(
+        reasons[0].contains("systemd does not take a time") && reasons[0].contains("Noneday"),
+        "{reasons:?}"
+    );
+    assert!(reasons[1].contains("the account ghost does not exist"), "{reasons:?}");
+    assert!(reasons[2].contains("there is no /usr/bin/none"), "{reasons:?}");
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(look(device, "ls /etc/systemd/system")?, before);
+    Ok(())
+}
+
+#[test]
+fn a_file_system_is_mounted_and_leaves_no_directory_when_it_goes() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    device.write_file("/srv/site/index.html", "hello\n", 0o644)?;
+    let tmpfs = |options: &str| {
+        format!(
+            "  - mount: {{ where: /srv/my-data/scratch, what: tmpfs, type: tmpfs, options: [{options}] }}\n"
+        )
+    };
+    lives_and_goes(
+        &fleet,
+        &format!(
+            "{}  - mount: {{ where: /mnt/site, what: /srv/site, type: bind, options: [ro] }}\n  - directory: {{ path: /srv/my-data/scratch/inside }}\n",
+            tmpfs("size=1m, nosuid")
+        ),
+        r"findmnt -rno TARGET,FSTYPE /srv/my-data/scratch; cat /mnt/site/index.html 2>/dev/null; touch /mnt/site/x 2>/dev/null; ls -R /srv /mnt; systemctl is-enabled 'srv-my\x2ddata-scratch.mount' mnt-site.mount 2>/dev/null; ls -R /etc/systemd/system",
+        "/srv/my-data/scratch tmpfs\nhello\n/mnt:\nsite\n",
+        "umount /srv/my-data/scratch; systemctl -q disable mnt-site.mount",
+    )?;
+    apply(&fleet, &tmpfs("size=1m"))?;
+    let assignment = apply(&fleet, &tmpfs("size=2m"))?;
+    let options = look(device, "findmnt -rno OPTIONS /srv/my-data/scratch")?;
+    assert!(options.contains("size=2048k"), "mounted anew with what it should have: {options}");
+    fleet.admin.unassign(&assignment)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+
+    let script = "ls -R /srv /etc/systemd/system; findmnt -rno TARGET | grep -E '^/(srv|mnt)' || true";
+    let before = look(device, script)?;
+    let reasons = failures(
+        &fleet,
+        "  - mount: { where: /srv/site, what: tmpfs, type: tmpfs }\n  - mount: { where: /tmp/x, what: tmpfs, type: tmpfs }\n  - mount: { where: /srv/x, what: /srv/none, type: bind }\n  - mount: { where: /run, what: tmpfs, type: tmpfs }\n",
+        &["mount:/srv/site", "mount:/tmp/x", "mount:/srv/x", "mount:/run"],
+    )?;
+    assert!(reasons[0].contains("/srv/site is not empty"), "{reasons:?}");
+    assert!(reasons[1].contains("someone other than root can change what is in /tmp"), "{reasons:?}");
+    assert!(reasons[2].contains("there is no directory /srv/none"), "{reasons:?}");
+    assert!(reasons[3].contains("already, and not by Muster"), "{reasons:?}");
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(look(device, script)?, before);
+    Ok(())
+}
+
 #[test]
 fn browsers_and_desktops_are_told_for_all_users_and_forget_it() -> Result<()> {
     let network = Network::create()?;
@@ -215,14 +341,14 @@ fn audit_mode_looks_at_the_system_and_writes_nothing() -> Result<()> {
     let network = Network::create()?;
     let fleet = Fleet::enroll(&network, &[DEVICE])?;
     let device = fleet.device(DEVICE)?;
-    let script = "cat /proc/sys/net/ipv4/tcp_keepalive_time /etc/hosts /etc/hostname; uname -n; find /etc /usr/local -xdev -type f -newer /etc/hosts | grep -v /etc/muster || true; ls -R /etc/modprobe.d /etc/sysctl.d 2>/dev/null || true";
+    let script = "cat /proc/sys/net/ipv4/tcp_keepalive_time /etc/hosts /etc/hostname; uname -n; find /etc /usr/local -xdev -type f -newer /etc/hosts | grep -v /etc/muster || true; ls -R /srv /etc/systemd /etc/modprobe.d /etc/sysctl.d 2>/dev/null || true";
     let before = look(device, script)?;
-    let resources = "  - sysctl: { name: net.ipv4.tcp_keepalive_time, value: 600 }\n  - kernel_module: { name: usb-storage, state: blocked }\n  - hostname: { name: web-1 }\n  - hosts_entry: { address: 192.0.2.5, names: [db] }\n  - line: { path: /etc/issue.net, line: \"# x\" }\n  - line: { path: /etc/issue, line: \"# x\" }\n";
+    let resources = "  - sysctl: { name: net.ipv4.tcp_keepalive_time, value: 600 }\n  - kernel_module: { name: usb-storage, state: blocked }\n  - hostname: { name: web-1 }\n  - hosts_entry: { address: 192.0.2.5, names: [db] }\n  - line: { path: /etc/issue.net, line: \"# x\" }\n  - line: { path: /etc/issue, line: \"# x\" }\n  - time: { zone: Asia/Tokyo }\n  - locale: { lang: C.UTF-8 }\n  - mount: { where: /srv/x, what: tmpfs, type: tmpfs }\n  - timer: { name: x, command: [/usr/bin/true], on_calendar: [daily] }\n";
     fleet.admin.save_profile("system", &format!("muster: 1\nprofile: system\nresources:\n{resources}"))?;
     fleet.admin.assign("system", &format!("device:{DEVICE}"), Mode::Audit)?;
     let all = wait_until("outcomes of every resource", Duration::from_secs(30), || {
         let all = fleet.admin.resources(DEVICE)?;
-        Ok((all.len() == 6).then_some(all))
+        Ok((all.len() == 10).then_some(all))
     })?;
     assert!(all.iter().all(|one| one.outcome == OutcomeKind::Drifted), "{all:#?}");
     assert_eq!(look(device, script)?, before);

@@ -14,7 +14,7 @@ const SEQUENCES: u64 = 2;
 
 /// Resources of which a state has some, each in one of its forms. Some are there before, others are not; some are on the way to
 /// others, or in their place.
-const POOL: [&[&str]; 21] = [
+const POOL: [&[&str]; 24] = [
     &[
         "directory: { path: /srv/a, mode: \"0755\" }",
         "directory: { path: /srv/a, mode: \"2775\", group: builders }",
@@ -39,7 +39,20 @@ const POOL: [&[&str]; 21] = [
         "file: { path: /etc/unwanted, group: builders, mode: \"0640\" }",
     ],
     &["link: { path: /srv/current, target: /srv/a }", "link: { path: /srv/current, target: /srv/a/b }"],
-    &["link: { path: /etc/localtime, target: /usr/share/zoneinfo/Etc/UTC }"],
+    &[
+        "link: { path: /etc/localtime, target: /usr/share/zoneinfo/Etc/UTC }",
+        "time: { zone: Asia/Tokyo }",
+        "time: { zone: Europe/Berlin }",
+    ],
+    &["locale: { lang: C.UTF-8 }", "locale: { lang: C, categories: [LC_TIME=C.UTF-8] }"],
+    &[
+        "mount: { where: /srv/m/scratch, what: tmpfs, type: tmpfs, options: [size=1m] }",
+        "mount: { where: /srv/m/scratch, what: tmpfs, type: tmpfs, options: [size=2m] }",
+    ],
+    &[
+        "timer: { name: nightly, command: [/usr/bin/true], on_calendar: [daily], persistent: true }",
+        "timer: { name: nightly, command: [/usr/bin/true, x], on_calendar: [hourly] }",
+    ],
     &[
         "account: { name: bob, uid: 4101, shell: /bin/bash }",
         "account: { name: bob, uid: 4101, shell: /bin/sh, groups: [builders], full_name: Bob Builder }",

@@ -37,16 +37,15 @@ fn block_parts(claims: &mut BTreeMap<ResourceId, Claim>) {
         .iter()
         .filter_map(|(id, claim)| {
             let Claimed::Apply(resource) = &claim.claimed else { return None };
-            let path = resource.writes_to()?;
-            let mut whole = ON_PATHS.iter().map(|kind| ResourceId::new(kind, path));
-            Some((id.clone(), whole.find(|whole| claims.get(whole).is_some_and(is_made))?))
+            let paths = resource.writes_to().into_iter();
+            let mut wholes = paths.flat_map(|path| ON_PATHS.map(|kind| ResourceId::new(kind, &path)));
+            Some((id.clone(), wholes.find(|whole| claims.get(whole).is_some_and(is_made))?))
         })
         .collect();
     for (id, whole) in parts {
         let whose = claims[&whole].source.profile.to_string();
         let Some(claim) = claims.get_mut(&id) else { continue };
-        let reason =
-            format!("{CONFLICT}{whole} of {whose} says what the whole file is, and this a part of it");
+        let reason = format!("{CONFLICT}{whole} of {whose} says all of what is there, and this a part of it");
         claim.claimed = Claimed::Blocked { reason };
         if whose != claim.source.profile.to_string() {
             claim.overrides.push(whose);
@@ -238,6 +237,13 @@ mod tests {
         let Claimed::Blocked { reason } = &composition.claims[&part].claimed else { panic!("it applies") };
         assert!(reason.contains("file:/etc/hosts of b"), "{reason}");
         assert_eq!(conflicts(&composition)[0].profiles, ["a", "b"]);
+
+        let zone = json!([{"time": {"zone": "Europe/Berlin"}}]);
+        let link = json!([{"link": {"path": "/etc/localtime", "target": "/usr/share/zoneinfo/Etc/UTC"}}]);
+        let composition = both_ways(("a", 1, zone), ("b", 1, link.clone()));
+        assert_eq!(conflicts(&composition)[0].resource.as_str(), "time:time");
+        let servers = json!([{"time": {"servers": ["ntp.example.com"]}}]);
+        assert_eq!(conflicts(&both_ways(("a", 1, servers), ("b", 1, link))), []);
 
         let mode = json!([{"file": {"path": "/etc/hosts", "mode": "0644"}}]);
         let composition = both_ways(("a", 1, entry), ("b", 0, mode));

@@ -25,6 +25,8 @@ pub mod hosts_entry;
 pub mod kernel_module;
 pub mod line;
 pub mod link;
+pub mod locale;
+pub mod mount;
 pub mod network;
 pub mod package;
 pub mod repository;
@@ -32,6 +34,8 @@ pub mod service;
 pub mod ssh_server;
 pub mod sudo;
 pub mod sysctl;
+pub mod time;
+pub mod timer;
 pub mod value;
 
 pub(crate) use declared::pointer;
@@ -74,6 +78,14 @@ pub enum Resource {
     KernelModule(kernel_module::KernelModule),
     /// A setting of the running kernel.
     Sysctl(sysctl::Sysctl),
+    /// The time zone, and where the device gets its time.
+    Time(time::Time),
+    /// The language of the device.
+    Locale(locale::Locale),
+    /// A file system in the place of a directory.
+    Mount(mount::Mount),
+    /// A program that runs at set times.
+    Timer(timer::Timer),
     /// A systemd unit.
     Service(service::Service),
     /// How an interface gets its addresses.
@@ -86,12 +98,13 @@ pub enum Resource {
 
 /// The kinds by their names in documents, in the order in which they are applied: what comes later may need what
 /// comes before. Removal goes the other way round.
-pub const KINDS: [&str; 20] = [
+pub const KINDS: [&str; 24] = [
     "certificate",
     "repository",
     "package",
     "group",
     "account",
+    "mount",
     "directory",
     "file",
     "link",
@@ -103,6 +116,9 @@ pub const KINDS: [&str; 20] = [
     "hostname",
     "kernel_module",
     "sysctl",
+    "time",
+    "locale",
+    "timer",
     "service",
     "ssh_server",
     "network",
@@ -129,6 +145,10 @@ impl Resource {
             Self::Hostname(_) => "hostname",
             Self::KernelModule(_) => "kernel_module",
             Self::Sysctl(_) => "sysctl",
+            Self::Time(_) => "time",
+            Self::Locale(_) => "locale",
+            Self::Mount(_) => "mount",
+            Self::Timer(_) => "timer",
             Self::Service(_) => "service",
             Self::Network(_) => "network",
             Self::SshServer(_) => "ssh_server",
@@ -155,6 +175,10 @@ impl Resource {
             Self::Dconf(r) => r.name.as_str(),
             Self::Hostname(_) => hostname::KEY,
             Self::Sysctl(r) => r.name.as_str(),
+            Self::Time(_) => time::KEY,
+            Self::Locale(_) => locale::KEY,
+            Self::Mount(r) => r.place.as_str(),
+            Self::Timer(r) => r.name.as_str(),
             Self::Service(r) => r.key(),
             Self::Network(r) => r.name.as_str(),
             Self::SshServer(r) => r.name.as_str(),
@@ -182,6 +206,10 @@ impl Resource {
             Self::Hostname(r) => r.desired(),
             Self::KernelModule(r) => r.desired(),
             Self::Sysctl(r) => r.desired(),
+            Self::Time(r) => r.desired(),
+            Self::Locale(r) => r.desired(),
+            Self::Mount(r) => r.desired(),
+            Self::Timer(r) => r.desired(),
             Self::Service(r) => r.desired(),
             Self::Network(r) => r.desired(),
             Self::SshServer(r) => r.desired(),
@@ -213,6 +241,12 @@ impl Resource {
             (Self::KernelModule(r), "modprobe") => Some(r.blocking().into_bytes()),
             (Self::KernelModule(r), "modules_load") => Some(r.loading().into_bytes()),
             (Self::Sysctl(r), "file") => Some(r.rendered().into_bytes()),
+            (Self::Time(r), "timezone") => r.timezone().map(String::into_bytes),
+            (Self::Time(r), "servers") => r.rendered().map(String::into_bytes),
+            (Self::Locale(r), "file") => Some(r.rendered().into_bytes()),
+            (Self::Mount(r), "unit") => Some(r.rendered().into_bytes()),
+            (Self::Timer(r), "timer") => Some(r.rendered_timer().into_bytes()),
+            (Self::Timer(r), "service") => Some(r.rendered_service().into_bytes()),
             (Self::Network(r), "file") => Some(r.rendered().into_bytes()),
             (Self::SshServer(r), "file") => Some(r.rendered().into_bytes()),
             (Self::Firewall(r), "file" | "table") => Some(r.rendered().into_bytes()),
@@ -220,15 +254,23 @@ impl Resource {
         }
     }
 
-    /// The file that this writes or changes a part of, where a profile may also claim the whole of it by its path.
-    pub(crate) fn writes_to(&self) -> Option<&str> {
+    /// The files that this writes or changes a part of, where a profile may also claim the whole of them by their paths.
+    pub(crate) fn writes_to(&self) -> Vec<String> {
         match self {
-            Self::Line(r) => Some(r.path.as_str()),
-            Self::HostsEntry(_) => Some(hosts_entry::PATH),
-            Self::Hostname(_) => Some(hostname::PATH),
-            Self::Firewall(_) => Some(firewall::PATH),
-            Self::BrowserPolicy(r) => Some(r.browser.file()),
-            _ => None,
+            Self::Line(r) => vec![r.path.to_string()],
+            Self::HostsEntry(_) => vec![hosts_entry::PATH.to_owned()],
+            Self::Hostname(_) => vec![hostname::PATH.to_owned()],
+            Self::Time(r) => r.writes_to(),
+            Self::Locale(_) => {
+                [locale::DEBIAN_PATH, locale::PATH, locale::LISTED].map(str::to_owned).to_vec()
+            }
+            Self::Mount(r) => vec![mount::Mount::file(r.place.as_str())],
+            Self::Timer(r) => {
+                vec![timer::Timer::timer_file(r.name.as_str()), timer::Timer::service_file(r.name.as_str())]
+            }
+            Self::Firewall(_) => vec![firewall::PATH.to_owned()],
+            Self::BrowserPolicy(r) => vec![r.browser.file().to_owned()],
+            _ => vec![],
         }
     }
 
@@ -285,6 +327,10 @@ impl Resource {
             "hostname" => read(fields, Self::Hostname),
             "kernel_module" => read(fields, Self::KernelModule),
             "sysctl" => read(fields, Self::Sysctl),
+            "time" => read(fields, Self::Time),
+            "locale" => read(fields, Self::Locale),
+            "mount" => read(fields, Self::Mount),
+            "timer" => read(fields, Self::Timer),
             "service" => read(fields, Self::Service),
             "network" => read(fields, Self::Network),
             "ssh_server" => read(fields, Self::SshServer),
@@ -310,6 +356,10 @@ impl Resource {
             Self::HostsEntry(r) => r.validate(),
             Self::Hostname(r) => r.validate(),
             Self::Sysctl(r) => r.validate(),
+            Self::Time(r) => r.validate(),
+            Self::Locale(r) => r.validate(),
+            Self::Mount(r) => r.validate(),
+            Self::Timer(r) => r.validate(),
             Self::Network(r) => r.validate(),
             Self::SshServer(r) => r.validate(),
             Self::Firewall(r) => r.validate(),
@@ -342,6 +392,9 @@ fn claimed_id(entry: &Value) -> ResourceId {
         "firewall" => Some(firewall::KEY.to_owned()),
         "browser_policy" => text("browser").map(str::to_owned),
         "kernel_module" => text("name").map(kernel_module::key),
+        "time" => Some(time::KEY.to_owned()),
+        "locale" => Some(locale::KEY.to_owned()),
+        "mount" => text("where").map(str::to_owned),
         _ => ["name", "path", "key", "id"].iter().find_map(|field| text(field)).map(str::to_owned),
     };
     // Without a recognisable key the digest of its bytes is as stable a name as there is.

@@ -342,6 +342,137 @@ checked_string!(
     }
 );
 
+checked_string!(
+    /// A time zone by its name in the IANA's database, such as `Europe/Berlin` or `Etc/UTC`.
+    ///
+    /// It becomes a part of a path: no part of it has a dot.
+    TimeZone,
+    "a time zone such as Europe/Berlin: at most 128 of letters, digits and _+-, in parts between slashes, beginning with a letter",
+    "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
+    |text| text.len() <= 128
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.split('/').all(|part| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+-".contains(&b))
+        })
+);
+
+checked_string!(
+    /// A time server, by name or address.
+    TimeServer,
+    "a host name or an IPv4 or IPv6 address",
+    "^[A-Za-z0-9:][A-Za-z0-9:.-]*$",
+    |text| host_name(text, 253) || text.parse::<std::net::IpAddr>().is_ok()
+);
+
+checked_string!(
+    /// A locale, such as `de_DE.UTF-8`, `sr_RS@latin` or `C.UTF-8`.
+    LocaleName,
+    "a locale such as de_DE.UTF-8: at most 64 of letters, digits and _.@-, beginning with a letter",
+    "^[A-Za-z][A-Za-z0-9_.@-]{0,63}$",
+    |text| word(text, 64, |b| b.is_ascii_alphabetic(), |b| b.is_ascii_alphanumeric() || b"_.@-".contains(&b))
+);
+
+checked_string!(
+    /// The locale of one category, as locale.conf(5) writes it: `LC_TIME=de_DE.UTF-8`.
+    ///
+    /// Not of all of them: `LC_ALL` would leave nobody a choice.
+    LocaleCategory,
+    "a category and its locale, such as LC_TIME=de_DE.UTF-8; LC_ALL is none",
+    "^LC_(CTYPE|NUMERIC|TIME|COLLATE|MONETARY|MESSAGES|PAPER|NAME|ADDRESS|TELEPHONE|MEASUREMENT|IDENTIFICATION)=[A-Za-z][A-Za-z0-9_.@-]{0,63}$",
+    |text| {
+        const CATEGORIES: [&str; 12] = [
+            "LC_CTYPE",
+            "LC_NUMERIC",
+            "LC_TIME",
+            "LC_COLLATE",
+            "LC_MONETARY",
+            "LC_MESSAGES",
+            "LC_PAPER",
+            "LC_NAME",
+            "LC_ADDRESS",
+            "LC_TELEPHONE",
+            "LC_MEASUREMENT",
+            "LC_IDENTIFICATION",
+        ];
+        text.split_once('=').is_some_and(|(category, locale)| {
+            CATEGORIES.contains(&category) && LocaleName::parse(locale).is_ok()
+        })
+    }
+);
+
+checked_string!(
+    /// When something happens, as systemd.time(7) writes calendar events: `Mon..Fri 02:00`, `*-*-01 04:30 Europe/Berlin`.
+    /// Whether it is one is known to systemd alone.
+    CalendarEvent,
+    "a calendar event of systemd.time(7), such as Mon..Fri 02:00: at most 256 of letters, digits, blanks and *~,:/._+-",
+    "^[A-Za-z0-9*][A-Za-z0-9 *~,:/._+-]{0,255}$",
+    |text| word(text, 256, |b| b.is_ascii_alphanumeric() || b == b'*', |b| b.is_ascii_alphanumeric()
+        || b" *~,:/._+-".contains(&b))
+);
+
+checked_string!(
+    /// A length of time: a whole number and its unit, such as `90s`, `30m`, `2h` or `7d`.
+    Span,
+    "a length of time: a whole number and s, m, h or d, such as 30m",
+    "^[1-9][0-9]{0,5}[smhd]$",
+    |text| text.strip_suffix(['s', 'm', 'h', 'd']).is_some_and(|number| {
+        word(number, 6, |b| (b'1'..=b'9').contains(&b), |b| b.is_ascii_digit())
+    })
+);
+
+impl Span {
+    /// How long it is, in seconds.
+    pub fn seconds(&self) -> u64 {
+        let (number, unit) = self.0.split_at(self.0.len() - 1);
+        let of_unit = match unit {
+            "d" => 86_400,
+            "h" => 3_600,
+            "m" => 60,
+            _ => 1,
+        };
+        number.parse::<u64>().unwrap_or(0) * of_unit
+    }
+}
+
+checked_string!(
+    /// A program or an argument of it: any text of at most 4,096 bytes in one line. No shell reads it.
+    Argument,
+    "an argument of at most 4096 bytes in one line",
+    r"^[^\x00-\x1f]*$",
+    |text| text.len() <= 4096 && one_line(text)
+);
+
+checked_string!(
+    /// What is mounted: a device, `UUID=...`, a directory, `server:/export`, `//server/share`, or a word such as `tmpfs`.
+    MountSource,
+    "what is mounted, at most 1024 bytes without blanks, quotes and \\, not beginning with -",
+    r#"^[^\x00-\x20"'\\-][^\x00-\x20"'\\]*$"#,
+    |text| !text.is_empty() && text.len() <= 1024 && !text.starts_with('-') && unquoted(text)
+);
+
+checked_string!(
+    /// The type of a file system, as mount(8) takes it.
+    FileSystemType,
+    "the type of a file system: 1 to 32 of a-z, 0-9, ., _ and -, beginning with a letter or digit",
+    "^[a-z0-9][a-z0-9._-]{0,31}$",
+    |text| word(text, 32, |b| b.is_ascii_lowercase() || b.is_ascii_digit(), |b| b.is_ascii_lowercase()
+        || b.is_ascii_digit()
+        || b"._-".contains(&b))
+);
+
+checked_string!(
+    /// One option of a mount, such as `ro` or `uid=1000`.
+    MountOption,
+    "one option of a mount: at most 256 bytes without blanks, commas, quotes and \\, not beginning with -",
+    r#"^[^\x00-\x20"'\\,-][^\x00-\x20"'\\,]*$"#,
+    |text| !text.is_empty() && text.len() <= 256 && !text.starts_with('-') && !text.contains(',') && unquoted(text)
+);
+
+/// Whether nothing in a text is a blank, a quote or a backslash, so that it needs no quotes in a unit of systemd's.
+pub(super) fn unquoted(text: &str) -> bool {
+    one_line(text) && !text.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\'))
+}
+
 /// The value of a setting, of the kernel or of a service: one line of at most 1,024 bytes, or a whole number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -586,6 +717,42 @@ mod tests {
         ] {
             assert!(SysctlName::parse(name).is_err(), "{name:?}");
         }
+        for zone in [
+            "",
+            "/etc/shadow",
+            "../shadow",
+            "Europe/../x",
+            "Europe//Berlin",
+            "Europe/",
+            "a\nb",
+            ".x",
+            "a.tab",
+        ] {
+            assert!(TimeZone::parse(zone).is_err(), "{zone:?}");
+        }
+        for server in ["", "-x", "a b", "a\nNTP=b", "10.0.0.1:123", "fe80::1%eth0", "a\0"] {
+            assert!(TimeServer::parse(server).is_err(), "{server:?}");
+        }
+        for locale in ["", "../x", "de_DE UTF-8", "de\nLANG=x", "-x", "de/DE", "\"de\"", &"d".repeat(65)] {
+            assert!(LocaleName::parse(locale).is_err(), "{locale:?}");
+        }
+        for category in
+            ["LC_ALL=C", "LANG=C", "LC_TIME", "LC_TIME=", "LC_TIME=a b", "PATH=/x", "LC_TIME=C\nPATH=/x"]
+        {
+            assert!(LocaleCategory::parse(category).is_err(), "{category:?}");
+        }
+        for event in ["", "-x", "a\nOnBootSec=1", "daily; x", "$(x)", "%h", "\"daily\""] {
+            assert!(CalendarEvent::parse(event).is_err(), "{event:?}");
+        }
+        for span in ["", "0s", "1", "h", "1w", "-1h", "1.5h", "1000000s", "1h 1m"] {
+            assert!(Span::parse(span).is_err(), "{span:?}");
+        }
+        for source in ["", "-o", "a b", "a\nType=x", "a\\", "\"a\"", "a\0", &"a".repeat(10_000)] {
+            assert!(MountSource::parse(source).is_err(), "{source:?}");
+        }
+        for option in ["", "-o", "ro,suid", "a b", "a\nb", "a\\", "a=\"b\""] {
+            assert!(MountOption::parse(option).is_err(), "{option:?}");
+        }
         for value in ["1\nkernel.core_pattern = |/bin/x", "1\0", &"1".repeat(10_000)] {
             assert!(SettingValue::parse(value).is_err(), "{value:?}");
         }
@@ -595,6 +762,12 @@ mod tests {
         ] {
             assert!(SshPublicKey::parse(key).is_err(), "{key:?}");
         }
+    }
+
+    #[test]
+    fn a_length_of_time_is_read_in_seconds() {
+        let seconds = |text: &str| Span::parse(text).unwrap().seconds();
+        assert_eq!(["90s", "30m", "2h", "7d"].map(seconds), [90, 1_800, 7_200, 604_800]);
     }
 
     #[test]

@@ -106,7 +106,7 @@ pub(super) fn amounts_to_root(command: &str) -> Option<String> {
     }
     let mut words = command.split(' ');
     let path = words.next().unwrap_or_default();
-    if ["/home/", "/tmp/", "/var/tmp/", "/dev/shm/"].iter().any(|open| path.starts_with(open)) {
+    if is_open(path) {
         return Some("others than root can put another program in its place".to_owned());
     }
     let program = path.rsplit('/').next().unwrap_or_default();
@@ -120,6 +120,11 @@ pub(super) fn amounts_to_root(command: &str) -> Option<String> {
     }
     let (_, why) = WITH_FREE_ARGUMENTS.iter().find(|(name, _)| is(program, name))?;
     arguments.is_empty().then(|| format!("its arguments are free, and {why}; name the arguments"))
+}
+
+/// Whether others than root can usually put something else at this path.
+pub(super) fn is_open(path: &str) -> bool {
+    ["/home/", "/tmp/", "/var/tmp/", "/dev/shm/"].iter().any(|open| path.starts_with(open))
 }
 
 fn systemctl(arguments: &[&str]) -> Option<String> {

@@ -198,15 +198,17 @@ pub(crate) fn document(flavor: Flavor) -> impl Strategy<Value = Value> {
 
 fn identity(entry: &Value) -> String {
     let (kind, fields) = entry.as_object().unwrap().iter().next().unwrap();
-    if kind == "hostname" {
-        return "hostname:hostname".to_owned();
+    if matches!(kind.as_str(), "hostname" | "time" | "locale") {
+        return format!("{kind}:{kind}");
     }
     if kind == "line" {
         let named = fields["match"][0].as_str().or(fields["line"].as_str()).unwrap();
         return format!("line:/etc/c//{named}");
     }
-    let key =
-        ["name", "path", "for", "from", "address"].iter().find_map(|field| fields[*field].as_str()).unwrap();
+    let key = ["name", "path", "for", "from", "address", "where"]
+        .iter()
+        .find_map(|field| fields[*field].as_str())
+        .unwrap();
     format!("{kind}:{key}")
 }
 
@@ -244,7 +246,7 @@ fn given<T: Into<Value>>(value: T) -> Option<Value> {
 }
 
 /// Kinds that have no `state`.
-const STATELESS: [&str; 11] = [
+const STATELESS: [&str; 15] = [
     "browser_policy",
     "certificate",
     "dconf",
@@ -252,10 +254,14 @@ const STATELESS: [&str; 11] = [
     "hostname",
     "hosts_entry",
     "kernel_module",
+    "locale",
+    "mount",
     "network",
     "service",
     "ssh_server",
     "sysctl",
+    "time",
+    "timer",
 ];
 
 fn resource(flavor: Flavor) -> impl Strategy<Value = Value> {
@@ -354,6 +360,21 @@ fn kind() -> impl Strategy<Value = Value> {
         1 => select(vec!["no", "yes"]).prop_map(|value| entry("ssh_server", vec![
             ("name", given("corp")), ("settings", given(json!({"PasswordAuthentication": value}))),
         ])),
+        1 => option::of(select(vec!["Europe/Berlin", "Etc/UTC"])).prop_map(|zone| {
+            let servers = zone.is_none().then(|| json!(["ntp.example.com"]));
+            entry("time", vec![("zone", zone.and_then(given)), ("servers", servers)])
+        }),
+        1 => select(vec!["C.UTF-8", "de_DE.UTF-8", "fr_FR.UTF-8"]).prop_map(|lang| {
+            entry("locale", vec![("lang", given(lang))])
+        }),
+        1 => select(vec!["tmpfs", "ramfs"]).prop_map(|kind| {
+            entry("mount", vec![("where", given("/mnt/x")), ("what", given("x")), ("type", given(kind))])
+        }),
+        1 => select(vec!["daily", "hourly"]).prop_map(|time| {
+            entry("timer", vec![
+                ("name", given("report")), ("command", given(vec!["/bin/true"])), ("on_calendar", given(vec![time])),
+            ])
+        }),
         1 => (select(vec!["cron", "nginx"]), option::of(any::<bool>()), option::of(any::<bool>()), path()).prop_map(
             |(name, running, enabled, path)| {
                 entry("service", vec![
@@ -457,6 +478,10 @@ fn machine() -> impl Strategy<Value = Machine> {
             ("kernel_module", "usb_storage"),
             ("ssh_server", "corp"),
             ("network", "lan"),
+            ("locale", "locale"),
+            ("mount", "/mnt/x"),
+            ("time", "time"),
+            ("timer", "report"),
         ] {
             there.insert(ResourceId::new(kind, key), fresh(kind));
         }

@@ -13,6 +13,7 @@ pub(crate) mod accounts;
 pub(crate) mod dpkg;
 pub(crate) mod edit;
 pub(crate) mod files;
+pub(crate) mod locales;
 pub(crate) mod meter;
 pub(crate) mod nftables;
 pub(crate) mod processes;

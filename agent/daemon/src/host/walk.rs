@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Component, Path};
 use std::rc::Rc;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
@@ -51,6 +51,15 @@ impl Others {
             (Self::One(_) | Self::Several, _) => Self::Several,
         }
     }
+}
+
+/// Where [`Root::way`] leads.
+#[derive(Debug)]
+pub(crate) enum Way {
+    /// To a directory, opened with `O_PATH`. Who may change what is in it is not said.
+    There(OwnedFd),
+    /// Nowhere: these directories are missing, the last of them the one that was asked for.
+    Missing(Vec<String>),
 }
 
 /// Something other than a directory is on the way, so that nothing can be at the path.
@@ -109,6 +118,33 @@ impl Root {
         let relative = path.trim_start_matches('/');
         let reached = self.walk(relative).with_context(|| format!("on the way to {path}"))?;
         Ok(reached.is_some_and(|reached| reached.open))
+    }
+
+    /// Goes to a directory over no link at all, and only through directories that nobody but root can change: what is put there
+    /// is put nowhere else.
+    pub(crate) fn way(&self, path: &str) -> Result<Way> {
+        let mut here = Reached::new(reopen(&self.0)?, Others::Nobody)?;
+        let (mut so_far, mut missing) = (String::new(), vec![]);
+        for name in path.trim_start_matches('/').split('/') {
+            let above = if so_far.is_empty() { "/".to_owned() } else { so_far.clone() };
+            so_far.push('/');
+            so_far.push_str(name);
+            if !missing.is_empty() {
+                missing.push(so_far.clone());
+                continue;
+            }
+            ensure!(here.others == Others::Nobody, "someone other than root can change what is in {above}");
+            let flags = handle() | OFlags::NOFOLLOW | OFlags::DIRECTORY;
+            match rustix::fs::openat(&here.dir, name, flags, Mode::empty()) {
+                Ok(next) => here = Reached::new(next, Others::Nobody)?,
+                Err(Errno::NOENT) => missing.push(so_far.clone()),
+                Err(Errno::NOTDIR | Errno::LOOP) => {
+                    bail!("{so_far} is not a directory, or only a link to one")
+                }
+                Err(error) => return Err(error).with_context(|| format!("opening {so_far}")),
+            }
+        }
+        Ok(if missing.is_empty() { Way::There(here.dir) } else { Way::Missing(missing) })
     }
 
     fn walk(&self, path: &str) -> Result<Option<Reached>> {
@@ -332,6 +368,34 @@ mod tests {
             assert_eq!(root.others_in(path).unwrap(), Some(others), "{path}");
         }
         assert_eq!(root.others_in("/none").unwrap(), None);
+    }
+
+    #[test]
+    fn the_way_of_root_alone_has_no_link_and_nothing_that_others_may_change() {
+        let (dir, root) = root();
+        for path in ["srv/data", "home/ada/x", "srv/shared/x"] {
+            fs::create_dir_all(dir.path().join(path)).unwrap();
+        }
+        chown(dir.path().join("home/ada"), Some(1000), Some(1000)).unwrap();
+        fs::set_permissions(dir.path().join("srv/shared"), fs::Permissions::from_mode(0o2775)).unwrap();
+        symlink("data", dir.path().join("srv/link")).unwrap();
+        fs::write(dir.path().join("srv/file"), "").unwrap();
+        for path in ["/srv/data", "/srv/shared"] {
+            assert!(matches!(root.way(path).unwrap(), Way::There(_)), "{path}");
+        }
+        let Way::Missing(missing) = root.way("/srv/data/a/b").unwrap() else { panic!("it is there") };
+        assert_eq!(missing, ["/srv/data/a", "/srv/data/a/b"]);
+        for (path, reason) in [
+            ("/home/ada/x", "can change what is in /home/ada"),
+            ("/home/ada/none", "can change what is in /home/ada"),
+            ("/srv/shared/x", "can change what is in /srv/shared"),
+            ("/srv/link", "/srv/link is not a directory"),
+            ("/srv/link/x", "/srv/link is not a directory"),
+            ("/srv/file", "/srv/file is not a directory"),
+        ] {
+            let error = root.way(path).unwrap_err().to_string();
+            assert!(error.contains(reason), "{path}: {error}");
+        }
     }
 
     #[test]

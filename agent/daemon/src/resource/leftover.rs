@@ -8,8 +8,8 @@ use muster_converge::plan::Record;
 use muster_proto::ResourceId;
 
 use super::{
-    Kind, authorized_keys, browser_policy, certificate, dconf, firewall, hostname, kernel_module, network,
-    repository, ssh_server, sudo, sysctl,
+    Kind, authorized_keys, browser_policy, certificate, dconf, firewall, hostname, kernel_module, locale,
+    mount, network, repository, ssh_server, sudo, sysctl, time, timer,
 };
 use crate::host::Host;
 use crate::host::accounts::Accounts;
@@ -50,6 +50,13 @@ fn paths(host: &Host, id: &ResourceId) -> Vec<String> {
         Ok(Kind::Network) => network::parts(id).into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::SshServer) => ssh_server::parts(id).into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::Firewall) => firewall::parts().into_iter().map(|(_, path)| path).collect(),
+        Ok(Kind::Time) => {
+            let link = muster_proto::resource::time::LOCALTIME.to_owned();
+            time::parts().into_iter().map(|(_, path)| path).chain([link]).collect()
+        }
+        Ok(Kind::Locale) => locale::paths(),
+        Ok(Kind::Mount) => mount::parts(id).into_iter().map(|(_, path)| path).collect(),
+        Ok(Kind::Timer) => timer::parts(id).into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::Account) => {
             let accounts = Accounts::load(&host.root).unwrap_or_default();
             accounts.user(id.key()).map(authorized_keys::path).into_iter().collect()

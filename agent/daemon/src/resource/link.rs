@@ -14,14 +14,20 @@ use crate::host::temporary;
 use crate::host::walk::{Place, kind_of};
 
 pub(super) fn read(host: &Host, wanted: &Wanted<'_>) -> Result<Condition> {
-    let Some(place) = host.root.place(wanted.id.key())? else { return Ok(Condition::Absent) };
-    Ok(match target(&place)? {
+    Ok(match look(host, wanted.id.key())? {
         None => Condition::Absent,
         Some(target) => Condition::present([("target", target.into())]),
     })
 }
 
-/// Where the link points; `None` when nothing is there.
+/// Where the link at a path points; `None` when nothing is there.
+pub(super) fn look(host: &Host, path: &str) -> Result<Option<String>> {
+    match host.root.place(path)? {
+        Some(place) => target(&place),
+        None => Ok(None),
+    }
+}
+
 fn target(place: &Place) -> Result<Option<String>> {
     let Some(stat) = place.stat()? else { return Ok(None) };
     if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
@@ -32,16 +38,25 @@ fn target(place: &Place) -> Result<Option<String>> {
 }
 
 pub(super) fn write(host: &Host, job: &Job<'_>) -> Result<()> {
-    let place = host.root.existing_place(job.step.id.key())?;
+    let wanted = if is_removal(job.step) {
+        None
+    } else {
+        Some(text(&job.step.to, "target").context("no target is given")?)
+    };
+    put(host, job.step.id.key(), wanted)
+}
+
+/// Has the link at a path point somewhere, or removes it.
+pub(super) fn put(host: &Host, path: &str, wanted: Option<&str>) -> Result<()> {
+    let place = host.root.existing_place(path)?;
     let found = target(&place)?;
-    if is_removal(job.step) {
+    let Some(wanted) = wanted else {
         match rustix::fs::unlinkat(&place.dir, &place.name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(error) => return Err(error).context("removing it"),
         }
         return place.sync_dir().context("syncing its directory");
-    }
-    let wanted = text(&job.step.to, "target").context("no target is given")?;
+    };
     let link = |name: &str| rustix::fs::symlinkat(wanted, &place.dir, name);
     let ((), name) = temporary::make(&place, link).context("making it")?;
     let flags = if found.is_none() { RenameFlags::NOREPLACE } else { RenameFlags::empty() };

@@ -35,14 +35,19 @@ mod kernel_module;
 mod leftover;
 mod line;
 mod link;
+mod locale;
+mod mount;
 mod network;
 mod own_file;
+mod own_unit;
 mod package;
 mod repository;
 mod service;
 mod ssh_server;
 mod sudo;
 mod sysctl;
+mod time;
+mod timer;
 
 pub(crate) use account::{Locked, is_password_note, lock, password_is_safe};
 pub(crate) use foretell::foretell;
@@ -104,6 +109,7 @@ enum Kind {
     Package,
     Group,
     Account,
+    Mount,
     Directory,
     File,
     Link,
@@ -115,6 +121,9 @@ enum Kind {
     Hostname,
     KernelModule,
     Sysctl,
+    Time,
+    Locale,
+    Timer,
     Service,
     SshServer,
     Network,
@@ -140,6 +149,10 @@ impl Kind {
             "hostname" => Self::Hostname,
             "kernel_module" => Self::KernelModule,
             "sysctl" => Self::Sysctl,
+            "time" => Self::Time,
+            "locale" => Self::Locale,
+            "mount" => Self::Mount,
+            "timer" => Self::Timer,
             "service" => Self::Service,
             "ssh_server" => Self::SshServer,
             "network" => Self::Network,
@@ -158,12 +171,21 @@ pub(crate) async fn read(
     let accounts = Accounts::load(&host.root);
     let packages = host.packages.refresh(&host.root);
     let (mut services, mut modules, mut certificates) = (vec![], vec![], vec![]);
+    let (mut mounts, mut timers) = (vec![], vec![]);
     for one in wanted {
         host.meter.reading(one.id.kind(), 1);
         let condition = match (Kind::of(one.id), &accounts) {
             (Err(error), _) => Err(sentence(&error)),
             (Ok(Kind::Service), _) => {
                 services.push(*one);
+                continue;
+            }
+            (Ok(Kind::Mount), _) => {
+                mounts.push(*one);
+                continue;
+            }
+            (Ok(Kind::Timer), _) => {
+                timers.push(*one);
                 continue;
             }
             (Ok(Kind::Certificate), _) => {
@@ -201,6 +223,10 @@ pub(crate) async fn read(
     read.extend(certificate::read(host, &certificates));
     host.meter.reading("kernel_module", modules.len());
     read.extend(kernel_module::read(host, &modules));
+    host.meter.reading("mount", mounts.len());
+    read.extend(mount::read(host, &mounts).await);
+    host.meter.reading("timer", timers.len());
+    read.extend(timer::read(host, &timers).await);
     host.meter.reading("service", services.len());
     read.extend(service::read(host, &services).await);
     host.meter.stop();
@@ -222,9 +248,13 @@ fn read_one(host: &mut Host, kind: Kind, accounts: &Accounts, wanted: &Wanted<'_
         Kind::HostsEntry => hosts_entry::read(host, wanted),
         Kind::Hostname => hostname::read(host),
         Kind::Sysctl => sysctl::read(host, wanted),
+        Kind::Time => time::read(host, wanted),
+        Kind::Locale => locale::read(host, wanted),
         Kind::Certificate
         | Kind::Package
         | Kind::KernelModule
+        | Kind::Mount
+        | Kind::Timer
         | Kind::Service
         | Kind::SshServer
         | Kind::Network
@@ -312,6 +342,10 @@ fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> R
         Kind::Hostname => hostname::prepare(host, job),
         Kind::KernelModule => kernel_module::prepare(host, job),
         Kind::Sysctl => sysctl::prepare(host, job),
+        Kind::Time => time::prepare(host, job),
+        Kind::Locale => locale::prepare(host, job),
+        Kind::Mount => mount::prepare(host, job),
+        Kind::Timer => timer::prepare(host, accounts, job),
         Kind::SshServer => ssh_server::prepare(host, job),
         Kind::Network => network::prepare(host, job),
         Kind::Firewall => firewall::prepare(host, job),
@@ -358,6 +392,10 @@ pub(crate) async fn write(
             Ok(Kind::Hostname) => hostname::write(host, &jobs, contents).await,
             Ok(Kind::KernelModule) => kernel_module::write(host, &jobs, contents).await,
             Ok(Kind::Sysctl) => sysctl::write(host, &jobs, contents).await,
+            Ok(Kind::Time) => time::write(host, &jobs, contents).await,
+            Ok(Kind::Locale) => locale::write(host, &jobs, contents).await,
+            Ok(Kind::Mount) => mount::write(host, &jobs, contents).await,
+            Ok(Kind::Timer) => timer::write(host, &jobs, contents).await,
             Ok(Kind::Service) => service::write(host, &jobs).await,
             Ok(Kind::SshServer) => ssh_server::write(host, &jobs, contents).await,
             Ok(Kind::Network) => network::write(host, &jobs, contents).await,

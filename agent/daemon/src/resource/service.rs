@@ -13,7 +13,7 @@ use crate::host::Host;
 use crate::host::systemd::Unit;
 
 /// Longer than systemd's own default for a start, so that it is systemd who says what went wrong.
-const JOB: Duration = Duration::from_secs(120);
+pub(super) const JOB: Duration = Duration::from_secs(120);
 
 /// A service that can't work often ends just after systemd counted it as started.
 const SETTLING: Duration = Duration::from_millis(250);
@@ -58,7 +58,7 @@ async fn read_one(host: &mut Host, wanted: &Wanted<'_>, unit: &Unit) -> Result<C
 }
 
 /// A static unit does not start by itself, and one that is enabled until the next boot does not start at it.
-fn is_enabled(state: &str) -> bool {
+pub(super) fn is_enabled(state: &str) -> bool {
     matches!(state, "enabled" | "alias")
 }
 
@@ -128,7 +128,7 @@ async fn enable(host: &mut Host, job: &Job<'_>) -> Result<bool> {
 }
 
 /// A unit that was told to run or to stop, held until it is judged.
-struct Run {
+pub(super) struct Run {
     name: String,
     should_run: bool,
     /// How systemd's job ended.
@@ -146,9 +146,14 @@ async fn run(host: &mut Host, job: &Job<'_>) -> Result<Option<Run>> {
         (Some(true) | None, true) if job.step.restart => "RestartUnit",
         (Some(false), false) | (Some(true) | None, true) | (None, false) => return Ok(None),
     };
+    tell(host, method, name).await.map(Some)
+}
+
+/// Tells a unit to start, to stop or to restart, and waits until that is done; to be judged by [`judge`].
+pub(super) async fn tell(host: &mut Host, method: &str, name: String) -> Result<Run> {
     host.systemd.hold(&name).await?;
     match host.systemd.job(method, &name, JOB).await {
-        Ok(job) => Ok(Some(Run { name, should_run: method != "StopUnit", job })),
+        Ok(job) => Ok(Run { name, should_run: method != "StopUnit", job }),
         Err(error) => {
             host.systemd.release(&name).await?;
             Err(error)
@@ -156,14 +161,15 @@ async fn run(host: &mut Host, job: &Job<'_>) -> Result<Option<Run>> {
     }
 }
 
-async fn judge(host: &mut Host, run: Run) -> Result<()> {
+/// Whether the unit is as it was told to be; the error says why not.
+pub(super) async fn judge(host: &mut Host, run: Run) -> Result<()> {
     let unit = find(host, &run.name).await?;
     let judged = if unit.runs() == run.should_run { Ok(()) } else { Err(explain(host, &run, &unit).await) };
     host.systemd.release(&run.name).await?;
     judged
 }
 
-async fn find(host: &mut Host, name: &str) -> Result<Unit> {
+pub(super) async fn find(host: &mut Host, name: &str) -> Result<Unit> {
     match host.systemd.units(&[name.to_owned()]).await?.into_iter().next() {
         Some(unit) if unit.load == "masked" => {
             bail!("{name} is masked: an admin keeps it from starting; use systemctl unmask")

@@ -7,6 +7,8 @@ use anyhow::Result;
 use futures_util::StreamExt as _;
 use muster_proto::compose::{Claimed, Composition};
 use muster_proto::resource::Resource;
+use muster_proto::resource::mount::Mount;
+use muster_proto::resource::timer::Timer;
 use zbus::message::Type;
 use zbus::{Connection, MatchRule, Message, MessageStream};
 
@@ -49,13 +51,13 @@ impl Units {
         Ok(Self { bus, signals, renamed, watched: BTreeSet::new() })
     }
 
-    /// Watches the units of the composition's services.
+    /// Watches the units that the composition has a wish about.
     pub(super) fn follow(&mut self, composition: &Composition) {
         self.watched = composition
             .claims
             .values()
             .filter_map(|claim| match &claim.claimed {
-                Claimed::Apply(Resource::Service(service)) => Some(object_path(&service.unit())),
+                Claimed::Apply(resource) => unit_of(resource).map(|unit| object_path(&unit)),
                 _ => None,
             })
             .collect();
@@ -88,6 +90,15 @@ impl Units {
     /// Forgets the signals that have come up to now, such as those of the agent's own restarts.
     pub(super) fn drain(&mut self) {
         while let Some(Some(_)) = futures_util::FutureExt::now_or_never(self.signals.next()) {}
+    }
+}
+
+fn unit_of(resource: &Resource) -> Option<String> {
+    match resource {
+        Resource::Service(service) => Some(service.unit()),
+        Resource::Timer(timer) => Some(Timer::timer_unit(timer.name.as_str())),
+        Resource::Mount(mount) => Some(Mount::unit(mount.place.as_str())),
+        _ => None,
     }
 }
 

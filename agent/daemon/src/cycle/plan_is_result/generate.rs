@@ -74,14 +74,14 @@ fn assigned() -> impl Strategy<Value = Assigned> {
 
 fn identity(entry: &Value) -> String {
     let (kind, fields) = entry.as_object().unwrap().iter().next().unwrap();
-    if kind == "hostname" {
-        return "hostname:hostname".to_owned();
+    if matches!(kind.as_str(), "hostname" | "time" | "locale") {
+        return format!("{kind}:{kind}");
     }
     if kind == "line" {
         let named = fields["match"][0].as_str().or(fields["line"].as_str()).unwrap();
         return format!("line:/etc/c//{named}");
     }
-    let key = ["name", "path", "address"].iter().find_map(|field| fields[*field].as_str()).unwrap();
+    let key = ["name", "path", "address", "where"].iter().find_map(|field| fields[*field].as_str()).unwrap();
     format!("{kind}:{key}")
 }
 
@@ -118,6 +118,10 @@ fn other_id() -> impl Strategy<Value = ResourceId> {
         ("hostname", "hostname"),
         ("kernel_module", "usb_storage"),
         ("sysctl", "net.ipv4.ip_forward"),
+        ("time", "time"),
+        ("locale", "locale"),
+        ("mount", "/mnt/x"),
+        ("timer", "report"),
     ];
     select(ids.map(|(kind, key)| ResourceId::new(kind, key)).to_vec())
 }
@@ -139,6 +143,8 @@ fn meddling() -> impl Strategy<Value = Meddling> {
         ("sources", json!("theirs")),
         ("value", json!("7")),
         ("loaded", json!(true)),
+        ("mounted", json!(true)),
+        ("localtime", json!("/usr/share/zoneinfo/Asia/Tokyo")),
         ("running", json!("theirs")),
         ("line", json!("10.0.0.5 theirs")),
     ]);
@@ -154,7 +160,7 @@ fn meddling() -> impl Strategy<Value = Meddling> {
 }
 
 /// Kinds that have no `state`.
-const STATELESS: [&str; 11] = [
+const STATELESS: [&str; 15] = [
     "browser_policy",
     "certificate",
     "dconf",
@@ -162,10 +168,14 @@ const STATELESS: [&str; 11] = [
     "hostname",
     "hosts_entry",
     "kernel_module",
+    "locale",
+    "mount",
     "network",
     "service",
     "ssh_server",
     "sysctl",
+    "time",
+    "timer",
 ];
 
 fn resource() -> impl Strategy<Value = Value> {
@@ -281,6 +291,21 @@ fn kind() -> impl Strategy<Value = Value> {
         1 => select(vec!["no", "yes"]).prop_map(|value| entry("ssh_server", vec![
             ("name", given("corp")), ("settings", given(json!({"PasswordAuthentication": value}))),
         ])),
+        1 => option::of(select(vec!["Europe/Berlin", "Etc/UTC"])).prop_map(|zone| {
+            let servers = zone.is_none().then(|| json!(["ntp.example.com"]));
+            entry("time", vec![("zone", zone.and_then(given)), ("servers", servers)])
+        }),
+        1 => select(vec!["C.UTF-8", "de_DE.UTF-8", "fr_FR.UTF-8"]).prop_map(|lang| {
+            entry("locale", vec![("lang", given(lang))])
+        }),
+        1 => select(vec!["tmpfs", "ramfs"]).prop_map(|kind| {
+            entry("mount", vec![("where", given("/mnt/x")), ("what", given("x")), ("type", given(kind))])
+        }),
+        1 => select(vec!["daily", "hourly"]).prop_map(|time| {
+            entry("timer", vec![
+                ("name", given("report")), ("command", given(vec!["/bin/true"])), ("on_calendar", given(vec![time])),
+            ])
+        }),
         3 => (select(vec!["cron", "nginx"]), flag(), flag(), vec(restart_on, 0..3)).prop_map(
             |(name, running, enabled, restart_on)| entry("service", vec![
                 ("name", given(name)), ("running", running.and_then(given)), ("enabled", enabled.and_then(given)),

@@ -90,9 +90,13 @@ impl Simulated {
             ("network", "lan"),
             ("hostname", "hostname"),
             ("kernel_module", "usb_storage"),
+            ("locale", "locale"),
+            ("mount", "/mnt/x"),
             ("service", "cron"),
             ("service", "nginx"),
             ("sysctl", "net.ipv4.ip_forward"),
+            ("time", "time"),
+            ("timer", "report"),
         ];
         let others = always_there.map(|(kind, key)| (ResourceId::new(kind, key), fresh(kind)));
         Self {
@@ -317,6 +321,10 @@ fn fresh(kind: &str) -> Attributes {
         "hostname" => json!({"running": "debian", "file": Digest::of(b"debian\n").to_string()}),
         "kernel_module" => json!({"modprobe": "none", "modules_load": "none", "loaded": false}),
         "sysctl" => json!({"value": "0", "file": "none"}),
+        "time" => json!({"localtime": "/usr/share/zoneinfo/Etc/UTC", "timezone": "none", "servers": "none"}),
+        "locale" => json!({"file": "none", "generated": [], "listed": []}),
+        "mount" => json!({"unit": "none", "enabled": false, "mounted": false}),
+        "timer" => json!({"timer": "none", "service": "none", "enabled": false, "running": false}),
         "repository" => json!({"sources": "", "key": ""}),
         other => panic!("no such kind: {other}"),
     };

@@ -390,3 +390,141 @@ fn what_is_no_certificate_never_comes_to_the_store() {
     assert!(reasons["certificate:corp"].contains("can't be read as a certificate"), "{reasons:?}");
     assert_eq!(machine.snapshot(), before);
 }
+
+const LOCALTIME: &str = "/etc/localtime";
+const SERVERS: &str = "/etc/systemd/timesyncd.conf.d/90-muster.conf";
+
+/// A machine in Etc/UTC that knows one other zone.
+fn in_utc() -> Machine {
+    let machine = Machine::new();
+    for zone in ["Etc/UTC", "Europe/Berlin"] {
+        machine.put(&format!("/usr/share/zoneinfo/{zone}"), zone);
+    }
+    symlink("/usr/share/zoneinfo/Etc/UTC", machine.path(LOCALTIME)).unwrap();
+    machine.put("/etc/timezone", "Etc/UTC\n");
+    machine.put("/usr/lib/systemd/systemd-timesyncd", "");
+    fs::create_dir_all(machine.path("/etc/systemd/timesyncd.conf.d")).unwrap();
+    machine
+}
+
+#[test]
+fn the_zone_and_the_time_servers_are_set_kept_and_put_back() {
+    let mut machine = in_utc();
+    let wanted = composition(&[
+        json!({"time": {"zone": "Europe/Berlin", "servers": ["ntp.corp.example", "10.0.0.1"]}}),
+    ]);
+    block_on(async {
+        machine.applies_once_and_goes_without_a_trace(&wanted).await;
+        assert_eq!(machine.converge(&wanted).await, BTreeMap::new());
+        let target = fs::read_link(machine.path(LOCALTIME)).unwrap();
+        assert_eq!(target.to_str(), Some("/usr/share/zoneinfo/Europe/Berlin"));
+        assert_eq!(machine.text("/etc/timezone"), "Europe/Berlin\n");
+        assert!(machine.text(SERVERS).ends_with("[Time]\nNTP=\nNTP=ntp.corp.example 10.0.0.1\n"));
+        let made = machine.snapshot();
+
+        fs::remove_file(machine.path(LOCALTIME)).unwrap();
+        machine.put(SERVERS, "[Time]\nNTP=evil.example\n");
+        assert_eq!(machine.converge(&wanted).await, BTreeMap::new());
+        assert_eq!(machine.snapshot(), made);
+    });
+}
+
+#[test]
+fn a_zone_that_is_named_from_the_links_own_directory_is_the_same_zone() {
+    let mut machine = in_utc();
+    fs::remove_file(machine.path(LOCALTIME)).unwrap();
+    symlink("../usr/share/zoneinfo/Etc/UTC", machine.path(LOCALTIME)).unwrap();
+    let same = composition(&[json!({"time": {"zone": "Etc/UTC"}})]);
+    let other = composition(&[json!({"time": {"zone": "Europe/Berlin"}})]);
+    block_on(async {
+        assert_eq!(machine.plan(&same).await.steps, []);
+        machine.applies_once_and_goes_without_a_trace(&other).await;
+    });
+}
+
+#[test]
+fn a_zone_that_is_unknown_and_servers_that_nobody_would_ask_are_said_and_nothing_is_written() {
+    let mut machine = in_utc();
+    fs::remove_file(machine.path("/usr/lib/systemd/systemd-timesyncd")).unwrap();
+    let before = machine.snapshot();
+    let reason = |machine: &mut Machine, fields: Value| {
+        block_on(machine.converge(&composition(&[json!({ "time": fields })])))["time:time"].clone()
+    };
+    let unknown = reason(&mut machine, json!({"zone": "Europe/Nowhere"}));
+    assert!(unknown.contains("there is no /usr/share/zoneinfo/Europe/Nowhere"), "{unknown}");
+    let unasked = reason(&mut machine, json!({"servers": ["ntp.corp.example"]}));
+    assert!(unasked.contains("add the package systemd-timesyncd"), "{unasked}");
+    assert_eq!(machine.snapshot(), before);
+
+    fs::remove_file(machine.path(LOCALTIME)).unwrap();
+    machine.put(LOCALTIME, "a zone by its bytes");
+    let before = machine.snapshot();
+    let copied = reason(&mut machine, json!({"zone": "Europe/Berlin"}));
+    assert!(copied.contains("a regular file in its place"), "{copied}");
+    assert_eq!(machine.snapshot(), before);
+}
+
+const LOCALE: &str = "/etc/default/locale";
+const LISTED: &str = "/etc/locale.gen";
+
+#[test]
+fn the_locale_is_the_whole_of_one_file_and_comes_back_as_it_was() {
+    let mut machine = Machine::new();
+    machine.put(LOCALE, "LANG=C\n");
+    let wanted = composition(&[json!({"locale": {"lang": "C.UTF-8", "categories": ["LC_TIME=POSIX"]}})]);
+    block_on(async {
+        machine.applies_once_and_goes_without_a_trace(&wanted).await;
+        assert_eq!(machine.converge(&wanted).await, BTreeMap::new());
+        let made = "# Managed by Muster: locale:locale\nLANG=C.UTF-8\nLC_TIME=POSIX\n";
+        assert_eq!(machine.text(LOCALE), made);
+        machine.put(LOCALE, "LANG=C\n");
+        assert_eq!(machine.converge(&wanted).await, BTreeMap::new());
+        assert_eq!(machine.text(LOCALE), made);
+    });
+    let mut other = Machine::new();
+    other.put("/etc/locale.conf", "LANG=C\n");
+    block_on(other.converge(&wanted));
+    assert!(other.text("/etc/locale.conf").contains("LC_TIME=POSIX"), "where others than Debian have it");
+    assert!(!other.path(LOCALE).exists());
+}
+
+#[test]
+fn a_locale_that_nothing_can_generate_is_said_and_never_set() {
+    let mut machine = Machine::new();
+    fs::create_dir_all(machine.path("/etc/default")).unwrap();
+    let wanted = composition(&[json!({"locale": {"lang": "de_DE.UTF-8"}})]);
+    let before = machine.snapshot();
+    let reasons = block_on(machine.converge(&wanted));
+    assert!(reasons["locale:locale"].contains("add the package locales"), "{reasons:?}");
+    assert_eq!(machine.snapshot(), before);
+
+    machine.put("/usr/sbin/locale-gen", "");
+    machine.put("/usr/share/i18n/SUPPORTED", "fr_FR.UTF-8 UTF-8\n");
+    let before = machine.snapshot();
+    let reasons = block_on(machine.converge(&wanted));
+    assert!(reasons["locale:locale"].contains("no locale de_DE.UTF-8 to generate"), "{reasons:?}");
+    assert_eq!(machine.snapshot(), before);
+}
+
+#[test]
+fn a_locale_that_is_there_is_listed_so_that_an_upgrade_keeps_it() {
+    let mut machine = Machine::new();
+    machine.put(LISTED, "# de_DE.UTF-8 UTF-8\nen_GB.UTF-8 UTF-8");
+    machine.put("/usr/sbin/locale-gen", "");
+    machine.put("/usr/share/i18n/SUPPORTED", "de_DE ISO-8859-1\nde_DE.UTF-8 UTF-8\nen_GB.UTF-8 UTF-8\n");
+    fs::create_dir_all(machine.path("/etc/default")).unwrap();
+    for locale in ["de_DE.utf8", "en_GB.utf8"] {
+        fs::create_dir_all(machine.path("/usr/lib/locale").join(locale)).unwrap();
+    }
+    let of =
+        |generate: Value| composition(&[json!({"locale": {"lang": "en_GB.UTF-8", "generate": generate}})]);
+    let (both, one) = (of(json!(["de_DE.UTF-8"])), of(json!([])));
+    block_on(async {
+        machine.applies_once_and_goes_without_a_trace(&both).await;
+        assert_eq!(machine.converge(&both).await, BTreeMap::new());
+        assert!(machine.text(LISTED).ends_with("\nen_GB.UTF-8 UTF-8\nde_DE.UTF-8 UTF-8\n"));
+        assert_eq!(machine.converge(&one).await, BTreeMap::new());
+        assert!(!machine.text(LISTED).contains("\nde_DE.UTF-8"), "a later revision does without it");
+        assert_eq!(machine.plan(&one).await.steps, []);
+    });
+}
