@@ -201,11 +201,14 @@ fn identity(entry: &Value) -> String {
     if matches!(kind.as_str(), "hostname" | "time" | "locale") {
         return format!("{kind}:{kind}");
     }
+    if kind == "firewall" {
+        return "firewall:incoming".to_owned();
+    }
     if kind == "line" {
         let named = fields["match"][0].as_str().or(fields["line"].as_str()).unwrap();
         return format!("line:/etc/c//{named}");
     }
-    let key = ["name", "path", "for", "from", "address", "where"]
+    let key = ["name", "path", "for", "from", "address", "where", "browser"]
         .iter()
         .find_map(|field| fields[*field].as_str())
         .unwrap();

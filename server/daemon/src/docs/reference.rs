@@ -33,6 +33,9 @@ impl Schema {
             text.push_str(&format!("\n### {kind}\n\n{}\n\n", sentence(fields)));
             let own = only(fields["properties"].as_object().unwrap(), |name| !shared.contains(name));
             text.push_str(&schema.table(&own, &fields["required"]));
+            for (name, field) in &own {
+                text.push_str(&schema.nested(name, field));
+            }
         }
         text.push_str("\n### packages\n\nThe only plural: a list of names, each of which is a `package` with nothing else said.\n");
         for (title, name) in [("Checks", "Check"), ("Parameters", "Param")] {
@@ -51,6 +54,13 @@ impl Schema {
             text.push_str(&format!("| {name} | {} | {meaning} |\n", self.value(field).replace('|', "\\|")));
         }
         text
+    }
+
+    /// The fields of what a field holds or lists, where that is an object of its own.
+    fn nested(&self, name: &str, field: &Value) -> String {
+        let object = if field["items"].is_object() { &field["items"] } else { field };
+        let Some(fields) = object["properties"].as_object() else { return String::new() };
+        format!("\nThe fields of `{name}`:\n\n{}", self.table(fields, &object["required"]))
     }
 
     /// What may be written there, in words.
@@ -79,6 +89,8 @@ impl Schema {
             Some("string") => "text".to_owned(),
             Some("integer") => "number".to_owned(),
             Some("boolean") => "`true` or `false`".to_owned(),
+            Some("object") if field["properties"].is_object() => "the fields below".to_owned(),
+            Some("object") => "names with their values".to_owned(),
             other => panic!("no words for {other:?} in {field}"),
         }
     }

@@ -77,11 +77,17 @@ fn identity(entry: &Value) -> String {
     if matches!(kind.as_str(), "hostname" | "time" | "locale") {
         return format!("{kind}:{kind}");
     }
+    if kind == "firewall" {
+        return "firewall:incoming".to_owned();
+    }
     if kind == "line" {
         let named = fields["match"][0].as_str().or(fields["line"].as_str()).unwrap();
         return format!("line:/etc/c//{named}");
     }
-    let key = ["name", "path", "address", "where"].iter().find_map(|field| fields[*field].as_str()).unwrap();
+    let key = ["name", "path", "address", "where", "browser"]
+        .iter()
+        .find_map(|field| fields[*field].as_str())
+        .unwrap();
     format!("{kind}:{key}")
 }
 
@@ -306,7 +312,7 @@ fn kind() -> impl Strategy<Value = Value> {
                 ("name", given("report")), ("command", given(vec!["/bin/true"])), ("on_calendar", given(vec![time])),
             ])
         }),
-        3 => (select(vec!["cron", "nginx"]), flag(), flag(), vec(restart_on, 0..3)).prop_map(
+        8 => (select(vec!["cron", "nginx"]), flag(), flag(), vec(restart_on, 0..3)).prop_map(
             |(name, running, enabled, restart_on)| entry("service", vec![
                 ("name", given(name)), ("running", running.and_then(given)), ("enabled", enabled.and_then(given)),
                 ("restart_on", given(restart_on)),
