@@ -108,6 +108,8 @@ impl<'n> Device<'n> {
             [format!("--machine={0}", self.name), format!("--hostname={0}", self.name)].map(Into::into),
         );
         argv.push(format!("--network-namespace-path=/run/netns/{}", self.name).into());
+        // With a network of its own a device may set it up; nspawn says so of a private network alone.
+        argv.push("--capability=CAP_NET_ADMIN".into());
         argv.extend(
             ["--register=no", "--keep-unit", "--resolv-conf=off", "--timezone=off", "--link-journal=no"]
                 .map(Into::into),

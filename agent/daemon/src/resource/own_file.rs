@@ -87,7 +87,7 @@ pub(super) fn write(
     }
     for file in &coming {
         // What is wrong with the directory is said by the write.
-        ensure_directory(host, &file.path).ok();
+        ensure_directories(host, &file.path).ok();
     }
     let going: Vec<_> = going.iter().map(|(path, expected)| (path.as_str(), *expected)).collect();
     let written = of_coming.into_iter().zip(files::write_all(&host.root, &coming));
@@ -128,11 +128,11 @@ fn change(
     }
 }
 
-/// Makes the directory of a file where the package that usually brings it is not installed. It stays when the file goes:
-/// others may have come to use it.
-fn ensure_directory(host: &Host, file: &str) -> Result<()> {
-    let directory = file.rsplit_once('/').map_or("", |(above, _)| above);
-    files::ensure_directory(&host.root, directory)
+/// Makes the directories on the way to a file where the package that usually brings them is not installed. They stay when the
+/// file goes: others may have come to use them.
+fn ensure_directories(host: &Host, file: &str) -> Result<()> {
+    let ends = file.match_indices('/').map(|(end, _)| end).filter(|end| *end > 0);
+    ends.into_iter().try_for_each(|end| files::ensure_directory(&host.root, &file[..end]))
 }
 
 fn is_digest(text: &str) -> bool {
