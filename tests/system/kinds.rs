@@ -278,12 +278,13 @@ fn a_file_system_is_mounted_and_leaves_no_directory_when_it_goes() -> Result<()>
     fleet.admin.unassign(&assignment)?;
     fleet.admin.wait_until_applied(DEVICE)?;
 
+    look(device, "mkdir /mnt/theirs && mount -t tmpfs theirs /mnt/theirs")?;
     let script = "ls -R /srv /etc/systemd/system; findmnt -rno TARGET | grep -E '^/(srv|mnt)' || true";
     let before = look(device, script)?;
     let reasons = failures(
         &fleet,
-        "  - mount: { where: /srv/site, what: tmpfs, type: tmpfs }\n  - mount: { where: /tmp/x, what: tmpfs, type: tmpfs }\n  - mount: { where: /srv/x, what: /srv/none, type: bind }\n  - mount: { where: /run, what: tmpfs, type: tmpfs }\n",
-        &["mount:/srv/site", "mount:/tmp/x", "mount:/srv/x", "mount:/run"],
+        "  - mount: { where: /srv/site, what: tmpfs, type: tmpfs }\n  - mount: { where: /tmp/x, what: tmpfs, type: tmpfs }\n  - mount: { where: /srv/x, what: /srv/none, type: bind }\n  - mount: { where: /mnt/theirs, what: tmpfs, type: tmpfs }\n",
+        &["mount:/srv/site", "mount:/tmp/x", "mount:/srv/x", "mount:/mnt/theirs"],
     )?;
     assert!(reasons[0].contains("/srv/site is not empty"), "{reasons:?}");
     assert!(reasons[1].contains("someone other than root can change what is in /tmp"), "{reasons:?}");

@@ -285,6 +285,14 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
     if ended.as_ref() == Some(&desired) && *observed == Condition::Absent {
         return settle(plan, OutcomeKind::Kept, vec![], None);
     }
+    let given_up = input.trials.get(id).filter(|trial| !ending && trial.forbids(&desired));
+    if let (Some(trial), Mode::Enforce) = (given_up, claim.source.mode) {
+        if !plan_undoing(plan, id, trial, observed) {
+            let differences = observed.towards(&desired).map(|(_, differences)| differences);
+            settle(plan, OutcomeKind::Blocked, differences.unwrap_or_default(), Some(trial.reason()));
+        }
+        return;
+    }
     match (observed.towards(&desired), claim.source.mode) {
         (None, mode) => {
             settle(plan, OutcomeKind::Kept, vec![], None);
@@ -303,12 +311,6 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
             // Who undoes a repair must not keep an access by it that is over.
             if let Some(reason) = input.fights.reason(id, input.now).filter(|_| !ending) {
                 return settle(plan, OutcomeKind::Blocked, differences, Some(reason));
-            }
-            if let Some(trial) = input.trials.get(id).filter(|trial| !ending && trial.forbids(&desired)) {
-                if !plan_undoing(plan, id, trial, observed) {
-                    settle(plan, OutcomeKind::Blocked, differences, Some(trial.reason()));
-                }
-                return;
             }
             plan.steps.push(Step {
                 id: id.clone(),
@@ -389,6 +391,13 @@ fn plan_reversal(
         None => return settle(plan, OutcomeKind::Failed, vec![], "it was not read".to_owned()),
     };
     let target = if ending { end_target(id, record) } else { reversal_target(record) };
+    if let Some(trial) = input.trials.get(id).filter(|trial| !ending && trial.forbids(&target)) {
+        if !plan_undoing(plan, id, trial, observed) {
+            let differences = observed.towards(&target).map(|(_, differences)| differences);
+            settle(plan, OutcomeKind::Blocked, differences.unwrap_or_default(), trial.reason());
+        }
+        return Reversal::Begun;
+    }
     let Some((action, differences)) = observed.towards(&target) else {
         // A locked account that was there before Muster is still to be unlocked when its claim goes.
         // What is on trial is needed for the way back.
@@ -397,12 +406,6 @@ fn plan_reversal(
         }
         return Reversal::NothingLeft;
     };
-    if let Some(trial) = input.trials.get(id).filter(|trial| !ending && trial.forbids(&target)) {
-        if !plan_undoing(plan, id, trial, observed) {
-            settle(plan, OutcomeKind::Blocked, differences, trial.reason());
-        }
-        return Reversal::Begun;
-    }
     // Until its end a lease overwrites what others change. Changing it in its last moment must not prolong it.
     if !ending && let Some(differences) = record.foreign(observed, &target) {
         let reason = "someone changed it after Muster last wrote it: left as it is".to_owned();

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_converge::fight::Fights;
-use muster_converge::plan::{Input, Plan, Record, plan, record_of};
-use muster_converge::trial::Trials;
+use muster_converge::plan::{Input, Plan, Record, plan, record_of, reversal_target};
+use muster_converge::trial::{Trial, Trials};
 use muster_proto::compose::{Composition, compose};
 use muster_proto::condition::{Action, Condition};
 use muster_proto::report::OutcomeKind;
@@ -44,6 +44,8 @@ fn composed_in(mode: &str, documents: &[Value]) -> Composition {
     compose(&state, &documents, &Facts::default()).unwrap()
 }
 
+const MOTD: &str = "file:/etc/motd";
+
 fn profile(name: &str, resource: &Value) -> Value {
     json!({"muster": 1, "profile": name, "resources": [resource]})
 }
@@ -59,6 +61,17 @@ fn content(text: &str) -> Condition {
 }
 
 fn planned(composition: &Composition, id: &str, there: Condition, record: Option<&Record>, now: i64) -> Plan {
+    planned_with(composition, id, there, record, &Trials::new(), now)
+}
+
+fn planned_with(
+    composition: &Composition,
+    id: &str,
+    there: Condition,
+    record: Option<&Record>,
+    trials: &Trials,
+    now: i64,
+) -> Plan {
     let (kind, key) = id.split_once(':').unwrap();
     let id = ResourceId::new(kind, key);
     plan(&Input {
@@ -69,22 +82,53 @@ fn planned(composition: &Composition, id: &str, there: Condition, record: Option
         given_up: &Default::default(),
         deny_kinds: &BTreeSet::new(),
         fights: &Fights::default(),
-        trials: &Trials::new(),
+        trials,
         now: Timestamp::default().plus_seconds(now),
     })
 }
 
 /// The record of a motd that Muster made where there was none.
 fn made(resource: &Value) -> Record {
-    let plan = planned(&composed(&[profile("base", resource)]), "file:/etc/motd", Condition::Absent, None, 0);
+    let plan = planned(&composed(&[profile("base", resource)]), MOTD, Condition::Absent, None, 0);
     let record = record_of(&plan.steps[0], None, Value::Null);
     Record { wrote: record.intended.clone().unwrap(), intended: None, ..record }
 }
 
 #[test]
+fn what_was_given_up_is_undone_although_it_is_as_the_profile_says_and_is_then_left_alone() {
+    let (there, resource) = (content("theirs"), motd(&json!({})));
+    let composition = composed(&[profile("base", &resource)]);
+    let change = planned(&composition, MOTD, there.clone(), None, 0).steps.remove(0);
+    let trial =
+        Trial { back: there.clone(), wanted: change.to.clone(), given_up: Some(Timestamp::default()) };
+    let trials = Trials::from([(change.id, trial)]);
+    let planned = |there| planned_with(&composition, MOTD, there, Some(&made(&resource)), &trials, 0);
+    let undoing = planned(change.to);
+    assert!(undoing.steps[0].undoes && undoing.steps[0].to == there, "{:?}", undoing.steps);
+    let undone = planned(there);
+    assert_eq!((undone.steps, undone.settled[0].outcome), (vec![], OutcomeKind::Blocked));
+}
+
+#[test]
+fn taking_back_is_undone_too_where_it_was_given_up() {
+    let record = made(&motd(&json!({})));
+    let trial = Trial {
+        back: content("ours"),
+        wanted: reversal_target(&record),
+        given_up: Some(Timestamp::default()),
+    };
+    let trials = Trials::from([(ResourceId::new("file", "/etc/motd"), trial)]);
+    let planned = |there| planned_with(&composed(&[]), MOTD, there, Some(&record), &trials, 0);
+    let undoing = planned(Condition::Absent);
+    assert!(undoing.steps[0].undoes && undoing.steps[0].to == content("ours"), "{:?}", undoing.steps);
+    let undone = planned(content("ours"));
+    assert_eq!((undone.steps, undone.forget), (vec![], vec![]));
+    assert_eq!(undone.settled[0].outcome, OutcomeKind::Blocked);
+}
+
+#[test]
 fn what_someone_changed_after_muster_is_left_and_said() {
-    let plan =
-        planned(&composed(&[]), "file:/etc/motd", content("theirs"), Some(&made(&motd(&json!({})))), 0);
+    let plan = planned(&composed(&[]), MOTD, content("theirs"), Some(&made(&motd(&json!({})))), 0);
     assert_eq!(plan.steps, vec![]);
     assert_eq!(plan.settled[0].outcome, OutcomeKind::Drifted);
     assert_eq!(plan.settled[0].differences[0].attribute, "content");
@@ -94,7 +138,7 @@ fn what_someone_changed_after_muster_is_left_and_said() {
 fn changing_a_file_in_the_last_moment_of_its_lease_does_not_keep_it() {
     let leased = motd(&json!({"not_after": "1970-01-01T00:01:00Z"}));
     let composition = composed(&[profile("base", &leased)]);
-    let plan = planned(&composition, "file:/etc/motd", content("theirs"), Some(&made(&leased)), 60);
+    let plan = planned(&composition, MOTD, content("theirs"), Some(&made(&leased)), 60);
     assert_eq!((plan.steps[0].action, plan.steps[0].ending), (Action::Remove, true));
 }
 
@@ -102,7 +146,7 @@ fn changing_a_file_in_the_last_moment_of_its_lease_does_not_keep_it() {
 fn a_lease_that_audit_mode_keeps_from_being_ended_is_said_to_be_left() {
     let leased = motd(&json!({"not_after": "1970-01-01T00:01:00Z"}));
     let composition = audited(&[profile("base", &leased)]);
-    let planned = |there, now| planned(&composition, "file:/etc/motd", there, Some(&made(&leased)), now);
+    let planned = |there, now| planned(&composition, MOTD, there, Some(&made(&leased)), now);
     let outcome = |there, now| {
         let plan: Plan = planned(there, now);
         assert_eq!((plan.steps, plan.forget, plan.renew), (vec![], vec![], vec![]));
@@ -125,10 +169,10 @@ fn a_lease_that_audit_mode_keeps_from_being_ended_is_said_to_be_left() {
 #[test]
 fn a_wish_to_keep_that_came_with_a_later_revision_is_heard() {
     let composition = composed(&[profile("base", &motd(&json!({"on_removal": "keep"})))]);
-    let plan = planned(&composition, "file:/etc/motd", content("ours"), Some(&made(&motd(&json!({})))), 0);
+    let plan = planned(&composition, MOTD, content("ours"), Some(&made(&motd(&json!({})))), 0);
     assert_eq!(plan.steps, vec![]);
     let [(_, renewed)] = plan.renew.as_slice() else { panic!("{plan:?}") };
-    let gone = planned(&composed(&[]), "file:/etc/motd", content("ours"), Some(renewed), 0);
+    let gone = planned(&composed(&[]), MOTD, content("ours"), Some(renewed), 0);
     assert_eq!((gone.steps, gone.forget.len()), (vec![], 1));
 }
 
@@ -138,7 +182,7 @@ fn what_an_unreadable_profile_claimed_is_not_handed_to_the_next_one() {
     let other = profile("team", &json!({"file": {"path": "/etc/motd", "content": "team's"}}));
     let record = made(&motd(&json!({})));
     for composition in [composed(&[newer.clone(), other]), composed(&[newer])] {
-        let plan = planned(&composition, "file:/etc/motd", content("ours"), Some(&record), 0);
+        let plan = planned(&composition, MOTD, content("ours"), Some(&record), 0);
         assert_eq!(plan.steps, vec![]);
         assert_eq!(plan.settled[0].outcome, OutcomeKind::Unsupported);
     }
@@ -148,9 +192,9 @@ fn what_an_unreadable_profile_claimed_is_not_handed_to_the_next_one() {
 fn a_lease_ends_although_its_profile_can_not_be_read_any_more() {
     let record = made(&motd(&json!({"not_after": "1970-01-01T00:01:00Z"})));
     let newer = composed(&[json!({"muster": 1, "profile": "base", "of_a_newer_language": true})]);
-    let before = planned(&newer, "file:/etc/motd", content("ours"), Some(&record), 59);
+    let before = planned(&newer, MOTD, content("ours"), Some(&record), 59);
     assert_eq!(before.steps, vec![]);
-    let after = planned(&newer, "file:/etc/motd", content("ours"), Some(&record), 60);
+    let after = planned(&newer, MOTD, content("ours"), Some(&record), 60);
     assert_eq!(after.steps[0].action, Action::Remove);
 }
 
@@ -178,9 +222,9 @@ fn what_was_removed_and_made_anew_is_put_back_though_the_new_one_is_otherwise_un
     let anew = Condition::present([("content", "c".into()), ("mode", "0644".into())]);
     let empty = Condition::present([]);
     let record = Record { before: was.clone(), wrote: empty, ..made(&motd(&json!({}))) };
-    let step = &planned(&composed(&[]), "file:/etc/motd", anew.clone(), Some(&record), 0).steps[0];
+    let step = &planned(&composed(&[]), MOTD, anew.clone(), Some(&record), 0).steps[0];
     let cut_off = record_of(step, Some(&record), Value::Null);
-    let again = planned(&composed(&[]), "file:/etc/motd", anew, Some(&cut_off), 0);
+    let again = planned(&composed(&[]), MOTD, anew, Some(&cut_off), 0);
     assert_eq!(again.steps.len(), 1, "{again:?}");
     assert_eq!(again.steps[0].to, was);
 }
