@@ -33,18 +33,22 @@ fn save(fleet: &Fleet<'_>, resources: &str) -> Result<String> {
     Ok(fleet.admin.assign("edge", &format!("device:{DEVICE}"), Mode::Enforce)?.id)
 }
 
-/// Waits until a resource is said to be undone.
-fn wait_until_undone(fleet: &Fleet<'_>, id: &str) -> Result<()> {
-    let undone = wait_until("the change to be undone", Duration::from_secs(60), || {
+/// Saves resources that are to be undone, and waits until the one is said to be, and not for what was saved before.
+fn is_undone(fleet: &Fleet<'_>, resources: &str, id: &str) -> Result<()> {
+    let reason = || -> Result<Option<String>> {
         let all = fleet.admin.resources(DEVICE)?;
         let is = |one: &muster_proto::rest::ResourceView| {
-            one.resource.as_str() == id
-                && one.outcome == OutcomeKind::Blocked
-                && one.reason.as_ref().is_some_and(|reason| reason.starts_with("undone at "))
+            one.resource.as_str() == id && one.outcome == OutcomeKind::Blocked
         };
-        Ok(all.iter().any(is).then_some(()))
-    });
-    undone.with_context(|| format!("{:?}", fleet.admin.resources(DEVICE)))
+        let reason = all.into_iter().find(is).and_then(|one| one.reason);
+        Ok(reason.filter(|reason| reason.starts_with("undone at ")))
+    };
+    let before = reason()?;
+    save(fleet, resources)?;
+    wait_until("the change to be undone", Duration::from_secs(60), || {
+        Ok(reason()?.filter(|reason| before.as_ref() != Some(reason)).map(drop))
+    })
+    .with_context(|| format!("{resources}: {:?}", fleet.admin.resources(DEVICE)))
 }
 
 fn enroll<'n>(network: &'n Network) -> Result<Fleet<'n>> {
@@ -69,8 +73,7 @@ fn a_firewall_that_cuts_the_device_off_undoes_itself_and_is_not_tried_again() ->
     let good = look(device, FIREWALL)?;
     assert!(good.contains("tcp dport 22 accept") && !good.contains("chain output"), "{good}");
     for silent in SILENT {
-        save(&fleet, silent)?;
-        wait_until_undone(&fleet, "firewall:incoming").context(silent)?;
+        is_undone(&fleet, silent, "firewall:incoming")?;
         assert_eq!(look(device, FIREWALL)?, good, "{silent}");
     }
 
@@ -125,8 +128,7 @@ fn a_network_that_cuts_the_device_off_undoes_itself() -> Result<()> {
         // That of the server.
         "addresses: [10.83.0.1/24]".to_owned(),
     ] {
-        save(&fleet, &lan(&bad))?;
-        wait_until_undone(&fleet, "network:lan").with_context(|| bad.clone())?;
+        is_undone(&fleet, &lan(&bad), "network:lan")?;
         assert_eq!(look(device, script)?, good, "{bad}");
     }
     Ok(())
@@ -165,7 +167,11 @@ fn trust_and_ssh_go_back_too_and_what_was_not_the_changes_fault_is_tried_again()
         Ok((look(device, script)? == good).then_some(()))
     })?;
     look(device, MEND)?;
-    wait_until_undone(&fleet, "ssh_server:base")?;
+    wait_until("the change to be said to be undone", Duration::from_secs(60), || {
+        let all = fleet.admin.resources(DEVICE)?;
+        let undone = |reason: &String| reason.starts_with("undone at ");
+        Ok(all.iter().any(|one| one.reason.as_ref().is_some_and(undone)).then_some(()))
+    })?;
     assert_eq!(look(device, script)?, good);
     // An admin may insist.
     fleet.admin.request("POST", &format!("/devices/{DEVICE}/apply-now"), None)?;

@@ -16,6 +16,9 @@ pub const PATH: &str = "/etc/muster/firewall.nft";
 /// What is there when Muster has no table.
 const NO_TABLE: &str = "table inet muster\ndelete table inet muster\n";
 
+/// ICMP and ICMPv6 by their numbers: a small system lacks `/etc/protocols`, which has their names.
+const ICMP: &str = "1, 58";
+
 /// More rules than anybody reads.
 const MOST_RULES: usize = 256;
 
@@ -130,7 +133,7 @@ impl Firewall {
                  \t\ttype filter hook output priority filter; policy drop;\n\
                  \t\toif \"lo\" accept\n\
                  \t\tct state established,related accept\n\
-                 \t\tmeta l4proto {{ icmp, ipv6-icmp }} accept\n\
+                 \t\tmeta l4proto {{ {ICMP} }} accept\n\
                  \t\tudp sport 68 udp dport 67 accept\n\
                  \t\tudp sport 546 udp dport 547 accept\n{rules}\t}}\n"
             )
@@ -141,7 +144,7 @@ impl Firewall {
              \t\ttype filter hook input priority filter; policy drop;\n\
              \t\tiif \"lo\" accept\n\
              \t\tct state established,related accept\n\
-             \t\tmeta l4proto {{ icmp, ipv6-icmp }} accept\n\
+             \t\tmeta l4proto {{ {ICMP} }} accept\n\
              \t\tudp sport 67 udp dport 68 accept\n\
              \t\tip6 saddr fe80::/10 udp sport 547 udp dport 546 accept\n{incoming}\t}}\n{outgoing}}}\n"
         )
