@@ -16,7 +16,7 @@ pub const PATH: &str = "/etc/muster/firewall.nft";
 /// What is there when Muster has no table.
 const NO_TABLE: &str = "table inet muster\ndelete table inet muster\n";
 
-/// ICMP and ICMPv6 by their numbers: a small system lacks `/etc/protocols`, which has their names.
+/// ICMP, of IPv4 and of IPv6, by its numbers: a small system lacks `/etc/protocols`, which has their names.
 const ICMP: &str = "1, 58";
 
 /// More rules than anybody reads.
