@@ -57,6 +57,12 @@ bench-idle: ## what the idle agent costs in ten minutes (root; WORST=1: an hour 
 	@cargo build --quiet --locked -p muster-tests --bin bench
 	@exec "$(CARGO_TARGET_DIR)/debug/bench" idle $(if $(filter 1,$(WORST)),--worst)
 
+.PHONY: bench-scale
+bench-scale: dashboard ## lists, counts and pages of a fleet of 10,000, at the server and in Chromium (about 15 minutes)
+	@$(deps) build test
+	npm --prefix tests/browser ci --silent --no-audit --no-fund
+	cargo nextest run --locked --workspace --cargo-profile scale -E 'binary(scale)' --run-ignored all --no-capture
+
 .PHONY: lint
 lint: dashboard ## formatting, clippy, licences, shell scripts
 	@$(deps) build test

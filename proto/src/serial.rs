@@ -19,7 +19,7 @@ pub enum InvalidSerial {
     Unusual,
     /// It can't be told from that of other machines.
     #[error(
-        "expected a real serial: this one is a placeholder that many machines have; write the system's UUID in its \
+        "expected a real serial: this one is a placeholder that many machines have, or one character alone; write the system's UUID in its \
          place, which the agent claims then (cat /sys/class/dmi/id/product_uuid), or set `serial` in agent.toml"
     )]
     Placeholder,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use muster_proto::report::Pause;
 use muster_proto::rest::{
-    AuditEntry, Compliance, CreatedToken, DeviceDetail, DevicePlan, HistoryEntry, NewToken, Page, Unknown,
+    AssignmentView, AuditEntry, Compliance, CreatedToken, DeviceDetail, DevicePlan, HistoryEntry, NewToken,
+    Page, Unknown,
 };
 use muster_proto::state::Mode;
 use muster_tests::{Device, Fleet, Network, wait_until};
@@ -224,6 +225,22 @@ fn a_followed_profile_reaches_the_device_with_the_save_and_a_device_looks_when_i
         said.contains("motd@1 is assigned to everyone") && said.contains("takes each revision"),
         "{said}"
     );
+
+    let broken = "muster: 1\nprofile: broken\nresources:\n  - service: { name: not-there, running: true }\n";
+    fleet.admin.save_profile("broken", broken)?;
+    let begun = std::time::Instant::now();
+    let failed = fleet.server.muster(["assign", "broken", "--to", "everyone", "--yes", "--wait", "5m"])?;
+    assert!(begun.elapsed() < SOON, "what has failed is not waited for");
+    assert!(
+        failed.code == Some(1)
+            && failed.stderr.contains("it failed on 1 device")
+            && failed.stderr.contains("srv-1: service:not-there failed: "),
+        "{failed:?}"
+    );
+    let assignments: Vec<AssignmentView> = fleet.admin.get("/assignments")?;
+    let broken = assignments.iter().find(|one| one.profile == "broken").context("it is assigned")?;
+    fleet.admin.unassign(&broken.id)?;
+    fleet.admin.wait_until_applied("srv-1")?;
 
     let file = network.folder().join("motd.yaml");
     std::fs::write(&file, profile("two")).context("writing the profile")?;

@@ -135,7 +135,7 @@ pub struct PendingClaims {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Cause {
     /// `resource`, `check`, `registered`, `pending`, `refused`, `stale`, `behind`, `paused`, `paused_there`, `removal`,
-    /// `lost`, `held`, `old_certificate`, `late_return` or `clock`.
+    /// `lost`, `revoked`, `held`, `old_certificate`, `late_return` or `clock`.
     pub kind: String,
     /// Which, such as `file:/etc/motd`.
     pub subject: String,

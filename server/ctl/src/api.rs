@@ -186,10 +186,12 @@ impl Api {
         let Some(problem) = problem else {
             return Failure::new(format!("the server answered {status}"));
         };
-        let places = problem.errors.into_iter().map(|SourcePlace { line, column, message }| match line {
-            0 => message,
-            line => format!("{line}:{column}: {message}"),
-        });
+        let places =
+            problem.errors.into_iter().map(|SourcePlace { line, column, message }| match (line, column) {
+                (0, _) => message,
+                (line, 0) => format!("line {line}: {message}"),
+                (line, column) => format!("{line}:{column}: {message}"),
+            });
         let failure = Failure::new(problem.detail).of_parts(places.collect()).of(problem.kind);
         match status {
             StatusCode::UNAUTHORIZED if self.who.contains_key(AUTHORIZATION) => {

@@ -449,6 +449,12 @@ fn nothing_that_asks_is_done_where_nobody_can_answer_and_the_refusal_names_the_w
 fn many_machines_get_a_token_of_their_own_each_in_a_file_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::with_admin();
+    let said = place.muster(&["token", "create", "--serial", "SN1"], "");
+    assert!(said.err.contains("SN1 is not registered: who shows the token waits for approval"), "{said:?}");
+    let devices = place.write("devices.csv", "serial\nSN1\n");
+    place.ok(&["device", "import", &devices]);
+    let said = place.muster(&["token", "create", "--serial", "SN1"], "");
+    assert!(said.code == 0 && !said.err.contains("not registered"), "{said:?}");
     let list = place.write("serials.txt", "SN1\nSN2\n");
     let joins = place.path("joins");
     let words = ["token", "create", "--for-serials", &list, "--out", joins.to_str().unwrap()];
@@ -524,7 +530,8 @@ fn a_profile_is_tried_on_a_device_only_when_it_is_well_written_and_the_device_is
     assert_eq!(said.code, 1);
     assert!(said.err.contains("lap-ada has no agent that could be asked: enroll it first"), "{said:?}");
     let said = place.muster(&["profile", "plan", &right, "--on", "nobody"], "");
-    assert!(said.err.contains("no device called \"nobody\""), "{said:?}");
+    let unknown = "no device called \"nobody\": muster device list shows those there are";
+    assert!(said.err.contains(unknown), "{said:?}");
     assert!(!place.ok(&["audit", "-o", "csv"]).contains("device.plan"), "nobody was asked");
 }
 

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use muster_proto::Timestamp;
 use muster_proto::rest::{
-    AssignmentResult, AssignmentView, ConflictView, Device, DeviceState, FleetPlan, NewAssignment,
-    NewRollout, Replaced, RolloutView, StepSize,
+    AssignmentResult, AssignmentView, Cause, ConflictView, Device, DeviceDetail, DeviceState, FleetPlan,
+    NewAssignment, NewRollout, Replaced, RolloutView, StepSize,
 };
 use muster_proto::state::Mode;
 
 use super::profile::reference;
 use super::rollout;
-use crate::api::Api;
+use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
 use crate::output;
 use crate::output::{Single, count};
@@ -159,7 +160,10 @@ impl Assign {
             None => Ok(()),
         })?;
         match self.wait {
-            Some(limit) => wait(api, &done.devices, limit).await,
+            Some(limit) => {
+                let begun = done.assignment.as_ref().map(|assignment| assignment.created);
+                wait(api, &done.devices, begun.unwrap_or_default(), limit).await
+            }
             None => Ok(Ending::Fine),
         }
     }
@@ -266,22 +270,10 @@ fn refuse_conflicts(conflicts: &[ConflictView]) -> Result<(), Failure> {
         .next("give one of them a higher --precedence, or take the resource out of one profile"))
 }
 
-/// Waits until every device of these has applied its newest state, and says which were not given it.
-async fn wait(api: &Api, names: &[String], limit: Duration) -> Result<Ending, Failure> {
+/// Waits until every device of these has applied its newest state, or has failed to, and says which were not given it.
+async fn wait(api: &Api, names: &[String], begun: Timestamp, limit: Duration) -> Result<Ending, Failure> {
     let all: Vec<Device> = api.get_all("/devices").await?;
-    let enrolled = |device: &&Device| matches!(device.state, DeviceState::Enrolled | DeviceState::Ready);
-    let enrolled: BTreeSet<String> = all.iter().filter(enrolled).map(|device| device.name.clone()).collect();
-    // A machine that nobody has unpacked yet is not waited for.
-    let wanted: BTreeSet<&str> =
-        names.iter().map(String::as_str).filter(|name| enrolled.contains(*name)).collect();
-    match names.len() - wanted.len() {
-        0 => {}
-        missing => output::note(format!(
-            "{} {} not enrolled, and not waited for",
-            count(missing, "device"),
-            if missing == 1 { "is" } else { "are" }
-        )),
-    }
+    let wanted = to_wait_for(&all, names);
     let bar = ProgressBar::new(wanted.len() as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} devices converged {msg}") {
         bar.set_style(style);
@@ -309,6 +301,15 @@ async fn wait(api: &Api, names: &[String], limit: Duration) -> Result<Ending, Fa
                 }
             };
         }
+        let failed = failures(api, &waiting, begun).await?;
+        if failed.len() == waiting.len() {
+            bar.finish_and_clear();
+            let done = wanted.len() - waiting.len();
+            output::line(format!("{done} of {} devices have converged", wanted.len()))?;
+            return Err(Failure::new(format!("it failed on {}", count(failed.len(), "device")))
+                .of_parts(failed)
+                .next(format!("muster why {} says more; each tries again by itself", waiting[0])));
+        }
         if tokio::time::Instant::now() >= deadline {
             bar.finish_and_clear();
             return Err(Failure::new(format!("not yet converged: {}", waiting.join(", ")))
@@ -316,6 +317,48 @@ async fn wait(api: &Api, names: &[String], limit: Duration) -> Result<Ending, Fa
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Those of the named devices that can take a state; says how many can't. A machine that nobody has unpacked yet is not
+/// waited for.
+fn to_wait_for<'a>(all: &[Device], names: &'a [String]) -> BTreeSet<&'a str> {
+    let states: BTreeMap<&str, DeviceState> = all.iter().map(|d| (d.name.as_str(), d.state)).collect();
+    let in_state =
+        |name: &&str, wanted: fn(DeviceState) -> bool| states.get(name).copied().is_some_and(wanted);
+    let names = || names.iter().map(String::as_str);
+    let enrolled: BTreeSet<_> = names()
+        .filter(|name| in_state(name, |state| matches!(state, DeviceState::Enrolled | DeviceState::Ready)))
+        .collect();
+    let held = names().filter(|name| in_state(name, |state| state == DeviceState::Held)).count();
+    let missing = names().count() - enrolled.len() - held;
+    for (number, what) in [(missing, "not enrolled"), (held, "held, as two machines use its identity")] {
+        if number > 0 {
+            let are = if number == 1 { "is" } else { "are" };
+            output::note(format!("{} {are} {what}, and not waited for", count(number, "device")));
+        }
+    }
+    enrolled
+}
+
+/// What failed on each of these devices since then, of those on which something did. Nothing where they are too many to look
+/// at each.
+async fn failures(api: &Api, waiting: &[&str], begun: Timestamp) -> Result<Vec<String>, Failure> {
+    const LOOKED_AT: usize = 20;
+    let mut failed = vec![];
+    if waiting.len() > LOOKED_AT {
+        return Ok(failed);
+    }
+    for name in waiting {
+        let detail: DeviceDetail = api.get(&format!("/devices/{}", part(name))).await?;
+        let fails = |cause: &&Cause| {
+            cause.kind == "resource"
+                && cause.problem.starts_with("failed")
+                && cause.since.is_some_and(|since| since >= begun)
+        };
+        let Some(cause) = detail.causes.iter().find(fails) else { break };
+        failed.push(format!("{name}: {} {}", cause.subject, cause.problem));
+    }
+    Ok(failed)
 }
 
 /// Reads `NAME=VALUE`.
@@ -328,7 +371,6 @@ pub(crate) fn param(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use muster_proto::Timestamp;
 
     use super::*;
 

@@ -5,7 +5,7 @@ mod many;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use muster_proto::rest::{CreatedToken, NewToken, Token as View, Unknown};
+use muster_proto::rest::{CreatedToken, Device, NewToken, Token as View, Unknown};
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
@@ -115,6 +115,9 @@ impl Create {
             "Token {}: {} left, until {}. The secret is shown this once.",
             created.token.id, created.token.uses_left, created.token.expires
         ));
+        if let Some(serial) = &self.serial {
+            self.say_if_unknown(api, serial).await?;
+        }
         Ok(Ending::Fine)
     }
 }
@@ -127,6 +130,23 @@ impl Create {
         };
         let (uses, hours) = (Some(self.uses), Some(self.expires));
         NewToken { labels: self.label.clone(), uses, hours, serial, unknown }
+    }
+
+    /// A serial that was mistyped is met only when its device does not get in.
+    async fn say_if_unknown(&self, api: &Api, serial: &str) -> Result<(), Failure> {
+        let found: Vec<Device> = api.get_all(&format!("/devices?q={}", part(serial.trim()))).await?;
+        if found.iter().all(|device| !device.serial.eq_ignore_ascii_case(serial.trim())) {
+            output::note(match self.unknown {
+                Policy::Pending => format!(
+                    "{serial} is not registered: who shows the token waits for approval. To register it first: muster device \
+                     import"
+                ),
+                Policy::Refuse => format!(
+                    "{serial} is not registered, and refused until it is: muster device import registers it"
+                ),
+            });
+        }
+        Ok(())
     }
 
     /// Makes a token for each serial. What was made before something failed is good, and is said.

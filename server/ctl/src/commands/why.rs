@@ -107,7 +107,7 @@ fn opening(compliance: Compliance) -> String {
 
 /// Whether it is about who has the device's identity rather than about how it complies.
 fn is_grave(cause: &Cause) -> bool {
-    matches!(cause.kind.as_str(), "lost" | "held" | "old_certificate" | "late_return")
+    matches!(cause.kind.as_str(), "lost" | "revoked" | "held" | "old_certificate" | "late_return")
 }
 
 /// A cause, with the chain to who asked for it and what to do.

@@ -8,7 +8,7 @@ use muster_store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AppError {
     /// Nothing has this name.
-    #[error("there is no {kind} called {name:?}")]
+    #[error("there is no {kind} called {name:?}: {} shows those there are", listing(.kind))]
     NotFound {
         /// What was looked for.
         kind: &'static str,
@@ -75,6 +75,25 @@ impl AppError {
     /// Nothing has this name.
     pub(crate) fn not_found(kind: &'static str, name: impl Into<String>) -> Self {
         Self::NotFound { kind, name: name.into() }
+    }
+}
+
+/// Where a thing of this kind can be found by its right name.
+fn listing(kind: &str) -> &'static str {
+    match kind {
+        "admin" => "muster admin list",
+        "API token" => "muster api-token list",
+        "assignment" => "muster assignments",
+        "check" => "muster check list",
+        "control" => "muster compliance --by control",
+        "enrollment token" => "muster token list",
+        "group" => "muster group list",
+        "person" => "muster person list",
+        "profile" => "muster profile list",
+        "revision" => "muster profile show NAME",
+        "rollout" => "muster rollout list",
+        "waiver" => "muster waiver list",
+        _ => "muster device list",
     }
 }
 

@@ -22,6 +22,7 @@ const BY_KIND: Record<string, Word> = {
   paused_there: 'paused',
   removal: 'removal',
   lost: 'lost',
+  revoked: 'revoked',
   held: 'held',
   old_certificate: 'held',
   late_return: 'pending',

@@ -3,7 +3,8 @@
 use muster_policy::lost::way_back;
 use muster_proto::Timestamp;
 use muster_proto::clock::ClockSkew;
-use muster_proto::rest::{Cause, DeviceState, MachineView};
+use muster_proto::rest::{Cause, DeviceState, MachineView, RemedyStep};
+use muster_proto::text::shell_word;
 use muster_store::device::DeviceRow;
 use muster_store::{StoreError, Tx, boot, lost, reenrollment, report, stray, token};
 
@@ -13,6 +14,7 @@ use super::cause::plain;
 pub(super) fn causes(tx: &mut Tx<'_>, row: &DeviceRow, now: Timestamp) -> Result<Vec<Cause>, StoreError> {
     let all = [
         of_loss(tx, row, now)?,
+        of_revocation(tx, row, now)?,
         of_twins(tx, row)?,
         of_old_certificate(tx, row)?,
         of_late_return(tx, row)?,
@@ -21,12 +23,30 @@ pub(super) fn causes(tx: &mut Tx<'_>, row: &DeviceRow, now: Timestamp) -> Result
     Ok(all.into_iter().flatten().collect())
 }
 
+fn of_revocation(tx: &mut Tx<'_>, row: &DeviceRow, now: Timestamp) -> Result<Option<Cause>, StoreError> {
+    if row.state != DeviceState::Revoked || lost::get(tx, row.id)?.is_some() {
+        return Ok(None);
+    }
+    let steps = back(tx, row, now)?;
+    let remedy = format!(
+        "Who did that, and when: muster audit --target {}. To have it back, in this order:",
+        shell_word(&row.name)
+    );
+    let cause = plain("revoked", &row.name, "revoked: its certificates are refused", Some(remedy));
+    Ok(Some(Cause { steps, ..cause }))
+}
+
+/// What brings a device back whose identity is refused.
+fn back(tx: &mut Tx<'_>, row: &DeviceRow, now: Timestamp) -> Result<Vec<RemedyStep>, StoreError> {
+    let allowed = reenrollment::until(tx, row.id)?.is_some_and(|until| until > now);
+    Ok(way_back(&row.name, &row.serial, allowed, token::is_live_for(tx, &row.serial, now)?))
+}
+
 fn of_loss(tx: &mut Tx<'_>, row: &DeviceRow, now: Timestamp) -> Result<Option<Cause>, StoreError> {
     let Some(loss) = lost::get(tx, row.id)? else { return Ok(None) };
     let mut steps = Vec::new();
     if loss.received.is_some() {
-        let allowed = reenrollment::until(tx, row.id)?.is_some_and(|until| until > now);
-        steps = way_back(&row.name, &row.serial, allowed, token::is_live_for(tx, &row.serial, now)?);
+        steps = back(tx, row, now)?;
     }
     let reason = loss.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
     let (state, remedy) = match (loss.received, loss.given) {
