@@ -387,6 +387,7 @@ mod schema {
             own("locale", resource::locale::Locale::json_schema(&mut inner)),
             own("timer", resource::timer::Timer::json_schema(&mut inner)),
             own("service", resource::service::Service::json_schema(&mut inner)),
+            own("script", resource::script::Script::json_schema(&mut inner)),
             own("ssh_server", resource::ssh_server::SshServer::json_schema(&mut inner)),
             own("network", resource::network::Network::json_schema(&mut inner)),
             own("firewall", resource::firewall::Firewall::json_schema(&mut inner)),

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::profile::ProfileError;
 use crate::resource::mount::Mount;
-use crate::resource::timer::Timer;
+use crate::resource::value::{AccountName, Argument};
 use crate::resource::{Body, Declared, Resource};
 use crate::secret;
 
@@ -89,8 +89,15 @@ fn look_at(declared: &Declared, path: &str, review: &mut Review) {
             }
         }
         Resource::Timer(timer) => {
-            if let Some(why) = root_by_timer(timer) {
+            let program = timer.command.first().map_or("", Argument::as_str);
+            if let Some(why) = root_by_program(program, timer.user.as_ref()) {
                 review.warnings.push(finding(&format!("{path}/timer/command"), why));
+            }
+        }
+        Resource::Script(script) => {
+            let program = script.argv().first().copied().unwrap_or_default();
+            if let Some(why) = root_by_program(program, script.user.as_ref()) {
+                review.warnings.push(finding(&format!("{path}/script"), why));
             }
         }
         Resource::Mount(mount) => {
@@ -108,10 +115,9 @@ fn look_at(declared: &Declared, path: &str, review: &mut Review) {
     }
 }
 
-/// Why a timer amounts to root for others than the author of the profile, if so.
-fn root_by_timer(timer: &Timer) -> Option<String> {
-    let program = timer.command.first()?.as_str();
-    let is_root = timer.user.as_ref().is_none_or(|user| user.as_str() == "root");
+/// Why what a program of a profile does amounts to root, and for whom, if so.
+fn root_by_program(program: &str, user: Option<&AccountName>) -> Option<String> {
+    let is_root = user.is_none_or(|user| user.as_str() == "root");
     if !is_root {
         return None;
     }
@@ -171,13 +177,15 @@ mod tests {
     }
 
     #[test]
-    fn a_timer_of_root_and_a_mount_that_brings_setuid_programs_are_warned_of() {
+    fn a_program_of_root_and_a_mount_that_brings_setuid_programs_are_warned_of() {
         let timer = |program: &str, user: &str| {
             of(json!({"timer": {"name": "x", "command": [program], "user": user, "on_calendar": ["daily"]}}))
         };
         assert!(timer("/home/ada/backup", "root").warnings[0].message.contains("in its place"));
         assert!(timer("/usr/bin/backup", "root").warnings[0].message.contains("name a user"));
         assert_eq!(timer("/home/ada/backup", "ada"), Review::default());
+        let script = of(json!({"script": {"name": "x", "body": "id\n"}}));
+        assert!(script.warnings[0].message.contains("/bin/sh runs as root"), "{script:?}");
         let mount = |kind: &str, options: Value| {
             of(json!({"mount": {"where": "/srv/x", "what": "files:/x", "type": kind, "options": options}}))
         };

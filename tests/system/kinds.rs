@@ -338,6 +338,83 @@ fn who_reaches_a_device_and_how_its_ssh_server_lets_them_in_is_set_and_goes() ->
 }
 
 #[test]
+fn a_script_runs_once_and_one_that_fails_runs_again_only_if_that_is_allowed() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    fleet.log_in()?;
+    let look_again = || -> Result<()> {
+        fleet.server.muster(["device", "apply-now", DEVICE])?.ok()?;
+        // A turn is over by then; where nothing changes there is nothing to wait for.
+        look(device, "sleep 3").map(drop)
+    };
+    let runs = |name: &str| look(device, &format!("cat /var/tmp/{name} 2>/dev/null || true"));
+    let once = r#"  - script: { name: once, user: daemon, body: "id -un >>/var/tmp/once\n" }"#;
+    let until = r#"  - script: { name: until, body: "echo x >>/var/tmp/until\n", unless: [/usr/bin/test, -e, /var/tmp/until] }"#;
+    let words = r#"  - script: { name: words, command: [/bin/sh, -c, 'echo "$0" >>/var/tmp/words', "$HOME 100%n"] }"#;
+    let assignment = apply(&fleet, &format!("{once}\n{until}\n{words}\n"))?;
+    look_again()?;
+    assert_eq!(runs("words")?, "$HOME 100%n\n");
+    assert_eq!((runs("once")?.as_str(), runs("until")?.as_str()), ("daemon\n", "x\n"));
+    let plan = device.exec(["muster-agent", "plan"])?;
+    assert_eq!(plan.code, Some(0), "a second turn would change something: {}{}", plan.stdout, plan.stderr);
+    look(device, "rm /var/tmp/until")?;
+    look_again()?;
+    assert_eq!((runs("once")?.as_str(), runs("until")?.as_str()), ("daemon\n", "x\n"));
+    fleet.admin.unassign(&assignment)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    apply(&fleet, once)?;
+    assert_eq!(runs("once")?, "daemon\ndaemon\n", "it was taken away and given again");
+
+    let failing = |name: &str, more: &str| {
+        format!(
+            r#"  - script: {{ name: {name}, body: "echo x >>/var/tmp/{name}\necho broken >&2\nexit 3\n"{more} }}"#
+        ) + "\n"
+    };
+    let resources = format!("{}{}", failing("never", ""), failing("again", ", idempotent: true"));
+    fleet.admin.save_profile("system", &format!("muster: 1\nprofile: system\nresources:\n{resources}"))?;
+    fleet.admin.assign("system", &format!("device:{DEVICE}"), Mode::Enforce)?;
+    let reason = || -> Result<String> {
+        wait_until("the failure to be said", Duration::from_secs(30), || {
+            let all = fleet.admin.resources(DEVICE)?;
+            let found = all.iter().find(|one| one.resource.as_str() == "script:never");
+            let failed = found.filter(|one| one.outcome == OutcomeKind::Failed);
+            Ok(failed.map(|one| one.reason.clone().unwrap_or_default()))
+        })
+    };
+    assert!(reason()?.contains("broken"), "{}", reason()?);
+    look_again()?;
+    look_again()?;
+    assert_eq!(runs("never")?, "x\n");
+    assert!(runs("again")?.starts_with("x\nx\n"), "{}", runs("again")?);
+    let said = reason()?;
+    assert!(said.contains("not declared idempotent") && said.contains("broken"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_script_that_is_cut_off_with_the_agent_is_failed_and_not_run_twice() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    let script = r#"  - script: { name: slow, body: "echo x >>/var/tmp/slow\nsleep 4\n" }"#;
+    fleet.admin.save_profile("system", &format!("muster: 1\nprofile: system\nresources:\n{script}\n"))?;
+    fleet.admin.assign("system", &format!("device:{DEVICE}"), Mode::Enforce)?;
+    wait_until("the script to begin", Duration::from_secs(30), || {
+        Ok(device.path("/var/tmp/slow").exists().then_some(()))
+    })?;
+    look(device, "systemctl kill --signal=KILL muster-agent")?;
+    let said = wait_until("what became of the script", Duration::from_secs(60), || {
+        let all = fleet.admin.resources(DEVICE)?;
+        let failed = all.iter().find(|one| one.outcome == OutcomeKind::Failed);
+        Ok(failed.and_then(|one| one.reason.clone()))
+    })?;
+    assert!(said.contains("was cut off, and it is not declared idempotent"), "{said}");
+    assert_eq!(look(device, "cat /var/tmp/slow")?, "x\n");
+    Ok(())
+}
+
+#[test]
 fn audit_mode_looks_at_the_system_and_writes_nothing() -> Result<()> {
     let network = Network::create()?;
     let fleet = Fleet::enroll(&network, &[DEVICE])?;

@@ -30,6 +30,7 @@ pub mod mount;
 pub mod network;
 pub mod package;
 pub mod repository;
+pub mod script;
 pub mod service;
 pub mod ssh_server;
 pub mod sudo;
@@ -88,6 +89,8 @@ pub enum Resource {
     Timer(timer::Timer),
     /// A systemd unit.
     Service(service::Service),
+    /// A program that runs once.
+    Script(script::Script),
     /// How an interface gets its addresses.
     Network(network::Network),
     /// Settings of the SSH server.
@@ -98,7 +101,7 @@ pub enum Resource {
 
 /// The kinds by their names in documents, in the order in which they are applied: what comes later may need what
 /// comes before. Removal goes the other way round.
-pub const KINDS: [&str; 24] = [
+pub const KINDS: [&str; 25] = [
     "certificate",
     "repository",
     "package",
@@ -120,6 +123,7 @@ pub const KINDS: [&str; 24] = [
     "locale",
     "timer",
     "service",
+    "script",
     "ssh_server",
     "network",
     "firewall",
@@ -150,6 +154,7 @@ impl Resource {
             Self::Mount(_) => "mount",
             Self::Timer(_) => "timer",
             Self::Service(_) => "service",
+            Self::Script(_) => "script",
             Self::Network(_) => "network",
             Self::SshServer(_) => "ssh_server",
             Self::Firewall(_) => "firewall",
@@ -180,6 +185,7 @@ impl Resource {
             Self::Mount(r) => r.place.as_str(),
             Self::Timer(r) => r.name.as_str(),
             Self::Service(r) => r.key(),
+            Self::Script(r) => r.name.as_str(),
             Self::Network(r) => r.name.as_str(),
             Self::SshServer(r) => r.name.as_str(),
             Self::Firewall(_) => firewall::KEY,
@@ -211,6 +217,7 @@ impl Resource {
             Self::Mount(r) => r.desired(),
             Self::Timer(r) => r.desired(),
             Self::Service(r) => r.desired(),
+            Self::Script(r) => r.desired(),
             Self::Network(r) => r.desired(),
             Self::SshServer(r) => r.desired(),
             Self::Firewall(r) => r.desired(),
@@ -332,6 +339,7 @@ impl Resource {
             "mount" => read(fields, Self::Mount),
             "timer" => read(fields, Self::Timer),
             "service" => read(fields, Self::Service),
+            "script" => read(fields, Self::Script),
             "network" => read(fields, Self::Network),
             "ssh_server" => read(fields, Self::SshServer),
             "firewall" => read(fields, Self::Firewall),
@@ -345,6 +353,7 @@ impl Resource {
             Self::Certificate(r) => r.validate(),
             Self::Group(r) => r.validate(),
             Self::Service(r) => r.validate(),
+            Self::Script(r) => r.validate(),
             Self::Account(r) => r.validate(),
             Self::File(r) => r.validate(),
             Self::Repository(r) => r.validate(),

@@ -249,7 +249,7 @@ fn given<T: Into<Value>>(value: T) -> Option<Value> {
 }
 
 /// Kinds that have no `state`.
-const STATELESS: [&str; 15] = [
+const STATELESS: [&str; 16] = [
     "browser_policy",
     "certificate",
     "dconf",
@@ -260,6 +260,7 @@ const STATELESS: [&str; 15] = [
     "locale",
     "mount",
     "network",
+    "script",
     "service",
     "ssh_server",
     "sysctl",
@@ -372,6 +373,9 @@ fn kind() -> impl Strategy<Value = Value> {
         }),
         1 => select(vec!["tmpfs", "ramfs"]).prop_map(|kind| {
             entry("mount", vec![("where", given("/mnt/x")), ("what", given("x")), ("type", given(kind))])
+        }),
+        1 => select(vec!["echo 1", "echo 2"]).prop_map(|body| {
+            entry("script", vec![("name", given("setup")), ("body", given(body))])
         }),
         1 => select(vec!["daily", "hourly"]).prop_map(|time| {
             entry("timer", vec![

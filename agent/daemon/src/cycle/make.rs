@@ -151,7 +151,9 @@ async fn read<M: Machine>(
                 Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => None,
             }),
             record: records.get(id),
-            audited: composition.claims.get(id).is_some_and(|claim| claim.source.mode == Mode::Audit),
+            // What its owner denies is not even asked by a program.
+            audited: hands.deny_kinds.contains(id.kind())
+                || composition.claims.get(id).is_some_and(|claim| claim.source.mode == Mode::Audit),
         })
         .collect();
     hands.host.read(&wanted).await

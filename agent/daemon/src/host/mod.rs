@@ -41,6 +41,8 @@ pub(crate) struct Host {
     pub(crate) picked_versions: BTreeMap<String, String>,
     /// What the kernel's firewall was when it was last looked at.
     pub(crate) firewall: Option<nftables::Looked>,
+    /// Scripts that ended well, as long as the ledger may not know of it.
+    pub(crate) scripts_done: BTreeMap<muster_proto::ResourceId, String>,
     /// What the work on each kind takes.
     pub(crate) meter: meter::Meter,
 }
@@ -65,6 +67,7 @@ impl Host {
             lists_fetched: None,
             picked_versions: BTreeMap::new(),
             firewall: None,
+            scripts_done: BTreeMap::new(),
             meter: meter::Meter::default(),
         })
     }

@@ -4,7 +4,7 @@
 //! [`Host::reattach`] waits for it before anything else is done.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::Write as _;
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,8 +15,10 @@ use zbus::Variant;
 use super::{Host, files, temporary};
 
 const PREFIX: &str = "muster-run-";
-/// Begins the name of a package manager's run, which may take long.
-const PACKAGES: &str = "muster-run-packages-";
+/// Begins the name of what may take long: package managers, and programs of an admin's.
+const LONG: &str = "muster-run-long-";
+/// What a program's file is called to systemd.
+const BODY: &str = "body";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
 /// What is read of a command's output. A simulation of a thousand packages prints some hundred kilobytes.
 const OUTPUT_LIMIT: u64 = 4 * 1024 * 1024;
@@ -36,15 +38,39 @@ pub(crate) enum Work {
     Ending,
     /// A package manager: long, and its scripts may leave processes behind that are to stay.
     Packages,
+    /// A program of an admin's, with limits of their own.
+    Script(Limits),
+}
+
+/// What a program may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) limit: Duration,
+    /// In bytes.
+    pub(crate) memory: u64,
+}
+
+/// How a program of an admin's is run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Program<'a> {
+    /// The account that it runs as; root when there is none.
+    pub(crate) user: Option<&'a str>,
+    /// A file that is its last argument and that nobody else can read; none where it is empty.
+    pub(crate) body: &'a [u8],
 }
 
 impl Work {
+    fn is_long(self) -> bool {
+        matches!(self, Self::Packages | Self::Script(_))
+    }
+
     fn limit(self) -> Duration {
         match self {
             Self::Short => Duration::from_secs(60),
             // Who is to be ended can stop it half-way.
             Self::Ending => Duration::from_secs(10),
             Self::Packages => Duration::from_secs(3600),
+            Self::Script(limits) => limits.limit,
         }
     }
 
@@ -54,6 +80,7 @@ impl Work {
         match self {
             Self::Short | Self::Ending => ("MemoryMax", 512 << 20),
             Self::Packages => ("MemoryHigh", 2 << 30),
+            Self::Script(limits) => ("MemoryMax", limits.memory),
         }
     }
 }
@@ -94,22 +121,43 @@ impl Drop for Files {
 impl Host {
     /// Runs `argv` to its end. What it gets on standard input never appears in an argument or a property.
     pub(crate) async fn run(&mut self, work: Work, argv: &[&str], input: Option<&[u8]>) -> Result<Ran> {
-        let program = argv.first().copied().context("a command has a name")?;
+        self.run_as(work, argv, input, None).await
+    }
+
+    /// Runs a program of an admin's to its end.
+    pub(crate) async fn run_program(&mut self, work: Work, argv: &[&str], program: Program<'_>) -> Result<Ran> {
+        self.run_as(work, argv, Some(program.body).filter(|body| !body.is_empty()), Some(program)).await
+    }
+
+    async fn run_as(
+        &mut self,
+        work: Work,
+        argv: &[&str],
+        input: Option<&[u8]>,
+        program: Option<Program<'_>>,
+    ) -> Result<Ran> {
+        let shown = argv.first().copied().context("a command has a name")?;
         let inner = async {
-            let prefix = if work == Work::Packages { PACKAGES } else { PREFIX };
+            let prefix = if work.is_long() { LONG } else { PREFIX };
             let name = format!("{prefix}{}", temporary::random_suffix()?);
             let unit = format!("{name}.service");
             let files = self.make_files(&name, input)?;
-            let properties = properties(work, argv, &files, input.is_some());
+            // systemd hands the file over, as the account that reads it can't enter the folder that it is in.
+            let body = format!("/run/credentials/{unit}/{BODY}");
+            let mut argv = argv.to_vec();
+            if input.is_some() && program.is_some() {
+                argv.push(&body);
+            }
+            let properties = properties(work, &argv, &files, input.is_some(), program);
             self.systemd.start_transient(&unit, properties).await?;
             // If even this fails the command goes on, and is waited for at the next start of the agent: ending a package
             // manager half-way is worse than not knowing how it went.
             self.wait_for(&unit, work.limit() + GRACE).await?;
-            let ran = self.collect(&unit, &files).await;
+            let ran = self.collect(&unit, &files, work).await;
             self.discard(&unit).await?;
             ran
         };
-        inner.await.with_context(|| format!("running {program}"))
+        inner.await.with_context(|| format!("running {shown}"))
     }
 
     /// Waits for the commands of an agent that ended before they did, and removes their traces.
@@ -124,11 +172,10 @@ impl Host {
         remove_leftovers(&self.scratch)
     }
 
-    /// Waits for the tools that a turn was cut off from, so that none undoes what is done next. Package managers go on:
-    /// they change no account that Muster manages.
+    /// Waits for the tools that a turn was cut off from, so that none undoes what is done next. What takes long goes on.
     pub(crate) async fn let_tools_end(&mut self) -> Result<()> {
         for (name, unit) in self.systemd.matching(&format!("{PREFIX}*.service")).await? {
-            if unit.active == "activating" && !name.starts_with(PACKAGES) {
+            if unit.active == "activating" && !name.starts_with(LONG) {
                 self.wait_for(&name, Work::Short.limit() + GRACE)
                     .await
                     .with_context(|| format!("waiting for {name}"))?;
@@ -165,13 +212,15 @@ impl Host {
         Ok(files)
     }
 
-    async fn collect(&mut self, unit: &str, files: &Files) -> Result<Ran> {
+    async fn collect(&mut self, unit: &str, files: &Files, work: Work) -> Result<Ran> {
         let units = self.systemd.units(&[unit.to_owned()]).await?;
         let path = &units.first().context("systemd has forgotten the command")?.path;
         let result: String = self.systemd.property(path, SERVICE, "Result").await?;
         let status: i32 = self.systemd.property(path, SERVICE, "ExecMainStatus").await?;
-        let stdout = read_output(&files.output)?;
-        let stderr = read_output(&files.errors)?;
+        // How much an admin's program prints is bounded by its memory, which these files count as.
+        let read = if matches!(work, Work::Script(_)) { read_end } else { read_output };
+        let stdout = read(&files.output)?;
+        let stderr = read(&files.errors)?;
         let success = result == "success" && status == 0;
         let said = match (stderr.trim(), stdout.trim()) {
             ("", "") if result == "exit-code" => format!("it ended with status {status} and no word"),
@@ -200,6 +249,7 @@ fn properties(
     argv: &[&str],
     files: &Files,
     with_input: bool,
+    admins: Option<Program<'_>>,
 ) -> Vec<(&'static str, Variant<'static>)> {
     const ENVIRONMENT: [&str; 8] = [
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -212,8 +262,20 @@ fn properties(
         // It would restart services, this agent among them, in the middle of a transaction.
         "NEEDRESTART_SUSPEND=1",
     ];
+    let user = admins.and_then(|program| program.user);
+    // An account has a home of its own, which systemd knows.
+    let is_fit = |line: &&str| user.is_none() || !line.starts_with("HOME=");
+    let environment: Vec<String> = ENVIRONMENT.iter().copied().filter(is_fit).map(str::to_owned).collect();
     let words: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
     let program = words.first().cloned().unwrap_or_default();
+    let start = match admins {
+        // Of an admin's words none stands for a variable.
+        Some(_) => {
+            let literally = vec!["no-env-expand".to_owned()];
+            ("ExecStartEx", Variant::new(vec![(program.clone(), words, literally)]))
+        }
+        None => ("ExecStart", Variant::new(vec![(program.clone(), words, false)])),
+    };
     let shown = |path: &Path| Variant::from(path.to_string_lossy().into_owned());
     let limit = u64::try_from(work.limit().as_micros()).unwrap_or(u64::MAX);
     let (memory, bytes) = work.memory();
@@ -222,8 +284,8 @@ fn properties(
         // The job that starts a oneshot service ends when the command does.
         ("Type", Variant::from("oneshot")),
         ("RemainAfterExit", Variant::from(true)),
-        ("ExecStart", Variant::new(vec![(program, words, false)])),
-        ("Environment", Variant::from(ENVIRONMENT.map(str::to_owned).to_vec())),
+        start,
+        ("Environment", Variant::from(environment)),
         ("WorkingDirectory", Variant::from("/")),
         ("UMask", Variant::from(0o022_u32)),
         ("TimeoutStartUSec", Variant::from(limit)),
@@ -234,8 +296,14 @@ fn properties(
         (memory, Variant::from(bytes)),
         ("OOMPolicy", Variant::from("continue")),
     ];
-    if with_input {
+    if with_input && admins.is_some() {
+        let file = files.input.to_string_lossy().into_owned();
+        properties.push(("LoadCredential", Variant::new(vec![(BODY.to_owned(), file)])));
+    } else if with_input {
         properties.push(("StandardInputFile", shown(&files.input)));
+    }
+    if let Some(user) = user {
+        properties.push(("User", Variant::from(user.to_owned())));
     }
     if work == Work::Ending {
         /// `CAP_SETUID` as capabilities(7) numbers it.
@@ -271,6 +339,14 @@ fn remove_leftovers(scratch: &Path) -> Result<()> {
 fn read_output(path: &Path) -> Result<String> {
     let bytes = files::read_limited(File::open(path).context("opening a command's output")?, OUTPUT_LIMIT)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The end of what a command printed, however much that was.
+fn read_end(path: &Path) -> Result<String> {
+    let mut file = File::open(path).context("opening a command's output")?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(2 * TAIL as u64)))?;
+    Ok(String::from_utf8_lossy(&files::read_limited(file, OUTPUT_LIMIT)?).into_owned())
 }
 
 /// The last of a text, with what a terminal might obey escaped.

@@ -42,6 +42,7 @@ mod own_file;
 mod own_unit;
 mod package;
 mod repository;
+mod script;
 mod service;
 mod ssh_server;
 mod sudo;
@@ -125,6 +126,7 @@ enum Kind {
     Locale,
     Timer,
     Service,
+    Script,
     SshServer,
     Network,
     Firewall,
@@ -154,6 +156,7 @@ impl Kind {
             "mount" => Self::Mount,
             "timer" => Self::Timer,
             "service" => Self::Service,
+            "script" => Self::Script,
             "ssh_server" => Self::SshServer,
             "network" => Self::Network,
             "firewall" => Self::Firewall,
@@ -171,13 +174,17 @@ pub(crate) async fn read(
     let accounts = Accounts::load(&host.root);
     let packages = host.packages.refresh(&host.root);
     let (mut services, mut modules, mut certificates) = (vec![], vec![], vec![]);
-    let (mut mounts, mut timers) = (vec![], vec![]);
+    let (mut mounts, mut timers, mut scripts) = (vec![], vec![], vec![]);
     for one in wanted {
         host.meter.reading(one.id.kind(), 1);
         let condition = match (Kind::of(one.id), &accounts) {
             (Err(error), _) => Err(sentence(&error)),
             (Ok(Kind::Service), _) => {
                 services.push(*one);
+                continue;
+            }
+            (Ok(Kind::Script), _) => {
+                scripts.push(*one);
                 continue;
             }
             (Ok(Kind::Mount), _) => {
@@ -227,6 +234,8 @@ pub(crate) async fn read(
     read.extend(mount::read(host, &mounts).await);
     host.meter.reading("timer", timers.len());
     read.extend(timer::read(host, &timers).await);
+    host.meter.reading("script", scripts.len());
+    read.extend(script::read(host, &scripts).await);
     host.meter.reading("service", services.len());
     read.extend(service::read(host, &services).await);
     host.meter.stop();
@@ -256,6 +265,7 @@ fn read_one(host: &mut Host, kind: Kind, accounts: &Accounts, wanted: &Wanted<'_
         | Kind::Mount
         | Kind::Timer
         | Kind::Service
+        | Kind::Script
         | Kind::SshServer
         | Kind::Network
         | Kind::Firewall => {
@@ -349,7 +359,7 @@ fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> R
         Kind::SshServer => ssh_server::prepare(host, job),
         Kind::Network => network::prepare(host, job),
         Kind::Firewall => firewall::prepare(host, job),
-        Kind::Link | Kind::Service => Ok(ready()),
+        Kind::Link | Kind::Service | Kind::Script => Ok(ready()),
         Kind::Package | Kind::Sudo => unreachable!("these are prepared in bulk"),
     }
 }
@@ -397,6 +407,7 @@ pub(crate) async fn write(
             Ok(Kind::Mount) => mount::write(host, &jobs, contents).await,
             Ok(Kind::Timer) => timer::write(host, &jobs, contents).await,
             Ok(Kind::Service) => service::write(host, &jobs).await,
+            Ok(Kind::Script) => script::write(host, &jobs).await,
             Ok(Kind::SshServer) => ssh_server::write(host, &jobs, contents).await,
             Ok(Kind::Network) => network::write(host, &jobs, contents).await,
             Ok(Kind::Firewall) => firewall::write(host, &jobs, contents).await,

@@ -128,6 +128,7 @@ fn other_id() -> impl Strategy<Value = ResourceId> {
         ("locale", "locale"),
         ("mount", "/mnt/x"),
         ("timer", "report"),
+        ("script", "setup"),
     ];
     select(ids.map(|(kind, key)| ResourceId::new(kind, key)).to_vec())
 }
@@ -166,7 +167,7 @@ fn meddling() -> impl Strategy<Value = Meddling> {
 }
 
 /// Kinds that have no `state`.
-const STATELESS: [&str; 15] = [
+const STATELESS: [&str; 16] = [
     "browser_policy",
     "certificate",
     "dconf",
@@ -177,6 +178,7 @@ const STATELESS: [&str; 15] = [
     "locale",
     "mount",
     "network",
+    "script",
     "service",
     "ssh_server",
     "sysctl",
@@ -306,6 +308,9 @@ fn kind() -> impl Strategy<Value = Value> {
         }),
         1 => select(vec!["tmpfs", "ramfs"]).prop_map(|kind| {
             entry("mount", vec![("where", given("/mnt/x")), ("what", given("x")), ("type", given(kind))])
+        }),
+        1 => select(vec!["echo 1", "echo 2"]).prop_map(|body| {
+            entry("script", vec![("name", given("setup")), ("body", given(body))])
         }),
         1 => select(vec!["daily", "hourly"]).prop_map(|time| {
             entry("timer", vec![

@@ -323,6 +323,7 @@ fn fresh(kind: &str) -> Attributes {
         "sysctl" => json!({"value": "0", "file": "none"}),
         "time" => json!({"localtime": "/usr/share/zoneinfo/Etc/UTC", "timezone": "none", "servers": "none"}),
         "locale" => json!({"file": "none", "generated": [], "listed": []}),
+        "script" => json!({"ran": "before"}),
         "mount" => json!({"unit": "none", "enabled": false, "mounted": false}),
         "timer" => json!({"timer": "none", "service": "none", "enabled": false, "running": false}),
         "repository" => json!({"sources": "", "key": ""}),
