@@ -351,7 +351,8 @@ fn a_script_runs_once_and_one_that_fails_runs_again_only_if_that_is_allowed() ->
     let runs = |name: &str| look(device, &format!("cat /var/tmp/{name} 2>/dev/null || true"));
     let once = r#"  - script: { name: once, user: daemon, body: "id -un >>/var/tmp/once\n" }"#;
     let until = r#"  - script: { name: until, body: "echo x >>/var/tmp/until\n", unless: [/usr/bin/test, -e, /var/tmp/until] }"#;
-    let words = r#"  - script: { name: words, command: [/bin/sh, -c, 'echo "$0" >>/var/tmp/words', "$HOME 100%n"] }"#;
+    let words =
+        r#"  - script: { name: words, command: [/bin/sh, -c, 'echo "$0" >>/var/tmp/words', "$HOME 100%n"] }"#;
     let assignment = apply(&fleet, &format!("{once}\n{until}\n{words}\n"))?;
     look_again()?;
     assert_eq!(runs("words")?, "$HOME 100%n\n");

@@ -9,7 +9,7 @@ use muster_tests::{Fleet, Network, PACKAGES_URL, Packages};
 /// States in one sequence.
 const STATES: usize = 10;
 
-/// Sequences when nobody asks for more by `MUSTER_SEQUENCES`: each takes half a minute.
+/// Sequences when nobody asks for more by `MUSTER_SEQUENCES`, or for one again by `MUSTER_SEED`: each takes half a minute.
 const SEQUENCES: u64 = 2;
 
 /// Resources of which a state has some, each in one of its forms. Some are there before, others are not; some are on the way to
@@ -127,11 +127,18 @@ fn after_any_sequence_of_states_and_the_end_of_all_the_device_is_as_it_was() -> 
     device.write_file("/etc/unwanted", "keep me\n", 0o600)?;
     let ground = groundwork()?;
     let before = device.snapshot()?;
-    for _ in 0..sequences {
-        let seed = fastrand::u64(..);
+    let seeds: Vec<u64> = match std::env::var("MUSTER_SEED") {
+        Ok(seed) => vec![seed.parse().context("MUSTER_SEED is no number")?],
+        Err(_) => (0..sequences).map(|_| fastrand::u64(..)).collect(),
+    };
+    for seed in seeds {
         run(&fleet, &ground, seed).with_context(|| format!("sequence {seed}"))?;
         let changes = before.changes(&fleet.device("srv-1")?.snapshot()?);
-        ensure!(changes.is_empty(), "after sequence {seed} it is not as before: {changes:#?}");
+        ensure!(
+            changes.is_empty(),
+            "after sequence {seed} it is not as before: {changes:#?}\n{}",
+            device.exec(["muster-agent", "history"])?.stdout
+        );
     }
     Ok(())
 }

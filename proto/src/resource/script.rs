@@ -84,7 +84,8 @@ impl Script {
     }
 
     pub(super) fn validate(&self) -> Result<(), InvalidResource> {
-        let wrong = |field: &str, message: &str| Err(InvalidResource::new(format!("/script{field}"), message));
+        let wrong =
+            |field: &str, message: &str| Err(InvalidResource::new(format!("/script{field}"), message));
         if self.command.is_empty() == self.body.is_empty() {
             return wrong("", "give one of command and body");
         }
@@ -94,7 +95,8 @@ impl Script {
         if self.body.len() > MOST_BYTES || self.body.contains('\0') {
             return wrong("/body", "a body has at most 64 KiB and no NUL in it");
         }
-        let lists = [("/command", &self.command), ("/interpreter", &self.interpreter), ("/unless", &self.unless)];
+        let lists =
+            [("/command", &self.command), ("/interpreter", &self.interpreter), ("/unless", &self.unless)];
         for (field, words) in lists {
             let Some(program) = words.first() else { continue };
             if AbsolutePath::parse(program.as_str()).is_err() {

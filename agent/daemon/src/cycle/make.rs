@@ -61,20 +61,26 @@ pub(super) async fn converge<M: Machine>(hands: &mut Hands<M>, leases: &Leases<'
     records = hands.ledger.records()?;
     let mut written = false;
     for stage in stages() {
-        if written {
-            observed.extend(read(hands, composition, &records, |id| id.kind() == stage.kind).await);
-            plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
+        // Once, or for directories within directories as often as they are deep.
+        loop {
+            if written {
+                observed.extend(read(hands, composition, &records, |id| id.kind() == stage.kind).await);
+                plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
+            }
+            let left = plan.steps.iter().filter(|step| stage.has(step) && !outcomes.tried(&step.id));
+            let mut steps = stage.first(left.cloned().collect());
+            if steps.is_empty() {
+                break;
+            }
+            texts::show(hands, composition, differences(&mut steps));
+            written = true;
+            let made = make(hands, composition, &steps, &records, &mut outcomes);
+            leases.kept_during(stage.kind, made).await?;
+            records = hands.ledger.records()?;
+            if !stage.goes_inside_out() {
+                break;
+            }
         }
-        let mut steps: Vec<Step> =
-            plan.steps.iter().filter(|step| stage.has(step) && !outcomes.tried(&step.id)).cloned().collect();
-        if steps.is_empty() {
-            continue;
-        }
-        texts::show(hands, composition, differences(&mut steps));
-        written = true;
-        let made = make(hands, composition, &steps, &records, &mut outcomes);
-        leases.kept_during(stage.kind, made).await?;
-        records = hands.ledger.records()?;
     }
     let observed = read(hands, composition, &records, |_| true).await;
     let mut plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
@@ -122,6 +128,22 @@ struct Stage {
 impl Stage {
     fn has(&self, step: &Step) -> bool {
         step.id.kind() == self.kind && step.takes_away() == self.removing
+    }
+
+    /// Whether its steps are not made at once, as a directory that holds another one is never removed.
+    fn goes_inside_out(&self) -> bool {
+        self.removing && self.kind == "directory"
+    }
+
+    /// Those of its steps that come first: of directories that are removed the innermost.
+    fn first(&self, steps: Vec<Step>) -> Vec<Step> {
+        if !self.goes_inside_out() {
+            return steps;
+        }
+        let holds = |outer: &Step, inner: &Step| {
+            inner.id.key().strip_prefix(outer.id.key()).is_some_and(|rest| rest.starts_with('/'))
+        };
+        steps.iter().filter(|outer| !steps.iter().any(|inner| holds(outer, inner))).cloned().collect()
     }
 }
 

@@ -296,3 +296,21 @@ async fn a_pause_whose_time_is_over_ends_and_is_said_to() {
     let last: Event = serde_json::from_slice(&report.events.last().unwrap().document).unwrap();
     assert_eq!(last, Event::Resumed { early: false });
 }
+
+#[tokio::test]
+async fn directories_within_directories_go_in_the_turn_that_ends_them() {
+    const DIRECTORIES: &str = r#"{"muster":1,"profile":"dirs","resources":[{"directory":{"path":"/etc/a"}},{"directory":{"path":"/etc/a/b"}},{"directory":{"path":"/etc/a/b/c"}}]}"#;
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    accept(&mut cycle, "dirs", DIRECTORIES);
+    cycle.turn().await.unwrap();
+    assert!(folder.path().join("root/etc/a/b/c").is_dir());
+    let nothing = DesiredState {
+        generation: Generation(2),
+        revisions: vec![],
+        ..state(device(), "dirs", DIRECTORIES)
+    };
+    assert!(cycle.offer(&serde_json::to_vec(&nothing).unwrap()).unwrap());
+    cycle.turn().await.unwrap();
+    assert!(!folder.path().join("root/etc/a").exists(), "{:?}", cycle.outcomes);
+}

@@ -125,7 +125,12 @@ impl Host {
     }
 
     /// Runs a program of an admin's to its end.
-    pub(crate) async fn run_program(&mut self, work: Work, argv: &[&str], program: Program<'_>) -> Result<Ran> {
+    pub(crate) async fn run_program(
+        &mut self,
+        work: Work,
+        argv: &[&str],
+        program: Program<'_>,
+    ) -> Result<Ran> {
         self.run_as(work, argv, Some(program.body).filter(|body| !body.is_empty()), Some(program)).await
     }
 

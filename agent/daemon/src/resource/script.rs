@@ -45,7 +45,8 @@ async fn read_one(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
     let digest = script.digest().to_string();
     let found = |ran: &str| Ok(Condition::present([("ran", ran.into())]));
     let said = |record: &Record| text(&record.wrote, "ran").map(str::to_owned);
-    let began = |record: &Record| record.intended.as_ref().and_then(|to| text(to, "ran")) == Some(digest.as_str());
+    let began =
+        |record: &Record| record.intended.as_ref().and_then(|to| text(to, "ran")) == Some(digest.as_str());
     if wanted.record.is_some_and(began) {
         // The ledger hears of an end only after this has been looked at.
         if host.scripts_done.get(wanted.id) == Some(&digest) {
