@@ -217,6 +217,11 @@ async fn make<M: Machine>(
     let mut prepared = hands.host.prepare(&all, records).await;
     let (mut ready, mut intents, mut blobs) = (Vec::new(), BTreeMap::new(), Vec::new());
     for step in &all {
+        if let Some(id) = left_behind(composition, records, step) {
+            let reason = format!("it is the group of {id}, which is still there");
+            outcomes.note(step, records, Tried::Blocked(reason));
+            continue;
+        }
         match prepared.remove(&step.id) {
             Some(Ok(Prepared::Ready(preserved))) => {
                 intents
@@ -302,6 +307,23 @@ async fn make<M: Machine>(
     let needed = restarts_after(composition, &changed);
     settlement.restarted.extend(restarts.into_iter().filter(|id| !needed.contains(id) && !owed.contains(id)));
     hands.settle(settlement)
+}
+
+/// What a group that is removed would leave behind, and so would be the property of whoever gets its number next: what nobody
+/// asks for any more, and could not be taken away before.
+fn left_behind<'r>(
+    composition: &Composition,
+    records: &'r BTreeMap<ResourceId, Record>,
+    step: &Step,
+) -> Option<&'r ResourceId> {
+    if step.id.kind() != "group" || !step.takes_away() {
+        return None;
+    }
+    let group = |record: &Record| record.wrote.attributes()?.get("group").cloned();
+    let is_left = |id: &ResourceId, record: &Record| {
+        !composition.claims.contains_key(id) && group(record).is_some_and(|group| group == step.id.key())
+    };
+    records.iter().find(|(id, record)| is_left(id, record)).map(|(id, _)| id)
 }
 
 fn on_trial<M>(

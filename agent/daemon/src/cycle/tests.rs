@@ -305,12 +305,39 @@ async fn directories_within_directories_go_in_the_turn_that_ends_them() {
     accept(&mut cycle, "dirs", DIRECTORIES);
     cycle.turn().await.unwrap();
     assert!(folder.path().join("root/etc/a/b/c").is_dir());
-    let nothing = DesiredState {
-        generation: Generation(2),
-        revisions: vec![],
-        ..state(device(), "dirs", DIRECTORIES)
-    };
+    let nothing =
+        DesiredState { generation: Generation(2), revisions: vec![], ..state(device(), "dirs", DIRECTORIES) };
     assert!(cycle.offer(&serde_json::to_vec(&nothing).unwrap()).unwrap());
     cycle.turn().await.unwrap();
     assert!(!folder.path().join("root/etc/a").exists(), "{:?}", cycle.outcomes);
+}
+
+#[tokio::test]
+async fn a_group_stays_for_as_long_as_what_it_owns_could_not_be_taken_away() {
+    const SHARED: &str = r#"{"muster":1,"profile":"shared","resources":[{"directory":{"path":"/etc/a","group":"builders","mode":"2775"}}]}"#;
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    std::fs::write(folder.path().join("root/etc/group"), "root:x:0:\nbuilders:x:4100:\n").unwrap();
+    accept(&mut cycle, "shared", SHARED);
+    cycle.turn().await.unwrap();
+    let made = Record {
+        before: Condition::Absent,
+        wrote: Condition::present([("gid", 4100.into())]),
+        intended: None,
+        profile: "shared".to_owned(),
+        on_removal: OnRemoval::default(),
+        not_after: None,
+        extra: serde_json::Value::Null,
+    };
+    let group = ResourceId::new("group", "builders");
+    cycle.hands.ledger.intend(&[(group.clone(), made)], &[], &BTreeSet::new(), &[]).unwrap();
+    std::fs::write(folder.path().join("root/etc/a/theirs"), "x").unwrap();
+    let nothing =
+        DesiredState { generation: Generation(2), revisions: vec![], ..state(device(), "shared", SHARED) };
+    assert!(cycle.offer(&serde_json::to_vec(&nothing).unwrap()).unwrap());
+    cycle.turn().await.unwrap();
+    let outcome = cycle.outcomes.iter().find(|outcome| outcome.resource == group).unwrap();
+    assert_eq!(outcome.outcome, OutcomeKind::Blocked);
+    let reason = outcome.reason.as_deref().unwrap_or_default();
+    assert!(reason.contains("it is the group of directory:/etc/a"), "{reason}");
 }

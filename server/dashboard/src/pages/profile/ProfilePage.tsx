@@ -4,6 +4,7 @@ import { Tabs } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { ApiError } from '../../api/client';
+import { rolloutsQuery } from '../../api/fleet';
 import { profileQuery } from '../../api/queries';
 import type { ProfileDetail } from '../../api/types';
 import { Badge } from '../../components/Badge';
@@ -12,6 +13,8 @@ import { quoted } from '../../components/quoted';
 import { Time } from '../../components/Time';
 import { visible, who } from '../../components/visible';
 import { weight } from '../../components/words';
+import { brings, isOpen } from '../rollouts/course';
+import { StateBadge } from '../rollouts/StateBadge';
 import { AssignedTab } from './AssignedTab';
 import { ProfileActions } from './ProfileActions';
 import { RevisionsTab } from './RevisionsTab';
@@ -123,6 +126,7 @@ function Loaded({ detail, name }: { detail: ProfileDetail; name: string }) {
             <Outcomes outcomes={detail.outcomes} profile={name} />
           </dd>
         </div>
+        <OpenRollouts profile={name} />
       </dl>
       <Tabs className="tabs" value={tab} onChange={change} keepMounted={false}>
         <Tabs.List>
@@ -145,6 +149,26 @@ function Loaded({ detail, name }: { detail: ProfileDetail; name: string }) {
         </Tabs.Panel>
       </Tabs>
     </>
+  );
+}
+
+/** The rollouts of this profile that are under way or stopped: until they end, its assignments tell half. */
+function OpenRollouts({ profile }: { profile: string }) {
+  const { data = [] } = useQuery(rolloutsQuery);
+  const open = data.filter((rollout) => rollout.profile === profile && isOpen(rollout));
+  if (open.length === 0) return null;
+  return (
+    <div>
+      <dt>Rolled out now</dt>
+      {open.map((rollout) => (
+        <dd key={rollout.id}>
+          <Link to="/rollouts/$id" params={{ id: rollout.id }}>
+            {brings(rollout)} to {visible(rollout.target)}
+          </Link>{' '}
+          <StateBadge rollout={rollout} />
+        </dd>
+      ))}
+    </div>
   );
 }
 
