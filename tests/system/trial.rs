@@ -9,6 +9,8 @@ use muster_tests::{Device, Fleet, Network, wait_until};
 
 const DEVICE: &str = "srv-1";
 
+const SOON: Duration = Duration::from_secs(60);
+
 /// How long the server may take to be reached, in seconds.
 const PATIENCE: u64 = 6;
 
@@ -175,8 +177,14 @@ fn trust_and_ssh_go_back_too_and_what_was_not_the_changes_fault_is_tried_again()
     assert_eq!(look(device, script)?, good);
     // An admin may insist.
     fleet.admin.request("POST", &format!("/devices/{DEVICE}/apply-now"), None)?;
-    fleet.admin.wait_until_applied(DEVICE)?;
-    assert!(look(device, script)?.contains("passwordauthentication yes"));
+    wait_until("the change to be tried again", SOON, || {
+        Ok(look(device, script)?.contains("passwordauthentication yes").then_some(()))
+    })?;
+    let kept = || -> Result<Option<()>> {
+        let all = fleet.admin.resources(DEVICE)?;
+        Ok(all.iter().all(|one| one.outcome == OutcomeKind::Kept).then_some(()))
+    };
+    wait_until("the change to stand", SOON, kept)?;
 
     // A server that stays away although the change was undone was away for another reason.
     look(device, CUT)?;
@@ -188,8 +196,10 @@ fn trust_and_ssh_go_back_too_and_what_was_not_the_changes_fault_is_tried_again()
     })?;
     std::thread::park_timeout(Duration::from_secs(PATIENCE + 1));
     look(device, MEND)?;
-    fleet.admin.wait_until_applied(DEVICE)?;
-    assert_eq!(look(device, script)?, good);
+    wait_until("the change to be tried again by itself", SOON, || {
+        Ok((look(device, script)? == good).then_some(()))
+    })?;
+    wait_until("that change to stand", SOON, kept)?;
 
     // What sshd refuses never takes its place.
     save(&fleet, "  - ssh_server: { name: base, settings: { PasswordAuthentication: maybe } }\n")?;
