@@ -102,6 +102,8 @@ test('a bad change stops at the first device with its cause, and is taken back f
   const rollout = page.url();
 
   await person.visit('/profiles/worker');
+  await page.getByRole('link', { name: 'worker@2 to label:server' }).waitFor();
+  await person.look('a profile while its rollout is stopped');
   await page.getByRole('button', { name: 'Roll back' }).click();
   await dialog.getByText(`1 device goes from worker@2 to worker@1: ${canary}`).waitFor();
   await person.look('a rollback');
