@@ -227,6 +227,8 @@ fn a_followed_profile_reaches_the_device_with_the_save_and_a_device_looks_when_i
     );
 
     let broken = "muster: 1\nprofile: broken\nresources:\n  - service: { name: not-there, running: true }\n";
+    let (_, foreseen, _) = plan(&fleet, &network, broken, &[])?;
+    assert!(foreseen.contains("systemd knows no such unit"), "{foreseen}");
     fleet.admin.save_profile("broken", broken)?;
     let begun = std::time::Instant::now();
     let failed = fleet.server.muster(["assign", "broken", "--to", "everyone", "--yes", "--wait", "5m"])?;

@@ -7,6 +7,7 @@ use muster_converge::plan::Step;
 use muster_proto::ResourceId;
 use muster_proto::condition::Action;
 use muster_proto::resource::Resource;
+use muster_proto::resource::service::unit;
 use tokio::time::timeout;
 
 use super::{apt, is_removal, sudo};
@@ -20,11 +21,41 @@ const UNKNOWN: &str =
 const FROM_NEW: &str =
     "apt does not know it yet: it has to come from a repository that this plan adds or changes";
 
+const NO_UNIT: &str = "systemd knows no such unit, and nothing in this plan brings one: it would fail";
+
 /// Notes on steps, by their resources.
 pub(crate) async fn foretell(host: &mut Host, steps: &[Step]) -> BTreeMap<ResourceId, String> {
     let mut notes = packages(host, steps).await;
     notes.extend(rules(host, steps).await);
+    notes.extend(services(host, steps).await);
     notes
+}
+
+/// Services without a unit, unless the plan may bring it.
+async fn services(host: &mut Host, steps: &[Step]) -> BTreeMap<ResourceId, String> {
+    let without = unbrought(steps);
+    let names: Vec<String> = without.iter().map(|id| unit(id.key())).collect();
+    if names.is_empty() {
+        return BTreeMap::new();
+    }
+    let Ok(Ok(units)) = timeout(PATIENCE, host.systemd.units(&names)).await else { return BTreeMap::new() };
+    let missing = without.into_iter().zip(units).filter(|(_, unit)| !unit.exists());
+    missing.map(|(id, _)| (id.clone(), NO_UNIT.to_owned())).collect()
+}
+
+/// Services that are not there and whose unit no other step can bring: neither a package nor a file where units are.
+fn unbrought(steps: &[Step]) -> Vec<&ResourceId> {
+    const FOLDERS: [&str; 3] = ["/etc/systemd/system/", "/usr/local/lib/systemd/", "/usr/lib/systemd/"];
+    let brings = |step: &Step| match step.id.kind() {
+        "package" | "script" => true,
+        "file" | "link" => FOLDERS.iter().any(|folder| step.id.key().starts_with(folder)),
+        _ => false,
+    };
+    if steps.iter().any(|step| !is_removal(step) && brings(step)) {
+        return vec![];
+    }
+    let new = |step: &&Step| step.id.kind() == "service" && step.action == Action::Create;
+    steps.iter().filter(new).map(|step| &step.id).collect()
 }
 
 /// Packages that would be installed and that apt does not know.
@@ -95,5 +126,13 @@ mod tests {
         assert_eq!(told(&steps), [format!("package:corp-vpn: {UNKNOWN}")]);
         steps.push(create("repository", "corp"));
         assert_eq!(told(&steps), [format!("package:corp-vpn: {FROM_NEW}")]);
+    }
+
+    #[test]
+    fn a_service_needs_something_that_brings_its_unit() {
+        let mut steps = vec![create("service", "vpn"), create("file", "/etc/vpn.conf")];
+        assert_eq!(unbrought(&steps), [&ResourceId::new("service", "vpn")]);
+        steps.push(create("file", "/etc/systemd/system/vpn.service"));
+        assert_eq!(unbrought(&steps), Vec::<&ResourceId>::new());
     }
 }
