@@ -221,7 +221,7 @@ fn a_program_runs_at_set_times_with_exactly_its_arguments() -> Result<()> {
     };
     let resources = timer("randomized_delay: 30m, persistent: true");
     let assignment = apply(&fleet, &resources)?;
-    let ran = look(device, "systemctl start muster-report.service; cat /var/tmp/args")?;
+    let ran = look(device, "systemctl start muster-timer-report.service; cat /var/tmp/args")?;
     assert_eq!(ran, "daemon\n[100%n]\n[$HOME ${PATH}]\n[say \"hi\"]\n[c:\\new]\n[]\n[;]\n[it's]\n");
     fleet.admin.unassign(&assignment)?;
     fleet.admin.wait_until_applied(DEVICE)?;
@@ -229,9 +229,9 @@ fn a_program_runs_at_set_times_with_exactly_its_arguments() -> Result<()> {
     lives_and_goes(
         &fleet,
         &resources,
-        "systemctl is-enabled muster-report.timer 2>/dev/null; systemctl is-active muster-report.timer; systemctl show -p RandomizedDelayUSec -p Persistent muster-report.timer; ls -R /etc/systemd/system /var/lib/systemd/timers 2>/dev/null || true",
+        "systemctl is-enabled muster-timer-report.timer 2>/dev/null; systemctl is-active muster-timer-report.timer; systemctl show -p RandomizedDelayUSec -p Persistent muster-timer-report.timer; ls -R /etc/systemd/system /var/lib/systemd/timers 2>/dev/null || true",
         "enabled\nactive\n",
-        "systemctl -q disable --now muster-report.timer; rm /etc/systemd/system/muster-report.service",
+        "systemctl -q disable --now muster-timer-report.timer; rm /etc/systemd/system/muster-timer-report.service",
     )?;
     let before = look(device, "ls /etc/systemd/system")?;
     let reasons = failures(
@@ -366,6 +366,18 @@ fn a_script_runs_once_and_one_that_fails_runs_again_only_if_that_is_allowed() ->
     fleet.admin.wait_until_applied(DEVICE)?;
     apply(&fleet, once)?;
     assert_eq!(runs("once")?, "daemon\ndaemon\n", "it was taken away and given again");
+
+    let late = r#"  - script: { name: late, user: svcx, body: "id -un >/var/tmp/late\n" }"#;
+    fleet.admin.save_profile("system", &format!("muster: 1\nprofile: system\nresources:\n{late}\n"))?;
+    fleet.admin.assign("system", &format!("device:{DEVICE}"), Mode::Enforce)?;
+    wait_until("the script to wait for its account", Duration::from_secs(30), || {
+        let all = fleet.admin.resources(DEVICE)?;
+        let blocked = all.iter().find(|one| one.outcome == OutcomeKind::Blocked);
+        Ok(blocked.filter(|one| one.reason.as_ref().is_some_and(|reason| reason.contains("svcx"))).map(drop))
+    })?;
+    look(device, "useradd svcx")?;
+    look_again()?;
+    assert_eq!(runs("late")?, "svcx\n");
 
     let failing = |name: &str, more: &str| {
         format!(

@@ -378,6 +378,13 @@ fn plan_reversal(
     };
     if !ending {
         if let Some(reason) = unreadable(input, record) {
+            // Who cut the device off has to be undone although nobody can say what is wanted now.
+            let given_up = input.trials.get(id).filter(|trial| trial.given_up.is_some());
+            if let (Some(trial), Some(Ok(observed))) = (given_up, input.observed.get(id))
+                && plan_undoing(plan, id, trial, observed)
+            {
+                return Reversal::Begun;
+            }
             return settle(plan, OutcomeKind::Unsupported, vec![], reason);
         }
         if record.on_removal == OnRemoval::Keep {

@@ -70,7 +70,7 @@ impl Script {
 
     /// What names a run: a script that says something else is another one.
     pub fn digest(&self) -> Digest {
-        Digest::of(json!([self.argv(), self.body, self.user]).to_string().as_bytes())
+        Digest::of(json!([self.argv(), self.body, self.user, self.unless]).to_string().as_bytes())
     }
 
     /// How long it may take, in seconds.

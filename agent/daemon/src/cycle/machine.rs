@@ -36,7 +36,7 @@ pub(super) trait Machine {
     async fn foretell(&mut self, steps: &[Step]) -> BTreeMap<ResourceId, String>;
 
     /// The text of a file that everyone on the machine may read; `None` for what is not such a text, or is a long one.
-    fn public_text(&self, id: &ResourceId) -> Option<String>;
+    fn public_text(&self, path: &str) -> Option<String>;
 
     /// Who has what a resource manages open for writing, for an admin: programs with their process numbers.
     fn writers(&self, id: &ResourceId) -> Vec<String>;
@@ -71,12 +71,9 @@ impl Machine for Host {
         resource::foretell(self, steps).await
     }
 
-    fn public_text(&self, id: &ResourceId) -> Option<String> {
+    fn public_text(&self, path: &str) -> Option<String> {
         // What can't be read has an outcome that says so, and no text.
-        (id.kind() == "file")
-            .then(|| files::public_text(&self.root, id.key(), LONGEST_TEXT).ok())
-            .flatten()
-            .flatten()
+        files::public_text(&self.root, path, LONGEST_TEXT).ok().flatten()
     }
 
     fn writers(&self, id: &ResourceId) -> Vec<String> {

@@ -27,6 +27,9 @@ use super::texts;
 use crate::ledger::{Settlement, cant_be_written};
 use crate::resource::{Prepared, Wanted, Written};
 
+/// No kind of resource: nothing else is busy with one.
+pub(super) const NO_KIND: &str = "";
+
 /// Before what went wrong with the ledger.
 const NOTHING_CHANGED: &str = "nothing is changed while the agent's ledger can't be written";
 
@@ -34,7 +37,7 @@ const NOTHING_CHANGED: &str = "nothing is changed while the agent's ledger can't
 pub(super) async fn look<M: Machine>(hands: &mut Hands<M>, composition: &Composition) -> Result<Plan> {
     let composition = &*schedule::begun(composition, hands.clock.now());
     let records = hands.ledger.records()?;
-    let observed = read(hands, composition, &records, |_| true).await;
+    let observed = read_as(hands, composition, &records, |_| true, Asks::Nothing).await;
     let restarts_due = hands.restarts_due()?;
     let none = BTreeSet::new();
     let mut plan = plan::foresee(&input(hands, composition, &records, &observed, &restarts_due, &none));
@@ -156,11 +159,34 @@ fn forgotten(plan: &Plan) -> Settlement {
     Settlement { forgotten: plan.forget.clone(), written: plan.renew.clone(), ..Settlement::default() }
 }
 
+fn is_audited(composition: &Composition, id: &ResourceId) -> bool {
+    composition.claims.get(id).is_some_and(|claim| claim.source.mode == Mode::Audit)
+}
+
+/// Whether programs of an admin's may be run to find out how things are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asks {
+    /// Those of the accepted state.
+    Programs,
+    /// None: who may only ask what would be must not have anything run.
+    Nothing,
+}
+
 async fn read<M: Machine>(
     hands: &mut Hands<M>,
     composition: &Composition,
     records: &BTreeMap<ResourceId, Record>,
     which: impl Fn(&ResourceId) -> bool,
+) -> Observed {
+    read_as(hands, composition, records, which, Asks::Programs).await
+}
+
+async fn read_as<M: Machine>(
+    hands: &mut Hands<M>,
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    which: impl Fn(&ResourceId) -> bool,
+    asks: Asks,
 ) -> Observed {
     let ids: BTreeSet<&ResourceId> =
         composition.claims.keys().chain(records.keys()).filter(|id| which(id)).collect();
@@ -173,9 +199,11 @@ async fn read<M: Machine>(
                 Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => None,
             }),
             record: records.get(id),
+            audited: is_audited(composition, id),
             // What its owner denies is not even asked by a program.
-            audited: hands.deny_kinds.contains(id.kind())
-                || composition.claims.get(id).is_some_and(|claim| claim.source.mode == Mode::Audit),
+            asks: asks == Asks::Programs
+                && !is_audited(composition, id)
+                && !hands.deny_kinds.contains(id.kind()),
         })
         .collect();
     hands.host.read(&wanted).await

@@ -40,7 +40,7 @@ use self::unwritten::Unwritten;
 use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::host::Host;
-use crate::ledger::{Ledger, Settlement, cant_be_written};
+use crate::ledger::{Ledger, Ordered, Settlement, cant_be_written};
 use crate::{facts, inventory, resource};
 
 pub(crate) use self::dry_run::DryRun;
@@ -66,6 +66,8 @@ pub(crate) struct Cycle {
     inspected: Option<Timestamp>,
     /// What the ledger has no room for.
     unwritten: Unwritten,
+    /// A last order that the ledger has no room for.
+    unwritten_order: Option<Ordered>,
     /// By how much this machine's clock differed from the server's when that was last heard.
     skew: Option<ClockSkew>,
     /// What the work took when that was last told.
@@ -108,6 +110,7 @@ impl Cycle {
             failures: 0,
             inspected: None,
             unwritten,
+            unwritten_order: None,
             skew,
             cost,
         })
@@ -259,8 +262,12 @@ impl Cycle {
         };
         let (documents, missing) = self.hands.ledger.documents(&state)?;
         if !missing.is_empty() {
-            // The last state in force stays as it is until the new one is whole.
-            return Ok(Next { wait: schedule::FIRST_RETRY, next_end: None, missing });
+            // The last state in force stays as it is until the new one is whole, and ends as it was accepted.
+            let composition = self.unread()?;
+            make::end_leases(&mut self.hands, &composition, make::NO_KIND).await?;
+            let now = self.hands.clock.now();
+            let next_end = schedule::next_end(&composition, &self.hands.ledger.records()?, now);
+            return Ok(Next { wait: schedule::FIRST_RETRY, next_end, missing });
         }
         let composition = self.compose(&state, &documents)?;
         if let Some(pause) = paused {
@@ -286,7 +293,7 @@ impl Cycle {
     /// Waits for the commands of an agent that ended before they did, while leases go on ending, and removes what a crash
     /// left beside files.
     pub(crate) async fn reattach(&mut self) -> Result<()> {
-        let composition = self.accepted()?.unwrap_or_default();
+        let composition = self.in_force()?;
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &composition };
         leases.kept_during("package", self.hands.host.reattach()).await?;
         resource::remove_leftovers(&self.hands.host, &self.hands.ledger.records()?);
@@ -319,6 +326,23 @@ impl Cycle {
             return Ok(None);
         }
         self.compose(&state, &documents).map(Some)
+    }
+
+    /// What is known of the state in force while documents of the accepted one are still to come: by the records alone, of
+    /// which no profile can be read.
+    fn unread(&self) -> Result<Composition> {
+        let reason = "its document has not come yet";
+        let profiles = self.hands.ledger.records()?.into_values().map(|record| record.profile);
+        let unsupported = profiles.map(|profile| (profile, reason.to_owned())).collect();
+        Ok(Composition { unsupported, ..Composition::default() })
+    }
+
+    /// What leases are ended by.
+    fn in_force(&mut self) -> Result<Composition> {
+        match self.accepted()? {
+            Some(composition) => Ok(composition),
+            None => self.unread(),
+        }
     }
 
     fn compose(

@@ -13,9 +13,6 @@ use muster_proto::report::Pause;
 use super::{Cycle, Next, digest_of, jitter, make};
 use crate::ledger::Resumption;
 
-/// No kind of resource: no turn is busy with one.
-const NONE: &str = "";
-
 impl Cycle {
     /// The pause in force. One whose time is over ends here, and is said to have ended.
     pub(super) fn paused(&mut self) -> Result<Option<Pause>> {
@@ -33,7 +30,7 @@ impl Cycle {
     /// A turn that changes nothing but what a lease's end changes.
     pub(super) async fn turn_paused(&mut self, composition: Composition, pause: &Pause) -> Result<Next> {
         tracing::debug!(until = %pause.until, "paused by the device's owner");
-        make::end_leases(&mut self.hands, &composition, NONE).await?;
+        make::end_leases(&mut self.hands, &composition, make::NO_KIND).await?;
         self.inspect(&composition)?;
         self.hands.ledger.release_memory();
         let now = self.hands.clock.now();

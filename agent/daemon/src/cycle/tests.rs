@@ -64,7 +64,10 @@ fn state(device: DeviceId, profile: &str, document: &str) -> DesiredState {
 }
 
 fn asked(device: DeviceId, document: &str) -> DryRun {
-    let what_if = state(device, "motd", PROFILE);
+    asked_of(state(device, "motd", PROFILE), document)
+}
+
+fn asked_of(what_if: DesiredState, document: &str) -> DryRun {
     DryRun::received(wire::DryRun {
         id: "dry-1".to_owned(),
         question: serde_json::to_vec(&Question { what_if }).unwrap().into(),
@@ -340,4 +343,86 @@ async fn a_group_stays_for_as_long_as_what_it_owns_could_not_be_taken_away() {
     assert_eq!(outcome.outcome, OutcomeKind::Blocked);
     let reason = outcome.reason.as_deref().unwrap_or_default();
     assert!(reason.contains("it is the group of directory:/etc/a"), "{reason}");
+}
+
+fn record(before: Condition, wrote: Condition, profile: &str) -> Record {
+    Record {
+        before,
+        wrote,
+        intended: None,
+        profile: profile.to_owned(),
+        on_removal: OnRemoval::default(),
+        not_after: None,
+        extra: serde_json::Value::Null,
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_has_no_program_run_though_the_script_did_before() {
+    const SCRIPT: &str = r#"{"muster":1,"profile":"motd","resources":[{"script":{"name":"once","command":["/bin/true"],"unless":["/bin/false"]}}]}"#;
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let script: muster_proto::resource::script::Script =
+        serde_json::from_str(r#"{"name":"once","command":["/bin/true"],"unless":["/bin/false"]}"#).unwrap();
+    let ran = record(Condition::Absent, script.desired(), "motd");
+    let id = ResourceId::new("script", "once");
+    cycle.hands.ledger.intend(&[(id, ran)], &[], &BTreeSet::new(), &[]).unwrap();
+    let Some(Answer::Plan(bytes)) =
+        cycle.answer(asked_of(state(device(), "motd", SCRIPT), SCRIPT)).await.unwrap().answer
+    else {
+        panic!("there is a plan")
+    };
+    let plan: PlanView = serde_json::from_slice(&bytes).unwrap();
+    // Without a service manager any program that is asked would be an error.
+    assert!(plan.to_string().ends_with("Plan: +0 ~0 -0, 1 as they should be.\n"), "{plan}");
+}
+
+#[tokio::test]
+async fn leases_end_and_what_was_given_up_is_undone_while_documents_of_a_newer_state_are_to_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let etc = folder.path().join("root/etc");
+    std::fs::write(etc.join("visit"), "here\n").unwrap();
+    std::fs::write(etc.join("stays"), "ours\n").unwrap();
+    let content =
+        |text: &str| Condition::present([("content", Digest::of(text.as_bytes()).to_string().into())]);
+    let visit = record(Condition::Absent, content("here\n"), "visit");
+    let visit = Record { not_after: Some(Timestamp::default()), ..visit };
+    let tried = ResourceId::new("file", "/etc/motd");
+    let given_up = muster_converge::trial::Trial {
+        back: content("before\n"),
+        wanted: content("theirs\n"),
+        given_up: Some(Timestamp::default()),
+    };
+    let records = [
+        (ResourceId::new("file", "/etc/visit"), visit),
+        (ResourceId::new("file", "/etc/stays"), record(Condition::Absent, content("ours\n"), "visit")),
+        (tried.clone(), record(content("before\n"), content("theirs\n"), "visit")),
+    ];
+    cycle.hands.ledger.intend(&records, &[b"before\n".to_vec()], &BTreeSet::new(), &[]).unwrap();
+    cycle.hands.trials.insert(tried, given_up);
+    let state = state(device(), "later", "a document that does not come");
+    assert!(cycle.offer(&serde_json::to_vec(&state).unwrap()).unwrap());
+    let next = cycle.turn().await.unwrap();
+    assert_eq!(next.missing.len(), 1);
+    assert!(!etc.join("visit").exists(), "its lease is over");
+    assert_eq!(std::fs::read_to_string(etc.join("motd")).unwrap(), "before\n");
+    assert_eq!(std::fs::read_to_string(etc.join("stays")).unwrap(), "ours\n");
+}
+
+#[tokio::test]
+async fn an_order_is_obeyed_without_room_for_it_and_gives_no_receipt_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let order = format!(
+        r#"{{"last_order":{{"id":"lost-1","device":"{}","ordered":"2026-11-26T00:00:00Z"}}}}"#,
+        device()
+    );
+    cycle.hands.ledger.refuse_writes(true);
+    cycle.take_last_order(order.as_bytes()).unwrap();
+    assert_eq!(cycle.stage().unwrap(), Some(Stage::Due));
+    assert_eq!(cycle.carry_out().await.unwrap().receipt, None);
+    cycle.hands.ledger.refuse_writes(false);
+    let carried = cycle.carry_out().await.unwrap();
+    assert_eq!(carried.receipt.unwrap().order, "lost-1");
 }

@@ -2,17 +2,15 @@
 
 use muster_converge::diff;
 use muster_proto::compose::{Claimed, Composition};
-use muster_proto::condition::Difference;
+use muster_proto::condition::{Difference, NO_FILE};
 use muster_proto::{Digest, ResourceId};
 
 use super::hands::Hands;
 use super::machine::Machine;
+use crate::resource;
 
 /// Texts that are shown of one plan or turn: enough for people to read, and little enough to be sent.
 const MOST: usize = 100;
-
-/// The attribute that holds the digest of a text.
-const CONTENT: &str = "content";
 
 /// Adds to the differences of resources what changes in their texts. A file that others may not read, before or after,
 /// keeps its text to itself.
@@ -29,9 +27,10 @@ pub(super) fn show<'d, M: Machine>(
         if differences.iter().any(becomes_private) {
             continue;
         }
-        let Some(content) = differences.iter_mut().find(|d| d.attribute == CONTENT) else { continue };
-        content.diff = text_diff(hands, composition, id, content);
-        left -= usize::from(content.diff.is_some());
+        for difference in differences.iter_mut().take(left) {
+            difference.diff = text_diff(hands, composition, id, difference);
+            left -= usize::from(difference.diff.is_some());
+        }
     }
 }
 
@@ -39,17 +38,24 @@ fn text_diff<M: Machine>(
     hands: &Hands<M>,
     composition: &Composition,
     id: &ResourceId,
-    content: &Difference,
+    difference: &Difference,
 ) -> Option<String> {
+    let attribute = difference.attribute.as_str();
+    let path = resource::text_path(id, attribute)?;
     let digest = |value: &serde_json::Value| value.as_str()?.parse::<Digest>().ok();
-    let (from, to) = (digest(&content.from)?, digest(&content.to)?);
+    let to = digest(&difference.to)?;
     let claimed = composition.claims.get(id).and_then(|claim| match &claim.claimed {
-        Claimed::Apply(resource) => resource.content(CONTENT),
+        Claimed::Apply(resource) => resource.content(attribute),
         Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => None,
     });
     let wanted = claimed.filter(|bytes| Digest::of(bytes) == to).or_else(|| hands.ledger.blob(&to))?;
     // What someone changed since it was looked at is not what the digest speaks of.
-    let found = hands.host.public_text(id).filter(|text| Digest::of(text.as_bytes()) == from)?;
+    let found = if difference.from == NO_FILE {
+        String::new()
+    } else {
+        let from = digest(&difference.from)?;
+        hands.host.public_text(&path).filter(|text| Digest::of(text.as_bytes()) == from)?
+    };
     diff::of_texts(&found, std::str::from_utf8(&wanted).ok()?)
 }
 

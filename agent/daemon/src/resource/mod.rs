@@ -47,12 +47,15 @@ mod service;
 mod ssh_server;
 mod sudo;
 mod sysctl;
+mod text_path;
 mod time;
 mod timer;
 
 pub(crate) use account::{Locked, is_password_note, lock, password_is_safe};
 pub(crate) use foretell::foretell;
 pub(crate) use leftover::remove_leftovers;
+pub(crate) use script::is_said;
+pub(crate) use text_path::text_path;
 
 /// The most that is kept of a file's former content.
 const BACKUP_LIMIT: u64 = 16 * 1024 * 1024;
@@ -65,6 +68,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) record: Option<&'a Record>,
     /// Whether it is only looked at, by a claim in audit mode.
     pub(crate) audited: bool,
+    /// Whether a program that its author named may be run to find out how it is.
+    pub(crate) asks: bool,
 }
 
 /// What must be in the ledger before a step is made.
@@ -359,7 +364,8 @@ fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> R
         Kind::SshServer => ssh_server::prepare(host, job),
         Kind::Network => network::prepare(host, job),
         Kind::Firewall => firewall::prepare(host, job),
-        Kind::Link | Kind::Service | Kind::Script => Ok(ready()),
+        Kind::Script => script::prepare(host, accounts, job),
+        Kind::Link | Kind::Service => Ok(ready()),
         Kind::Package | Kind::Sudo => unreachable!("these are prepared in bulk"),
     }
 }

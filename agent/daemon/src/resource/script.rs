@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -16,11 +16,14 @@ use muster_proto::resource::Resource;
 use muster_proto::resource::script::Script;
 use muster_proto::resource::value::{AccountName, Argument};
 
-use super::{Job, Wanted, is_removal, sentence, text};
+use super::{Job, Prepared, Wanted, is_removal, ready, sentence, text};
 use crate::host::Host;
 use crate::host::accounts::Accounts;
 use crate::host::run::{Limits, Program, Ran, Work};
 
+/// What the file begins and ends with that has what a script said.
+const SAID: &str = "script-";
+const SAID_END: &str = ".said";
 /// What is there of a script that `unless` says is due again.
 const DUE: &str = "due";
 const MEMORY_MIB: u32 = 512;
@@ -55,13 +58,13 @@ async fn read_one(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
         if !script.idempotent {
             let said = fs::read_to_string(said_path(host, wanted.id)).unwrap_or_default();
             bail!(
-                "its last run failed or was cut off, and it is not declared idempotent: change it, or take it away and give it again. {said}"
+                "its last run failed or was cut off, and it is not declared idempotent: change it, or take it away and give it again. What it said: {said}"
             );
         }
     }
     match wanted.record.and_then(said) {
         None => Ok(Condition::Absent),
-        Some(ran) if ran == digest && !script.unless.is_empty() && !wanted.audited => {
+        Some(ran) if ran == digest && !script.unless.is_empty() && wanted.asks => {
             let is_done = ask(host, script).await?;
             found(if is_done { digest.as_str() } else { DUE })
         }
@@ -82,6 +85,26 @@ async fn run(host: &mut Host, script: &Script, argv: &[&str], body: &str, limit:
     host.run_program(Work::Script(Limits { limit, memory }), argv, program).await
 }
 
+/// A run counts from when it begins: what can't begin is found before.
+pub(super) fn prepare(host: &Host, accounts: &Accounts, job: &Job<'_>) -> Result<Prepared> {
+    let Some(Resource::Script(script)) = job.step.resource().filter(|_| !is_removal(job.step)) else {
+        return Ok(ready());
+    };
+    if let Some(user) = &script.user
+        && accounts.user(user.as_str()).is_none()
+    {
+        return Ok(Prepared::Blocked(format!("it is to run as {user}, and there is no such account yet")));
+    }
+    let argv = script.argv();
+    let asked = script.unless.first().map(Argument::as_str);
+    for program in argv.first().copied().into_iter().chain(asked) {
+        if host.root.place(program)?.is_none_or(|place| !matches!(place.stat(), Ok(Some(_)))) {
+            return Ok(Prepared::Blocked(format!("there is no program {program} on the device yet")));
+        }
+    }
+    Ok(ready())
+}
+
 pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>]) -> Vec<Result<()>> {
     let mut results = vec![];
     for job in jobs {
@@ -99,24 +122,31 @@ async fn write_one(host: &mut Host, job: &Job<'_>) -> Result<()> {
     let Some(Resource::Script(script)) = job.step.resource().filter(|_| !is_removal(job.step)) else {
         return Ok(());
     };
-    if let Some(user) = &script.user {
-        Accounts::load(&host.root)?.uid_of(user.as_str())?;
-    }
-    if script.unless.is_empty() || !ask(host, script).await? {
-        let limit = Duration::from_secs(script.seconds());
-        let ran = run(host, script, &script.argv(), &script.body, limit).await?;
-        if !ran.success {
-            keep(&said, &ran.said).context("keeping what it said")?;
-            bail!("it failed: {}", ran.said);
-        }
+    if let Err(error) = run_if_due(host, script).await {
+        keep(&said, &sentence(&error)).context("keeping what it said")?;
+        return Err(error);
     }
     host.scripts_done.insert(id.clone(), script.digest().to_string());
     Ok(())
 }
 
+async fn run_if_due(host: &mut Host, script: &Script) -> Result<()> {
+    if !script.unless.is_empty() && ask(host, script).await? {
+        return Ok(());
+    }
+    let limit = Duration::from_secs(script.seconds());
+    run(host, script, &script.argv(), &script.body, limit).await?.ok("it failed").map(drop)
+}
+
 /// Where the end of what a failed run said is kept, for as long as it is Failed.
 fn said_path(host: &Host, id: &ResourceId) -> PathBuf {
-    host.state.join(format!("script-{}.said", id.key()))
+    host.state.join(format!("{SAID}{}{SAID_END}", id.key()))
+}
+
+/// Whether a file is what a script said.
+pub(crate) fn is_said(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.starts_with(SAID) && name.ends_with(SAID_END)
 }
 
 fn keep(path: &PathBuf, said: &str) -> Result<()> {

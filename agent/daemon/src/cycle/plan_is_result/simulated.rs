@@ -282,7 +282,7 @@ impl Machine for Simulated {
         BTreeMap::new()
     }
 
-    fn public_text(&self, _id: &ResourceId) -> Option<String> {
+    fn public_text(&self, _path: &str) -> Option<String> {
         None
     }
 
