@@ -250,6 +250,20 @@ impl Systemd {
         call(&bus, MANAGER_PATH, MANAGER, "PowerOff", &()).await.map(drop)
     }
 
+    /// Ends at once all that runs in a unit and in those below it, also what became another account there or is frozen.
+    pub(crate) async fn kill_all_in(&mut self, unit: &str) -> Result<()> {
+        const KILL: i32 = 9;
+        let bus = self.connection().await?;
+        let arguments = (unit, "all", KILL);
+        let killed = bus.call_method(Some(BUS), MANAGER_PATH, Some(MANAGER), "KillUnit", &arguments);
+        match tokio::time::timeout(ANSWER, killed).await {
+            // A unit that is not there has nothing that runs in it.
+            Ok(Ok(_) | Err(zbus::Error::MethodError(..) | zbus::Error::FDO(_))) => Ok(()),
+            Ok(Err(error)) => Err(error).with_context(|| format!("ending what runs in {unit}")),
+            Err(_) => bail!("systemd did not answer within {} s", ANSWER.as_secs()),
+        }
+    }
+
     /// Ends all sessions of a user by logind, where there is one.
     pub(crate) async fn end_sessions(&mut self, uid: u32) -> Result<()> {
         let bus = self.connection().await?;

@@ -156,10 +156,16 @@ async fn make_so(host: &mut Host, job: &Job<'_>, secret: &mut Option<Secret>) ->
     let user = accounts.user(name).context("useradd made no such account")?.clone();
     ensure!(user.uid != 0, "it has uid 0, and Muster does not touch another root");
     refuse_moves(&user, to)?;
-    modify(host, &accounts, &user, job).await?;
-    if job.changes("locked") && flag(to, "locked") == Some(true) {
+    let locks = job.changes("locked") && flag(to, "locked") == Some(true);
+    if locks {
+        // What runs as it may hold the lock of the account files for as long as it likes. Whether this helped is seen below.
+        end_everything(host, &accounts, &user).await.ok();
+    }
+    let modified = modify(host, &accounts, &user, job).await;
+    if locks {
         end_everything(host, &accounts, &user).await?;
     }
+    modified?;
     if job.changes("ssh_keys") {
         let ours = job.record.and_then(|record| entries(written_by(record), "ssh_keys")).unwrap_or_default();
         authorized_keys::write(host, &user, &list(to, "ssh_keys").unwrap_or_default(), &ours)
@@ -181,6 +187,8 @@ async fn end_everything(host: &mut Host, accounts: &Accounts, user: &User) -> Re
             other.name
         );
     }
+    // First by where it runs: a program that became root there has not the account's number any more.
+    host.systemd.kill_all_in(&format!("user-{}.slice", user.uid)).await?;
     host.systemd.end_sessions(user.uid).await?;
     processes::end_all(host, &accounts.uids(user)).await
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use muster_proto::last_order::Receipt;
 use muster_proto::wire;
 use tokio::time::{Instant, sleep_until};
 
@@ -14,6 +15,22 @@ use crate::link::{FromServer, ToServer};
 /// then. Where powering off failed, it is tried again after as long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What is in the way of a lock, such as another tool that holds the account files, may pass: for how long that is waited for.
+const TRYING: Duration = Duration::from_secs(30);
+const BETWEEN_TRIES: Duration = Duration::from_secs(3);
+
+/// Carries the order out, if need be several times; gives what the server is to be told.
+async fn carry_out(cycle: &mut Cycle) -> Result<Option<Receipt>> {
+    let begun = Instant::now();
+    loop {
+        let carried = cycle.carry_out().await?;
+        if carried.whole || begun.elapsed() > TRYING {
+            return Ok(carried.receipt);
+        }
+        tokio::time::sleep(BETWEEN_TRIES).await;
+    }
+}
+
 impl Converging {
     /// Carries the last order out, as far as it has not come yet. Returns when the order was taken back.
     pub(super) async fn obey(&mut self, cycle: &mut Cycle) -> Result<()> {
@@ -24,10 +41,11 @@ impl Converging {
             Some(Stage::Done) => {}
             Some(Stage::Due) => {
                 tracing::warn!("this device was reported lost: its accounts are locked, and it powers off");
-                let receipt = cycle.carry_out().await?;
-                let receipt = serde_json::to_vec(&receipt)?.into();
-                self.send(ToServer::Receipt(wire::ReceiptRequest { receipt })).await;
-                power_off_at += PATIENCE;
+                if let Some(receipt) = carry_out(cycle).await? {
+                    let receipt = serde_json::to_vec(&receipt)?.into();
+                    self.send(ToServer::Receipt(wire::ReceiptRequest { receipt })).await;
+                    power_off_at += PATIENCE;
+                }
             }
         }
         loop {
@@ -60,9 +78,13 @@ impl Converging {
     async fn rest(&mut self, cycle: &mut Cycle) -> Result<()> {
         tracing::warn!(
             "this device was reported lost and has carried its last order out: nothing is changed on it. Once an admin \
-             allowed it (muster device allow-reenroll): muster-agent unenroll, then muster-agent enroll"
+             allowed it (muster device allow-reenroll): muster-agent unenroll --restore, then \
+             muster-agent enroll"
         );
         loop {
+            if let Err(error) = cycle.lock_the_rest().await {
+                tracing::warn!("an account could not be locked: {error:#}");
+            }
             if let Err(error) = cycle.end_leases().await {
                 tracing::warn!("a lease could not be ended: {error:#}");
             }

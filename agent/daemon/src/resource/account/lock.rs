@@ -22,10 +22,13 @@ pub(crate) async fn lock(host: &mut Host, name: &str) -> Result<Locked> {
     let accounts = Accounts::load(&host.root)?;
     let Some(user) = accounts.user(name).cloned() else { return Ok(Locked::NotThere) };
     ensure!(user.uid != 0 && name != "root", "Muster does not lock root");
-    if locked(accounts.shadow(name)) != true {
-        let argv = ["/usr/sbin/usermod", "--lock", "--expiredate", EXPIRED, name];
-        host.run(Work::Short, &argv, None).await?.ok("usermod")?;
+    if locked(accounts.shadow(name)) == true {
+        return end_everything(host, &accounts, &user).await.map(|()| Locked::Yes);
     }
+    // What runs as it may hold the lock of the account files for as long as it likes. Whether this helped is seen below.
+    end_everything(host, &accounts, &user).await.ok();
+    let argv = ["/usr/sbin/usermod", "--lock", "--expiredate", EXPIRED, name];
+    let modified = host.run(Work::Short, &argv, None).await.and_then(|ran| ran.ok("usermod"));
     end_everything(host, &accounts, &user).await?;
-    Ok(Locked::Yes)
+    modified.map(|_| Locked::Yes)
 }
