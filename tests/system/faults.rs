@@ -184,7 +184,7 @@ fn a_unit_of_musters_own_is_what_its_files_say_wherever_the_agent_was_killed() -
             let when = || format!("after {call} number {nth}");
             fleet.admin.wait_until_applied("srv-1").with_context(when)?;
             let runs = says(
-                "systemctl is-active muster-faults.timer; systemctl is-enabled muster-faults.timer; systemctl show -P ExecStart muster-faults.service",
+                "systemctl is-active muster-timer-faults.timer; systemctl is-enabled muster-timer-faults.timer; systemctl show -P ExecStart muster-timer-faults.service",
             )?;
             let expected = format!("argv[]=/usr/bin/echo round-{round} ;");
             ensure!(runs.starts_with("active\nenabled\n") && runs.contains(&expected), "{}: {runs}", when());

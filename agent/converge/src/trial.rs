@@ -48,6 +48,7 @@ pub fn of(step: &Step, record: Option<&Record>, earlier: Option<&Trial>) -> Opti
         || step.differences.is_empty()
         || step.ending
         || step.undoes
+        || is_distrust(step)
         || fight::is_repair(step, record)
     {
         return None;
@@ -58,6 +59,12 @@ pub fn of(step: &Step, record: Option<&Record>, earlier: Option<&Trial>) -> Opti
         None => restricted(&step.from, &step.to),
     };
     Some(Trial { back, wanted: step.to.clone(), given_up: None })
+}
+
+/// Whether a certificate is trusted no more. The agent itself trusts its server by another one, and who can drop packets would
+/// otherwise have it trusted again.
+fn is_distrust(step: &Step) -> bool {
+    step.id.kind() == "certificate" && step.takes_away()
 }
 
 impl Trial {
@@ -115,6 +122,9 @@ mod tests {
         let change = step(file("a"), file("b"));
         assert_eq!(of(&Step { ending: true, ..change.clone() }, None, None), None);
         assert_eq!(of(&Step { undoes: true, ..change.clone() }, None, None), None);
+        let distrust =
+            Step { id: ResourceId::new("certificate", "corp"), action: Action::Remove, ..change.clone() };
+        assert_eq!(of(&distrust, None, None), None);
         assert_eq!(of(&Step { id: ResourceId::new("file", "/etc/motd"), ..change }, None, None), None);
     }
 

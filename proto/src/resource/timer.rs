@@ -13,8 +13,8 @@ const MOST_ARGUMENTS: usize = 64;
 /// More times than one timer has.
 const MOST_TIMES: usize = 16;
 
-/// A program that runs at set times: a timer and a service of systemd's, `muster-<name>.timer` and `muster-<name>.service`.
-/// How its last run went says `systemctl status muster-<name>.service`, and what it printed is in the journal. It is no part of
+/// A program that runs at set times: a timer and a service of systemd's, `muster-timer-<name>.timer` and `muster-timer-<name>.service`.
+/// How its last run went says `systemctl status muster-timer-<name>.service`, and what it printed is in the journal. It is no part of
 /// what the timer should be: a program that fails is to be seen by a check. With the resource a run ends that is under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -40,14 +40,14 @@ pub struct Timer {
 }
 
 impl Timer {
-    /// The full name of the timer's unit.
+    /// The full name of the timer's unit. No unit of Muster's own is called so, nor one that its commands run in.
     pub fn timer_unit(name: &str) -> String {
-        format!("muster-{name}.timer")
+        format!("muster-timer-{name}.timer")
     }
 
     /// The full name of the unit that the timer starts.
     pub fn service_unit(name: &str) -> String {
-        format!("muster-{name}.service")
+        format!("muster-timer-{name}.service")
     }
 
     /// The file of the timer's unit.
