@@ -263,8 +263,13 @@ fn unenroll(config: Config, restore: bool, yes: bool) -> Result<ExitCode> {
     let enrolled = identity::enrolled(&config.identity())?.context("this device is not enrolled")?;
     let mut out = io::stdout().lock();
     if !yes {
-        let also = if restore { "takes back what Muster did here, and then " } else { "" };
-        if !confirmed(&mut out, &format!("This {also}forgets the server. Go on?"))? {
+        let question = if restore {
+            "This takes back what Muster did here, and then forgets the server. Go on?"
+        } else {
+            "This forgets the server and what Muster did here, which stays and nobody takes back then (--restore does \
+             first). Go on?"
+        };
+        if !confirmed(&mut out, question)? {
             return Ok(ExitCode::FAILURE);
         }
     }

@@ -195,7 +195,10 @@ pub(crate) fn wipe(config: &Config) -> Result<()> {
         .with_context(|| format!("can't list {}", config.state_dir.display()))?;
     for entry in entries {
         let path = entry.with_context(|| format!("can't list {}", config.state_dir.display()))?.path();
-        if crate::resource::is_password_note(&path) || path.ends_with(crate::host::nftables::NOTE) {
+        let is_ours = crate::resource::is_password_note(&path)
+            || crate::resource::is_said(&path)
+            || path.ends_with(crate::host::nftables::NOTE);
+        if is_ours {
             std::fs::remove_file(&path).with_context(|| failed(&path))?;
         }
     }
