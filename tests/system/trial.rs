@@ -74,7 +74,22 @@ fn a_firewall_that_cuts_the_device_off_undoes_itself_and_is_not_tried_again() ->
     fleet.admin.wait_until_applied(DEVICE)?;
     let good = look(device, FIREWALL)?;
     assert!(good.contains("tcp dport 22 accept") && !good.contains("chain output"), "{good}");
-    for silent in SILENT {
+    fleet.log_in()?;
+    let write = |profile: &str| -> Result<String> {
+        let file = network.folder().join(format!("{profile}.yaml"));
+        std::fs::write(&file, format!("muster: 1\nprofile: {profile}\nresources:\n{}", SILENT[0]))?;
+        Ok(file.to_str().context("the run folder's name is text")?.to_owned())
+    };
+    let plan = fleet.server.muster(["profile", "plan", &write("edge")?, "--on", DEVICE])?;
+    assert!(plan.stdout.contains("hook output priority filter; policy drop"), "it can be read: {plan:?}");
+    fleet.server.muster(["profile", "apply", &write("silent")?, "--yes"])?.ok()?;
+    let assign = ["assign", "silent", "--to", "device:srv-1", "--precedence", "9", "--yes", "--wait", "2m"];
+    let said = fleet.server.muster(assign)?;
+    assert!(said.code == Some(1) && said.stderr.contains("undone at "), "{said:?}");
+    fleet.server.muster(["unassign", "silent", "--from", "device:srv-1", "--yes"])?.ok()?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(look(device, FIREWALL)?, good);
+    for silent in &SILENT[1..] {
         is_undone(&fleet, silent, "firewall:incoming")?;
         assert_eq!(look(device, FIREWALL)?, good, "{silent}");
     }

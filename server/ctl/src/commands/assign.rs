@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use muster_proto::Timestamp;
+use muster_proto::report::OutcomeKind;
 use muster_proto::rest::{
-    AssignmentResult, AssignmentView, Cause, ConflictView, Device, DeviceDetail, DeviceState, FleetPlan,
-    NewAssignment, NewRollout, Replaced, RolloutView, StepSize,
+    AssignmentResult, AssignmentView, ConflictView, Device, DeviceState, FleetPlan, NewAssignment,
+    NewRollout, Replaced, ResourceView, RolloutView, StepSize,
 };
 use muster_proto::state::Mode;
 
@@ -17,7 +17,7 @@ use super::rollout;
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
 use crate::output;
-use crate::output::{Single, count};
+use crate::output::{Single, count, word};
 use crate::span::span;
 use crate::terminal::{self, Consent};
 
@@ -161,8 +161,11 @@ impl Assign {
         })?;
         match self.wait {
             Some(limit) => {
-                let begun = done.assignment.as_ref().map(|assignment| assignment.created);
-                wait(api, &done.devices, begun.unwrap_or_default(), limit).await
+                let brings = |there: &AssignmentView| format!("{}@{}", there.profile, there.revision);
+                // What was assigned before has outcomes of before.
+                let again = done.replaces.as_ref().map(|replaced| replaced.revision.clone());
+                let revision = done.assignment.as_ref().map(brings).filter(|new| again.as_ref() != Some(new));
+                wait(api, &done.devices, revision.as_deref(), limit).await
             }
             None => Ok(Ending::Fine),
         }
@@ -270,8 +273,13 @@ fn refuse_conflicts(conflicts: &[ConflictView]) -> Result<(), Failure> {
         .next("give one of them a higher --precedence, or take the resource out of one profile"))
 }
 
-/// Waits until every device of these has applied its newest state, or has failed to, and says which were not given it.
-async fn wait(api: &Api, names: &[String], begun: Timestamp, limit: Duration) -> Result<Ending, Failure> {
+/// Waits until every device of these has applied its newest state, or what `revision` brings to it, or has failed to.
+async fn wait(
+    api: &Api,
+    names: &[String],
+    revision: Option<&str>,
+    limit: Duration,
+) -> Result<Ending, Failure> {
     let all: Vec<Device> = api.get_all("/devices").await?;
     let wanted = to_wait_for(&all, names);
     let bar = ProgressBar::new(wanted.len() as u64);
@@ -281,42 +289,95 @@ async fn wait(api: &Api, names: &[String], begun: Timestamp, limit: Duration) ->
     let deadline = tokio::time::Instant::now() + limit;
     loop {
         let devices: Vec<Device> = api.get_all("/devices").await?;
-        let waiting: Vec<_> = devices
+        let waiting: BTreeSet<&str> = devices
             .iter()
             .filter(|d| wanted.contains(d.name.as_str()) && d.generation_applied < d.generation_wanted)
             .map(|d| d.name.as_str())
             .collect();
-        bar.set_position((wanted.len() - waiting.len()) as u64);
-        if waiting.is_empty() {
-            bar.finish_and_clear();
-            let held: Vec<_> =
-                devices.iter().filter(|d| d.held && wanted.contains(d.name.as_str())).collect();
-            let converged = wanted.len() - held.len();
-            output::line(format!("{converged} of {} devices have converged", wanted.len()))?;
-            return match held.first() {
-                None => Ok(Ending::Fine),
-                Some(first) => {
-                    Err(Failure::new(format!("{} were not given it and keep their state", held.len()))
-                        .next(format!("see muster why {}", first.name)))
-                }
-            };
+        let news = news(api, &wanted, &waiting, revision).await?;
+        let left: Vec<_> = waiting.iter().filter(|name| !news.converged.contains(*name)).collect();
+        bar.set_position((wanted.len() - left.len()) as u64);
+        let is_over = tokio::time::Instant::now() >= deadline;
+        if left.iter().any(|name| !news.failed.contains_key(**name)) && !is_over {
+            tokio::time::sleep(LOOK).await;
+            continue;
         }
-        let failed = failures(api, &waiting, begun).await?;
-        if failed.len() == waiting.len() {
-            bar.finish_and_clear();
-            let done = wanted.len() - waiting.len();
-            output::line(format!("{done} of {} devices have converged", wanted.len()))?;
-            return Err(Failure::new(format!("it failed on {}", count(failed.len(), "device")))
-                .of_parts(failed)
-                .next(format!("muster why {} says more; each tries again by itself", waiting[0])));
+        bar.finish_and_clear();
+        let held: Vec<_> = devices.iter().filter(|d| d.held && wanted.contains(d.name.as_str())).collect();
+        let not = left.iter().filter(|name| !news.failed.contains_key(***name)).count();
+        let converged = wanted.len() - held.len() - news.failed.len() - not;
+        output::line(format!("{converged} of {} devices have converged", wanted.len()))?;
+        if let Some(first) = news.failed.keys().next() {
+            return Err(Failure::new(format!("it failed on {}", count(news.failed.len(), "device")))
+                .of_parts(news.failed.values().cloned().collect())
+                .next(format!("muster why {first} says more")));
         }
-        if tokio::time::Instant::now() >= deadline {
-            bar.finish_and_clear();
-            return Err(Failure::new(format!("not yet converged: {}", waiting.join(", ")))
-                .next(format!("muster why {} says what stands in the way", waiting[0])));
+        if let Some(first) = left.first() {
+            let names = left.iter().map(|name| **name).collect::<Vec<_>>().join(", ");
+            return Err(Failure::new(format!("not yet converged: {names}"))
+                .next(format!("muster why {first} says what stands in the way")));
         }
-        tokio::time::sleep(LOOK).await;
+        return match held.first() {
+            None => Ok(Ending::Fine),
+            Some(first) => {
+                Err(Failure::new(format!("{} were not given it and keep their state", held.len()))
+                    .next(format!("see muster why {}", first.name)))
+            }
+        };
     }
+}
+
+/// What devices say of the resources that a revision brings.
+#[derive(Default)]
+struct News<'a> {
+    /// Those on which all of them are as they should be, whatever else is wrong there.
+    converged: BTreeSet<&'a str>,
+    /// Those on which some are not, each with which and why.
+    failed: BTreeMap<&'a str, String>,
+}
+
+/// Asks each of `wanted` how the resources of the revision are; nothing where these are too many to be looked at one by one.
+async fn news<'a>(
+    api: &Api,
+    wanted: &BTreeSet<&'a str>,
+    waiting: &BTreeSet<&str>,
+    revision: Option<&str>,
+) -> Result<News<'a>, Failure> {
+    const LOOKED_AT: usize = 20;
+    let mut news = News::default();
+    let Some(revision) = revision.filter(|_| wanted.len() <= LOOKED_AT) else { return Ok(news) };
+    for name in wanted {
+        let all: Vec<ResourceView> = api.get(&format!("/devices/{}/resources", part(name))).await?;
+        let ours: Vec<_> = all
+            .iter()
+            .filter(|one| {
+                format!("{}@{}", one.profile, one.revision) == revision && one.mode == Mode::Enforce
+            })
+            .collect();
+        let bad: Vec<_> = ours.iter().filter(|one| is_bad(one.outcome)).collect();
+        if let Some(first) = bad.first() {
+            let reason = first.reason.as_deref().unwrap_or("no reason was given");
+            let more = if bad.len() > 1 { format!(", and {} more", bad.len() - 1) } else { String::new() };
+            let what = word(&first.outcome);
+            news.failed.insert(name, format!("{name}: {} {what}: {reason}{more}", first.resource));
+        } else if waiting.contains(name) && !ours.is_empty() && ours.iter().all(|one| is_settled(one.outcome))
+        {
+            news.converged.insert(name);
+        }
+    }
+    Ok(news)
+}
+
+/// Whether a later turn found it as it should be. What was made just now may still be on trial.
+fn is_settled(outcome: OutcomeKind) -> bool {
+    matches!(outcome, OutcomeKind::Kept | OutcomeKind::NotApplicable)
+}
+
+fn is_bad(outcome: OutcomeKind) -> bool {
+    matches!(
+        outcome,
+        OutcomeKind::Failed | OutcomeKind::Blocked | OutcomeKind::Drifted | OutcomeKind::Unsupported
+    )
 }
 
 /// Those of the named devices that can take a state; says how many can't. A machine that nobody has unpacked yet is not
@@ -340,27 +401,6 @@ fn to_wait_for<'a>(all: &[Device], names: &'a [String]) -> BTreeSet<&'a str> {
     enrolled
 }
 
-/// What failed on each of these devices since then, of those on which something did. Nothing where they are too many to look
-/// at each.
-async fn failures(api: &Api, waiting: &[&str], begun: Timestamp) -> Result<Vec<String>, Failure> {
-    const LOOKED_AT: usize = 20;
-    let mut failed = vec![];
-    if waiting.len() > LOOKED_AT {
-        return Ok(failed);
-    }
-    for name in waiting {
-        let detail: DeviceDetail = api.get(&format!("/devices/{}", part(name))).await?;
-        let fails = |cause: &&Cause| {
-            cause.kind == "resource"
-                && cause.problem.starts_with("failed")
-                && cause.since.is_some_and(|since| since >= begun)
-        };
-        let Some(cause) = detail.causes.iter().find(fails) else { break };
-        failed.push(format!("{name}: {} {}", cause.subject, cause.problem));
-    }
-    Ok(failed)
-}
-
 /// Reads `NAME=VALUE`.
 pub(crate) fn param(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
@@ -371,6 +411,7 @@ pub(crate) fn param(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use muster_proto::Timestamp;
 
     use super::*;
 

@@ -116,7 +116,7 @@ impl Create {
             created.token.id, created.token.uses_left, created.token.expires
         ));
         if let Some(serial) = &self.serial {
-            self.say_if_unknown(api, serial).await?;
+            self.say_if_unknown(api, serial, &created.token.id).await?;
         }
         Ok(Ending::Fine)
     }
@@ -133,18 +133,13 @@ impl Create {
     }
 
     /// A serial that was mistyped is met only when its device does not get in.
-    async fn say_if_unknown(&self, api: &Api, serial: &str) -> Result<(), Failure> {
+    async fn say_if_unknown(&self, api: &Api, serial: &str, id: &str) -> Result<(), Failure> {
         let found: Vec<Device> = api.get_all(&format!("/devices?q={}", part(serial.trim()))).await?;
         if found.iter().all(|device| !device.serial.eq_ignore_ascii_case(serial.trim())) {
-            output::note(match self.unknown {
-                Policy::Pending => format!(
-                    "{serial} is not registered: who shows the token waits for approval. To register it first: muster device \
-                     import"
-                ),
-                Policy::Refuse => format!(
-                    "{serial} is not registered, and refused until it is: muster device import registers it"
-                ),
-            });
+            output::note(format!(
+                "{serial} is not registered: the machine that shows the token is let in as it. If it was mistyped: muster token \
+                 revoke {id}"
+            ));
         }
         Ok(())
     }
