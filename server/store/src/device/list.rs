@@ -97,8 +97,8 @@ impl Where {
         if let Some(profile) = &filter.profile {
             let profile = all.bind(Param::Made(profile.clone()));
             all.sql.push_str(&format!(
-                " AND state IN ('enrolled', 'ready') AND EXISTS (SELECT 1 FROM state_document s JOIN revision r
-                     ON r.digest = s.digest WHERE s.device = device.id AND r.profile = ${profile})"
+                " AND state IN ('enrolled', 'ready') AND id IN (SELECT s.device FROM state_document s
+                     WHERE s.digest IN (SELECT r.digest FROM revision r WHERE r.profile = ${profile}))"
             ));
         }
         if let Some(state) = filter.state {

@@ -459,7 +459,8 @@ async fn revoking_a_device_keeps_what_it_last_reported_as_proof_and_out_of_the_f
     assert_eq!((resources.len(), resources[0].outcome), (1, OutcomeKind::Failed));
     assert_eq!((checks.len(), checks[0].verdict), (1, Verdict::Fail));
     assert!(rig.app.overview(&viewer()).await.unwrap().causes.is_empty());
-    assert!(rig.shown(device).await.causes.is_empty());
+    let causes = rig.shown(device).await.causes;
+    assert_eq!(causes.iter().map(|cause| cause.kind.as_str()).collect::<Vec<_>>(), ["revoked"]);
 }
 
 #[tokio::test]
