@@ -61,7 +61,7 @@ bench-idle: ## what the idle agent costs in ten minutes (root; WORST=1: an hour 
 bench-scale: dashboard ## lists, counts and pages of a fleet of 10,000, at the server and in Chromium (about 15 minutes)
 	@$(deps) build test
 	npm --prefix tests/browser ci --silent --no-audit --no-fund
-	cargo nextest run --locked --workspace --cargo-profile scale -E 'binary(scale)' --run-ignored all --no-capture
+	cargo nextest run --locked --workspace --test scale --cargo-profile scale --run-ignored all --no-capture
 
 .PHONY: lint
 lint: dashboard ## formatting, clippy, licences, shell scripts
