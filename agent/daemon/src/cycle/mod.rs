@@ -374,7 +374,8 @@ impl Cycle {
         self.unwritten.put_off(kept)?;
         self.outcomes = outcomes;
         let first_time = self.hands.ledger.applied()? != state.generation;
-        if failed == 0 {
+        // What is on trial may still be undone.
+        if failed == 0 && self.on_trial().is_none() {
             let applied = self.hands.ledger.set_applied(state.generation);
             self.unwritten.put_off(applied)?;
         }
