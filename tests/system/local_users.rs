@@ -60,10 +60,10 @@ fn a_chain_of_processes_that_outruns_every_look_ends_with_its_account() -> Resul
     start_chains(device, "guest")?;
     fleet.admin.unassign(&guest.id)?;
     wait_until("the guest's chains to end", SOON, || Ok((!goes_on(device, "guest")?).then_some(())))?;
+    fleet.admin.wait_until_applied("srv-1")?;
     for account in ["visitor", "guest"] {
         assert!(!device.exec(["pgrep", "-u", account])?.success(), "nothing of {account} runs");
     }
-    fleet.admin.wait_until_applied("srv-1")?;
     Ok(())
 }
 
