@@ -123,10 +123,13 @@ impl Cycle {
         if receipt.faults.is_empty() || self.hands.deny_kinds.contains(ACCOUNT) {
             return Ok(());
         }
+        let mut ended = Ok(());
         for name in self.accounts()?.into_iter().filter(|name| !receipt.locked.contains(name)) {
-            lock(&mut self.hands.host, &name).await.with_context(|| format!("locking {name}"))?;
+            // One that can't be locked keeps no other one open.
+            let locked = lock(&mut self.hands.host, &name).await.with_context(|| format!("locking {name}"));
+            ended = ended.and(locked.map(drop));
         }
-        Ok(())
+        ended
     }
 
     /// The server has taken the receipt, or takes nothing from this device any more.
