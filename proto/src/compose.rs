@@ -4,6 +4,7 @@
 //! never overrides an enforced one. Claims of different kinds on one path are rivals as if they were on one resource. What
 //! is declared for people becomes one claim for each of them.
 
+pub(crate) mod after;
 mod paths;
 mod people;
 
@@ -138,6 +139,7 @@ pub fn compose(
     composition.claims =
         candidates.into_iter().filter_map(|(id, rivals)| Some((id, settle(rivals)?))).collect();
     paths::settle(&mut composition.claims);
+    after::settle(&mut composition.claims);
     Ok(composition)
 }
 

@@ -388,6 +388,7 @@ mod schema {
             own("timer", resource::timer::Timer::json_schema(&mut inner)),
             own("service", resource::service::Service::json_schema(&mut inner)),
             own("script", resource::script::Script::json_schema(&mut inner)),
+            own("login_rule", resource::login_rule::LoginRule::json_schema(&mut inner)),
             own("ssh_server", resource::ssh_server::SshServer::json_schema(&mut inner)),
             own("network", resource::network::Network::json_schema(&mut inner)),
             own("firewall", resource::firewall::Firewall::json_schema(&mut inner)),

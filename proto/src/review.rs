@@ -3,11 +3,13 @@
 
 use serde_json::Value;
 
+use crate::compose::after;
 use crate::profile::ProfileError;
 use crate::resource::mount::Mount;
 use crate::resource::value::{AccountName, Argument};
 use crate::resource::{Body, Declared, Resource};
 use crate::secret;
+use crate::text::printable;
 
 mod sudo;
 
@@ -24,12 +26,39 @@ pub struct Review {
 pub fn review(document: &Value) -> Review {
     let mut review = Review::default();
     look_for_secrets(document, &mut String::new(), &mut review.errors);
-    for (index, entry) in document["resources"].as_array().into_iter().flatten().enumerate() {
-        for declared in Declared::parse(entry).into_iter().flatten() {
-            look_at(&declared, &format!("/resources/{index}"), &mut review);
+    let entries = document["resources"].as_array().into_iter().flatten().enumerate();
+    let all: Vec<(String, Declared)> = entries
+        .flat_map(|(index, entry)| {
+            let declared = Declared::parse(entry).into_iter().flatten();
+            declared.map(move |declared| (format!("/resources/{index}"), declared))
+        })
+        .collect();
+    for (path, declared) in &all {
+        look_at(declared, path, &mut review);
+    }
+    look_at_orders(&all, &mut review);
+    review
+}
+
+/// Looks at what is to come after what, and which services are told of changes.
+fn look_at_orders(all: &[(String, Declared)], review: &mut Review) {
+    let after = all.iter().map(|(_, declared)| (&declared.id, declared.common.after.as_slice())).collect();
+    let rounds = after::rounds(&after);
+    for (path, declared) in all {
+        let at = |field: &str| format!("{path}/{}/{field}", declared.id.kind());
+        if rounds.contains(&declared.id) {
+            review.errors.push(finding(&at("after"), after::goes_round(&declared.common.after)));
+        }
+        for (field, names) in [("after", &declared.common.after), ("notify", &declared.common.notify)] {
+            for name in names.iter().filter(|name| !after.contains_key(name)) {
+                let message = format!(
+                    "no resource of this profile is {}: it counts where another profile of a device has it",
+                    printable(name.as_str())
+                );
+                review.warnings.push(finding(&at(field), message));
+            }
         }
     }
-    review
 }
 
 fn finding(path: &str, message: String) -> ProfileError {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use muster_proto::Timestamp;
-use muster_proto::rest::{DeviceDetail, DeviceState};
+use muster_proto::rest::{Compliance, DeviceDetail, DeviceState};
 use muster_proto::state::Mode;
 use muster_tests::{Device, Fleet, Network, wait_until};
 
@@ -94,4 +94,73 @@ fn a_reinstalled_device_comes_back_as_itself() -> Result<()> {
     assert_eq!((after.device.id, after.device.state), (before.id, DeviceState::Ready));
     assert_eq!(after.reenroll_until, None, "it lets one key in");
     Ok(())
+}
+
+/// Enrolls a device anew over the identity and the record that it has.
+fn enroll_over(fleet: &Fleet<'_>, device: &Device<'_>, serial: &str) -> Result<()> {
+    device.write_file("/root/join.toml", fleet.admin.join_file(serial)?, 0o600)?;
+    device.exec(["muster-agent", "enroll", "--join-file", "/root/join.toml"])?.ok()?;
+    Ok(())
+}
+
+#[test]
+fn a_device_that_enrolls_anew_with_its_old_record_says_all_of_it_again() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    fleet.log_in()?;
+    let device = fleet.device("srv-1")?;
+    let source = format!(
+        "muster: 1\nprofile: motd\nresources:\n  - file: {{ path: {MOTD}, content: \"one\\n\" }}\nchecks:\n  - id: one-root\n    title: Only root is root\n    violations: SELECT username FROM users WHERE uid = 0 AND username <> 'root'\n    severity: high\n"
+    );
+    fleet.admin.save_profile("motd", &source)?;
+    fleet.admin.assign("motd", "everyone", Mode::Enforce)?;
+    device.exec(["useradd", "-o", "-u", "0", "evil"])?.ok()?;
+    let stands = || -> Result<Compliance> { Ok(detail(&fleet, "srv-1")?.device.compliance) };
+    let fails = || {
+        wait_until("the device to fail", SOON, || {
+            Ok((stands()? == Compliance::Failing && !fleet.admin.resources("srv-1")?.is_empty())
+                .then_some(()))
+        })
+    };
+    fleet.admin.wait_until_applied("srv-1")?;
+    fleet.server.muster(["device", "apply-now", "srv-1"])?.ok()?;
+    fails()?;
+    fleet.server.muster(["device", "revoke", "srv-1", "--yes"])?.ok()?;
+    fleet.server.muster(["device", "allow-reenroll", "srv-1"])?.ok()?;
+    enroll_over(&fleet, device, "S-srv-1")?;
+    wait_until("the device to be judged", SOON, || {
+        let stands = stands()?;
+        assert_ne!(stands, Compliance::Compliant, "of what was never said again");
+        Ok((stands == Compliance::Failing).then_some(()))
+    })?;
+    fails()
+}
+
+#[test]
+fn a_device_that_was_forgotten_and_enrolls_anew_obeys_its_new_record_and_loses_what_the_old_one_gave()
+-> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    fleet.log_in()?;
+    let device = fleet.device("srv-1")?;
+    save(&fleet, "one")?;
+    fleet.admin.save_profile(
+        "extra",
+        "muster: 1\nprofile: extra\nresources:\n  - file: { path: /etc/extra, content: x }\n",
+    )?;
+    fleet.admin.assign("extra", "device:srv-1", Mode::Enforce)?;
+    save(&fleet, "two")?;
+    wait_until_motd(device, "two")?;
+    let before = fleet.admin.wait_until_applied("srv-1")?.device;
+    assert!(device.path("/etc/extra").exists());
+
+    fleet.server.muster(["device", "revoke", "srv-1", "--yes"])?.ok()?;
+    fleet.server.muster(["device", "delete", "srv-1", "--yes"])?.ok()?;
+    fleet.admin.import("serial,name,owner,labels\nS-srv-1,srv-1,,\n")?;
+    enroll_over(&fleet, device, "S-srv-1")?;
+    let after = fleet.admin.wait_until_applied("srv-1")?.device;
+    assert_ne!(after.id, before.id);
+    assert!(!device.path("/etc/extra").exists(), "nobody gave it that");
+    save(&fleet, "three")?;
+    wait_until_motd(device, "three").with_context(|| device.journal("muster-agent"))
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use muster_proto::Timestamp;
 use muster_proto::report::OutcomeKind;
 use muster_proto::state::Mode;
 use muster_tests::{Device, Fleet, Network, wait_until};
@@ -335,6 +336,92 @@ fn who_reaches_a_device_and_how_its_ssh_server_lets_them_in_is_set_and_goes() ->
         "maxauthtries 3\npasswordauthentication no\n",
         "echo >>/etc/muster/firewall.nft; chmod 0666 /etc/ssh/sshd_config.d/10-muster-base.conf",
     )
+}
+
+#[test]
+fn who_may_log_in_from_where_is_asked_of_every_login_and_no_longer_when_the_rules_go() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    device.exec(["useradd", "-m", "kim"])?.ok()?;
+    device.exec(["useradd", "-m", "lee"])?.ok()?;
+    // su asks PAM whether the account may be used, from the device itself.
+    let may = |who: &str| -> Result<bool> { Ok(device.exec(["su", who, "-c", "true"])?.success()) };
+    let script = "ls /etc/security/access.d /usr/share/pam-configs 2>/dev/null; cat /etc/pam.d/common-account; cat /etc/security/access.d/* 2>/dev/null || true";
+    lives_and_goes(
+        &fleet,
+        "  - login_rule: { name: desk, accounts: [kim], from: [local, 10.0.0.0/8] }\n  - login_rule: { name: everyone, from: [] }\n",
+        script,
+        "-:kim:ALL\n",
+        "rm /etc/security/access.d/50-muster-desk.conf; chmod 0666 /etc/security/access.d/80-muster-everyone.conf",
+    )?;
+    assert!(may("kim")? && may("lee")?, "as before");
+
+    let assignment = apply(
+        &fleet,
+        "  - login_rule: { name: desk, accounts: [kim], from: [local] }\n  - login_rule: { name: everyone, from: [10.0.0.0/8] }\n",
+    )?;
+    assert!(may("kim")?, "a rule lets kim in");
+    assert!(!may("lee")?, "no rule names lee");
+    assert!(may("root")?, "root is never locked out by the rule for everyone");
+    fleet.admin.unassign(&assignment)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+
+    let end = Timestamp::from_system(std::time::SystemTime::now()).plus_seconds(15);
+    let visit =
+        format!("  - login_rule: {{ name: visit, accounts: [kim], from: [local], not_after: \"{end}\" }}\n");
+    let assignment = apply(&fleet, &visit)?;
+    assert!(may("kim")? && may("lee")?);
+    wait_until("the visit to be over", Duration::from_secs(60), || Ok((!may("kim")?).then_some(())))?;
+    assert!(may("lee")?, "nobody else is concerned");
+    fleet.admin.unassign(&assignment)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert!(may("kim")?, "with the rule its end goes as well");
+    Ok(())
+}
+
+#[test]
+fn what_comes_after_something_waits_for_it_and_a_service_reads_what_changed_by_reloading() -> Result<()> {
+    const UNIT: &str = "[Service]\\nExecStart=/usr/bin/sleep infinity\\nExecReload=/bin/sh -c 'cat /etc/web.conf >>/run/web.read'\\n";
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    let resources = |format: &str, content: &str| {
+        format!(
+            "  - file: {{ path: /etc/systemd/system/web.service, content: \"{UNIT}\" }}
+  - service: {{ name: web, running: true, on_change: reload }}
+  - script: {{ name: format, command: [{format}], after: [\"service:web\"] }}
+  - file: {{ path: /etc/web.conf, content: \"{content}\\n\", after: [\"script:format\"], notify: [\"service:web\"] }}
+  - file: {{ path: /etc/other, content: \"x\\n\" }}
+"
+        )
+    };
+    let reasons = failures(&fleet, &resources("/bin/false", "one"), &["script:format"])?;
+    assert!(reasons[0].contains("status 1"), "{reasons:?}");
+
+    fleet.admin.save_profile(
+        "system",
+        &format!("muster: 1\nprofile: system\nresources:\n{}", resources("/bin/false", "one")),
+    )?;
+    let assignment = fleet.admin.assign("system", &format!("device:{DEVICE}"), Mode::Enforce)?;
+    let waits = wait_until("the file to wait", Duration::from_secs(30), || {
+        let all = fleet.admin.resources(DEVICE)?;
+        let blocked = all
+            .into_iter()
+            .find(|one| one.resource.as_str() == "file:/etc/web.conf" && one.outcome == OutcomeKind::Blocked);
+        Ok(blocked.and_then(|one| one.reason))
+    })?;
+    assert_eq!(waits, "it comes after script:format, which failed");
+    assert!(device.path("/etc/other").exists() && !device.path("/etc/web.conf").exists());
+    fleet.admin.unassign(&assignment.id)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+
+    apply(&fleet, &resources("/bin/true", "one"))?;
+    let pid = look(device, "systemctl show -P MainPID web")?;
+    apply(&fleet, &resources("/bin/true", "two"))?;
+    assert_eq!(look(device, "cat /run/web.read")?, "one\ntwo\n", "it was told each time, after the change");
+    assert_eq!(look(device, "systemctl show -P MainPID web")?, pid, "it was not restarted");
+    Ok(())
 }
 
 #[test]

@@ -1,7 +1,16 @@
 //! The order in which resources are applied: what may be needed first, first. Removal goes the other way round.
+//!
+//! The kinds have an order of their own; what a profile's author says by `after` goes before it.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use muster_proto::ResourceId;
+use muster_proto::compose::{Claimed, Composition};
+use muster_proto::report::OutcomeKind;
 use muster_proto::resource::KINDS;
+
+use crate::outcome;
+use crate::plan::{Input, Plan, Record, Step};
 
 /// The rank of a resource's kind; unknown kinds come last.
 pub fn rank(id: &ResourceId) -> usize {
@@ -11,4 +20,225 @@ pub fn rank(id: &ResourceId) -> usize {
 /// Orders ids for applying: by kind, and within a kind by key, so that a directory comes before what is in it.
 pub fn applying(a: &ResourceId, b: &ResourceId) -> std::cmp::Ordering {
     rank(a).cmp(&rank(b)).then_with(|| a.cmp(b))
+}
+
+/// Orders the steps of a plan: removals first, from what depends to what is depended on; then the rest the other way round.
+pub(crate) fn sort(steps: &mut [Step], input: &Input<'_>) {
+    let predecessors = predecessors(input.composition, input.records, steps.iter());
+    let rounds = rounds(&predecessors);
+    let round = |step: &Step| rounds.get(&step.id).copied().unwrap_or_default();
+    steps.sort_by(|a, b| match (a.takes_away(), b.takes_away()) {
+        (true, false) => std::cmp::Ordering::Less,
+        (false, true) => std::cmp::Ordering::Greater,
+        (true, true) => applying(&b.id, &a.id),
+        (false, false) => round(a).cmp(&round(b)).then_with(|| applying(&a.id, &b.id)),
+    });
+}
+
+/// Which of the steps that take nothing away wait for which others of them: what comes after something by its author's word,
+/// and a service that is told of changes after these were made. Those that wait for nothing are left out.
+///
+/// Where a change comes after a service that it is told to, by whatever way, the service does not wait for it.
+pub fn predecessors<'s>(
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    steps: impl IntoIterator<Item = &'s Step>,
+) -> BTreeMap<ResourceId, BTreeSet<ResourceId>> {
+    let making: Vec<&Step> = steps.into_iter().filter(|step| !step.takes_away()).collect();
+    if making.iter().all(|step| after(step).is_empty() && !step.restart) {
+        return BTreeMap::new();
+    }
+    let made: BTreeSet<&ResourceId> = making.iter().map(|step| &step.id).collect();
+    let graph = Graph::of(composition);
+    let mut predecessors: BTreeMap<ResourceId, BTreeSet<ResourceId>> = BTreeMap::new();
+    for step in &making {
+        let first = after(step).iter().filter(|id| made.contains(id));
+        // Services read what is new all at once.
+        let tells = |other: &&&Step| {
+            step.restart
+                && other.id.kind() != "service"
+                && tells(composition, records, other, &step.id)
+                && !graph.leads(&other.id, &step.id)
+        };
+        let first: BTreeSet<ResourceId> =
+            first.chain(making.iter().filter(tells).map(|other| &other.id)).cloned().collect();
+        if !first.is_empty() {
+            predecessors.insert(step.id.clone(), first);
+        }
+    }
+    predecessors
+}
+
+/// What waits for what in a whole state, whatever of it is to be changed.
+struct Graph<'c> {
+    composition: &'c Composition,
+    notifying: BTreeMap<&'c ResourceId, Vec<&'c ResourceId>>,
+}
+
+impl<'c> Graph<'c> {
+    fn of(composition: &'c Composition) -> Self {
+        let mut notifying: BTreeMap<&ResourceId, Vec<&ResourceId>> = BTreeMap::new();
+        for (id, claim) in &composition.claims {
+            for service in &claim.common.notify {
+                notifying.entry(service).or_default().push(id);
+            }
+        }
+        Self { composition, notifying }
+    }
+
+    /// Whether `from` waits for `to`, by whatever way.
+    fn leads(&self, from: &'c ResourceId, to: &ResourceId) -> bool {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
+        while let Some(id) = next.pop() {
+            if id == to {
+                return true;
+            }
+            let Some(claim) = self.composition.claims.get(id).filter(|_| seen.insert(id)) else { continue };
+            next.extend(&claim.common.after);
+            if let Claimed::Apply(resource) = &claim.claimed {
+                next.extend(resource.restart_on().iter().filter(|on| on.kind() != "service"));
+            }
+            next.extend(self.notifying.get(id).into_iter().flatten().filter(|on| on.kind() != "service"));
+        }
+        false
+    }
+}
+
+/// In which round through the kinds each step is made, but for those of the first. A round makes all of a kind at once, so
+/// that what waits for something of its own kind or of a later one is made in the next.
+fn rounds(predecessors: &BTreeMap<ResourceId, BTreeSet<ResourceId>>) -> BTreeMap<&ResourceId, usize> {
+    let mut waits_for: BTreeMap<&ResourceId, BTreeSet<&ResourceId>> =
+        predecessors.iter().map(|(id, first)| (id, first.iter().collect())).collect();
+    let mut kept_waiting: BTreeMap<&ResourceId, Vec<&ResourceId>> = BTreeMap::new();
+    for (id, first) in predecessors {
+        for one in first {
+            kept_waiting.entry(one).or_default().push(id);
+        }
+    }
+    let mut rounds: BTreeMap<&ResourceId, usize> = BTreeMap::new();
+    let mut next: Vec<&ResourceId> =
+        kept_waiting.keys().filter(|id| !predecessors.contains_key(**id)).copied().collect();
+    while let Some(first) = next.pop() {
+        let round = rounds.get(first).copied().unwrap_or_default();
+        for id in kept_waiting.remove(first).unwrap_or_default() {
+            let earliest = round + usize::from(rank(first) >= rank(id));
+            let round = rounds.entry(id).or_default();
+            *round = earliest.max(*round);
+            if let Some(left) = waits_for.get_mut(id) {
+                left.remove(first);
+                if left.is_empty() {
+                    next.push(id);
+                }
+            }
+        }
+    }
+    rounds
+}
+
+/// What a step comes after by its author's word.
+fn after(step: &Step) -> &[ResourceId] {
+    step.claim.as_ref().map_or(&[], |claim| claim.common.after.as_slice())
+}
+
+/// Settles as Blocked what would come after something that is not as it should be and will not be by this plan: one failure
+/// keeps back what depends on it, and nothing else.
+pub(crate) fn hold_back(plan: &mut Plan, input: &Input<'_>) {
+    let waits = |step: &Step| !step.takes_away() && !after(step).is_empty();
+    if !plan.steps.iter().any(waits) {
+        return;
+    }
+    let mut unmet: BTreeMap<ResourceId, OutcomeKind> = plan
+        .settled
+        .iter()
+        .filter(|told| {
+            !matches!(told.outcome, OutcomeKind::Kept | OutcomeKind::Repaired | OutcomeKind::NotApplicable)
+        })
+        .map(|told| (told.resource.clone(), told.outcome))
+        .chain(input.given_up.iter().map(|id| (id.clone(), OutcomeKind::Failed)))
+        .filter(|(id, _)| input.composition.claims.contains_key(id))
+        .collect();
+    loop {
+        let kept: Vec<(usize, String)> = plan
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(_, step)| waits(step))
+            .filter_map(|(index, step)| {
+                let (first, outcome) = after(step).iter().find_map(|id| Some((id, unmet.get(id)?)))?;
+                Some((index, format!("it comes after {first}, which {}", unmet_as(*outcome))))
+            })
+            .collect();
+        if kept.is_empty() {
+            return;
+        }
+        for (index, reason) in kept.into_iter().rev() {
+            let Step { id, claim, differences, .. } = plan.steps.remove(index);
+            unmet.insert(id.clone(), OutcomeKind::Blocked);
+            if let Some(claim) = claim {
+                plan.settled.push(outcome::of_claim(
+                    &id,
+                    &claim,
+                    OutcomeKind::Blocked,
+                    differences,
+                    Some(reason),
+                ));
+            }
+        }
+    }
+}
+
+/// Says of something that it is not as it should be.
+fn unmet_as(outcome: OutcomeKind) -> &'static str {
+    match outcome {
+        OutcomeKind::Failed => "failed",
+        OutcomeKind::Blocked => "is blocked",
+        OutcomeKind::Unsupported => "this agent does not know",
+        OutcomeKind::Drifted | OutcomeKind::Kept | OutcomeKind::Repaired | OutcomeKind::NotApplicable => {
+            "is not as it should be"
+        }
+    }
+}
+
+/// The services that have to read what these steps change.
+pub fn told<'s>(
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    steps: impl IntoIterator<Item = &'s Step>,
+) -> BTreeSet<ResourceId> {
+    let mut changed: BTreeSet<&ResourceId> = BTreeSet::new();
+    let mut told: BTreeSet<&ResourceId> = BTreeSet::new();
+    for step in steps {
+        changed.insert(&step.id);
+        told.extend(notify(records, step));
+    }
+    let reads = |id: &ResourceId, claimed: &Claimed| match claimed {
+        Claimed::Apply(resource) => {
+            told.contains(id) || resource.restart_on().iter().any(|on| changed.contains(on))
+        }
+        Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => false,
+    };
+    let claims = composition.claims.iter();
+    claims.filter(|(id, claim)| reads(id, &claim.claimed)).map(|(id, _)| id.clone()).collect()
+}
+
+/// Whether a service has to read what this step changes.
+fn tells(
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    step: &Step,
+    service: &ResourceId,
+) -> bool {
+    let by_service = match composition.claims.get(service).map(|claim| &claim.claimed) {
+        Some(Claimed::Apply(resource)) => resource.restart_on().contains(&step.id),
+        _ => false,
+    };
+    by_service || notify(records, step).contains(service)
+}
+
+/// The services that the author of what is changed wants to be told, or of what is taken back wanted.
+fn notify<'a>(records: &'a BTreeMap<ResourceId, Record>, step: &'a Step) -> &'a [ResourceId] {
+    match &step.claim {
+        Some(claim) => &claim.common.notify,
+        None => records.get(&step.id).map_or(&[], |record| &record.notify),
+    }
 }

@@ -107,6 +107,12 @@ impl Step {
             && (self.claim.is_none() || self.action == Action::Remove || self.ending)
     }
 
+    /// Whether its record goes once it is made, as nothing is left to take back. A rule that has ended keeps people out until it is
+    /// taken back.
+    pub fn forgets(&self) -> bool {
+        self.claim.is_none() && !(self.ending && self.id.kind() == "login_rule")
+    }
+
     /// The resource to be made so; `None` for a reversal.
     pub fn resource(&self) -> Option<&Resource> {
         match &self.claim.as_ref()?.claimed {
@@ -207,8 +213,11 @@ fn plan_from(input: &Input<'_>) -> Plan {
     let told: BTreeMap<_, _> =
         std::mem::take(&mut plan.settled).into_iter().map(|told| (told.resource.clone(), told)).collect();
     plan.settled = told.into_values().collect();
+    // Before restarts, as what is kept back is told to nobody, and once more as restarts may be kept back.
+    order::hold_back(&mut plan, input);
     add_restarts(&mut plan, input);
-    sort(&mut plan.steps);
+    order::hold_back(&mut plan, input);
+    order::sort(&mut plan.steps, input);
     plan
 }
 
@@ -474,12 +483,11 @@ fn unreadable(input: &Input<'_>, record: &Record) -> Option<String> {
 
 /// A service restarts when something it names changes now, or still owes a restart from an earlier cycle.
 fn add_restarts(plan: &mut Plan, input: &Input<'_>) {
-    let changing = plan.steps.iter().map(|step| step.id.clone());
-    let changing: BTreeSet<_> = changing.filter(|id| !input.given_up.contains(id)).collect();
+    let changing = plan.steps.iter().filter(|step| !input.given_up.contains(&step.id));
+    let told = order::told(input.composition, input.records, changing);
     for (id, claim) in &input.composition.claims {
         let Claimed::Apply(resource @ Resource::Service(service)) = &claim.claimed else { continue };
-        let due =
-            input.restarts_due.contains(id) || resource.restart_on().iter().any(|on| changing.contains(on));
+        let due = input.restarts_due.contains(id) || told.contains(id);
         if !due || claim.source.mode == Mode::Audit || service.running == Some(false) {
             continue;
         }
@@ -502,14 +510,4 @@ fn add_restarts(plan: &mut Plan, input: &Input<'_>) {
             undoes: false,
         });
     }
-}
-
-/// Removals first, from what depends to what is depended on; then the rest the other way round.
-fn sort(steps: &mut [Step]) {
-    steps.sort_by(|a, b| match (a.takes_away(), b.takes_away()) {
-        (true, false) => std::cmp::Ordering::Less,
-        (false, true) => std::cmp::Ordering::Greater,
-        (true, true) => order::applying(&b.id, &a.id),
-        (false, false) => order::applying(&a.id, &b.id),
-    });
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use muster_proto::compose::Claim;
-use muster_proto::condition::{Attributes, Condition, Difference};
+use muster_proto::condition::{Attributes, Condition, Difference, NO_FILE};
 use muster_proto::resource::OnRemoval;
 use muster_proto::{ResourceId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,9 @@ pub struct Record {
     pub on_removal: OnRemoval,
     /// When it ends by itself.
     pub not_after: Option<Timestamp>,
+    /// The services that have to read it when it is taken back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<ResourceId>,
     /// What the kind needs to know to take it back, such as the packages that one transaction brought.
     pub extra: Value,
 }
@@ -55,6 +58,7 @@ pub fn record_of(step: &Step, earlier: Option<&Record>, extra: Value) -> Record 
         profile: step.claim.as_ref().map_or_else(String::new, |claim| claim.source.profile.to_string()),
         on_removal: common.map(|c| c.on_removal).unwrap_or_default(),
         not_after: common.and_then(|c| c.not_after),
+        notify: common.map(|c| c.notify.clone()).unwrap_or_default(),
         extra: if extra.is_null() { earlier.map(|r| r.extra.clone()).unwrap_or_default() } else { extra },
     }
 }
@@ -70,12 +74,13 @@ pub fn reversal_target(record: &Record) -> Condition {
     }
 }
 
-/// What the end of a lease comes to, for a resource that this agent can't ask: an account is locked, whoever made it.
+/// What the end of a lease comes to, for a resource that this agent can't ask: an account is locked, whoever made it, and a rule
+/// lets nobody in.
 pub(crate) fn end_target(id: &ResourceId, record: &Record) -> Condition {
-    if id.kind() == "account" {
-        Condition::present([("locked", true.into())])
-    } else {
-        reversal_target(record)
+    match id.kind() {
+        "account" => Condition::present([("locked", true.into())]),
+        "login_rule" => Condition::present([("lets_in", NO_FILE.into())]),
+        _ => reversal_target(record),
     }
 }
 
@@ -88,6 +93,7 @@ impl Record {
             profile: claim.source.profile.to_string(),
             on_removal: claim.common.on_removal,
             not_after: claim.common.not_after,
+            notify: claim.common.notify.clone(),
             ..self.clone()
         }
     }

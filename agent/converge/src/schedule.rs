@@ -101,6 +101,7 @@ mod tests {
             profile: "visitors".to_owned(),
             on_removal: OnRemoval::default(),
             not_after: Some(end),
+            notify: vec![],
             extra: serde_json::Value::Null,
         };
         let records = BTreeMap::from([(id.clone(), record)]);

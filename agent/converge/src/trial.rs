@@ -16,7 +16,7 @@ use crate::plan::Step;
 use crate::record::{Record, restricted};
 
 /// The kinds whose changes can keep a device from its server, or its people from the device.
-const KINDS: [&str; 4] = ["certificate", "ssh_server", "network", "firewall"];
+const KINDS: [&str; 5] = ["certificate", "login_rule", "ssh_server", "network", "firewall"];
 
 /// How long the server may take to be reached where the device's owner says nothing else. Time in which the device sleeps
 /// does not count.

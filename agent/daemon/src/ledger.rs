@@ -25,7 +25,7 @@ use muster_converge::trial::Trial;
 use muster_proto::condition::Condition;
 use muster_proto::report::Event;
 use muster_proto::state::DesiredState;
-use muster_proto::{Digest, Generation, ResourceId, Timestamp, wire};
+use muster_proto::{DeviceId, Digest, Generation, ResourceId, Timestamp, wire};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use uuid::Uuid;
@@ -396,6 +396,47 @@ impl Ledger {
         set_meta(&tx, "server_restored", &restored)?;
         tx.commit()?;
         Ok(())
+    }
+
+    /// Notes as which device, and by which token, this one is enrolled. Where that is new, the server has nothing of what an
+    /// earlier enrollment reported, and all is sent again. To another device no state was given yet: what is in force was the
+    /// other one's, while what Muster made here is still to be taken back.
+    pub(crate) fn enrolled_as(&mut self, device: DeviceId, token: Digest) -> Result<()> {
+        let who = format!("{device} {token}");
+        let before = meta(&self.db, "enrolled_as")?;
+        if before.as_ref() == Some(&who) {
+            return Ok(());
+        }
+        let earlier = match before.as_ref().and_then(|who| who.split_once(' ')) {
+            Some((earlier, _)) => Some(earlier.parse().context("the ledger names no device")?),
+            None => self.state()?.map(|state| state.device),
+        };
+        let epoch = Uuid::new_v4();
+        let is_another = earlier.is_some_and(|earlier: DeviceId| earlier != device);
+        let tx = self.db.transaction()?;
+        tx.execute("UPDATE section SET acknowledged = NULL", [])?;
+        tx.execute("DELETE FROM meta WHERE name = 'applied_said'", [])?;
+        if before.is_some() {
+            // Who let it in anew took a last order back with that.
+            last_order::forget(&tx)?;
+        }
+        if is_another {
+            tx.execute_batch("DELETE FROM state; DELETE FROM accepted;")?;
+            self.secret_in_log |= drop_events(&tx, i64::MAX.cast_unsigned())?;
+            // Events are counted from one again, behind all that is past: further than there will ever be any.
+            tx.execute("UPDATE past SET sequence = sequence - (1 << 40)", [])?;
+            tx.execute(
+                "DELETE FROM meta WHERE name IN ('sequence', 'applied', 'lost_from', 'lost_to', 'server_restored')",
+                [],
+            )?;
+            set_meta(&tx, "epoch", &epoch.to_string())?;
+        }
+        set_meta(&tx, "enrolled_as", &who)?;
+        tx.commit()?;
+        if is_another {
+            self.epoch = epoch;
+        }
+        self.forget_secrets()
     }
 
     /// Empties the log where a secret may be in it: deleting overwrites the row in its page, while the log keeps the page

@@ -289,7 +289,8 @@ impl Converging {
     async fn run(mut self) -> Result<()> {
         // How a command says that it wrote to the ledger.
         let mut nudges = signal(SignalKind::hangup()).context("signals can't be waited for")?;
-        let ledger = Ledger::open(&self.config.ledger())?;
+        let mut ledger = Ledger::open(&self.config.ledger())?;
+        ledger.enrolled_as(self.enrolled.device, self.enrolled.trust.used_token)?;
         let host = Host::open(SCRATCH.as_ref(), &self.config.state_dir)?;
         let mut cycle = Cycle::start(self.enrolled.device, self.config.clone(), ledger, host)?;
         self.send(ToServer::Following(cycle.generation()?)).await;

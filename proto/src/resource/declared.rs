@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{KINDS, Resource, claimed_id, package, value};
 use crate::id::ResourceId;
-use crate::text::printable;
+use crate::text::{one_line, printable};
 use crate::timestamp::Timestamp;
 use crate::when::When;
 
@@ -29,6 +29,15 @@ pub struct Common {
     /// From this time on the device ends the resource by itself, online or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<Timestamp>,
+    /// Resources, such as `script:format`, that have to be as they should before this one is changed; what is not there for the
+    /// device is not waited for. Most orders need no word: a directory comes before its files, a package before its service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub after: Vec<ResourceId>,
+    /// Services, such as `service:nginx`, that have to read what changed: they do by their own `on_change`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub notify: Vec<ResourceId>,
 }
 
 /// What happens when a resource leaves the desired state.
@@ -114,7 +123,16 @@ impl Declared {
             Some(Ok(resource)) => resource,
         };
         resource.validate()?;
-        Ok(vec![Self { id: resource.id(), common, body: Body::Known(resource) }])
+        let id = resource.id();
+        for (field, names) in [("after", &common.after), ("notify", &common.notify)] {
+            if names.contains(&id) {
+                return Err(InvalidResource::new(
+                    format!("/{kind}/{field}"),
+                    "it names itself: name another one",
+                ));
+            }
+        }
+        Ok(vec![Self { id, common, body: Body::Known(resource) }])
     }
 
     /// Reads one entry as a device does: never fails, but gives what it does not know as Unsupported.
@@ -166,6 +184,8 @@ fn readable_common(entry: &Value) -> Common {
         on_removal: read(fields, "on_removal").unwrap_or_default(),
         not_before: read(fields, "not_before"),
         not_after: read(fields, "not_after"),
+        after: read(fields, "after").unwrap_or_default(),
+        notify: read(fields, "notify").unwrap_or_default(),
     }
 }
 
@@ -182,7 +202,7 @@ fn split_common(
     kind: &str,
     fields: &Map<String, Value>,
 ) -> Result<(Common, Map<String, Value>), InvalidResource> {
-    const COMMON: [&str; 5] = ["note", "when", "on_removal", "not_before", "not_after"];
+    const COMMON: [&str; 7] = ["note", "when", "on_removal", "not_before", "not_after", "after", "notify"];
     let (common, own): (Map<_, _>, Map<_, _>) =
         fields.clone().into_iter().partition(|(name, _)| COMMON.contains(&name.as_str()));
     let common: Common = serde_path_to_error::deserialize(Value::Object(common))
@@ -193,7 +213,33 @@ fn split_common(
         let message = format!("it would end before it begins: not_after is {end}");
         return Err(InvalidResource::new(format!("/{kind}/not_before"), message));
     }
+    names_resources(&format!("/{kind}/after"), &common.after)?;
+    names_resources(&format!("/{kind}/notify"), &common.notify)?;
+    if let Some(index) = common.notify.iter().position(|id| id.kind() != "service") {
+        let message = format!("{} is no service: only services are told of changes", common.notify[index]);
+        return Err(InvalidResource::new(format!("/{kind}/notify/{index}"), message));
+    }
     Ok((common, own))
+}
+
+/// Whether each could be the id of a resource: of a kind that is known, with a key that fits.
+pub(super) fn names_resources(path: &str, ids: &[ResourceId]) -> Result<(), InvalidResource> {
+    /// The most that one list names.
+    const MAX: usize = 100;
+    if ids.len() > MAX {
+        return Err(InvalidResource::new(path, format!("at most {MAX} resources are named")));
+    }
+    for (index, id) in ids.iter().enumerate() {
+        let named = KINDS.contains(&id.kind()) && !id.key().is_empty();
+        if !named || id.as_str().len() > 4200 || !one_line(id.as_str()) {
+            let message = format!(
+                "{} names no resource: write kind:key, such as file:/etc/motd",
+                printable(id.as_str())
+            );
+            return Err(InvalidResource::new(format!("{path}/{index}"), message));
+        }
+    }
+    Ok(())
 }
 
 fn invalid(at: &str, error: &serde_path_to_error::Error<serde_json::Error>) -> InvalidResource {

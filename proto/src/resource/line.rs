@@ -28,13 +28,13 @@ pub struct Line {
     /// added. In a file, the first of these names the resource, so that two values for it contradict each other.
     #[serde(default, rename = "match", skip_serializing_if = "Vec::is_empty")]
     pub matches: Vec<LineText>,
-    /// The beginning of the line that a line which is added comes after. Where no line begins so, that is an error.
+    /// The beginning of the line below which a line is added. Where no line begins so, that is an error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<LineText>,
-    /// The beginning of the line that a line which is added comes before; the end of the file where none begins so, and
+    pub below: Option<LineText>,
+    /// The beginning of the line above which a line is added; the end of the file where none begins so, and
     /// where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<LineText>,
+    pub above: Option<LineText>,
     /// Whether it should be there. Of a line that should not, exactly `line` is removed, as often as it is there.
     #[serde(default, skip_serializing_if = "Existence::is_present")]
     pub state: Existence,
@@ -56,17 +56,17 @@ impl Line {
     }
 
     pub(super) fn validate(&self) -> Result<(), InvalidResource> {
-        if self.after.is_some() && self.before.is_some() {
-            return Err(InvalidResource::new("/line", "give only one of after and before"));
+        if self.below.is_some() && self.above.is_some() {
+            return Err(InvalidResource::new("/line", "give only one of below and above"));
         }
         if self.matches.len() > MOST_MATCHES {
             return Err(InvalidResource::new("/line/match", format!("more than {MOST_MATCHES} beginnings")));
         }
-        let placed = !self.matches.is_empty() || self.after.is_some() || self.before.is_some();
+        let placed = !self.matches.is_empty() || self.below.is_some() || self.above.is_some();
         if self.state == Existence::Absent && placed {
             return Err(InvalidResource::new(
                 "/line",
-                "a line that should be absent is named by itself: leave match, after and before out",
+                "a line that should be absent is named by itself: leave match, below and above out",
             ));
         }
         Ok(())

@@ -26,6 +26,7 @@ pub mod kernel_module;
 pub mod line;
 pub mod link;
 pub mod locale;
+pub mod login_rule;
 pub mod mount;
 pub mod network;
 pub mod package;
@@ -93,6 +94,8 @@ pub enum Resource {
     Script(script::Script),
     /// How an interface gets its addresses.
     Network(network::Network),
+    /// Who may log in from where.
+    LoginRule(login_rule::LoginRule),
     /// Settings of the SSH server.
     SshServer(ssh_server::SshServer),
     /// Who may reach the device.
@@ -101,7 +104,7 @@ pub enum Resource {
 
 /// The kinds by their names in documents, in the order in which they are applied: what comes later may need what
 /// comes before. Removal goes the other way round.
-pub const KINDS: [&str; 25] = [
+pub const KINDS: [&str; 26] = [
     "certificate",
     "repository",
     "package",
@@ -124,6 +127,7 @@ pub const KINDS: [&str; 25] = [
     "timer",
     "service",
     "script",
+    "login_rule",
     "ssh_server",
     "network",
     "firewall",
@@ -156,6 +160,7 @@ impl Resource {
             Self::Service(_) => "service",
             Self::Script(_) => "script",
             Self::Network(_) => "network",
+            Self::LoginRule(_) => "login_rule",
             Self::SshServer(_) => "ssh_server",
             Self::Firewall(_) => "firewall",
         }
@@ -187,6 +192,7 @@ impl Resource {
             Self::Service(r) => r.key(),
             Self::Script(r) => r.name.as_str(),
             Self::Network(r) => r.name.as_str(),
+            Self::LoginRule(r) => r.name.as_str(),
             Self::SshServer(r) => r.name.as_str(),
             Self::Firewall(_) => firewall::KEY,
         };
@@ -219,6 +225,7 @@ impl Resource {
             Self::Service(r) => r.desired(),
             Self::Script(r) => r.desired(),
             Self::Network(r) => r.desired(),
+            Self::LoginRule(r) => r.desired(),
             Self::SshServer(r) => r.desired(),
             Self::Firewall(r) => r.desired(),
         }
@@ -229,6 +236,7 @@ impl Resource {
     pub fn ended(&self) -> Option<Condition> {
         match self {
             Self::Account(r) => Some(r.ended()),
+            Self::LoginRule(r) => Some(r.ended()),
             _ => None,
         }
     }
@@ -255,6 +263,8 @@ impl Resource {
             (Self::Timer(r), "timer") => Some(r.rendered_timer().into_bytes()),
             (Self::Timer(r), "service") => Some(r.rendered_service().into_bytes()),
             (Self::Network(r), "file") => Some(r.rendered().into_bytes()),
+            (Self::LoginRule(r), "lets_in") => Some(r.lets_in().into_bytes()),
+            (Self::LoginRule(r), "keeps_out") => Some(r.keeps_out().into_bytes()),
             (Self::SshServer(r), "file") => Some(r.rendered().into_bytes()),
             (Self::Firewall(r), "file" | "table") => Some(r.rendered().into_bytes()),
             _ => None,
@@ -299,7 +309,7 @@ impl Resource {
         }
     }
 
-    /// Resources whose change restarts this one.
+    /// Resources whose change a service has to read.
     pub fn restart_on(&self) -> &[ResourceId] {
         match self {
             Self::Service(r) => &r.restart_on,
@@ -341,6 +351,7 @@ impl Resource {
             "service" => read(fields, Self::Service),
             "script" => read(fields, Self::Script),
             "network" => read(fields, Self::Network),
+            "login_rule" => read(fields, Self::LoginRule),
             "ssh_server" => read(fields, Self::SshServer),
             "firewall" => read(fields, Self::Firewall),
             _ => return None,
@@ -370,6 +381,7 @@ impl Resource {
             Self::Mount(r) => r.validate(),
             Self::Timer(r) => r.validate(),
             Self::Network(r) => r.validate(),
+            Self::LoginRule(r) => r.validate(),
             Self::SshServer(r) => r.validate(),
             Self::Firewall(r) => r.validate(),
             Self::Package(_) | Self::Directory(_) | Self::KernelModule(_) => Ok(()),

@@ -73,6 +73,17 @@ impl Script {
         Digest::of(json!([self.argv(), self.body, self.user, self.unless]).to_string().as_bytes())
     }
 
+    /// What will run, for people: the program, as whom and unless what, and the body.
+    pub fn shown(&self) -> String {
+        let words = |words: Vec<&str>| serde_json::Value::from(words).to_string();
+        let user = self.user.as_ref().map_or("root", AccountName::as_str);
+        let mut text = format!("runs {} as {user}\n", words(self.argv()));
+        if !self.unless.is_empty() {
+            text.push_str(&format!("unless {}\n", words(self.unless.iter().map(Argument::as_str).collect())));
+        }
+        text + &self.body
+    }
+
     /// How long it may take, in seconds.
     pub fn seconds(&self) -> u64 {
         self.timeout.as_ref().map_or(600, Span::seconds)

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::InvalidResource;
+use super::declared::names_resources;
 use super::value::UnitName;
-use super::{InvalidResource, KINDS};
 use crate::condition::Condition;
 use crate::id::ResourceId;
-use crate::text::{one_line, printable};
 
 /// A systemd unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,10 +21,32 @@ pub struct Service {
     /// Whether it should start at boot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// Resources, such as `file:/etc/chrony/chrony.conf`, whose change restarts it.
+    /// Resources, such as `file:/etc/chrony/chrony.conf`, whose change it has to read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub restart_on: Vec<ResourceId>,
+    /// How it comes to read what changed: `restart`, or `reload`, which not every service can, and which does not bring a change of
+    /// the unit's own file into effect.
+    #[serde(default, skip_serializing_if = "OnChange::is_restart")]
+    pub on_change: OnChange,
+}
+
+/// How a service comes to read what changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OnChange {
+    /// It is stopped and started.
+    #[default]
+    Restart,
+    /// It goes on running and reads its configuration again.
+    Reload,
+}
+
+impl OnChange {
+    fn is_restart(&self) -> bool {
+        *self == Self::Restart
+    }
 }
 
 impl Service {
@@ -44,19 +66,7 @@ impl Service {
     }
 
     pub(super) fn validate(&self) -> Result<(), InvalidResource> {
-        for (index, id) in self.restart_on.iter().enumerate() {
-            let named = KINDS.contains(&id.kind()) && !id.key().is_empty();
-            if !named || id.as_str().len() > 4200 || !one_line(id.as_str()) {
-                return Err(InvalidResource::new(
-                    format!("/service/restart_on/{index}"),
-                    format!(
-                        "{} names no resource: write kind:key, such as file:/etc/motd",
-                        printable(id.as_str())
-                    ),
-                ));
-            }
-        }
-        Ok(())
+        names_resources("/service/restart_on", &self.restart_on)
     }
 }
 

@@ -169,7 +169,7 @@ impl Restore {
 fn forgotten(made: &muster_proto::Timestamp) -> String {
     format!(
         "  - devices revoked after {made} are let in again: revoke them again, first of all\n\
-         \x20 - devices that enrolled after it are refused: on each muster-agent unenroll, then enroll with a new token\n\
+         \x20 - devices that enrolled after it are refused: on each muster-agent enroll --join-file FILE with a new token\n\
          \x20 - admins who were removed or changed after it are as they were, passwords and codes too: muster admin list\n\
          \x20 - profiles, assignments and labels are as they were, and devices follow them\n\
          \x20 - first-login passwords that arrived after it are lost"

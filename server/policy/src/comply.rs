@@ -29,6 +29,8 @@ pub struct Evidence<'a> {
     pub held: bool,
     /// Whether its owner paused it on the device: nobody has looked since.
     pub paused_there: bool,
+    /// Whether anything was heard of what is assigned: a device that enrolled anew has to say all of it again.
+    pub heard: bool,
     /// How many outcomes of each kind.
     pub outcomes: &'a [(OutcomeKind, u32)],
     /// How many check results of each kind.
@@ -68,7 +70,12 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
         Compliance::Unmanaged
     } else if failing > 0 {
         Compliance::Failing
-    } else if unknown > 0 || evidence.held || evidence.paused_there || evidence.applied < evidence.wanted {
+    } else if unknown > 0
+        || evidence.held
+        || evidence.paused_there
+        || !evidence.heard
+        || evidence.applied < evidence.wanted
+    {
         Compliance::Unknown
     } else {
         Compliance::Compliant
@@ -148,6 +155,7 @@ mod tests {
             applied,
             held,
             paused_there,
+            heard: true,
             outcomes,
             checks,
             waived: 0,
@@ -160,8 +168,18 @@ mod tests {
         let waiting = |managed, outcomes: &[_]| {
             let (wanted, applied) = (Generation(2), Generation(2));
             let (held, paused_there, checks) = (true, false, &[]);
-            judge(&Evidence { managed, wanted, applied, held, paused_there, outcomes, checks, waived: 0 })
-                .compliance
+            judge(&Evidence {
+                managed,
+                wanted,
+                applied,
+                held,
+                paused_there,
+                heard: true,
+                outcomes,
+                checks,
+                waived: 0,
+            })
+            .compliance
         };
         assert_eq!(waiting(true, &[(OutcomeKind::Kept, 4)]), Compliance::Unknown);
         assert_eq!(waiting(true, &[(OutcomeKind::Failed, 1)]), Compliance::Failing);
@@ -190,7 +208,17 @@ mod tests {
         let stand = |outcomes: &[_], checks: &[_], waived| {
             let (wanted, applied) = (Generation(2), Generation(2));
             let (held, paused_there) = (false, false);
-            judge(&Evidence { managed: true, wanted, applied, held, paused_there, outcomes, checks, waived })
+            judge(&Evidence {
+                managed: true,
+                wanted,
+                applied,
+                held,
+                paused_there,
+                heard: true,
+                outcomes,
+                checks,
+                waived,
+            })
         };
         let kept = [(OutcomeKind::Kept, 1)];
         let all = stand(&kept, &[(Verdict::Fail, 2)], 2);
@@ -202,6 +230,23 @@ mod tests {
     }
 
     #[test]
+    fn a_device_of_which_nothing_was_heard_is_never_compliant() {
+        let (wanted, applied) = (Generation(1), Generation(1));
+        let evidence = Evidence {
+            managed: true,
+            wanted,
+            applied,
+            held: false,
+            paused_there: false,
+            heard: false,
+            outcomes: &[],
+            checks: &[],
+            waived: 0,
+        };
+        assert_eq!(judge(&evidence).compliance, Compliance::Unknown);
+    }
+
+    #[test]
     fn a_state_that_is_not_applied_yet_is_never_compliant() {
         let outcomes = [(OutcomeKind::Kept, 9)];
         let evidence = Evidence {
@@ -210,6 +255,7 @@ mod tests {
             applied: Generation(2),
             held: false,
             paused_there: false,
+            heard: true,
             outcomes: &outcomes,
             checks: &[],
             waived: 0,
@@ -227,6 +273,7 @@ mod tests {
                 applied,
                 held: false,
                 paused_there: true,
+                heard: true,
                 outcomes,
                 checks: &[],
                 waived: 0,
@@ -244,6 +291,7 @@ mod tests {
             applied: Generation(0),
             held: false,
             paused_there: false,
+            heard: true,
             outcomes: &[],
             checks: &[],
             waived: 0,

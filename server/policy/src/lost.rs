@@ -85,13 +85,7 @@ pub fn way_back(name: &str, serial: &str, allowed: bool, has_token: bool) -> Vec
             has_token,
         ),
         step(
-            "on the device: take back what was made there, which nobody would know to be Muster's later, and forget the \
-             identity that was revoked",
-            "sudo muster-agent unenroll --restore".to_owned(),
-            false,
-        ),
-        step(
-            "on the device: enroll it anew",
+            "on the device: enroll it anew, which keeps what it knows of what was made there",
             "sudo muster-agent enroll --join-file /etc/muster/join.toml".to_owned(),
             false,
         ),
@@ -125,9 +119,9 @@ mod tests {
         let done = |allowed, has_token| {
             way_back("lap-1", "PF 1", allowed, has_token).iter().map(|step| step.done).collect::<Vec<_>>()
         };
-        assert_eq!(done(false, false), [false; 5]);
-        assert_eq!(done(true, false), [true, false, false, false, false]);
-        assert_eq!(done(true, true), [true, true, false, false, false]);
+        assert_eq!(done(false, false), [false; 4]);
+        assert_eq!(done(true, false), [true, false, false, false]);
+        assert_eq!(done(true, true), [true, true, false, false]);
         let steps = way_back("lap-1", "PF 1", false, false);
         assert_eq!(steps[1].command, "muster token create --serial 'PF 1' > join.toml");
     }

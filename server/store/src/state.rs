@@ -74,6 +74,15 @@ pub fn asks_for_anything(tx: &mut Tx<'_>, device: DeviceId) -> Result<bool, Stor
     Ok(found.is_some())
 }
 
+/// The documents that a device's state names.
+pub fn documents(tx: &mut Tx<'_>, device: DeviceId) -> Result<Vec<Vec<u8>>, StoreError> {
+    tx.query(
+        "SELECT d.bytes FROM state_document s JOIN document d ON d.digest = s.digest WHERE s.device = $1",
+        &[device.into()],
+        |row| row.get(0),
+    )
+}
+
 /// How many devices have any revision of a profile in their state, and how many of those are compliant at `now`.
 pub fn devices_of_profile(tx: &mut Tx<'_>, profile: &str, now: Timestamp) -> Result<(u64, u64), StoreError> {
     let found = tx.query_one(

@@ -249,7 +249,7 @@ fn given<T: Into<Value>>(value: T) -> Option<Value> {
 }
 
 /// Kinds that have no `state`.
-const STATELESS: [&str; 16] = [
+const STATELESS: [&str; 17] = [
     "browser_policy",
     "certificate",
     "dconf",
@@ -258,6 +258,7 @@ const STATELESS: [&str; 16] = [
     "hosts_entry",
     "kernel_module",
     "locale",
+    "login_rule",
     "mount",
     "network",
     "script",
@@ -274,7 +275,7 @@ fn resource(flavor: Flavor) -> impl Strategy<Value = Value> {
         let stateless = STATELESS.iter().any(|kind| entry[*kind].is_object());
         let fields = fields_of(&mut entry);
         if absent && !stateless {
-            for name in ["match", "after", "content", "content_base64", "template", "target"] {
+            for name in ["match", "below", "content", "content_base64", "template", "target"] {
                 fields.remove(name);
             }
             fields.insert("state".into(), "absent".into());
@@ -328,9 +329,9 @@ fn kind() -> impl Strategy<Value = Value> {
                 ("key", given("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")),
             ])
         }),
-        1 => (select(vec!["Port 1", "Port 2"]), option::of(Just("#x")), any::<bool>()).prop_map(|(line, after, matched)| {
+        1 => (select(vec!["Port 1", "Port 2"]), option::of(Just("#x")), any::<bool>()).prop_map(|(line, below, matched)| {
             entry("line", vec![
-                ("path", given("/etc/c")), ("line", given(line)), ("after", after.and_then(given)),
+                ("path", given("/etc/c")), ("line", given(line)), ("below", below.and_then(given)),
                 ("match", matched.then(|| json!(["Port "]))),
             ])
         }),
@@ -360,6 +361,9 @@ fn kind() -> impl Strategy<Value = Value> {
         1 => (any::<bool>(), any::<bool>()).prop_map(|(on, locked)| entry("dconf", vec![
             ("name", given("corp")), ("locked", given(locked)),
             ("settings", given(json!({"/org/gnome/x/on": on.to_string()}))),
+        ])),
+        1 => select(vec!["local", "10.0.0.0/8"]).prop_map(|place| entry("login_rule", vec![
+            ("name", given("office")), ("accounts", given(vec!["ada"])), ("from", given(vec![place])),
         ])),
         1 => select(vec!["no", "yes"]).prop_map(|value| entry("ssh_server", vec![
             ("name", given("corp")), ("settings", given(json!({"PasswordAuthentication": value}))),
@@ -483,6 +487,7 @@ fn machine() -> impl Strategy<Value = Machine> {
             ("firewall", "incoming"),
             ("hostname", "hostname"),
             ("kernel_module", "usb_storage"),
+            ("login_rule", "office"),
             ("ssh_server", "corp"),
             ("network", "lan"),
             ("locale", "locale"),

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_converge::fight::Fights;
+use muster_converge::order;
 use muster_converge::plan::{Input, Plan, Record, Step, plan, record_of};
 use muster_converge::trial::Trials;
-use muster_proto::compose::{Claimed, Composition, compose};
+use muster_proto::compose::{Composition, compose};
 use muster_proto::condition::{Action, Attributes, Condition};
 use muster_proto::state::DesiredState;
 use muster_proto::{Digest, ResourceId, Timestamp};
@@ -92,7 +93,7 @@ impl Device {
             let record = record_of(step, self.records.get(&step.id), Value::Null);
             self.records.insert(step.id.clone(), record);
         }
-        self.restarts_due.extend(self.restarts_after(state, &plan.steps));
+        self.restarts_due.extend(order::told(&self.composition(state), &self.records, &plan.steps));
         if matches!(crash, Some(Crash::AfterIntents)) {
             return;
         }
@@ -113,24 +114,12 @@ impl Device {
         }
     }
 
-    fn restarts_after(&self, state: &DesiredState, steps: &[Step]) -> BTreeSet<ResourceId> {
-        let changed: BTreeSet<_> = steps.iter().map(|step| &step.id).collect();
-        let claims = self.composition(state).claims.into_iter();
-        claims
-            .filter(|(_, claim)| match &claim.claimed {
-                Claimed::Apply(resource) => resource.restart_on().iter().any(|id| changed.contains(id)),
-                _ => false,
-            })
-            .map(|(id, _)| id)
-            .collect()
-    }
-
     fn settle(&mut self, plan: Plan) {
         for step in plan.steps {
             if step.restart {
                 self.restarts_due.remove(&step.id);
             }
-            if step.claim.is_none() {
+            if step.forgets() {
                 self.records.remove(&step.id);
                 if step.ending && step.id.kind() == "account" {
                     self.locked_for_good.insert(step.id);
@@ -188,6 +177,7 @@ pub(crate) fn fresh(kind: &str) -> Attributes {
         "dconf" => json!({"file": "none", "locks": "none", "compiled": true}),
         "firewall" => json!({"file": "none", "table": "none"}),
         "network" => json!({"file": "none", "loaded": true}),
+        "login_rule" => json!({"lets_in": "none", "keeps_out": "none", "asked": false}),
         "ssh_server" => json!({"file": "none", "loaded": true}),
         "line" => json!({"line": Digest::of(b"Port 22").to_string()}),
         "hosts_entry" => json!({"line": "10.0.0.5 old"}),

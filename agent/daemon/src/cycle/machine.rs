@@ -38,6 +38,9 @@ pub(super) trait Machine {
     /// The text of a file that everyone on the machine may read; `None` for what is not such a text, or is a long one.
     fn public_text(&self, path: &str) -> Option<String>;
 
+    /// The text of any file, for who knows that it may be shown.
+    fn text(&self, path: &str) -> Option<String>;
+
     /// Who has what a resource manages open for writing, for an admin: programs with their process numbers.
     fn writers(&self, id: &ResourceId) -> Vec<String>;
 
@@ -74,6 +77,11 @@ impl Machine for Host {
     fn public_text(&self, path: &str) -> Option<String> {
         // What can't be read has an outcome that says so, and no text.
         files::public_text(&self.root, path, LONGEST_TEXT).ok().flatten()
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        let bytes = files::content(&self.root, path, LONGEST_TEXT).ok().flatten()?;
+        String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
     }
 
     fn writers(&self, id: &ResourceId) -> Vec<String> {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use muster_converge::fight;
+use muster_converge::order;
 use muster_converge::outcome::Tried;
 use muster_converge::plan::{self, Input, Observed, Plan, Record, Step};
 use muster_converge::schedule;
@@ -15,7 +16,6 @@ use muster_converge::trial::{self, Trial};
 use muster_proto::compose::{Claimed, Composition};
 use muster_proto::condition::{Condition, Difference};
 use muster_proto::report::{Event, Outcome, Secret};
-use muster_proto::resource::{KINDS, Resource};
 use muster_proto::state::Mode;
 use muster_proto::{Digest, ResourceId};
 
@@ -23,6 +23,7 @@ use super::hands::Hands;
 use super::leases::Leases;
 use super::machine::Machine;
 use super::outcomes::Outcomes;
+use super::stages::stages;
 use super::texts;
 use crate::ledger::{Settlement, cant_be_written};
 use crate::resource::{Prepared, Wanted, Written};
@@ -47,8 +48,16 @@ pub(super) async fn look<M: Machine>(hands: &mut Hands<M>, composition: &Composi
     Ok(plan)
 }
 
-/// Converges once and gives the outcome of everything.
-pub(super) async fn converge<M: Machine>(hands: &mut Hands<M>, leases: &Leases<'_>) -> Result<Vec<Outcome>> {
+/// What a turn came to.
+pub(super) struct Converged {
+    /// The outcome of everything.
+    pub(super) outcomes: Vec<Outcome>,
+    /// Whether a service that was made in this turn still has to read what was changed after it.
+    pub(super) again: bool,
+}
+
+/// Converges once.
+pub(super) async fn converge<M: Machine>(hands: &mut Hands<M>, leases: &Leases<'_>) -> Result<Converged> {
     let composition = &*schedule::begun(leases.composition, hands.clock.now());
     let mut records = hands.ledger.records()?;
     let mut observed = read(hands, composition, &records, |_| true).await;
@@ -57,39 +66,52 @@ pub(super) async fn converge<M: Machine>(hands: &mut Hands<M>, leases: &Leases<'
     if plan.steps.is_empty() {
         hands.settle(forgotten(&plan))?;
         texts::show(hands, composition, plan.settled.iter_mut().map(|o| (&o.resource, &mut o.differences)));
-        return Ok(outcomes.complete(&plan));
+        return Ok(Converged { outcomes: outcomes.complete(&plan), again: false });
     }
     // Now rather than at the end: what this turn puts on the way to their places may keep them from being read then.
     hands.settle(Settlement { forgotten: plan.forget.clone(), ..Settlement::default() })?;
     records = hands.ledger.records()?;
     let mut written = false;
-    for stage in stages() {
-        // Once, or for directories within directories as often as they are deep.
-        loop {
-            if written {
-                observed.extend(read(hands, composition, &records, |id| id.kind() == stage.kind).await);
-                plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
+    // What waits for something of its own kind or a later one is made in another round.
+    for round in 0.. {
+        let before = outcomes.count();
+        for stage in stages().filter(|stage| round == 0 || !stage.removing) {
+            // Once, or for directories within directories as often as they are deep.
+            loop {
+                if written {
+                    observed.extend(read(hands, composition, &records, |id| id.kind() == stage.kind).await);
+                    plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
+                }
+                let left: Vec<&Step> = plan.steps.iter().filter(|step| !outcomes.tried(&step.id)).collect();
+                let waiting = order::predecessors(composition, &records, left.iter().copied());
+                let ready =
+                    left.into_iter().filter(|step| stage.has(step) && !waiting.contains_key(&step.id));
+                let mut steps = stage.first(ready.cloned().collect());
+                if steps.is_empty() {
+                    break;
+                }
+                texts::show(hands, composition, differences(&mut steps));
+                written = true;
+                let made = make(hands, composition, &steps, &records, &mut outcomes);
+                leases.kept_during(stage.kind, made).await?;
+                records = hands.ledger.records()?;
+                if !stage.goes_inside_out() {
+                    break;
+                }
             }
-            let left = plan.steps.iter().filter(|step| stage.has(step) && !outcomes.tried(&step.id));
-            let mut steps = stage.first(left.cloned().collect());
-            if steps.is_empty() {
-                break;
-            }
-            texts::show(hands, composition, differences(&mut steps));
-            written = true;
-            let made = make(hands, composition, &steps, &records, &mut outcomes);
-            leases.kept_during(stage.kind, made).await?;
-            records = hands.ledger.records()?;
-            if !stage.goes_inside_out() {
-                break;
-            }
+        }
+        let is_left = |step: &Step| !step.takes_away() && !outcomes.tried(&step.id);
+        if outcomes.count() == before || !plan.steps.iter().any(is_left) {
+            break;
         }
     }
     let observed = read(hands, composition, &records, |_| true).await;
     let mut plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
     hands.settle(forgotten(&plan))?;
     texts::show(hands, composition, plan.settled.iter_mut().map(|o| (&o.resource, &mut o.differences)));
-    Ok(outcomes.complete(&plan))
+    let is_owed = |step: &Step| is_restart_alone(step) && !outcomes.given_up().contains(&step.id);
+    let again = plan.steps.iter().any(is_owed);
+    Ok(Converged { outcomes: outcomes.complete(&plan), again })
 }
 
 fn differences(steps: &mut [Step]) -> impl Iterator<Item = (&ResourceId, &mut Vec<Difference>)> {
@@ -120,39 +142,6 @@ pub(super) async fn end_leases(hands: &mut Hands, composition: &Composition, bus
         }
     }
     Ok(())
-}
-
-/// One stage: what is taken away, or the rest, of one kind.
-struct Stage {
-    kind: &'static str,
-    removing: bool,
-}
-
-impl Stage {
-    fn has(&self, step: &Step) -> bool {
-        step.id.kind() == self.kind && step.takes_away() == self.removing
-    }
-
-    /// Whether its steps are not made at once, as a directory that holds another one is never removed.
-    fn goes_inside_out(&self) -> bool {
-        self.removing && self.kind == "directory"
-    }
-
-    /// Those of its steps that come first: of directories that are removed the innermost.
-    fn first(&self, steps: Vec<Step>) -> Vec<Step> {
-        if !self.goes_inside_out() {
-            return steps;
-        }
-        let holds = |outer: &Step, inner: &Step| {
-            inner.id.key().strip_prefix(outer.id.key()).is_some_and(|rest| rest.starts_with('/'))
-        };
-        steps.iter().filter(|outer| !steps.iter().any(|inner| holds(outer, inner))).cloned().collect()
-    }
-}
-
-fn stages() -> impl Iterator<Item = Stage> {
-    let removing = KINDS.iter().rev().map(|kind| Stage { kind, removing: true });
-    removing.chain(KINDS.iter().map(|kind| Stage { kind, removing: false }))
 }
 
 fn forgotten(plan: &Plan) -> Settlement {
@@ -268,14 +257,14 @@ async fn make<M: Machine>(
         .map(|(i, r)| (i.clone(), r.clone()))
         .collect();
     let owed = hands.restarts_due()?;
-    let mut restarts = restarts_after(composition, &ready);
+    let mut restarts = order::told(composition, records, ready.iter().copied());
     let trials: Vec<(ResourceId, Trial)> =
         ready.iter().filter_map(|step| on_trial(hands, step, records)).collect();
     let mut put_on_trial = BTreeMap::new();
     match hands.pay().and_then(|()| hands.ledger.intend(&kept, &blobs, &restarts, &trials)) {
         Err(error) if cant_be_written(&error) => {
             ready = without_room(ready, records, outcomes, &error);
-            restarts = restarts_after(composition, &ready);
+            restarts = order::told(composition, records, ready.iter().copied());
             hands.owe_restarts(restarts.clone());
         }
         intended => {
@@ -332,7 +321,7 @@ async fn make<M: Machine>(
         outcomes.note(step, records, tried);
     }
     // Where nothing came of a change, no service has anything new to read; it would restart with every turn that tries.
-    let needed = restarts_after(composition, &changed);
+    let needed = order::told(composition, records, changed.iter().copied());
     settlement.restarted.extend(restarts.into_iter().filter(|id| !needed.contains(id) && !owed.contains(id)));
     hands.settle(settlement)
 }
@@ -424,22 +413,6 @@ fn is_restart_alone(step: &Step) -> bool {
     step.restart && step.differences.is_empty()
 }
 
-/// The services that have to be restarted once these steps are made.
-fn restarts_after(composition: &Composition, steps: &[&Step]) -> BTreeSet<ResourceId> {
-    let changed: BTreeSet<_> = steps.iter().map(|step| &step.id).collect();
-    composition
-        .claims
-        .iter()
-        .filter(|(_, claim)| match &claim.claimed {
-            Claimed::Apply(resource @ Resource::Service(_)) => {
-                resource.restart_on().iter().any(|id| changed.contains(id))
-            }
-            _ => false,
-        })
-        .map(|(id, _)| id.clone())
-        .collect()
-}
-
 /// The bytes that the steps write, by digest.
 fn contents(steps: &[&Step]) -> BTreeMap<Digest, Vec<u8>> {
     let mut contents = BTreeMap::new();
@@ -486,7 +459,7 @@ fn settle(settlement: &mut Settlement, step: &Step, intent: Option<Record>, trie
             }
             let reversal = step.claim.is_none();
             let as_before = |record: &Record| plan::reversal_target(record) == step.to;
-            let gone = reversal && (!on_trial || step.undoes && intent.as_ref().is_none_or(as_before));
+            let gone = step.forgets() && (!on_trial || step.undoes && intent.as_ref().is_none_or(as_before));
             match intent {
                 _ if gone => settlement.forgotten.push(step.id.clone()),
                 _ if reversal && !step.undoes => {}

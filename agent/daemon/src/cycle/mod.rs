@@ -13,6 +13,7 @@ mod outcomes;
 mod pause;
 #[cfg(test)]
 mod plan_is_result;
+mod stages;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -50,6 +51,9 @@ pub(crate) use self::unwritten::Note;
 
 /// How often the trusted time is written down while nothing else happens.
 const MARK_EVERY: i64 = 10 * 60;
+
+/// How soon the next turn comes where this one left something to be read by a service.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Everything a turn works on; owned by the convergence thread.
 pub(crate) struct Cycle {
@@ -278,7 +282,7 @@ impl Cycle {
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &composition };
         let made = make::converge(&mut self.hands, &leases).await;
         let result = match made {
-            Ok(outcomes) => self.finish(&state, &composition, outcomes),
+            Ok(made) => self.finish(&state, &composition, made.outcomes).map(|()| made.again),
             Err(error) => Err(error),
         };
         self.hands.ledger.release_memory();
@@ -286,7 +290,7 @@ impl Cycle {
         let next_end = schedule::next_end(&composition, &self.hands.ledger.records()?, now);
         let wait = schedule::wait(next_end, self.failures, now, jitter());
         self.composed = Some((digest_of(&self.hands.ledger)?, composition));
-        result?;
+        let wait = if result? { wait.min(AT_ONCE) } else { wait };
         Ok(Next { wait, next_end, missing: BTreeSet::new() })
     }
 
@@ -315,7 +319,7 @@ impl Cycle {
     pub(crate) async fn restore(&mut self) -> Result<Vec<Outcome>> {
         let nothing = Composition::default();
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &nothing };
-        make::converge(&mut self.hands, &leases).await
+        Ok(make::converge(&mut self.hands, &leases).await?.outcomes)
     }
 
     /// The accepted state, composed; `None` when there is none or documents of it are still to come.

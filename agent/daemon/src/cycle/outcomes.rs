@@ -28,6 +28,11 @@ impl Outcomes {
         self.tried.contains_key(id)
     }
 
+    /// How many were tried in this turn.
+    pub(super) fn count(&self) -> usize {
+        self.tried.len()
+    }
+
     /// What was tried and did not become as it should be.
     pub(super) fn given_up(&self) -> &BTreeSet<ResourceId> {
         &self.given_up

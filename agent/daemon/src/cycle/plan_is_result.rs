@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use muster_converge::fight::Fights;
+use muster_converge::plan::Record;
 use muster_converge::trial::Trials;
 use muster_proto::condition::{Action, Attributes};
 use muster_proto::plan::{PlanView, StepView};
@@ -72,7 +73,7 @@ impl Device {
 
     async fn converge(&mut self, composition: &compose::Composition) -> Vec<Outcome> {
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition };
-        let outcomes = make::converge(&mut self.hands, &leases).await.unwrap();
+        let outcomes = make::converge(&mut self.hands, &leases).await.unwrap().outcomes;
         // Its server is always reached.
         self.hands.trials.clear();
         outcomes
@@ -329,7 +330,13 @@ async fn plan_is_result(pair: &Pair, seen: &mut BTreeMap<&'static str, u32>) -> 
     let outcomes: BTreeMap<_, _> = outcomes.iter().map(|outcome| (&outcome.resource, outcome)).collect();
     let done = Done {
         said: &said,
-        steps: with_restarts_that_something_came_of(&said, &second, &owed, &outcomes, &taken_back),
+        steps: with_restarts_that_something_came_of(
+            &said,
+            (&second, &records),
+            &owed,
+            &outcomes,
+            &taken_back,
+        ),
         outcomes,
         taken_back,
     };
@@ -357,7 +364,7 @@ fn made(
 /// The steps of a plan, without restarts on account of steps of which nothing came: that these would fail, no plan knew.
 fn with_restarts_that_something_came_of(
     said: &PlanView,
-    composition: &compose::Composition,
+    (composition, records): (&compose::Composition, &BTreeMap<ResourceId, Record>),
     owed: &BTreeSet<ResourceId>,
     outcomes: &BTreeMap<&ResourceId, &Outcome>,
     taken_back: &BTreeSet<ResourceId>,
@@ -365,8 +372,16 @@ fn with_restarts_that_something_came_of(
     let came = |id: &ResourceId| {
         said.steps.iter().any(|step| step.resource == *id && made(step, outcomes, taken_back))
     };
+    let notifies = |step: &StepView, id: &ResourceId| {
+        let claimed = composition.claims.get(&step.resource).map(|claim| &claim.common.notify);
+        let recorded = records.get(&step.resource).map(|record| &record.notify);
+        let names = if taken_back.contains(&step.resource) { recorded } else { claimed };
+        names.is_some_and(|names| names.contains(id)) && came(&step.resource)
+    };
     let due = |id: &ResourceId| match composition.claims.get(id).map(|claim| &claim.claimed) {
-        Some(compose::Claimed::Apply(resource)) => resource.restart_on().iter().any(came),
+        Some(compose::Claimed::Apply(resource)) => {
+            resource.restart_on().iter().any(came) || said.steps.iter().any(|step| notifies(step, id))
+        }
         _ => false,
     };
     let mut steps = said.steps.clone();

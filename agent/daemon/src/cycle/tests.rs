@@ -225,6 +225,7 @@ async fn a_lease_ends_while_paused() {
         profile: "visit".to_owned(),
         on_removal: OnRemoval::default(),
         not_after: Some(Timestamp::default()),
+        notify: vec![],
         extra: serde_json::Value::Null,
     };
     let id = ResourceId::new("file", "/etc/visit");
@@ -252,6 +253,7 @@ async fn without_room_in_the_ledger_only_what_ends_is_done_and_all_is_told_once_
         profile: "both".to_owned(),
         on_removal: OnRemoval::default(),
         not_after: Some(Timestamp::default()),
+        notify: vec![],
         extra: serde_json::Value::Null,
     };
     let id = ResourceId::new("file", "/etc/visit");
@@ -330,6 +332,7 @@ async fn a_group_stays_for_as_long_as_what_it_owns_could_not_be_taken_away() {
         profile: "shared".to_owned(),
         on_removal: OnRemoval::default(),
         not_after: None,
+        notify: vec![],
         extra: serde_json::Value::Null,
     };
     let group = ResourceId::new("group", "builders");
@@ -353,6 +356,7 @@ fn record(before: Condition, wrote: Condition, profile: &str) -> Record {
         profile: profile.to_owned(),
         on_removal: OnRemoval::default(),
         not_after: None,
+        notify: vec![],
         extra: serde_json::Value::Null,
     }
 }

@@ -1,8 +1,10 @@
 //! What changes in texts, beside the digests by which contents are compared.
 
 use muster_converge::diff;
+use muster_converge::plan::Record;
 use muster_proto::compose::{Claimed, Composition};
 use muster_proto::condition::{Difference, NO_FILE};
+use muster_proto::resource::Resource;
 use muster_proto::{Digest, ResourceId};
 
 use super::hands::Hands;
@@ -41,6 +43,10 @@ fn text_diff<M: Machine>(
     difference: &Difference,
 ) -> Option<String> {
     let attribute = difference.attribute.as_str();
+    if let Some(Claimed::Apply(Resource::Script(script))) = composition.claims.get(id).map(|c| &c.claimed) {
+        // What ran before is in no file, and what will run stands in the profile.
+        return (attribute == "ran").then(|| diff::of_texts("", &script.shown()))?;
+    }
     let path = resource::text_path(id, attribute)?;
     let digest = |value: &serde_json::Value| value.as_str()?.parse::<Digest>().ok();
     let to = digest(&difference.to)?;
@@ -50,15 +56,25 @@ fn text_diff<M: Machine>(
     });
     let wanted = claimed.filter(|bytes| Digest::of(bytes) == to).or_else(|| hands.ledger.blob(&to))?;
     // What someone changed since it was looked at is not what the digest speaks of.
-    let found = if difference.from == NO_FILE {
+    let found = if difference.from == NO_FILE || difference.from.is_null() {
         String::new()
     } else {
         let from = digest(&difference.from)?;
-        let found = hands.host.public_text(&path).filter(|text| Digest::of(text.as_bytes()) == from);
+        let same = |text: &String| Digest::of(text.as_bytes()) == from;
+        let ours = || hands.host.text(&path).filter(|_| is_of_a_profile(hands, id, difference)).filter(same);
+        let found = hands.host.public_text(&path).filter(same).or_else(ours);
         // What a profile has Muster write into a file of its own is shown whole where the one before is not for all.
         found.or_else(|| (id.kind() != "file").then(String::new))?
     };
     diff::of_texts(&found, std::str::from_utf8(&wanted).ok()?)
+}
+
+/// Whether what is there in a file of Muster's own came from a profile, whoever may read it on the device.
+fn is_of_a_profile<M>(hands: &Hands<M>, id: &ResourceId, difference: &Difference) -> bool {
+    let wrote = |record: &Record| {
+        record.wrote.attributes().and_then(|wrote| wrote.get(&difference.attribute)) == Some(&difference.from)
+    };
+    id.kind() != "file" && hands.ledger.records().is_ok_and(|records| records.get(id).is_some_and(wrote))
 }
 
 /// Whether others lose the right to read a file: then what comes into it is not for them, nor for a page.

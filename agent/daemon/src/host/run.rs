@@ -22,6 +22,8 @@ const BODY: &str = "body";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
 /// What is read of a command's output. A simulation of a thousand packages prints some hundred kilobytes.
 const OUTPUT_LIMIT: u64 = 4 * 1024 * 1024;
+/// What systemd says a command ended with that could not be executed (systemd.exec(5), `EXIT_EXEC`).
+const NOT_EXECUTED: i32 = 203;
 /// What of it goes into a reason.
 const TAIL: usize = 4096;
 /// Beyond a command's own limit, after which systemd ends it: for systemd to do so.
@@ -227,12 +229,23 @@ impl Host {
         let stdout = read(&files.output)?;
         let stderr = read(&files.errors)?;
         let success = result == "success" && status == 0;
+        anyhow::ensure!(
+            result != "exit-code" || status != NOT_EXECUTED,
+            "the program is not there, or can't be executed"
+        );
         let said = match (stderr.trim(), stdout.trim()) {
             ("", "") if result == "exit-code" => format!("it ended with status {status} and no word"),
             ("", "") => format!("systemd ended it: {result}"),
             ("", said) | (said, _) => printable_tail(said),
         };
-        let said = if result == "timeout" { format!("it took too long; it said: {said}") } else { said };
+        let said = match (result.as_str(), work) {
+            ("timeout", _) => format!("it took too long; it said: {said}"),
+            // Which of the ways to fail that its author made it was.
+            ("exit-code", Work::Script(_)) if !stderr.trim().is_empty() || !stdout.trim().is_empty() => {
+                format!("it ended with status {status}; it said: {said}")
+            }
+            _ => said,
+        };
         Ok(Ran { success, stdout, said })
     }
 

@@ -246,6 +246,12 @@ pub(crate) fn count_entries(dir: &OwnedFd, most: usize) -> Result<usize> {
     Ok(entries.take(most).count())
 }
 
+/// The names of what a directory has, up to `most` of them.
+pub(crate) fn names(dir: &OwnedFd, most: usize) -> Result<Vec<String>> {
+    let names = Dir::read_from(dir).context("listing it")?.take(most);
+    names.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+}
+
 /// What a path holds that should hold something else, in words.
 pub(crate) fn kind_of(stat: &Stat) -> &'static str {
     match FileType::from_raw_mode(stat.st_mode) {

@@ -268,7 +268,7 @@ impl Folder {
             }
             _ => {
                 tracing::warn!(
-                    "{} was not used: this device is enrolled as {}; run muster-agent unenroll to enroll it anew",
+                    "{} was not used: this device is enrolled as {}; if it is to be enrolled anew: muster-agent enroll --join-file FILE",
                     join_file.display(),
                     enrolled.device
                 );

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use muster_proto::last_order::{LastOrder, Receipt};
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -35,9 +36,13 @@ impl Ledger {
 
     /// Forgets the last order, as it was taken back.
     pub(crate) fn forget_last_order(&mut self) -> Result<()> {
-        self.db.execute("DELETE FROM meta WHERE name = ?1", [LAST_ORDER])?;
-        Ok(())
+        forget(&self.db)
     }
+}
+
+pub(super) fn forget(db: &Connection) -> Result<()> {
+    db.execute("DELETE FROM meta WHERE name = ?1", [LAST_ORDER])?;
+    Ok(())
 }
 
 #[cfg(test)]

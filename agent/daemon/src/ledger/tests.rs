@@ -1,3 +1,4 @@
+use muster_proto::DeviceId;
 use muster_proto::report::Secret;
 
 use super::*;
@@ -56,6 +57,55 @@ fn sections_are_sent_again_once_to_a_server_whose_record_was_put_back() {
     ledger.acknowledge(&again, 0).unwrap();
     ledger.server_was_restored(7).unwrap();
     assert_eq!(ledger.report(Generation(0)).unwrap(), None);
+}
+
+#[test]
+fn who_enrolls_anew_says_all_of_it_again() {
+    let (_dir, mut ledger) = ledger();
+    let (device, first, second) = (DeviceId(Uuid::new_v4()), Digest::of(b"1"), Digest::of(b"2"));
+    ledger.enrolled_as(device, first).unwrap();
+    ledger.section("facts", b"1").unwrap();
+    ledger.set_applied(Generation(3)).unwrap();
+    let report = ledger.report(Generation(3)).unwrap().unwrap();
+    ledger.acknowledge(&report, 0).unwrap();
+    ledger.enrolled_as(device, first).unwrap();
+    assert_eq!(ledger.report(Generation(3)).unwrap(), None);
+    ledger.enrolled_as(device, second).unwrap();
+    assert_eq!(ledger.report(Generation(3)).unwrap().unwrap().sections, report.sections);
+    assert_eq!(ledger.applied().unwrap(), Generation(3));
+}
+
+#[test]
+fn who_comes_back_as_another_device_takes_its_first_state_and_still_knows_what_it_made() {
+    let (_dir, mut ledger) = ledger();
+    let (old, new) = (DeviceId(Uuid::new_v4()), DeviceId(Uuid::new_v4()));
+    let bytes = |device: DeviceId, generation: u64| {
+        let state = serde_json::json!({"muster": 1, "composition": 1, "device": device, "generation": generation,
+            "issued": "2026-01-01T00:00:00Z", "revisions": [], "bindings": {"name": "d", "serial": "s"}});
+        serde_json::to_vec(&state).unwrap()
+    };
+    let accept = |ledger: &mut Ledger, bytes: &[u8]| {
+        ledger.accept(&serde_json::from_slice(bytes).unwrap(), bytes, Timestamp::default()).unwrap();
+    };
+    ledger.enrolled_as(old, Digest::of(b"1")).unwrap();
+    accept(&mut ledger, &bytes(old, 7));
+    let report = ledger.report(Generation(7)).unwrap().unwrap();
+    let id = ResourceId::new("file", "/etc/motd");
+    let record = serde_json::json!({"before": "absent", "wrote": "absent", "intended": null, "profile": "base",
+        "on_removal": "restore", "not_after": null, "extra": null});
+    let record: Record = serde_json::from_value(record).unwrap();
+    ledger.intend(&[(id.clone(), record)], &[], &BTreeSet::new(), &[]).unwrap();
+
+    ledger.enrolled_as(new, Digest::of(b"2")).unwrap();
+    assert_eq!(ledger.current().unwrap(), Current { generation: Generation(0), digest: None });
+    assert_eq!(ledger.applied().unwrap(), Generation(0));
+    assert!(ledger.records().unwrap().contains_key(&id), "what it made is still to be taken back");
+    accept(&mut ledger, &bytes(new, 1));
+    let again = ledger.report(Generation(1)).unwrap().unwrap();
+    assert_ne!(again.epoch, report.epoch);
+    assert_eq!(again.events.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1]);
+    ledger.acknowledge(&again, 1).unwrap();
+    assert_eq!(ledger.history().unwrap().len(), 2, "what was before is still told");
 }
 
 #[test]

@@ -181,15 +181,15 @@ impl Lines {
     /// Where a line that is added comes to stand.
     fn place_of(&self, line: &Line) -> Result<usize> {
         let end = self.0.len();
-        match (&line.after, &line.before) {
-            (Some(after), _) => {
-                let at = self.beginning(after);
+        match (&line.below, &line.above) {
+            (Some(upper), _) => {
+                let at = self.beginning(upper);
                 let at = at.with_context(|| {
-                    format!("no line begins with {:?}, which it should come after", after.as_str())
+                    format!("no line begins with {:?}, below which it should stand", upper.as_str())
                 })?;
                 Ok(at + 1)
             }
-            (None, Some(before)) => Ok(self.beginning(before).unwrap_or(end)),
+            (None, Some(lower)) => Ok(self.beginning(lower).unwrap_or(end)),
             (None, None) => Ok(end),
         }
     }

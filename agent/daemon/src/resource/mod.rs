@@ -36,6 +36,7 @@ mod leftover;
 mod line;
 mod link;
 mod locale;
+mod login_rule;
 mod mount;
 mod network;
 mod own_file;
@@ -132,6 +133,7 @@ enum Kind {
     Timer,
     Service,
     Script,
+    LoginRule,
     SshServer,
     Network,
     Firewall,
@@ -162,6 +164,7 @@ impl Kind {
             "timer" => Self::Timer,
             "service" => Self::Service,
             "script" => Self::Script,
+            "login_rule" => Self::LoginRule,
             "ssh_server" => Self::SshServer,
             "network" => Self::Network,
             "firewall" => Self::Firewall,
@@ -264,6 +267,7 @@ fn read_one(host: &mut Host, kind: Kind, accounts: &Accounts, wanted: &Wanted<'_
         Kind::Sysctl => sysctl::read(host, wanted),
         Kind::Time => time::read(host, wanted),
         Kind::Locale => locale::read(host, wanted),
+        Kind::LoginRule => login_rule::read(host, wanted),
         Kind::Certificate
         | Kind::Package
         | Kind::KernelModule
@@ -361,6 +365,7 @@ fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> R
         Kind::Locale => locale::prepare(host, job),
         Kind::Mount => mount::prepare(host, job),
         Kind::Timer => timer::prepare(host, accounts, job),
+        Kind::LoginRule => login_rule::prepare(host, job),
         Kind::SshServer => ssh_server::prepare(host, job),
         Kind::Network => network::prepare(host, job),
         Kind::Firewall => firewall::prepare(host, job),
@@ -414,6 +419,7 @@ pub(crate) async fn write(
             Ok(Kind::Timer) => timer::write(host, &jobs, contents).await,
             Ok(Kind::Service) => service::write(host, &jobs).await,
             Ok(Kind::Script) => script::write(host, &jobs).await,
+            Ok(Kind::LoginRule) => login_rule::write(host, &jobs, contents).await,
             Ok(Kind::SshServer) => ssh_server::write(host, &jobs, contents).await,
             Ok(Kind::Network) => network::write(host, &jobs, contents).await,
             Ok(Kind::Firewall) => firewall::write(host, &jobs, contents).await,

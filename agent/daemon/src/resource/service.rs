@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, bail, ensure};
 use muster_proto::ResourceId;
 use muster_proto::condition::Condition;
-use muster_proto::resource::service::unit as unit_name;
+use muster_proto::resource::Resource;
+use muster_proto::resource::service::{OnChange, unit as unit_name};
 
 use super::{Job, Wanted, attribute, flag, is_removal, refuse_all, sentence};
 use crate::host::Host;
@@ -14,6 +15,9 @@ use crate::host::systemd::Unit;
 
 /// Longer than systemd's own default for a start, so that it is systemd who says what went wrong.
 pub(super) const JOB: Duration = Duration::from_secs(120);
+
+/// What systemd calls it to have a unit read its configuration again.
+const RELOAD: &str = "ReloadUnit";
 
 /// A service that can't work often ends just after systemd counted it as started.
 const SETTLING: Duration = Duration::from_millis(250);
@@ -143,20 +147,32 @@ async fn run(host: &mut Host, job: &Job<'_>) -> Result<Option<Run>> {
         (Some(false), true) => "StopUnit",
         (Some(true), false) => "StartUnit",
         // A restart brings what changed into effect where it runs, and nothing to life that nobody wants to run.
-        (Some(true) | None, true) if job.step.restart => "RestartUnit",
+        (Some(true) | None, true) if job.step.restart => match job.step.resource() {
+            Some(Resource::Service(service)) if service.on_change == OnChange::Reload => RELOAD,
+            _ => "RestartUnit",
+        },
         (Some(false), false) | (Some(true) | None, true) | (None, false) => return Ok(None),
     };
     tell(host, method, name).await.map(Some)
 }
 
-/// Tells a unit to start, to stop or to restart, and waits until that is done; to be judged by [`judge`].
+/// Tells a unit to start, to stop, to restart or to reload, and waits until that is done; to be judged by [`judge`].
 pub(super) async fn tell(host: &mut Host, method: &str, name: String) -> Result<Run> {
     host.systemd.hold(&name).await?;
     match host.systemd.job(method, &name, JOB).await {
+        // It goes on running whether it could read anything or not.
+        Ok(job) if method == RELOAD && job != "done" => {
+            host.systemd.release(&name).await?;
+            bail!("{name} could not be reloaded, its job ended as {job}; see journalctl -u {name}")
+        }
         Ok(job) => Ok(Run { name, should_run: method != "StopUnit", job }),
         Err(error) => {
             host.systemd.release(&name).await?;
-            Err(error)
+            Err(if method == RELOAD {
+                error.context(format!("{name} can't be reloaded: have it restart, by on_change: restart"))
+            } else {
+                error
+            })
         }
     }
 }

@@ -443,6 +443,7 @@ fn a_user_who_spoils_their_keys_does_not_keep_the_account_from_being_locked() {
         profile: "p".into(),
         on_removal: muster_proto::resource::OnRemoval::Restore,
         not_after: None,
+        notify: vec![],
         extra: Value::Null,
     };
     machine.records.insert(id, record);
@@ -469,6 +470,7 @@ fn an_account_whose_end_was_cut_off_is_not_done_while_something_of_it_runs() {
         profile: "p".into(),
         on_removal: muster_proto::resource::OnRemoval::Restore,
         not_after: None,
+        notify: vec![],
         extra: Value::Null,
     };
     machine.records.insert(id, cut_off);

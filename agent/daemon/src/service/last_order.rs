@@ -78,8 +78,7 @@ impl Converging {
     async fn rest(&mut self, cycle: &mut Cycle) -> Result<()> {
         tracing::warn!(
             "this device was reported lost and has carried its last order out: nothing is changed on it. Once an admin \
-             allowed it (muster device allow-reenroll): muster-agent unenroll --restore, then \
-             muster-agent enroll"
+             allowed it (muster device allow-reenroll): muster-agent enroll --join-file FILE"
         );
         loop {
             if let Err(error) = cycle.lock_the_rest().await {

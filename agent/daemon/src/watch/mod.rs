@@ -160,6 +160,7 @@ fn directories(id: &ResourceId) -> Vec<PathBuf> {
             vec!["/etc/dconf/db/local.d/locks".into(), "/etc/dconf/db/local.d".into(), "/etc/dconf/db".into()]
         }
         "network" => vec!["/etc/systemd/network".into()],
+        "login_rule" => vec!["/etc/security/access.d".into(), "/etc/pam.d".into()],
         "ssh_server" => vec!["/etc/ssh/sshd_config.d".into()],
         "firewall" => vec!["/etc/muster".into()],
         "time" => vec!["/etc".into(), "/etc/systemd/timesyncd.conf.d".into()],

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use muster_policy::assign::{self, Assignment, Share};
 use muster_policy::{compile, comply};
+use muster_proto::profile::Profile;
 use muster_proto::resource::value::{AccountName, FullName, PeopleGroup, SshPublicKey};
 use muster_proto::rest::{DeviceState, PersonView};
 use muster_proto::state::{Bindings, DesiredState, Person};
@@ -219,17 +220,32 @@ fn nothing(device: &DeviceRow) -> DesiredState {
 /// Judges a device by what is recorded of it.
 pub(super) fn judge(tx: &mut Tx<'_>, id: DeviceId, at: Timestamp) -> Result<(), StoreError> {
     let Some(device) = muster_store::device::get(tx, id)? else { return Ok(()) };
+    let (outcomes, checks) = (muster_store::outcome::tally(tx, id)?, muster_store::check::tally(tx, id)?);
+    let heard = !outcomes.is_empty() || !checks.is_empty() || asks_for_nothing(tx, id)?;
     let judgement = comply::judge(&comply::Evidence {
         managed: !device.state.is_out() && muster_store::state::asks_for_anything(tx, id)?,
         wanted: device.generation_wanted,
         applied: device.generation_applied,
         held: muster_store::held::changes(tx, id)?.is_some(),
         paused_there: super::detail::paused_there(tx, id)?.is_some(),
-        outcomes: &muster_store::outcome::tally(tx, id)?,
-        checks: &muster_store::check::tally(tx, id)?,
+        heard,
+        outcomes: &outcomes,
+        checks: &checks,
         waived: waiver::cover(tx, id, at)?,
     });
     muster_store::device::set_compliance(tx, id, judgement.compliance, judgement.failing)
+}
+
+/// Whether no profile of a device's state has a resource or a check, so that there is nothing to hear of.
+fn asks_for_nothing(tx: &mut Tx<'_>, id: DeviceId) -> Result<bool, StoreError> {
+    for document in muster_store::state::documents(tx, id)? {
+        // One that can't be read here asks for something.
+        let is_empty = |profile: &Profile| profile.resources.is_empty() && profile.checks.is_empty();
+        if !Profile::read(&document).is_ok_and(|(profile, _)| is_empty(&profile)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Makes these all the labels of a device, and its promise theirs.

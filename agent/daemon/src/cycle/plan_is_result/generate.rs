@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use muster_proto::ResourceId;
+use muster_proto::resource::Declared;
 use muster_proto::state::Mode;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -117,6 +118,7 @@ fn other_id() -> impl Strategy<Value = ResourceId> {
         ("browser_policy", "firefox"),
         ("dconf", "corp"),
         ("firewall", "incoming"),
+        ("login_rule", "office"),
         ("ssh_server", "corp"),
         ("network", "lan"),
         ("line", "/etc/c//Port "),
@@ -167,7 +169,7 @@ fn meddling() -> impl Strategy<Value = Meddling> {
 }
 
 /// Kinds that have no `state`.
-const STATELESS: [&str; 16] = [
+const STATELESS: [&str; 17] = [
     "browser_policy",
     "certificate",
     "dconf",
@@ -176,6 +178,7 @@ const STATELESS: [&str; 16] = [
     "hosts_entry",
     "kernel_module",
     "locale",
+    "login_rule",
     "mount",
     "network",
     "script",
@@ -192,7 +195,16 @@ fn resource() -> impl Strategy<Value = Value> {
     let end = option::weighted(0.25, select(vec![SOON, LATE]));
     let keep = prop::bool::weighted(0.1);
     let newer = prop::bool::weighted(0.05);
-    (kind(), absent, when, end, keep, newer).prop_map(|(mut entry, absent, when, end, keep, newer)| {
+    let after = option::weighted(
+        0.3,
+        vec(
+            select(vec!["file:/srv/b", "directory:/srv/a", "package:git", "service:cron", "script:setup"]),
+            1..3,
+        ),
+    );
+    let notify = option::weighted(0.2, vec(select(vec!["service:cron", "service:nginx"]), 1..2));
+    let rest = (when, end, keep, newer, after, notify);
+    (kind(), absent, rest).prop_map(|(mut entry, absent, (when, end, keep, newer, after, notify))| {
         let stateless = STATELESS.iter().any(|kind| entry[*kind].is_object());
         let fields = entry.as_object_mut().unwrap().values_mut().next().unwrap().as_object_mut().unwrap();
         if absent && !stateless {
@@ -206,10 +218,26 @@ fn resource() -> impl Strategy<Value = Value> {
             ("not_after", end.map(Value::from)),
             ("on_removal", keep.then(|| "keep".into())),
             ("of_a_newer_language", newer.then(|| true.into())),
+            ("after", after.map(Value::from)),
+            ("notify", notify.map(Value::from)),
         ];
         fields.extend(common.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        unname_itself(&mut entry);
         entry
     })
+}
+
+/// Takes out what would be to come after itself, or be told of itself.
+fn unname_itself(entry: &mut Value) {
+    let Some(id) = Declared::read(entry).first().map(|declared| declared.id.clone()) else { return };
+    let itself = |name: &Value| name.as_str() == Some(id.as_str());
+    for fields in entry.as_object_mut().unwrap().values_mut() {
+        for list in ["after", "notify"] {
+            if let Some(names) = fields.get_mut(list).and_then(Value::as_array_mut) {
+                names.retain(|name| !itself(name));
+            }
+        }
+    }
 }
 
 /// An object of those fields that are given.
@@ -295,6 +323,9 @@ fn kind() -> impl Strategy<Value = Value> {
         1 => (any::<bool>(), any::<bool>()).prop_map(|(on, locked)| entry("dconf", vec![
             ("name", given("corp")), ("locked", given(locked)),
             ("settings", given(json!({"/org/gnome/x/on": on.to_string()}))),
+        ])),
+        1 => select(vec!["local", "10.0.0.0/8"]).prop_map(|place| entry("login_rule", vec![
+            ("name", given("office")), ("accounts", given(vec!["ada"])), ("from", given(vec![place])),
         ])),
         1 => select(vec!["no", "yes"]).prop_map(|value| entry("ssh_server", vec![
             ("name", given("corp")), ("settings", given(json!({"PasswordAuthentication": value}))),

@@ -86,6 +86,7 @@ impl Simulated {
             ("browser_policy", "firefox"),
             ("dconf", "corp"),
             ("firewall", "incoming"),
+            ("login_rule", "office"),
             ("ssh_server", "corp"),
             ("network", "lan"),
             ("hostname", "hostname"),
@@ -286,6 +287,10 @@ impl Machine for Simulated {
         None
     }
 
+    fn text(&self, _path: &str) -> Option<String> {
+        None
+    }
+
     fn writers(&self, _id: &ResourceId) -> Vec<String> {
         vec![]
     }
@@ -315,6 +320,7 @@ fn fresh(kind: &str) -> Attributes {
         "dconf" => json!({"file": "none", "locks": "none", "compiled": true}),
         "firewall" => json!({"file": "none", "table": "none"}),
         "network" => json!({"file": "none", "loaded": true}),
+        "login_rule" => json!({"lets_in": "none", "keeps_out": "none", "asked": false}),
         "ssh_server" => json!({"file": "none", "loaded": true}),
         "line" => json!({"line": Digest::of(b"Port 22").to_string()}),
         "hosts_entry" => json!({"line": "10.0.0.5 old"}),

@@ -265,8 +265,8 @@ fn one_line_is_replaced_added_or_removed_and_every_other_byte_stays() {
     let wanted = composition(&[
         line("Port 2222", json!({"match": ["Port ", "#Port "]})),
         line("PermitRootLogin no", json!({"match": ["PermitRootLogin "]})),
-        line("X11Forwarding no", json!({"before": "Match "})),
-        line("# managed", json!({"after": "# b"})),
+        line("X11Forwarding no", json!({"above": "Match "})),
+        line("# managed", json!({"below": "# b"})),
         line("  AllowTcpForwarding no", json!({})),
         line("UseDNS no", json!({"state": "absent"})),
     ]);
@@ -296,7 +296,7 @@ fn a_line_says_what_it_can_not_do_and_tells_nobody_what_a_file_holds() {
     symlink("/etc/shadow", machine.path("/etc/planted")).unwrap();
     let before = machine.snapshot();
     let wanted = composition(&[
-        json!({"line": {"path": "/etc/secrets", "line": "x", "after": "[section]"}}),
+        json!({"line": {"path": "/etc/secrets", "line": "x", "below": "[section]"}}),
         json!({"line": {"path": "/etc/none", "line": "x"}}),
         json!({"line": {"path": "/etc/planted", "line": "x"}}),
         json!({"line": {"path": "/etc/none", "line": "y", "state": "absent"}}),

@@ -1,0 +1,136 @@
+//! `login_rule`: files that `pam_access` reads, and the system's PAM, which has to ask it.
+
+use anyhow::{Context as _, Result, ensure};
+use muster_proto::ResourceId;
+use muster_proto::condition::{Condition, NO_FILE};
+use muster_proto::resource::login_rule::LoginRule;
+
+use super::own_file::{self, Part};
+use super::{Contents, Job, Prepared, Wanted};
+use crate::host::Host;
+use crate::host::files::{self, NewFile};
+use crate::host::run::Work;
+use crate::host::walk;
+
+/// Where `pam_access` looks beside `access.conf`.
+const FOLDER: &str = "/etc/security/access.d";
+/// What all services ask whether an account may be used.
+const ACCOUNT: &str = "/etc/pam.d/common-account";
+/// What tells `pam-auth-update` of `pam_access`. It is there as long as it was Muster that had it asked.
+const PROFILE: &str = "/usr/share/pam-configs/muster-login";
+/// A name is that of an account, and not of a group as well, as whoever made the group would be let in.
+const PROFILE_TEXT: &str = "Name: Rules of Muster for who may log in from where
+Default: yes
+Priority: 0
+Account-Type: Additional
+Account:
+\trequired\tpam_access.so nodefgroup
+";
+const LIMIT: u64 = 256 * 1024;
+/// More files than anybody has there.
+const MOST_FILES: usize = 4096;
+
+pub(super) fn parts(id: &ResourceId) -> Vec<Part> {
+    let [lets_in, keeps_out] = LoginRule::files(id.key());
+    vec![("lets_in", lets_in), ("keeps_out", keeps_out)]
+}
+
+pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
+    let [lets_in, keeps_out] = LoginRule::files(wanted.id.key());
+    let (lets_in, keeps_out) = (own_file::read(host, &lets_in)?, own_file::read(host, &keeps_out)?);
+    // Without files of its own a rule has to do with PAM only where it is the last, and PAM still asks.
+    let asked = if lets_in == NO_FILE && keeps_out == NO_FILE {
+        is_ours(host)? && !has_rules(host)?
+    } else {
+        is_asked(host)?
+    };
+    Ok(Condition::present([("lets_in", lets_in), ("keeps_out", keeps_out), ("asked", asked.into())]))
+}
+
+/// Whether the system's PAM asks `pam_access` about accounts.
+fn is_asked(host: &Host) -> Result<bool> {
+    let account = files::content(&host.root, ACCOUNT, LIMIT).with_context(|| format!("reading {ACCOUNT}"))?;
+    let account = String::from_utf8_lossy(account.as_deref().unwrap_or_default()).into_owned();
+    Ok(account.lines().any(asks))
+}
+
+fn asks(line: &str) -> bool {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let module = words.iter().any(|word| *word == "pam_access.so" || word.ends_with("/pam_access.so"));
+    // One that reads another file knows nothing of the rules.
+    words.first() == Some(&"account") && module && !words.iter().any(|word| word.starts_with("accessfile="))
+}
+
+fn is_ours(host: &Host) -> Result<bool> {
+    let content = files::content(&host.root, PROFILE, LIMIT).with_context(|| format!("reading {PROFILE}"))?;
+    Ok(content.is_some())
+}
+
+/// Whether there is any rule of Muster's.
+fn has_rules(host: &Host) -> Result<bool> {
+    let Some(folder) = host.root.directory(FOLDER).with_context(|| FOLDER.to_owned())? else {
+        return Ok(false);
+    };
+    let names = walk::names(&folder, MOST_FILES).with_context(|| FOLDER.to_owned())?;
+    Ok(names.iter().any(|name| name.contains("-muster-") && name.ends_with(".conf")))
+}
+
+pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {
+    own_file::prepare(host, job, &parts(&job.step.id))
+}
+
+/// Writes the files first, so that PAM never asks while only half of them is there, and has PAM asked once for all.
+pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) -> Vec<Result<()>> {
+    let mut results = own_file::write(host, jobs, |job| parts(&job.step.id), contents);
+    if results.iter().any(Result::is_ok)
+        && let Err(error) = have_asked(host).await
+    {
+        for result in results.iter_mut().filter(|result| result.is_ok()) {
+            *result = Err(anyhow::anyhow!("{error:#}"));
+        }
+    }
+    results
+}
+
+/// Has PAM ask `pam_access` where there are rules, and no longer where there are none and it was Muster that had it asked.
+async fn have_asked(host: &mut Host) -> Result<()> {
+    match (has_rules(host)?, is_asked(host)?) {
+        (true, false) => {
+            let content = PROFILE_TEXT.as_bytes().to_vec();
+            let file = NewFile { path: PROFILE.to_owned(), content, uid: 0, gid: 0, mode: 0o644 };
+            files::write_all(&host.root, &[file]).pop().unwrap_or(Ok(()))?;
+            update(host, "--enable").await?;
+            ensure!(
+                is_asked(host)?,
+                "pam-auth-update leaves {ACCOUNT} alone, as it does where somebody edited it: add the line \
+                 `account required pam_access.so nodefgroup` to it"
+            );
+            Ok(())
+        }
+        (false, _) if is_ours(host)? => {
+            update(host, "--remove").await?;
+            files::remove_all(&host.root, &[(PROFILE, None)]).pop().unwrap_or(Ok(()))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn update(host: &mut Host, what: &str) -> Result<()> {
+    let argv = ["/usr/sbin/pam-auth-update", what, "muster-login"];
+    let updated = host.run(Work::Short, &argv, None).await;
+    updated.context("rules need pam-auth-update of Debian and its kin")?.ok("pam-auth-update").map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::asks;
+
+    #[test]
+    fn only_a_line_that_asks_about_accounts_and_reads_the_rules_counts() {
+        assert!(asks("account\trequired\t\t\tpam_access.so nodefgroup"));
+        assert!(asks("account required /lib/security/pam_access.so"));
+        assert!(!asks("# account required pam_access.so"));
+        assert!(!asks("auth required pam_access.so"));
+        assert!(!asks("account required pam_access.so accessfile=/etc/other.conf"));
+    }
+}
