@@ -116,6 +116,31 @@ fn a_directory_that_a_user_moves_into_the_place_of_musters_own_is_not_opened_to_
 }
 
 #[test]
+fn who_holds_the_account_files_keeps_no_account_open() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    fleet.log_in()?;
+    let device = fleet.device("srv-1")?;
+    fleet.admin.save_profile("eve", "muster: 1\nprofile: eve\nresources:\n  - account: { name: eve }\n")?;
+    let assignment = fleet.admin.assign("eve", "device:srv-1", Mode::Enforce)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    // A tool of root's that stays half-way, and a lock whose number is another process's by now.
+    let editor = "--setenv=EDITOR=/usr/bin/sleep infinity #";
+    device.exec(["systemd-run", "--unit=holder", editor, "/usr/sbin/vipw"])?.ok()?;
+    device.exec(["systemd-run", "--unit=other", "/usr/bin/sleep", "infinity"])?.ok()?;
+    let stale = "printf %s $(systemctl show -P MainPID other) >/etc/shadow.lock; until [ -e /etc/passwd.lock ]; do sleep 0.1; done";
+    device.exec(["sh", "-c", stale])?.ok()?;
+    fleet.admin.unassign(&assignment.id)?;
+    wait_until("the account to be locked", Duration::from_secs(90), || {
+        let shadow = device.exec(["getent", "shadow", "eve"])?.ok()?;
+        Ok(shadow.line().split(':').nth(1).is_some_and(|hash| hash.starts_with('!')).then_some(()))
+    })
+    .with_context(|| device.journal("muster-agent"))?;
+    assert!(device.exec(["systemctl", "is-active", "other"])?.success(), "who only has the number is left");
+    Ok(())
+}
+
+#[test]
 fn a_right_of_a_group_waits_for_the_group() -> Result<()> {
     let network = Network::create()?;
     let fleet = Fleet::enroll(&network, &["srv-1"])?;

@@ -106,7 +106,7 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
     };
     let bad: Vec<&Outcome> = outcomes.iter().filter(|o| !fine(o)).collect();
     let findings = status::Findings::read(&ledger, service::SCRATCH.as_ref())?;
-    let code = if bad.is_empty() && findings.fine() && unwritten.is_none() {
+    let code = if bad.is_empty() && findings.fine() && unwritten.is_none() && applied == current.generation {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -48,6 +48,7 @@ const MAX_BATCH: usize = 512 * 1024;
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), generation INTEGER NOT NULL, digest TEXT NOT NULL, bytes BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS whole (id INTEGER PRIMARY KEY CHECK (id = 1), bytes BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS document (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS record (resource TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS blob (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL);
@@ -159,8 +160,16 @@ impl Ledger {
     /// Takes a new state, and says so in an event of the same transaction.
     pub(crate) fn accept(&mut self, state: &DesiredState, bytes: &[u8], now: Timestamp) -> Result<()> {
         let digest = Digest::of(bytes);
+        let earlier = self.state()?;
+        let was_whole = match &earlier {
+            Some(earlier) => self.documents(earlier)?.1.is_empty(),
+            None => false,
+        };
         let tx = self.db.transaction()?;
         let generation = state.generation.0.cast_signed();
+        if was_whole {
+            tx.execute("INSERT OR REPLACE INTO whole (id, bytes) SELECT 1, bytes FROM state", [])?;
+        }
         tx.execute(
             "INSERT INTO state (id, generation, digest, bytes) VALUES (1, ?1, ?2, ?3)
              ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, digest = excluded.digest, bytes = excluded.bytes",
@@ -195,19 +204,35 @@ impl Ledger {
         Ok((here, missing))
     }
 
-    /// Keeps documents that came, and drops those that `state` no longer names.
+    /// The last state before the one in force of which all documents were here; `None` once those of the one in force are.
+    pub(crate) fn last_whole(&self) -> Result<Option<DesiredState>> {
+        let bytes: Option<Vec<u8>> =
+            self.db.query_row("SELECT bytes FROM whole", [], |r| r.get(0)).optional()?;
+        bytes.map(|b| serde_json::from_slice(&b).context("the state before can't be read")).transpose()
+    }
+
+    /// Keeps documents that came, and drops those that are no longer named: by `state`, or until all of it is here by the one
+    /// before.
     pub(crate) fn keep_documents(
         &mut self,
         state: &DesiredState,
         documents: &[(Digest, Vec<u8>)],
     ) -> Result<()> {
-        let named: BTreeSet<_> = state.revisions.iter().map(|r| r.digest).collect();
+        let mut named: BTreeSet<_> = state.revisions.iter().map(|r| r.digest).collect();
+        let mut missing = self.documents(state)?.1;
+        let earlier = self.last_whole()?;
         let tx = self.db.transaction()?;
         for (digest, bytes) in documents.iter().filter(|(digest, _)| named.contains(digest)) {
+            missing.remove(digest);
             tx.execute(
                 "INSERT OR REPLACE INTO document (digest, bytes) VALUES (?1, ?2)",
                 params![digest.to_string(), bytes],
             )?;
+        }
+        if missing.is_empty() {
+            tx.execute("DELETE FROM whole", [])?;
+        } else {
+            named.extend(earlier.iter().flat_map(|earlier| &earlier.revisions).map(|r| r.digest));
         }
         let kept: Vec<String> = {
             let mut rows = tx.prepare("SELECT digest FROM document")?;
@@ -421,7 +446,7 @@ impl Ledger {
             last_order::forget(&tx)?;
         }
         if is_another {
-            tx.execute_batch("DELETE FROM state; DELETE FROM accepted;")?;
+            tx.execute_batch("DELETE FROM state; DELETE FROM whole; DELETE FROM accepted;")?;
             self.secret_in_log |= drop_events(&tx, i64::MAX.cast_unsigned())?;
             // Events are counted from one again, behind all that is past: further than there will ever be any.
             tx.execute("UPDATE past SET sequence = sequence - (1 << 40)", [])?;

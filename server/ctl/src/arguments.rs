@@ -212,6 +212,8 @@ mod tests {
             "pause",
             "waiver end",
             "person remove",
+            "admin remove",
+            "admin reset",
         ];
         let mut all = Vec::new();
         consents(&Arguments::command(), "", &mut all);

@@ -262,7 +262,7 @@ fn an_auditor_is_added_logs_in_and_changes_nothing() {
     let refused = muster(&home, &["token", "create"], "");
     assert_eq!(refused.code, 1);
     assert!(refused.err.contains("may read but not change"), "{refused:?}");
-    assert!(muster(&home, &["admin", "remove", "kim"], "").err.contains("may read but not change"));
+    assert!(muster(&home, &["admin", "remove", "kim", "--yes"], "").err.contains("may read but not change"));
     let list = place.ok(&["admin", "list", "-o", "csv"]);
     assert!(list.contains("ada,auditor,active,off,20") && list.contains("Z,1,0"), "{list}");
 
@@ -270,8 +270,8 @@ fn an_auditor_is_added_logs_in_and_changes_nothing() {
     assert_eq!(muster(&home, &["token", "create"], "").code, 0, "at once, by the same login");
     assert_eq!(place.ok(&["admin", "logout", "--all", "ada"]), "1 login ended.\n");
     assert!(muster(&home, &["device", "list"], "").err.contains("log in again"));
-    place.ok(&["admin", "remove", "ada"]);
-    let last = place.muster(&["admin", "remove", "kim"], "");
+    place.ok(&["admin", "remove", "ada", "--yes"]);
+    let last = place.muster(&["admin", "remove", "kim", "--yes"], "");
     assert!(last.err.contains("Nobody but kim can log in as an admin"), "{last:?}");
 }
 
@@ -414,7 +414,7 @@ fn nothing_that_asks_is_done_where_nobody_can_answer_and_the_refusal_names_the_w
     place.ok(&["profile", "apply", &profile]);
     place.ok(&["assign", "base", "--to", "label:laptop", "--follow", "-y"]);
     let profile = place.write("base.yaml", &text("two"));
-    let asking: [&[&str]; 9] = [
+    let asking: [&[&str]; 11] = [
         &["profile", "apply", &profile],
         &["assign", "base", "--to", "everyone"],
         &["unassign", "base"],
@@ -423,6 +423,8 @@ fn nothing_that_asks_is_done_where_nobody_can_answer_and_the_refusal_names_the_w
         &["device", "lost", "lap-ada"],
         &["device", "delete", "lap-ada"],
         &["person", "remove", "ada"],
+        &["admin", "remove", "ada"],
+        &["admin", "reset", "ada"],
         &["pause"],
     ];
     for words in asking {

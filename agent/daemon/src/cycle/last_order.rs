@@ -159,7 +159,7 @@ impl Cycle {
     fn accounts(&mut self) -> Result<BTreeSet<String>> {
         let records = self.hands.ledger.records()?;
         // A state that can't be composed must not keep the accounts that are on record from being locked.
-        let composition = self.accepted().unwrap_or_default().unwrap_or_default();
+        let composition = self.in_force().unwrap_or_default();
         Ok(managed(&composition, records.iter()))
     }
 }

@@ -332,9 +332,16 @@ impl Cycle {
         self.compose(&state, &documents).map(Some)
     }
 
-    /// What is known of the state in force while documents of the accepted one are still to come: by the records alone, of
-    /// which no profile can be read.
+    /// What holds while documents of the accepted state are still to come: the state before it. Where that is not known either,
+    /// the records alone, of which no profile can be read.
     fn unread(&self) -> Result<Composition> {
+        if let Some(state) = self.hands.ledger.last_whole()? {
+            let (documents, missing) = self.hands.ledger.documents(&state)?;
+            if missing.is_empty() {
+                return compose::compose(&state, &documents, &self.facts)
+                    .context("the state before the accepted one can't be composed");
+            }
+        }
         let reason = "its document has not come yet";
         let profiles = self.hands.ledger.records()?.into_values().map(|record| record.profile);
         let unsupported = profiles.map(|profile| (profile, reason.to_owned())).collect();

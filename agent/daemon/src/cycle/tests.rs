@@ -415,6 +415,37 @@ async fn leases_end_and_what_was_given_up_is_undone_while_documents_of_a_newer_s
 }
 
 #[tokio::test]
+async fn what_held_before_holds_until_all_of_a_newer_state_is_here_and_over_a_restart() {
+    const CAROL: &str = r#"{"muster":1,"profile":"visit","resources":[{"account":{"name":"carol"}}]}"#;
+    const LATER: [&str; 2] =
+        [r#"{"muster":1,"profile":"one","resources":[]}"#, r#"{"muster":1,"profile":"two","resources":[]}"#];
+    let folder = tempfile::tempdir().unwrap();
+    let carol = ResourceId::new("account", "carol");
+    let mut first = cycle(folder.path());
+    accept(&mut first, "visit", CAROL);
+    // Two documents, of which one comes; and a newer one before the other does.
+    for generation in [2, 3] {
+        let mut later = state(device(), "one", LATER[0]);
+        later.generation = Generation(generation);
+        later.revisions.extend(state(device(), "two", LATER[1]).revisions);
+        assert!(first.offer(&serde_json::to_vec(&later).unwrap()).unwrap());
+    }
+    let came = |document: &str| [(Digest::of(document.as_bytes()), document.as_bytes().to_vec())];
+    first.keep(&came(LATER[0])).unwrap();
+    assert!(first.in_force().unwrap().claims.contains_key(&carol));
+    drop(first);
+
+    let mut again = cycle(folder.path());
+    assert!(
+        again.in_force().unwrap().claims.contains_key(&carol),
+        "nothing on record tells of who was there"
+    );
+    again.keep(&came(LATER[1])).unwrap();
+    assert!(again.in_force().unwrap().claims.is_empty());
+    assert_eq!(again.hands.ledger.last_whole().unwrap(), None);
+}
+
+#[tokio::test]
 async fn an_order_is_obeyed_without_room_for_it_and_gives_no_receipt_then() {
     let folder = tempfile::tempdir().unwrap();
     let mut cycle = cycle(folder.path());

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -149,19 +149,19 @@ fn check_plain(stat: &Stat) -> Result<()> {
     Ok(())
 }
 
-/// Opens a regular file with one name; `None` when there is nothing. The check is on the descriptor, so that what was
-/// checked is what is used.
+/// Opens a regular file with one name; `None` when there is nothing. The check is on a handle that opens nothing, since to open
+/// a device or a FIFO can have effects, and what was checked is what is then opened.
 pub(super) fn open_plain(place: &Place) -> Result<Option<(std::fs::File, Stat)>> {
-    let file = match place.open(OFlags::empty()) {
-        Ok(file) => file,
+    let handle = match place.handle() {
+        Ok(handle) => handle,
         Err(Errno::NOENT) => return Ok(None),
-        Err(Errno::LOOP) => {
-            bail!("there is a symbolic link in its place: remove it, or manage it as what it is")
-        }
-        Err(error) => return Err(error).context("opening it"),
+        Err(error) => return Err(error).context("asking about it"),
     };
-    let stat = rustix::fs::fstat(&file).context("asking about it")?;
+    let stat = rustix::fs::fstat(&handle).context("asking about it")?;
     check_plain(&stat)?;
+    let path = format!("/proc/self/fd/{}", handle.as_raw_fd());
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty()).context("opening it")?;
     Ok(Some((file.into(), stat)))
 }
 

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
+pub(crate) mod account_files;
 pub(crate) mod accounts;
 pub(crate) mod dpkg;
 pub(crate) mod edit;

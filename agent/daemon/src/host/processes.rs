@@ -30,6 +30,12 @@ pub(crate) fn owners() -> Result<BTreeSet<u32>> {
     Ok(pids()?.filter_map(owners_of).flatten().collect())
 }
 
+/// Whether a process is a tool that Muster itself runs, by the unit that it is in.
+pub(crate) fn is_own_tool(pid: Pid) -> bool {
+    let group = fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_nonzero())).unwrap_or_default();
+    group.lines().any(|line| line.contains("/system.slice/muster-run-"))
+}
+
 /// The programs that have the file at this path, or one that was there before, open for writing. What can't be seen, because a
 /// process ends meanwhile, is not in it.
 pub(crate) fn writers(path: &str) -> Vec<String> {

@@ -224,6 +224,11 @@ impl Place {
         }
     }
 
+    /// A handle of what is there, be it a link, which opens nothing.
+    pub(crate) fn handle(&self) -> rustix::io::Result<OwnedFd> {
+        rustix::fs::openat(&self.dir, &self.name, handle() | OFlags::NOFOLLOW, Mode::empty())
+    }
+
     /// Opens what is there for reading. A FIFO does not block, a terminal does not become ours, a link is an error.
     pub(crate) fn open(&self, extra: OFlags) -> rustix::io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;

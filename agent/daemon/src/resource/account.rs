@@ -14,6 +14,7 @@ use super::{
     text, written_by,
 };
 use crate::host::Host;
+use crate::host::account_files;
 use crate::host::accounts::{Accounts, Group, Password, Shadow, User};
 use crate::host::processes;
 use crate::host::run::Work;
@@ -161,7 +162,11 @@ async fn make_so(host: &mut Host, job: &Job<'_>, secret: &mut Option<Secret>) ->
         // What runs as it may hold the lock of the account files for as long as it likes. Whether this helped is seen below.
         end_everything(host, &accounts, &user).await.ok();
     }
-    let modified = modify(host, &accounts, &user, job).await;
+    let mut modified = modify(host, &accounts, &user, job).await;
+    if locks && modified.as_ref().is_err_and(account_files::are_held) {
+        account_files::free(&host.root).await?;
+        modified = modify(host, &accounts, &user, job).await;
+    }
     if locks {
         end_everything(host, &accounts, &user).await?;
     }

@@ -8,6 +8,7 @@ use muster_proto::rest::{AdminLink, AdminPatch, AdminView, Ended, NewAdmin, Role
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
 use crate::output::{self, Output, Single, count, word};
+use crate::terminal::Consent;
 
 /// Say who administers; change your own password and codes
 #[derive(Subcommand)]
@@ -72,6 +73,8 @@ pub(crate) struct SetRole {
 pub(crate) struct Remove {
     /// The login name
     name: String,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// Take an admin's password and codes away, and print a one-time link by which they choose anew
@@ -83,6 +86,8 @@ pub(crate) struct Remove {
 pub(crate) struct Reset {
     /// The login name
     name: String,
+    #[command(flatten)]
+    consent: Consent,
     #[command(flatten)]
     output: Single,
 }
@@ -174,6 +179,8 @@ impl SetRole {
 
 impl Remove {
     async fn run(self, api: &Api) -> Result<(), Failure> {
+        let about = format!("{}'s logins and API tokens end.", self.name);
+        self.consent.ask(&about, "Go on?", &format!("{} stays", self.name))?;
         let ended: Ended = api.take(&format!("/admins/{}", part(&self.name))).await?;
         output::line(format!("{} is removed. {}", self.name, words(ended)))
     }
@@ -181,6 +188,8 @@ impl Remove {
 
 impl Reset {
     async fn run(self, api: &Api) -> Result<(), Failure> {
+        let about = format!("{}'s password and codes go, and their logins end.", self.name);
+        self.consent.ask(&about, "Go on?", "nothing was reset")?;
         let link: AdminLink = api.act(&format!("/admins/{}/reset", part(&self.name))).await?;
         self.output.one(&link, |link| {
             output::line(&link.link)?;

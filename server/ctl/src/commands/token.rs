@@ -151,6 +151,7 @@ impl Create {
         for (made, (serial, path)) in files.iter().enumerate() {
             let create = async {
                 let created: CreatedToken = api.post("/tokens", &self.asked(Some(serial.clone()))).await?;
+                self.say_if_unknown(api, serial, &created.token.id).await?;
                 many::write(path, self.print.of(&created))
             };
             create.await.map_err(|failure: Failure| {

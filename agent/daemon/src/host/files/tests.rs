@@ -22,6 +22,23 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 #[test]
+fn nothing_but_a_file_is_ever_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = Root::open(dir.path()).unwrap();
+    let fifo = dir.path().join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    // Who opens a FIFO for writing waits until somebody reads it, unless they ask not to.
+    let writer = std::thread::spawn(move || std::fs::OpenOptions::new().write(true).open(fifo));
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let error = content(&root, "/fifo", 10).unwrap_err();
+    assert!(error.to_string().contains("in its place"), "{error:#}");
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert!(!writer.is_finished(), "the writer was let go on");
+    drop(std::fs::File::open(dir.path().join("fifo")));
+    writer.join().unwrap().unwrap();
+}
+
+#[test]
 fn a_batch_is_written_whole_and_leaves_nothing_beside_it() {
     let (dir, root) = root();
     fs::create_dir(dir.path().join("a")).unwrap();

@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::{EXPIRED, end_everything, locked};
 use crate::host::Host;
+use crate::host::account_files;
 use crate::host::accounts::Accounts;
 use crate::host::run::Work;
 
@@ -28,7 +29,11 @@ pub(crate) async fn lock(host: &mut Host, name: &str) -> Result<Locked> {
     // What runs as it may hold the lock of the account files for as long as it likes. Whether this helped is seen below.
     end_everything(host, &accounts, &user).await.ok();
     let argv = ["/usr/sbin/usermod", "--lock", "--expiredate", EXPIRED, name];
-    let modified = host.run(Work::Short, &argv, None).await.and_then(|ran| ran.ok("usermod"));
+    let mut modified = host.run(Work::Short, &argv, None).await.and_then(|ran| ran.ok("usermod"));
+    if modified.as_ref().is_err_and(account_files::are_held) {
+        account_files::free(&host.root).await?;
+        modified = host.run(Work::Short, &argv, None).await.and_then(|ran| ran.ok("usermod"));
+    }
     end_everything(host, &accounts, &user).await?;
     modified.map(|_| Locked::Yes)
 }

@@ -115,10 +115,13 @@ fn of_resources(
     for row in rows {
         let outcome: Outcome = serde_json::from_str(&row.document)
             .map_err(|error| AppError::Defect(format!("outcome of {}: {error}", row.resource)))?;
-        let problem = outcome_problem(&outcome);
+        let mut problem = outcome_problem(&outcome);
+        if let Some(note) = &outcome.note {
+            problem.push_str(&format!(" (its profile says: {note})"));
+        }
         let denied = row.outcome == OutcomeKind::Blocked
             && denied_kinds.iter().any(|kind| kind == outcome.resource.kind());
-        let remedy = if denied { Some(denied_remedy(outcome.resource.kind())) } else { outcome.note.clone() };
+        let remedy = denied.then(|| denied_remedy(outcome.resource.kind()));
         let mut cause = plain("resource", &row.resource, &problem, remedy);
         cause.profile = pinned(&outcome.profile, outcome.revision);
         cause.since = Some(row.since);
