@@ -141,7 +141,7 @@ fn one_line_of_a_file_is_managed_and_no_other() -> Result<()> {
     let fleet = Fleet::enroll(&network, &[DEVICE])?;
     lives_and_goes(
         &fleet,
-        "  - line: { path: /etc/ssh/sshd_config, line: PermitRootLogin no, match: [\"PermitRootLogin \", \"#PermitRootLogin \"] }\n  - line: { path: /etc/ssh/sshd_config, line: X11Forwarding no, match: [\"X11Forwarding \"] }\n  - line: { path: /etc/ssh/sshd_config, line: AllowGroups ops, before: \"Match \" }\n  - line: { path: /etc/login.defs, line: \"PASS_MAX_DAYS\\t90\", match: [PASS_MAX_DAYS] }\n",
+        "  - line: { path: /etc/ssh/sshd_config, line: PermitRootLogin no, match: [\"PermitRootLogin \", \"#PermitRootLogin \"] }\n  - line: { path: /etc/ssh/sshd_config, line: X11Forwarding no, match: [\"X11Forwarding \"] }\n  - line: { path: /etc/ssh/sshd_config, line: AllowGroups ops, above: \"Match \" }\n  - line: { path: /etc/login.defs, line: \"PASS_MAX_DAYS\\t90\", match: [PASS_MAX_DAYS] }\n",
         "cat /etc/ssh/sshd_config; grep -n PASS_MAX /etc/login.defs; sha256sum /etc/login.defs; stat -c '%a %U' /etc/ssh/sshd_config",
         "\nPermitRootLogin no\n",
         "sed -i 's/^PermitRootLogin no/PermitRootLogin yes/' /etc/ssh/sshd_config",

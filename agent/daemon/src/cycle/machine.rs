@@ -33,7 +33,11 @@ pub(super) trait Machine {
     ) -> BTreeMap<ResourceId, Written>;
 
     /// What can be told of the steps before they are made, for who only asks.
-    async fn foretell(&mut self, steps: &[Step]) -> BTreeMap<ResourceId, String>;
+    async fn foretell(
+        &mut self,
+        steps: &[Step],
+        records: &BTreeMap<ResourceId, Record>,
+    ) -> BTreeMap<ResourceId, String>;
 
     /// The text of a file that everyone on the machine may read; `None` for what is not such a text, or is a long one.
     fn public_text(&self, path: &str) -> Option<String>;
@@ -70,8 +74,12 @@ impl Machine for Host {
         resource::write(self, steps, records, contents).await
     }
 
-    async fn foretell(&mut self, steps: &[Step]) -> BTreeMap<ResourceId, String> {
-        resource::foretell(self, steps).await
+    async fn foretell(
+        &mut self,
+        steps: &[Step],
+        records: &BTreeMap<ResourceId, Record>,
+    ) -> BTreeMap<ResourceId, String> {
+        resource::foretell(self, steps, records).await
     }
 
     fn public_text(&self, path: &str) -> Option<String> {

@@ -44,7 +44,7 @@ pub(super) async fn look<M: Machine>(hands: &mut Hands<M>, composition: &Composi
     let mut plan = plan::foresee(&input(hands, composition, &records, &observed, &restarts_due, &none));
     texts::show(hands, composition, differences(&mut plan.steps));
     texts::show(hands, composition, plan.settled.iter_mut().map(|o| (&o.resource, &mut o.differences)));
-    plan.notes = hands.host.foretell(&plan.steps).await;
+    plan.notes = hands.host.foretell(&plan.steps, &records).await;
     Ok(plan)
 }
 

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use muster_converge::plan::Step;
+use muster_converge::plan::{Record, Step};
 use muster_proto::ResourceId;
 use muster_proto::condition::Action;
 use muster_proto::resource::Resource;
 use muster_proto::resource::service::unit;
 use tokio::time::timeout;
 
-use super::{apt, is_removal, sudo};
+use super::{Prepared, apt, is_removal, sudo};
 use crate::host::Host;
 
 /// How long a tool may take to say something. A plan without notes is better than none.
@@ -24,10 +24,42 @@ const FROM_NEW: &str =
 const NO_UNIT: &str = "systemd knows no such unit, and nothing in this plan brings one: it would fail";
 
 /// Notes on steps, by their resources.
-pub(crate) async fn foretell(host: &mut Host, steps: &[Step]) -> BTreeMap<ResourceId, String> {
-    let mut notes = packages(host, steps).await;
+pub(crate) async fn foretell(
+    host: &mut Host,
+    steps: &[Step],
+    records: &BTreeMap<ResourceId, Record>,
+) -> BTreeMap<ResourceId, String> {
+    let mut notes = unprepared(host, steps, records).await;
+    notes.extend(packages(host, steps).await);
     notes.extend(rules(host, steps).await);
     notes.extend(services(host, steps).await);
+    notes
+}
+
+/// What could not be made as the device is now, and that no other step may change: a program or an account that is missing, a
+/// place that is taken.
+async fn unprepared(
+    host: &mut Host,
+    steps: &[Step],
+    records: &BTreeMap<ResourceId, Record>,
+) -> BTreeMap<ResourceId, String> {
+    /// What is asked of the device alone. Packages and rules are told of below, as they have to ask programs.
+    const ASKED: [&str; 6] = ["script", "timer", "mount", "time", "locale", "hostname"];
+    const BRINGING: [&str; 7] = ["package", "file", "link", "directory", "account", "script", "mount"];
+    let mut notes = BTreeMap::new();
+    for step in steps.iter().filter(|step| !is_removal(step) && ASKED.contains(&step.id.kind())) {
+        let brings =
+            |other: &Step| other.id != step.id && !is_removal(other) && BRINGING.contains(&other.id.kind());
+        if steps.iter().any(brings) {
+            continue;
+        }
+        let mut prepared = super::prepare(host, &[step], records).await;
+        let reason = match prepared.remove(&step.id) {
+            Some(Ok(Prepared::Blocked(reason)) | Err(reason)) => reason,
+            Some(Ok(Prepared::Ready(_))) | None => continue,
+        };
+        notes.insert(step.id.clone(), format!("as the device is now it would not be made: {reason}"));
+    }
     notes
 }
 

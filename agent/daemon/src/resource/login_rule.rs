@@ -4,6 +4,8 @@ use anyhow::{Context as _, Result, ensure};
 use muster_proto::ResourceId;
 use muster_proto::condition::{Condition, NO_FILE};
 use muster_proto::resource::login_rule::LoginRule;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::own_file::{self, Part};
 use super::{Contents, Job, Prepared, Wanted};
@@ -68,10 +70,13 @@ fn is_ours(host: &Host) -> Result<bool> {
 
 /// Whether there is any rule of Muster's.
 fn has_rules(host: &Host) -> Result<bool> {
-    let Some(folder) = host.root.directory(FOLDER).with_context(|| FOLDER.to_owned())? else {
-        return Ok(false);
+    let Some(place) = host.root.place(FOLDER).with_context(|| FOLDER.to_owned())? else { return Ok(false) };
+    let folder = match place.open(OFlags::DIRECTORY) {
+        Ok(folder) => folder,
+        Err(Errno::NOENT) => return Ok(false),
+        Err(error) => return Err(error).context(FOLDER),
     };
-    let names = walk::names(&folder, MOST_FILES).with_context(|| FOLDER.to_owned())?;
+    let names = walk::names(&folder, MOST_FILES).context(FOLDER)?;
     Ok(names.iter().any(|name| name.contains("-muster-") && name.ends_with(".conf")))
 }
 

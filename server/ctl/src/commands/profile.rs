@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use muster_proto::profile::Profile as Document;
-use muster_proto::rest::{Follower, ProfileDetail, ProfileView, RevisionDiff, RevisionView, SavedRevision};
+use muster_proto::rest::{
+    Follower, ProfileDetail, ProfileView, RevisionDiff, RevisionView, RolloutView, SavedRevision,
+};
 use muster_proto::review::{Review, review};
 use muster_proto::yaml::{SourceError, parse_profile};
 use reqwest::Method;
@@ -301,6 +303,21 @@ impl Show {
                 assignment.target,
                 word(&assignment.mode),
                 assignment.devices
+            ))?;
+        }
+        let rollouts: Vec<RolloutView> = api.get("/rollouts").await?;
+        for rollout in
+            rollouts.iter().filter(|rollout| rollout.profile == profile.name && rollout.ended.is_none())
+        {
+            output::line(format!(
+                "{}@{} to {}, step {} of {} of a rollout that is {}: muster rollout show {}",
+                rollout.profile,
+                rollout.revision,
+                rollout.target,
+                rollout.step,
+                rollout.steps.len(),
+                word(&rollout.state),
+                rollout.id
             ))?;
         }
         revisions(&self.output, &detail)?;

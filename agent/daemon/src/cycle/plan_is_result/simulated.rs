@@ -279,7 +279,11 @@ impl Machine for Simulated {
         written
     }
 
-    async fn foretell(&mut self, _steps: &[Step]) -> BTreeMap<ResourceId, String> {
+    async fn foretell(
+        &mut self,
+        _steps: &[Step],
+        _records: &BTreeMap<ResourceId, Record>,
+    ) -> BTreeMap<ResourceId, String> {
         BTreeMap::new()
     }
 
