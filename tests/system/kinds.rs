@@ -344,6 +344,8 @@ fn who_may_log_in_from_where_is_asked_of_every_login_and_no_longer_when_the_rule
     let fleet = Fleet::enroll(&network, &[DEVICE])?;
     let device = fleet.device(DEVICE)?;
     device.exec(["useradd", "-m", "kim"])?.ok()?;
+    // Directories on the way to a file stay when it goes.
+    device.exec(["mkdir", "-p", "/etc/security/access.d"])?.ok()?;
     device.exec(["useradd", "-m", "lee"])?.ok()?;
     // su asks PAM whether the account may be used, from the device itself.
     let may = |who: &str| -> Result<bool> { Ok(device.exec(["su", who, "-c", "true"])?.success()) };
