@@ -102,6 +102,7 @@ fn measure_muster(fleet: &Fleet<'_>, device: &Device<'_>, installed: &str) -> Re
     let agent = device.agent_pid()?;
     let files = Profile::files_only("/srv/muster-files");
     fleet.admin.save_profile("files", &files.muster("files"))?;
+    files.make_ready(device)?;
     let floor_folder = device.path("/srv/floor");
     let (mut floor, mut first) = (vec![], vec![]);
     for run in 1..=RUNS {
@@ -141,8 +142,7 @@ fn measure_muster(fleet: &Fleet<'_>, device: &Device<'_>, installed: &str) -> Re
 
     say("Muster: nothing to do")?;
     let mixed = Profile::mixed("/srv/muster", "zm", 47_000, installed);
-    let folders = mixed.folders();
-    device.exec(["mkdir", "-p"].into_iter().chain(folders.iter().map(String::as_str)))?.ok()?;
+    mixed.make_ready(device)?;
     fleet.admin.save_profile("mixed", &mixed.muster("mixed"))?;
     fleet.admin.assign("mixed", &format!("device:{DEVICE}"), Mode::Enforce)?;
     fleet.admin.wait_until_applied(DEVICE)?;
@@ -187,7 +187,7 @@ fn measure_peer(peer: Peer, device: &Device<'_>, installed: &str) -> Result<Figu
         if device.path(&files.root).exists() {
             fs::remove_dir_all(device.path(&files.root)).context("removing the files")?;
         }
-        make_folders(device, &files)?;
+        files.make_ready(device)?;
         let run = peer.run(device)?;
         first.push(run.cpu_s);
         peaks.push(run.peak_mib);
@@ -203,7 +203,7 @@ fn measure_peer(peer: Peer, device: &Device<'_>, installed: &str) -> Result<Figu
     let first_number = if peer == Peer::Salt { 47_200 } else { 47_100 };
     let mixed = Profile::mixed(&format!("/srv/{name}"), &format!("z{}", &name[..1]), first_number, installed);
     peer.wants(device, &mixed)?;
-    make_folders(device, &mixed)?;
+    mixed.make_ready(device)?;
     say(&format!("{name}: first apply of 1,000 resources"))?;
     peaks.push(peer.run(device)?.peak_mib);
     let mut noop = vec![];
@@ -219,11 +219,4 @@ fn measure_peer(peer: Peer, device: &Device<'_>, installed: &str) -> Result<Figu
         drift_cpu_s: median(drift),
         peak_mib: peaks.into_iter().fold(0.0, f64::max),
     })
-}
-
-fn make_folders(device: &Device<'_>, profile: &Profile) -> Result<()> {
-    for folder in profile.folders() {
-        fs::create_dir_all(device.path(folder)).context("making a folder")?;
-    }
-    Ok(())
 }

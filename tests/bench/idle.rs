@@ -50,8 +50,7 @@ pub(crate) fn run_worst() -> Result<()> {
     let agent = device.agent_pid()?;
     let installed = device.exec(["dpkg-query", "-W", "-f", "${Package}\n"])?.ok()?.stdout;
     let mixed = Profile::mixed("/srv/muster", "zm", 47_000, &installed).with_checks(CHECKS);
-    let folders = mixed.folders();
-    device.exec(["mkdir", "-p"].into_iter().chain(folders.iter().map(String::as_str)))?.ok()?;
+    mixed.make_ready(device)?;
     fleet.admin.save_profile("mixed", &mixed.muster("mixed"))?;
     fleet.admin.assign("mixed", &format!("device:{DEVICE}"), Mode::Enforce)?;
     fleet.admin.wait_until_applied(DEVICE)?;

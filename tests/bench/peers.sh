@@ -10,6 +10,9 @@ layer=$cache/bench-peers
 here=$(cd "$(dirname "$0")" && pwd)
 mirror=${MUSTER_MIRROR:-http://deb.debian.org/debian}
 salt=3007.13
+# What Salt needs and its source package on PyPI does not name: requirements/base.txt and zeromq.txt of that version.
+needs=(jinja2 jmespath msgpack pyyaml markupsafe requests certifi distro psutil packaging looseversion tornado aiohttp
+    croniter setproctitle python-dateutil python-gnupg cryptography pyopenssl networkx pyzmq pycryptodomex)
 
 say() { printf '%s\n' "bench: $*" >&2; }
 
@@ -34,7 +37,7 @@ install_peers() {
     systemctl --root="$root" --quiet mask cfengine3.service cf-execd.service cf-monitord.service cf-serverd.service
     say "installing Salt $salt from PyPI"
     inside "$root" python3 -m venv /opt/salt
-    inside "$root" /opt/salt/bin/pip install --quiet --disable-pip-version-check "salt==$salt"
+    inside "$root" /opt/salt/bin/pip install --quiet --disable-pip-version-check "salt==$salt" "${needs[@]}"
     rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb "$root/tmp/sources.list"
     : >"$root/etc/resolv.conf"
 }

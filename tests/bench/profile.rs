@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use anyhow::{Context as _, Result};
+use muster_tests::Device;
 use serde_json::{Value, json};
 
 /// What every tool is asked for: the same number of the same things, each tool with names and a folder of its own.
@@ -71,9 +73,16 @@ impl Profile {
         (path, content)
     }
 
-    /// The folders that the tools expect to be there.
-    pub(crate) fn folders(&self) -> Vec<String> {
-        ["d", "f", "l"].iter().map(|part| format!("{}/{part}", self.root)).collect()
+    /// Makes the folders, and the file that lines go into, which the tools expect to be there.
+    pub(crate) fn make_ready(&self, device: &Device<'_>) -> Result<()> {
+        for part in ["d", "f", "l"] {
+            let folder = format!("{}/{part}", self.root);
+            std::fs::create_dir_all(device.path(&folder)).with_context(|| format!("making {folder}"))?;
+        }
+        if !self.lines.is_empty() {
+            device.write_file(self.line_file(), "", 0o644)?;
+        }
+        Ok(())
     }
 
     fn line_file(&self) -> String {
@@ -205,7 +214,8 @@ impl Profile {
             );
             let account = json!([
                 {"name": name}, {"uid": number}, {"gid": number}, {"home": format!("/home/{name}")},
-                {"shell": "/bin/sh"}, {"createhome": false}, {"usergroup": false}
+                {"shell": "/bin/sh"}, {"createhome": false}, {"usergroup": false},
+                {"require": [{"group": format!("group {name}")}]}
             ]);
             states.insert(format!("account {name}"), json!({"user.present": account}));
         }
