@@ -115,7 +115,7 @@ fn holders_of_whole() -> Result<Vec<Pid>> {
     Ok(holders(&locks, &place))
 }
 
-/// Of lines as proc_locks(5) has them, the processes that hold a lock for writing on a file.
+/// Of lines as `proc_locks(5)` has them, the processes that hold a lock for writing on a file.
 fn holders(locks: &str, place: &str) -> Vec<Pid> {
     let holder = |line: &str| {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();

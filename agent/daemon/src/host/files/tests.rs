@@ -28,13 +28,17 @@ fn nothing_but_a_file_is_ever_opened() {
     let fifo = dir.path().join("fifo");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
     // Who opens a FIFO for writing waits until somebody reads it, unless they ask not to.
-    let writer = std::thread::spawn(move || std::fs::OpenOptions::new().write(true).open(fifo));
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    let (tell, told) = std::sync::mpsc::channel();
+    let writer = std::thread::spawn({
+        let fifo = fifo.clone();
+        move || tell.send(fs::OpenOptions::new().write(true).open(fifo))
+    });
+    let goes_on = || told.recv_timeout(std::time::Duration::from_millis(50)).is_ok();
+    assert!(!goes_on());
     let error = content(&root, "/fifo", 10).unwrap_err();
     assert!(error.to_string().contains("in its place"), "{error:#}");
-    std::thread::sleep(std::time::Duration::from_millis(50));
-    assert!(!writer.is_finished(), "the writer was let go on");
-    drop(std::fs::File::open(dir.path().join("fifo")));
+    assert!(!goes_on(), "the writer was let go on");
+    drop(fs::File::open(fifo));
     writer.join().unwrap().unwrap();
 }
 
