@@ -354,7 +354,7 @@ fn who_may_log_in_from_where_is_asked_of_every_login_and_no_longer_when_the_rule
         &fleet,
         "  - login_rule: { name: desk, accounts: [kim], from: [local, 10.0.0.0/8] }\n  - login_rule: { name: everyone, from: [] }\n",
         script,
-        "-:kim:ALL\n",
+        "-:kim EXCEPT root:ALL\n",
         "rm /etc/security/access.d/50-muster-desk.conf; chmod 0666 /etc/security/access.d/80-muster-everyone.conf",
     )?;
     assert!(may("kim")? && may("lee")?, "as before");
@@ -366,6 +366,12 @@ fn who_may_log_in_from_where_is_asked_of_every_login_and_no_longer_when_the_rule
     assert!(may("kim")?, "a rule lets kim in");
     assert!(!may("lee")?, "no rule names lee");
     assert!(may("root")?, "root is never locked out by the rule for everyone");
+    let asked = look(
+        device,
+        "grep -n -m1 'pam_access.so' /etc/pam.d/common-account; grep -n -m1 'pam_unix.so' /etc/pam.d/common-account",
+    )?;
+    let lines: Vec<u32> = asked.lines().filter_map(|line| line.split(':').next()?.parse().ok()).collect();
+    assert!(lines.len() == 2 && lines[0] < lines[1], "pam_unix ends the asking for old passwords: {asked}");
     fleet.admin.unassign(&assignment)?;
     fleet.admin.wait_until_applied(DEVICE)?;
 

@@ -155,7 +155,10 @@ pub(crate) fn hold_back(plan: &mut Plan, input: &Input<'_>) {
         })
         .map(|told| (told.resource.clone(), told.outcome))
         .chain(input.given_up.iter().map(|id| (id.clone(), OutcomeKind::Failed)))
-        .filter(|(id, _)| input.composition.claims.contains_key(id))
+        // What does not apply here is not waited for, be it taken back or not.
+        .filter(|(id, _)| {
+            input.composition.claims.get(id).is_some_and(|claim| claim.claimed != Claimed::NotApplicable)
+        })
         .collect();
     loop {
         let kept: Vec<(usize, String)> = plan

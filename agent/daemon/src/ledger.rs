@@ -160,14 +160,16 @@ impl Ledger {
     /// Takes a new state, and says so in an event of the same transaction.
     pub(crate) fn accept(&mut self, state: &DesiredState, bytes: &[u8], now: Timestamp) -> Result<()> {
         let digest = Digest::of(bytes);
-        let earlier = self.state()?;
+        let (earlier, missing) = (self.state()?, self.documents(state)?.1);
         let was_whole = match &earlier {
             Some(earlier) => self.documents(earlier)?.1.is_empty(),
             None => false,
         };
         let tx = self.db.transaction()?;
         let generation = state.generation.0.cast_signed();
-        if was_whole {
+        if missing.is_empty() {
+            tx.execute("DELETE FROM whole", [])?;
+        } else if was_whole {
             tx.execute("INSERT OR REPLACE INTO whole (id, bytes) SELECT 1, bytes FROM state", [])?;
         }
         tx.execute(

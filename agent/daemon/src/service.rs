@@ -18,7 +18,7 @@ use crate::facts;
 use crate::host::Host;
 use crate::host::systemd::{Systemd, Unit};
 use crate::identity::{self, Enrolled};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, cant_be_written};
 use crate::link::{self, Channels, FromServer, ToServer};
 use crate::watch::{Pace, Watch};
 
@@ -290,7 +290,13 @@ impl Converging {
         // How a command says that it wrote to the ledger.
         let mut nudges = signal(SignalKind::hangup()).context("signals can't be waited for")?;
         let mut ledger = Ledger::open(&self.config.ledger())?;
-        ledger.enrolled_as(self.enrolled.device, self.enrolled.trust.used_token)?;
+        match ledger.enrolled_as(self.enrolled.device, self.enrolled.trust.used_token) {
+            // Leases end without it. The next start tries again.
+            Err(error) if cant_be_written(&error) => {
+                tracing::warn!("the enrollment can't be noted in the ledger: {error:#}");
+            }
+            noted => noted?,
+        }
         let host = Host::open(SCRATCH.as_ref(), &self.config.state_dir)?;
         let mut cycle = Cycle::start(self.enrolled.device, self.config.clone(), ledger, host)?;
         self.send(ToServer::Following(cycle.generation()?)).await;

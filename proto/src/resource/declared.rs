@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{KINDS, Resource, claimed_id, package, value};
+use crate::condition::Condition;
 use crate::id::ResourceId;
 use crate::text::{one_line, printable};
 use crate::timestamp::Timestamp;
@@ -124,6 +125,11 @@ impl Declared {
         };
         resource.validate()?;
         let id = resource.id();
+        if !common.after.is_empty() && resource.desired() == Condition::Absent {
+            let message =
+                "what should not be there goes before all else, and waits for nothing: leave it out";
+            return Err(InvalidResource::new(format!("/{kind}/after"), message));
+        }
         for (field, names) in [("after", &common.after), ("notify", &common.notify)] {
             if names.contains(&id) {
                 return Err(InvalidResource::new(

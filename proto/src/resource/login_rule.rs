@@ -15,13 +15,16 @@ pub const EVERYONE: &str = "everyone";
 /// More accounts, groups or places than anybody reads, and than fit into a line that `pam_access` takes.
 const MOST: usize = 100;
 
+/// What `access.conf(5)` takes for more than an account, however it is written.
+const WORDS: [&str; 4] = ["all", "except", "none", "local"];
+
 /// From where accounts may log in, by `access.conf(5)`, in files of Muster's own in `/etc/security/access.d`. It counts for all that
 /// asks the system's PAM whether an account may be used: the console, the desktop, SSH, `su`, `sudo`, cron. `pam_access` is brought
 /// into it by `pam-auth-update` with the first rule, and out of it with the last.
 ///
 /// A rule that names accounts and groups says from where these may log in; who is named by several may do so from the places of each.
-/// A rule for `everyone` counts for whom no other rule names, but for root. When the time of a rule has passed (`not_after`), those whom
-/// it names may log in from nowhere; when it leaves the device, it counts no more.
+/// A rule for `everyone` counts for whom no other rule names. Root is concerned only where it is named, and never at the device
+/// itself. When the time of a rule has passed (`not_after`), those whom it names may log in from nowhere; when it leaves the device, it counts no more.
 ///
 /// A change after which the server is not reached over a new connection within 90 s undoes itself, and the device says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,11 +127,13 @@ impl LoginRule {
         self.file(who.map(|who| format!("+:{who}:{}\n", places.join(" "))).collect())
     }
 
-    /// What the rule keeps out.
+    /// What the rule keeps out: root only where it is named, and never at the device itself.
     pub fn keeps_out(&self) -> String {
-        let who = self.who().into_iter();
-        let who = who.map(|who| if who == "ALL" { "ALL EXCEPT root".to_owned() } else { who });
-        self.file(who.map(|who| format!("-:{who}:ALL\n")).collect())
+        let line = |who: String| match who.as_str() {
+            "root" => "-:root:ALL EXCEPT LOCAL\n".to_owned(),
+            who => format!("-:{who} EXCEPT root:ALL\n"),
+        };
+        self.file(self.who().into_iter().map(line).collect())
     }
 
     fn file(&self, lines: Vec<String>) -> String {
@@ -167,9 +172,11 @@ impl LoginRule {
         if named > MOST || self.from.len() > MOST {
             return error("from", "at most 100 accounts and groups, and 100 places");
         }
-        let has_root = self.accounts.iter().any(|account| account.as_str() == "root");
-        if has_root && !self.from.contains(&LoginPlace::Local) {
-            return error("from", "root would be kept out of the device's own console: add local");
+        let is_word = |account: &&AccountName| WORDS.contains(&account.as_str());
+        if let Some(word) = self.accounts.iter().find(is_word) {
+            let message =
+                format!("{word} is a word of access.conf(5), which takes it for other accounts as well");
+            return error("accounts", &message);
         }
         Ok(())
     }
@@ -193,7 +200,7 @@ mod tests {
         );
         assert_eq!(
             rule.keeps_out(),
-            "# Managed by Muster: login_rule:office\n-:kim:ALL\n-:(engineers):ALL\n"
+            "# Managed by Muster: login_rule:office\n-:kim EXCEPT root:ALL\n-:(engineers) EXCEPT root:ALL\n"
         );
     }
 

@@ -109,7 +109,10 @@ pub(super) async fn converge<M: Machine>(hands: &mut Hands<M>, leases: &Leases<'
     let mut plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
     hands.settle(forgotten(&plan))?;
     texts::show(hands, composition, plan.settled.iter_mut().map(|o| (&o.resource, &mut o.differences)));
-    let is_owed = |step: &Step| is_restart_alone(step) && !outcomes.given_up().contains(&step.id);
+    let due = hands.restarts_due()?;
+    let is_owed = |step: &Step| {
+        is_restart_alone(step) && due.contains(&step.id) && !outcomes.given_up().contains(&step.id)
+    };
     let again = plan.steps.iter().any(is_owed);
     Ok(Converged { outcomes: outcomes.complete(&plan), again })
 }

@@ -262,7 +262,12 @@ impl Cycle {
         self.unwritten.put_off(told)?;
         let Some(state) = self.hands.ledger.state()? else {
             self.inspect(&Composition::default())?;
-            return Ok(Next { wait: schedule::SCAN, next_end: None, missing: BTreeSet::new() });
+            // As another device it has no state yet, and leases on record from before.
+            let composition = self.unread()?;
+            make::end_leases(&mut self.hands, &composition, make::NO_KIND).await?;
+            let now = self.hands.clock.now();
+            let next_end = schedule::next_end(&composition, &self.hands.ledger.records()?, now);
+            return Ok(Next { wait: schedule::SCAN, next_end, missing: BTreeSet::new() });
         };
         let (documents, missing) = self.hands.ledger.documents(&state)?;
         if !missing.is_empty() {

@@ -54,7 +54,11 @@ fn text_diff<M: Machine>(
         Claimed::Apply(resource) => resource.content(attribute),
         Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => None,
     });
-    let wanted = claimed.filter(|bytes| Digest::of(bytes) == to).or_else(|| hands.ledger.blob(&to))?;
+    // What was there before a file went may be its owner's alone: of a new one only a profile's text is shown.
+    let is_new = difference.from.is_null();
+    let wanted = claimed
+        .filter(|bytes| Digest::of(bytes) == to)
+        .or_else(|| hands.ledger.blob(&to).filter(|_| !is_new))?;
     // What someone changed since it was looked at is not what the digest speaks of.
     let found = if difference.from == NO_FILE || difference.from.is_null() {
         String::new()

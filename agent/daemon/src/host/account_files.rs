@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use rustix::fs::{FileType, OFlags};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::walk::Root;
@@ -61,30 +62,55 @@ pub(crate) fn are_held(error: &anyhow::Error) -> bool {
 
 /// Ends who holds the account files, and removes the locks of those who are gone. To be called where a tool has waited for
 /// them in vain, which it does for some fifteen seconds.
-pub(crate) async fn free(root: &Root) -> Result<()> {
-    for pid in holders_of_whole()? {
-        end(pid);
+///
+/// What can't be freed is said in the log, and keeps nothing else from being freed: whether it was of use is seen by trying
+/// again.
+pub(crate) async fn free(root: &Root) {
+    match holders_of_whole() {
+        Ok(holders) => holders.into_iter().for_each(end),
+        Err(error) => tracing::warn!("who holds {WHOLE} can't be found out: {error:#}"),
     }
     for path in FILES {
-        let held = files::content(root, path, LIMIT).with_context(|| path.to_owned())?;
-        let Some(held) = held else { continue };
-        let text = String::from_utf8_lossy(&held);
-        let pid =
-            text.trim_matches(|c: char| c == '\0' || c.is_whitespace()).parse().ok().and_then(Pid::from_raw);
-        if let Some(pid) = pid.filter(|pid| is_tool(*pid)) {
-            if processes::is_own_tool(pid) {
-                continue;
-            }
-            end(pid);
-        }
-        tokio::time::sleep(DYING).await;
-        // One that another tool took meanwhile is not the one that was looked at.
-        if files::content(root, path, LIMIT).with_context(|| path.to_owned())? == Some(held) {
-            tracing::warn!("removing {path}, which kept an account from being locked");
-            files::remove_all(root, &[(path, None)]).pop().unwrap_or(Ok(()))?;
+        if let Err(error) = free_one(root, path).await {
+            tracing::warn!("{path} can't be freed: {error:#}");
         }
     }
+}
+
+async fn free_one(root: &Root, path: &str) -> Result<()> {
+    let Some(found) = held(root, path)? else { return Ok(()) };
+    let text = String::from_utf8_lossy(&found);
+    let pid = text.trim_matches(|c: char| c == '\0' || c.is_whitespace()).parse().ok().and_then(process);
+    if let Some(pid) = pid.filter(|pid| is_tool(*pid)) {
+        if processes::is_own_tool(pid) {
+            return Ok(());
+        }
+        end(pid);
+    }
+    tokio::time::sleep(DYING).await;
+    // One that another tool took meanwhile is not the one that was looked at.
+    if held(root, path)? == Some(found) {
+        tracing::warn!("removing {path}, which kept an account from being locked");
+        root.existing_place(path)?.unlink()?;
+    }
     Ok(())
+}
+
+/// What a lock file says. A tool that was stopped half-way leaves a second name to it.
+fn held(root: &Root, path: &str) -> Result<Option<Vec<u8>>> {
+    let Some(place) = root.place(path)? else { return Ok(None) };
+    match place.stat()? {
+        Some(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
+            let file = place.open(OFlags::empty()).context("opening it")?;
+            files::read_limited(file.into(), LIMIT).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The process of a number, where it is one.
+fn process(number: i32) -> Option<Pid> {
+    if number > 0 { Pid::from_raw(number) } else { None }
 }
 
 fn end(pid: Pid) {
@@ -109,20 +135,20 @@ fn is_tool(pid: Pid) -> bool {
 /// Who holds the lock of all account files, which only root can.
 fn holders_of_whole() -> Result<Vec<Pid>> {
     let Ok(file) = fs::metadata(WHOLE) else { return Ok(vec![]) };
-    let (major, minor) = (rustix::fs::major(file.dev()), rustix::fs::minor(file.dev()));
-    let place = format!("{major:02x}:{minor:02x}:{}", file.ino());
     let locks = fs::read_to_string("/proc/locks").context("reading /proc/locks")?;
-    Ok(holders(&locks, &place))
+    // The device is another one to stat(2) on some file systems, so that who has the file open is looked at instead.
+    Ok(holders(&locks, file.ino()).into_iter().filter(|pid| processes::has_open(*pid, WHOLE)).collect())
 }
 
-/// Of lines as `proc_locks(5)` has them, the processes that hold a lock for writing on a file.
-fn holders(locks: &str, place: &str) -> Vec<Pid> {
+/// Of lines as `proc_locks(5)` has them, the processes that hold a lock for writing on a file with this inode.
+fn holders(locks: &str, inode: u64) -> Vec<Pid> {
+    let inode = inode.to_string();
     let holder = |line: &str| {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         // Who only waits has an arrow before the kind of lock.
         match words.as_slice() {
-            [_, "POSIX" | "OFDLCK", _, "WRITE", pid, there, ..] if *there == place => {
-                pid.parse().ok().and_then(Pid::from_raw)
+            [_, "POSIX", _, "WRITE", number, place, ..] if place.rsplit(':').next() == Some(&inode) => {
+                number.parse().ok().and_then(process)
             }
             _ => None,
         }
@@ -138,6 +164,6 @@ mod tests {
     fn who_holds_the_lock_is_told_from_who_waits_for_it() {
         let locks = "1: POSIX  ADVISORY  WRITE 501 fe:00:77 0 EOF\n1: -> POSIX  ADVISORY  WRITE 502 fe:00:77 0 EOF\n\
                      2: FLOCK  ADVISORY  WRITE 503 fe:00:77 0 EOF\n3: POSIX  ADVISORY  WRITE 504 fe:00:78 0 EOF\n";
-        assert_eq!(holders(locks, "fe:00:77"), [Pid::from_raw(501).unwrap()]);
+        assert_eq!(holders(locks, 77), [Pid::from_raw(501).unwrap()]);
     }
 }

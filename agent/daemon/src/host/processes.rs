@@ -33,7 +33,11 @@ pub(crate) fn owners() -> Result<BTreeSet<u32>> {
 /// Whether a process is a tool that Muster itself runs, by the unit that it is in.
 pub(crate) fn is_own_tool(pid: Pid) -> bool {
     let group = fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_nonzero())).unwrap_or_default();
-    group.lines().any(|line| line.contains("/system.slice/muster-run-"))
+    // A user can have units of such a name below their own slice, and nowhere else.
+    group
+        .lines()
+        .filter_map(|line| line.splitn(3, ':').nth(2))
+        .any(|path| path.starts_with("/system.slice/muster-run-"))
 }
 
 /// The programs that have the file at this path, or one that was there before, open for writing. What can't be seen, because a
@@ -47,6 +51,15 @@ pub(crate) fn writers(path: &str) -> Vec<String> {
         })
         .take(MOST_NAMED)
         .collect()
+}
+
+/// Whether a process has the file at this path open.
+pub(crate) fn has_open(pid: Pid, path: &str) -> bool {
+    let open = fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero()));
+    open.is_ok_and(|open| {
+        open.filter_map(Result::ok)
+            .any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target.as_os_str() == path))
+    })
 }
 
 fn writes(pid: Pid, path: &str) -> bool {

@@ -235,6 +235,11 @@ impl Place {
         rustix::fs::openat(&self.dir, &self.name, flags | extra, Mode::empty())
     }
 
+    /// Removes what is there, which is no directory.
+    pub(crate) fn unlink(&self) -> Result<()> {
+        rustix::fs::unlinkat(&self.dir, &self.name, AtFlags::empty()).context("removing it")
+    }
+
     /// Makes the directory's entries durable.
     pub(crate) fn sync_dir(&self) -> Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;

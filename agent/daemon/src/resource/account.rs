@@ -164,7 +164,7 @@ async fn make_so(host: &mut Host, job: &Job<'_>, secret: &mut Option<Secret>) ->
     }
     let mut modified = modify(host, &accounts, &user, job).await;
     if locks && modified.as_ref().is_err_and(account_files::are_held) {
-        account_files::free(&host.root).await?;
+        account_files::free(&host.root).await;
         modified = modify(host, &accounts, &user, job).await;
     }
     if locks {

@@ -20,13 +20,16 @@ const FOLDER: &str = "/etc/security/access.d";
 const ACCOUNT: &str = "/etc/pam.d/common-account";
 /// What tells `pam-auth-update` of `pam_access`. It is there as long as it was Muster that had it asked.
 const PROFILE: &str = "/usr/share/pam-configs/muster-login";
-/// A name is that of an account, and not of a group as well, as whoever made the group would be let in.
+/// It is asked before all others: `pam_unix` ends the asking where a password has to be changed. A name is that of an account, and
+/// not of a group as well, as whoever made the group would be let in.
 const PROFILE_TEXT: &str = "Name: Rules of Muster for who may log in from where
 Default: yes
-Priority: 0
-Account-Type: Additional
+Priority: 1024
+Account-Type: Primary
 Account:
-\trequired\tpam_access.so nodefgroup
+\trequisite\tpam_access.so nodefgroup
+Account-Initial:
+\trequisite\tpam_access.so nodefgroup
 ";
 const LIMIT: u64 = 256 * 1024;
 /// More files than anybody has there.
@@ -53,14 +56,24 @@ pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
 fn is_asked(host: &Host) -> Result<bool> {
     let account = files::content(&host.root, ACCOUNT, LIMIT).with_context(|| format!("reading {ACCOUNT}"))?;
     let account = String::from_utf8_lossy(account.as_deref().unwrap_or_default()).into_owned();
-    Ok(account.lines().any(asks))
+    Ok(asks(&account))
 }
 
-fn asks(line: &str) -> bool {
-    let words: Vec<&str> = line.split_ascii_whitespace().collect();
-    let module = words.iter().any(|word| *word == "pam_access.so" || word.ends_with("/pam_access.so"));
-    // One that reads another file knows nothing of the rules.
-    words.first() == Some(&"account") && module && !words.iter().any(|word| word.starts_with("accessfile="))
+/// Whether a stack asks `pam_access` about every account: it has to be asked before what could end the asking.
+fn asks(stack: &str) -> bool {
+    let lines = stack.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+    for words in lines.filter(|words| words.first() == Some(&"account")) {
+        let must_agree = matches!(words.get(1), Some(&("required" | "requisite")));
+        let module = words.get(2).is_some_and(|word| word.rsplit('/').next() == Some("pam_access.so"));
+        // One that reads another file knows nothing of the rules.
+        if must_agree && module && !words.iter().any(|word| word.starts_with("accessfile=")) {
+            return true;
+        }
+        if !must_agree && words.get(1) != Some(&"optional") {
+            return false;
+        }
+    }
+    false
 }
 
 fn is_ours(host: &Host) -> Result<bool> {
@@ -84,7 +97,7 @@ pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {
     own_file::prepare(host, job, &parts(&job.step.id))
 }
 
-/// Writes the files first, so that PAM never asks while only half of them is there, and has PAM asked once for all.
+/// Writes the files first, and has PAM asked once for all.
 pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) -> Vec<Result<()>> {
     let mut results = own_file::write(host, jobs, |job| parts(&job.step.id), contents);
     if results.iter().any(Result::is_ok)
@@ -107,8 +120,8 @@ async fn have_asked(host: &mut Host) -> Result<()> {
             update(host, "--enable").await?;
             ensure!(
                 is_asked(host)?,
-                "pam-auth-update leaves {ACCOUNT} alone, as it does where somebody edited it: add the line \
-                 `account required pam_access.so nodefgroup` to it"
+                "pam-auth-update leaves {ACCOUNT} alone, as it does where somebody edited it: put the line \
+                 `account requisite pam_access.so nodefgroup` before all others of it"
             );
             Ok(())
         }
@@ -131,11 +144,21 @@ mod tests {
     use super::asks;
 
     #[test]
-    fn only_a_line_that_asks_about_accounts_and_reads_the_rules_counts() {
-        assert!(asks("account\trequired\t\t\tpam_access.so nodefgroup"));
-        assert!(asks("account required /lib/security/pam_access.so"));
-        assert!(!asks("# account required pam_access.so"));
-        assert!(!asks("auth required pam_access.so"));
-        assert!(!asks("account required pam_access.so accessfile=/etc/other.conf"));
+    fn only_a_line_that_keeps_people_out_before_all_else_and_reads_the_rules_counts() {
+        let unix = "account [success=1 new_authtok_reqd=done default=ignore] pam_unix.so\n";
+        assert!(asks(&format!("# a\naccount\trequisite\t\t\tpam_access.so nodefgroup\n{unix}")));
+        assert!(asks("account required pam_nologin.so\naccount required /lib/security/pam_access.so\n"));
+        assert!(
+            !asks(&format!("{unix}account required pam_access.so\n")),
+            "who has to change a password passes"
+        );
+        for line in [
+            "# account required pam_access.so\n",
+            "auth required pam_access.so\n",
+            "account optional pam_access.so\n",
+            "account required pam_access.so accessfile=/etc/other.conf\n",
+        ] {
+            assert!(!asks(line), "{line}");
+        }
     }
 }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use muster_policy::assign::{self, Assignment, Share};
 use muster_policy::{compile, comply};
-use muster_proto::profile::Profile;
+use muster_proto::compose;
 use muster_proto::resource::value::{AccountName, FullName, PeopleGroup, SshPublicKey};
 use muster_proto::rest::{DeviceState, PersonView};
 use muster_proto::state::{Bindings, DesiredState, Person};
+use muster_proto::when::Facts;
 use muster_proto::{DeviceId, Digest, Generation, LANGUAGE_VERSION, Timestamp};
 use muster_store::assignment::AssignmentRow;
 use muster_store::device::DeviceRow;
@@ -236,16 +237,16 @@ pub(super) fn judge(tx: &mut Tx<'_>, id: DeviceId, at: Timestamp) -> Result<(), 
     muster_store::device::set_compliance(tx, id, judgement.compliance, judgement.failing)
 }
 
-/// Whether no profile of a device's state has a resource or a check, so that there is nothing to hear of.
+/// Whether nothing of a device's state comes to a resource or a check on it, so that there is nothing to hear of: its profiles are
+/// empty, or are for people that it has none of. What can't be composed here asks for something.
 fn asks_for_nothing(tx: &mut Tx<'_>, id: DeviceId) -> Result<bool, StoreError> {
-    for document in muster_store::state::documents(tx, id)? {
-        // One that can't be read here asks for something.
-        let is_empty = |profile: &Profile| profile.resources.is_empty() && profile.checks.is_empty();
-        if !Profile::read(&document).is_ok_and(|(profile, _)| is_empty(&profile)) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    let Some(row) = muster_store::state::get(tx, id)? else { return Ok(true) };
+    let Ok(state) = serde_json::from_slice::<DesiredState>(&row.bytes) else { return Ok(false) };
+    let documents = muster_store::state::documents(tx, id)?;
+    let documents = documents.into_iter().map(|bytes| (Digest::of(&bytes), bytes)).collect();
+    // Whether something applies to the device is for it to say, and it says so.
+    let composed = compose::compose(&state, &documents, &Facts::default());
+    Ok(composed.is_ok_and(|c| c.claims.is_empty() && c.checks.is_empty() && c.unsupported.is_empty()))
 }
 
 /// Makes these all the labels of a device, and its promise theirs.

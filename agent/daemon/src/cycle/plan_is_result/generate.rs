@@ -213,6 +213,7 @@ fn resource() -> impl Strategy<Value = Value> {
             }
             fields.insert("state".into(), "absent".into());
         }
+        let after = after.filter(|_| !absent || stateless);
         let common = [
             ("when", when),
             ("not_after", end.map(Value::from)),
