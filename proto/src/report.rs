@@ -101,6 +101,16 @@ pub enum Event {
         #[serde(default = "once", skip_serializing_if = "is_once")]
         times: u32,
     },
+    /// A resource was left as it is, since to change it would do damage, or may not be.
+    Blocked {
+        /// Which.
+        resource: ResourceId,
+        /// Why.
+        reason: String,
+        /// How many times this stands for, of which it was the last.
+        #[serde(default = "once", skip_serializing_if = "is_once")]
+        times: u32,
+    },
     /// A lease came to its end.
     Ended {
         /// Which resource.

@@ -46,6 +46,9 @@ impl Told {
             Ok(Event::Failed { resource, reason, times }) => {
                 say(format!("failed{}: {resource}: {reason}", again(times)), Some(resource.to_string()))
             }
+            Ok(Event::Blocked { resource, reason, times }) => {
+                say(format!("blocked{}: {resource}: {reason}", again(times)), Some(resource.to_string()))
+            }
             Ok(Event::Ended { resource }) => say(format!("ended: {resource}"), Some(resource.to_string())),
             Ok(Event::Paused(Pause { until, reason, .. })) => {
                 say(format!("paused on the device until {until}: {reason}"), None)

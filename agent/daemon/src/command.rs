@@ -304,7 +304,9 @@ fn confirmed(out: &mut impl Write, question: &str) -> Result<bool> {
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     let yes = matches!(answer.trim(), "y" | "Y" | "yes");
-    if !yes {
+    if answer.is_empty() {
+        writeln!(out, "Nobody answered, and nothing was changed. Where nobody can: --yes")?;
+    } else if !yes {
         writeln!(out, "Nothing was changed.")?;
     }
     Ok(yes)

@@ -259,6 +259,30 @@ impl Ledger {
         .collect()
     }
 
+    /// Of [`Ledger::records`] those of these resources.
+    pub(crate) fn records_of<'a>(
+        &self,
+        ids: impl IntoIterator<Item = &'a ResourceId>,
+    ) -> Result<BTreeMap<ResourceId, Record>> {
+        let mut select = self.db.prepare("SELECT body FROM record WHERE resource = ?1")?;
+        let mut records = BTreeMap::new();
+        for id in ids {
+            let body: Option<String> = select.query_row([id.as_str()], |r| r.get(0)).optional()?;
+            if let Some(body) = body {
+                records.insert(id.clone(), serde_json::from_str(&body)?);
+            }
+        }
+        Ok(records)
+    }
+
+    /// The resources with a record whose ids are from `from` up to, but without, `to`.
+    pub(crate) fn recorded(&self, from: &ResourceId, to: &ResourceId) -> Result<Vec<ResourceId>> {
+        let mut rows =
+            self.db.prepare("SELECT resource FROM record WHERE resource >= ?1 AND resource < ?2")?;
+        let rows = rows.query_map([from.as_str(), to.as_str()], |r| r.get::<_, String>(0))?;
+        rows.map(|row| Ok(serde_json::from_value(row?.into())?)).collect()
+    }
+
     /// Keeps, in one durable commit before anything is written: records with what was there before, the bytes behind
     /// their digests, the services that will owe a restart, and what has to prove that it cuts nobody off.
     pub(crate) fn intend(

@@ -20,7 +20,7 @@ use crate::host::systemd::{Systemd, Unit};
 use crate::identity::{self, Enrolled};
 use crate::ledger::{Ledger, cant_be_written};
 use crate::link::{self, Channels, FromServer, ToServer};
-use crate::watch::{Pace, Watch};
+use crate::watch::{Happened, Pace, Watch};
 
 use self::proof::Proof;
 
@@ -346,9 +346,16 @@ impl Converging {
                 Some(()) = nudges.recv() => return Ok(()),
                 () = self.proof.is_overdue() => return self.give_up(cycle),
                 changed = watch.changed() => {
-                    changed.context("inotify failed")?;
+                    let happened = changed.context("inotify failed")?;
                     tokio::time::sleep(self.pace.rest(Instant::now())).await;
-                    return Ok(());
+                    let settled = match &happened {
+                        Happened::At(places) => cycle.look_at(places).await?,
+                        Happened::Anywhere => false,
+                    };
+                    if !settled {
+                        return Ok(());
+                    }
+                    self.report(cycle).await?;
                 }
                 news = self.from_link.recv() => {
                     let Some(news) = news else { return std::future::pending().await };

@@ -174,7 +174,7 @@ impl Api {
         }
         let response = request.send().await.map_err(|error| {
             Failure::new(format!("can't ask {}", self.url)).because(error.without_url()).next(
-                "check that muster-server runs there; if its certificate was replaced, log in again with muster login",
+                "check that muster-server runs there and that this machine reaches it; if its certificate was replaced, log in again with muster login",
             )
         })?;
         if response.status().is_success() { Ok(response) } else { Err(self.refused(response).await) }

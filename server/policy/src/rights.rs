@@ -26,7 +26,7 @@ pub struct AdminRight {
 
 /// The role does not allow it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{actor} may read but not change anything: ask an admin")]
+#[error("{actor} may read but not change anything")]
 pub struct Forbidden {
     /// Who asked.
     pub actor: String,

@@ -102,6 +102,16 @@ pub fn on(tx: &mut Tx<'_>, action: &str, target: &str, limit: u32) -> Result<Vec
     )
 }
 
+/// What was called this when it was last deleted: who looks for it later has but its name.
+pub fn deleted(tx: &mut Tx<'_>, name: &str) -> Result<Option<String>, StoreError> {
+    let named = search::part_of_json("name", name);
+    tx.query_one(
+        r"SELECT target FROM audit WHERE action = 'device.delete' AND detail LIKE $1 ESCAPE '\' ORDER BY id DESC LIMIT 1",
+        &[(&named).into()],
+        |row| row.get(0),
+    )
+}
+
 /// Follows the whole chain.
 pub fn verify(tx: &mut Tx<'_>) -> Result<Result<u64, Broken>, StoreError> {
     let mut expected = (1, BEGINNING.to_owned());

@@ -26,6 +26,7 @@ pub(crate) const ALL: &[Migration] = &[
     Migration { number: 14, sql: include_str!("migrations/0014_ended_rollouts.sql") },
     Migration { number: 15, sql: include_str!("migrations/0015_clocks.sql") },
     Migration { number: 16, sql: include_str!("migrations/0016_programs.sql") },
+    Migration { number: 17, sql: include_str!("migrations/0017_stages.sql") },
 ];
 
 /// Schemas that are only added to, each with the oldest one whose servers can go on working: what they do not know has

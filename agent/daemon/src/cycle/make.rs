@@ -25,7 +25,7 @@ use super::machine::Machine;
 use super::outcomes::Outcomes;
 use super::stages::stages;
 use super::texts;
-use crate::ledger::{Settlement, cant_be_written};
+use crate::ledger::{Ledger, Settlement, cant_be_written};
 use crate::resource::{Prepared, Wanted, Written};
 
 /// No kind of resource: nothing else is busy with one.
@@ -56,10 +56,36 @@ pub(super) struct Converged {
     pub(super) again: bool,
 }
 
+/// What a turn is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Scope<'a> {
+    /// All of the state, and all that was ever made.
+    Whole,
+    /// These claims, with which nothing else hangs together.
+    Part(&'a Composition),
+}
+
+impl Scope<'_> {
+    fn records(self, ledger: &Ledger) -> Result<BTreeMap<ResourceId, Record>> {
+        match self {
+            Self::Whole => ledger.records(),
+            Self::Part(part) => ledger.records_of(part.claims.keys()),
+        }
+    }
+}
+
 /// Converges once.
-pub(super) async fn converge<M: Machine>(hands: &mut Hands<M>, leases: &Leases<'_>) -> Result<Converged> {
-    let composition = &*schedule::begun(leases.composition, hands.clock.now());
-    let mut records = hands.ledger.records()?;
+pub(super) async fn converge<M: Machine>(
+    hands: &mut Hands<M>,
+    leases: &Leases<'_>,
+    scope: Scope<'_>,
+) -> Result<Converged> {
+    let composition = match scope {
+        Scope::Whole => leases.composition,
+        Scope::Part(part) => part,
+    };
+    let composition = &*schedule::begun(composition, hands.clock.now());
+    let mut records = scope.records(&hands.ledger)?;
     let mut observed = read(hands, composition, &records, |_| true).await;
     let mut outcomes = Outcomes::default();
     let mut plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
@@ -70,7 +96,7 @@ pub(super) async fn converge<M: Machine>(hands: &mut Hands<M>, leases: &Leases<'
     }
     // Now rather than at the end: what this turn puts on the way to their places may keep them from being read then.
     hands.settle(Settlement { forgotten: plan.forget.clone(), ..Settlement::default() })?;
-    records = hands.ledger.records()?;
+    records = scope.records(&hands.ledger)?;
     let mut written = false;
     // What waits for something of its own kind or a later one is made in another round.
     for round in 0.. {
@@ -94,7 +120,7 @@ pub(super) async fn converge<M: Machine>(hands: &mut Hands<M>, leases: &Leases<'
                 written = true;
                 let made = make(hands, composition, &steps, &records, &mut outcomes);
                 leases.kept_during(stage.kind, made).await?;
-                records = hands.ledger.records()?;
+                records = scope.records(&hands.ledger)?;
                 if !stage.goes_inside_out() {
                     break;
                 }

@@ -7,6 +7,7 @@ mod dry_run;
 mod hands;
 mod last_order;
 mod leases;
+mod look_at;
 mod machine;
 mod make;
 mod outcomes;
@@ -37,6 +38,7 @@ use muster_proto::{DeviceId, Digest, Generation, Timestamp, wire};
 
 use self::hands::{Hands, Owed};
 use self::leases::Leases;
+use self::make::Scope;
 use self::unwritten::Unwritten;
 use crate::clock::{self, Clock};
 use crate::config::Config;
@@ -269,7 +271,10 @@ impl Cycle {
             let next_end = schedule::next_end(&composition, &self.hands.ledger.records()?, now);
             return Ok(Next { wait: schedule::SCAN, next_end, missing: BTreeSet::new() });
         };
-        let (documents, missing) = self.hands.ledger.documents(&state)?;
+        let digest = self.hands.ledger.current()?.digest;
+        let is_composed = self.composed.as_ref().is_some_and(|(known, _)| Some(known) == digest.as_ref());
+        let (documents, missing) =
+            if is_composed { Default::default() } else { self.hands.ledger.documents(&state)? };
         if !missing.is_empty() {
             // The last state in force stays as it is until the new one is whole, and ends as it was accepted.
             let composition = self.unread()?;
@@ -285,7 +290,7 @@ impl Cycle {
         self.forget_old_trials(&composition)?;
         self.hands.host.meter.begin_turn();
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &composition };
-        let made = make::converge(&mut self.hands, &leases).await;
+        let made = make::converge(&mut self.hands, &leases, Scope::Whole).await;
         let result = match made {
             Ok(made) => self.finish(&state, &composition, made.outcomes).map(|()| made.again),
             Err(error) => Err(error),
@@ -324,7 +329,7 @@ impl Cycle {
     pub(crate) async fn restore(&mut self) -> Result<Vec<Outcome>> {
         let nothing = Composition::default();
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &nothing };
-        Ok(make::converge(&mut self.hands, &leases).await?.outcomes)
+        Ok(make::converge(&mut self.hands, &leases, Scope::Whole).await?.outcomes)
     }
 
     /// The accepted state, composed; `None` when there is none or documents of it are still to come.
@@ -411,9 +416,11 @@ impl Cycle {
             }
             let reason = outcome.reason.clone().unwrap_or_default();
             tracing::warn!(resource = %outcome.resource, reason, "not as it should be");
-            if outcome.outcome == OutcomeKind::Failed {
-                events.push(Event::Failed { resource: outcome.resource.clone(), reason, times: 1 });
-            }
+            let resource = outcome.resource.clone();
+            events.push(match outcome.outcome {
+                OutcomeKind::Failed => Event::Failed { resource, reason, times: 1 },
+                _ => Event::Blocked { resource, reason, times: 1 },
+            });
         }
         self.hands.settle(Settlement { events, ..Settlement::default() })?;
         Ok(outcomes.iter().filter(bad).count())

@@ -73,7 +73,7 @@ impl Device {
 
     async fn converge(&mut self, composition: &compose::Composition) -> Vec<Outcome> {
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition };
-        let outcomes = make::converge(&mut self.hands, &leases).await.unwrap().outcomes;
+        let outcomes = make::converge(&mut self.hands, &leases, make::Scope::Whole).await.unwrap().outcomes;
         // Its server is always reached.
         self.hands.trials.clear();
         outcomes

@@ -461,3 +461,50 @@ async fn an_order_is_obeyed_without_room_for_it_and_gives_no_receipt_then() {
     let carried = cycle.carry_out().await.unwrap();
     assert_eq!(carried.receipt.unwrap().order, "lost-1");
 }
+
+fn at<const N: usize>(places: [&str; N]) -> BTreeSet<std::path::PathBuf> {
+    places.into_iter().map(Into::into).collect()
+}
+
+#[tokio::test]
+async fn drift_of_a_file_is_put_right_by_a_look_at_its_place_and_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let motd = folder.path().join("root/etc/motd");
+    accept(&mut cycle, "motd", PROFILE);
+    for _ in 0..2 {
+        cycle.turn().await.unwrap();
+        cycle.inspected = Some(cycle.now());
+    }
+    let sections = |cycle: &Cycle| cycle.hands.ledger.section_document("outcomes").unwrap();
+    let before = sections(&cycle);
+    let told = cycle.hands.ledger.history().unwrap().len();
+
+    assert!(cycle.look_at(&at(["/etc/issue", "/etc/motd2"])).await.unwrap(), "nobody manages these");
+    std::fs::write(&motd, "drifted\n").unwrap();
+    assert!(cycle.look_at(&at(["/etc/motd"])).await.unwrap());
+    assert_eq!(std::fs::read_to_string(&motd).unwrap(), "ours\n");
+    let history = cycle.hands.ledger.history().unwrap();
+    assert_eq!((history.len(), &history[0].document["event"]), (told + 1, &"changed".into()));
+    assert_eq!(sections(&cycle), before, "it is as it was before it drifted");
+    assert!(cycle.look_at(&at(["/etc/motd"])).await.unwrap(), "the trace of its own work asks for no turn");
+
+    std::fs::remove_file(&motd).unwrap();
+    std::fs::create_dir(&motd).unwrap();
+    assert!(!cycle.look_at(&at(["/etc/motd"])).await.unwrap(), "what fails is told by a whole turn");
+}
+
+#[tokio::test]
+async fn a_look_at_a_place_leaves_what_does_not_stand_alone_to_a_whole_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    assert!(!cycle.look_at(&at(["/etc/motd"])).await.unwrap(), "nothing is accepted yet");
+    accept(&mut cycle, "motd", PROFILE);
+    assert!(!cycle.look_at(&at(["/etc/motd"])).await.unwrap(), "the state is new");
+    cycle.turn().await.unwrap();
+    assert!(!cycle.look_at(&at(["/etc/motd"])).await.unwrap(), "that it was put right is no more");
+    cycle.turn().await.unwrap();
+    assert!(cycle.look_at(&at(["/etc/motd"])).await.unwrap());
+    let pause = pause(&mut cycle, 600);
+    assert!(!cycle.look_at(&at(["/etc/motd"])).await.unwrap(), "its owner paused it until {}", pause.until);
+}

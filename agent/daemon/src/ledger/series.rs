@@ -65,12 +65,15 @@ fn name(event: &Event) -> Option<String> {
             Some(format!("changed {action:?} {resource}"))
         }
         Event::Failed { resource, .. } => Some(format!("failed {resource}")),
+        Event::Blocked { resource, .. } => Some(format!("blocked {resource}")),
         _ => None,
     }
 }
 
 fn repeated(mut event: Event, held: u32) -> Event {
-    if let Event::Changed { times, .. } | Event::Failed { times, .. } = &mut event {
+    if let Event::Changed { times, .. } | Event::Failed { times, .. } | Event::Blocked { times, .. } =
+        &mut event
+    {
         *times = held;
     }
     event

@@ -1,18 +1,19 @@
 //! Notices drift as it happens: inotify on the directories that managed resources live in, and systemd's signals.
 //!
-//! It only wakes the loop; what changed is found by reading. A directory that is not there yet is watched by its nearest
+//! It wakes the loop and says where to look; what changed is found by reading. A directory that is not there yet is watched by its nearest
 //! parent. Events are collected for a moment, so that a package being installed wakes the loop once.
 
 mod pace;
 mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::{FutureExt as _, StreamExt as _};
-use inotify::{EventStream, Inotify, WatchDescriptor, WatchMask, Watches};
+use inotify::{Event, EventMask, EventStream, Inotify, WatchDescriptor, WatchMask, Watches};
 use muster_proto::ResourceId;
 use muster_proto::compose::Composition;
 use muster_proto::resource::browser_policy::Browser;
@@ -22,6 +23,9 @@ pub(crate) use self::pace::Pace;
 /// How long events are collected before the loop wakes.
 const QUIET: Duration = Duration::from_millis(100);
 
+/// More places than this are not looked at one by one.
+const MOST_PLACES: usize = 32;
+
 /// The directories watched now.
 pub(crate) struct Watch {
     events: EventStream<[u8; 4096]>,
@@ -29,8 +33,31 @@ pub(crate) struct Watch {
     watched: BTreeMap<PathBuf, WatchDescriptor>,
     /// `None` while there is no bus: units are then found by the scan.
     units: Option<units::Units>,
-    /// Whether something happened that nobody was told of.
-    untold: bool,
+    /// Directories of which any change may concern a resource that is not at a path in them.
+    shared: BTreeSet<PathBuf>,
+    /// What happened and nobody was told of.
+    untold: Option<Happened>,
+}
+
+/// Where something happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Happened {
+    /// In these places, each a name in a watched directory or such a directory itself.
+    At(BTreeSet<PathBuf>),
+    /// Where no place says it, or in too many of them.
+    Anywhere,
+}
+
+impl Happened {
+    fn and_at(self, place: PathBuf) -> Self {
+        match self {
+            Self::At(mut places) => {
+                places.insert(place);
+                if places.len() > MOST_PLACES { Self::Anywhere } else { Self::At(places) }
+            }
+            Self::Anywhere => Self::Anywhere,
+        }
+    }
 }
 
 /// What came of watching a composition.
@@ -53,7 +80,8 @@ impl Watch {
         if let Err(error) = &units {
             tracing::warn!(reason = %format!("{error:#}"), "systemd can't be watched: drift of services is found by the scan");
         }
-        Ok(Self { events, watches, watched: BTreeMap::new(), units: units.ok(), untold: false })
+        let (watched, shared) = (BTreeMap::new(), BTreeSet::new());
+        Ok(Self { events, watches, watched, units: units.ok(), shared, untold: None })
     }
 
     /// Watches what `composition` manages and no longer what it does not. Gives the directories that can't be watched;
@@ -63,8 +91,11 @@ impl Watch {
         if let Some(units) = &mut self.units {
             units.follow(composition);
         }
-        let wanted: BTreeSet<PathBuf> =
-            composition.claims.keys().flat_map(directories).map(existing).collect();
+        let (at_a_path, elsewhere): (Vec<&ResourceId>, Vec<&ResourceId>) =
+            composition.claims.keys().partition(|id| matches!(id.kind(), "directory" | "file" | "link"));
+        self.shared = existing_directories(elsewhere);
+        let mut wanted = existing_directories(at_a_path);
+        wanted.extend(self.shared.iter().cloned());
         let mask = WatchMask::CREATE
             | WatchMask::CLOSE_WRITE
             | WatchMask::ATTRIB
@@ -96,39 +127,67 @@ impl Watch {
 
     /// Waits until something happened to what is watched and a moment passed. Nothing is lost when it is dropped before:
     /// the next call tells of it.
-    pub(crate) async fn changed(&mut self) -> std::io::Result<()> {
-        if !self.untold {
+    pub(crate) async fn changed(&mut self) -> std::io::Result<Happened> {
+        if self.untold.is_none() {
             self.happened().await?;
-            self.untold = true;
         }
         tokio::time::sleep(QUIET).await;
         self.drain()?;
-        self.untold = false;
-        Ok(())
+        Ok(self.untold.take().unwrap_or(Happened::Anywhere))
     }
 
     async fn happened(&mut self) -> std::io::Result<()> {
         let gone = tokio::select! {
-            Some(event) = self.events.next() => event.map(|_| false)?,
+            Some(event) = self.events.next() => {
+                self.note(&event?);
+                return Ok(());
+            }
             signal = unit_changed(self.units.as_mut()) => signal.is_none(),
         };
         if gone {
             // The bus comes back with the next start of the agent; until then the scan finds what it would have told.
             self.units = None;
         }
+        self.untold = Some(Happened::Anywhere);
         Ok(())
     }
 
     /// Takes all that has happened up to now as one reason to look.
     fn drain(&mut self) -> std::io::Result<()> {
         while let Some(Some(event)) = self.events.next().now_or_never() {
-            event?;
+            self.note(&event?);
         }
-        if let Some(units) = &mut self.units {
-            units.drain();
+        if self.units.as_mut().is_some_and(units::Units::drain) {
+            self.untold = Some(Happened::Anywhere);
         }
         Ok(())
     }
+
+    fn note(&mut self, event: &Event<OsString>) {
+        // A directory that comes or goes changes what can be watched, as does the end of a watch.
+        let is_elsewhere = event.mask.intersects(
+            EventMask::Q_OVERFLOW
+                | EventMask::IGNORED
+                | EventMask::UNMOUNT
+                | EventMask::DELETE_SELF
+                | EventMask::MOVE_SELF,
+        ) || event.mask.contains(EventMask::ISDIR)
+            && !event.mask.contains(EventMask::ATTRIB);
+        let untold = self.untold.take().unwrap_or(Happened::At(BTreeSet::new()));
+        let places =
+            || self.watched.iter().filter(|(_, descriptor)| **descriptor == event.wd).map(|(path, _)| path);
+        if is_elsewhere || places().next().is_none() || places().any(|path| self.shared.contains(path)) {
+            self.untold = Some(Happened::Anywhere);
+            return;
+        }
+        let place = |path: &PathBuf| event.name.as_ref().map_or_else(|| path.clone(), |name| path.join(name));
+        self.untold = Some(places().map(place).fold(untold, Happened::and_at));
+    }
+}
+
+fn existing_directories<'a>(ids: impl IntoIterator<Item = &'a ResourceId>) -> BTreeSet<PathBuf> {
+    let named: BTreeSet<PathBuf> = ids.into_iter().flat_map(directories).collect();
+    named.into_iter().map(existing).collect()
 }
 
 async fn unit_changed(units: Option<&mut units::Units>) -> Option<()> {
@@ -209,13 +268,17 @@ mod tests {
         std::fs::write(&file, "x").unwrap();
         let mut watch = Watch::start().await.unwrap();
         assert!(watch.follow(&composition(&file)).failed.is_empty());
+        let here = Happened::At(BTreeSet::from([file.clone()]));
         let within = Duration::from_secs(5);
         std::fs::write(&file, "y").unwrap();
-        tokio::time::timeout(within, watch.changed()).await.unwrap().unwrap();
+        assert_eq!(tokio::time::timeout(within, watch.changed()).await.unwrap().unwrap(), here);
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-        tokio::time::timeout(within, watch.changed()).await.unwrap().unwrap();
+        assert_eq!(tokio::time::timeout(within, watch.changed()).await.unwrap().unwrap(), here);
         std::fs::remove_file(&file).unwrap();
-        tokio::time::timeout(within, watch.changed()).await.unwrap().unwrap();
+        assert_eq!(tokio::time::timeout(within, watch.changed()).await.unwrap().unwrap(), here);
+        std::fs::create_dir(&file).unwrap();
+        let told = tokio::time::timeout(within, watch.changed()).await.unwrap().unwrap();
+        assert_eq!(told, Happened::Anywhere, "a directory may have to be watched");
     }
 
     #[tokio::test]

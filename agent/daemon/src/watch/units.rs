@@ -87,9 +87,16 @@ impl Units {
         }
     }
 
-    /// Forgets the signals that have come up to now, such as those of the agent's own restarts.
-    pub(super) fn drain(&mut self) {
-        while let Some(Some(_)) = futures_util::FutureExt::now_or_never(self.signals.next()) {}
+    /// Forgets the signals that have come up to now, such as those of the agent's own restarts; whether one was of a watched
+    /// unit.
+    pub(super) fn drain(&mut self) -> bool {
+        let mut any = false;
+        while let Some(Some(signal)) = futures_util::FutureExt::now_or_never(self.signals.next()) {
+            any |= signal.is_ok_and(|signal| {
+                signal.header().path().is_some_and(|path| self.watched.contains(path.as_str()))
+            });
+        }
+        any
     }
 }
 

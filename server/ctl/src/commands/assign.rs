@@ -320,7 +320,9 @@ async fn wait(
         return match held.first() {
             None => Ok(Ending::Fine),
             Some(first) => {
-                Err(Failure::new(format!("{} were not given it and keep their state", held.len()))
+                let were = if held.len() == 1 { "was" } else { "were" };
+                let who = count(held.len(), "device");
+                Err(Failure::new(format!("{who} {were} not given it and will stay as before until then"))
                     .next(format!("see muster why {}", first.name)))
             }
         };

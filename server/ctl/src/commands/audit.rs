@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::span::span;
 
 /// Show changes and refusals, the newest first
@@ -43,6 +43,11 @@ impl Audit {
         let entries: Vec<AuditEntry> = api.get_up_to(&self.path()?, limit).await?;
         let cells = if self.output.is_table() { for_people } else { for_programs };
         self.output.list(&entries, &["at", "actor", "action", "target", "detail"], cells)?;
+        if entries.is_empty() && self.output.is_table() {
+            output::note(
+                "Nothing of the audit is like that. Actions are named as in muster audit, such as device.approve",
+            );
+        }
         Ok(Ending::Fine)
     }
 

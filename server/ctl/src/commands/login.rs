@@ -133,8 +133,11 @@ pub(crate) async fn enter(
     let context =
         Context { url: address.url(), fingerprint, name: session.name.clone(), token: created.secret };
     contexts.contexts.insert(called.clone(), context);
-    contexts.current = called;
+    let before = std::mem::replace(&mut contexts.current, called.clone());
     contexts.save()?;
+    if !before.is_empty() && before != called {
+        output::note(format!("Commands go to {called} from now on. Back: muster context use {before}"));
+    }
     output::note(format!(
         "Logged in to {} as {} ({}), until {}.",
         session.server,

@@ -35,10 +35,7 @@ impl Unassign {
             .collect();
         let assignment = match meant.as_slice() {
             [one] => one,
-            [] => {
-                return Err(Failure::new(format!("there is no assignment {}", self.assignment))
-                    .next("muster assignments lists them"));
-            }
+            [] => return Err(self.unknown(&all, name)),
             several => {
                 let targets: Vec<_> = several.iter().map(|a| a.target.as_str()).collect();
                 return Err(Failure::new(format!("{name} is assigned {} times", several.len()))
@@ -58,5 +55,16 @@ impl Unassign {
         api.delete(&format!("/assignments/{}", part(&assignment.id))).await?;
         output::line(format!("Ended: {what}"))?;
         Ok(Ending::Fine)
+    }
+
+    fn unknown(&self, all: &[AssignmentView], name: &str) -> Failure {
+        let from = self.from.as_ref().map(|from| format!(" from {from}")).unwrap_or_default();
+        let failure = Failure::new(format!("there is no assignment {}{from}", self.assignment));
+        let ones = all.iter().filter(|a| a.profile == name);
+        let ones: Vec<_> = ones.map(|a| format!("{}@{} to {}", a.profile, a.revision, a.target)).collect();
+        match ones.as_slice() {
+            [] => failure.next("muster assignments lists them"),
+            ones => failure.next(format!("there is: {}", ones.join(", "))),
+        }
     }
 }

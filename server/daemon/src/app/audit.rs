@@ -51,7 +51,10 @@ impl App {
                 let _turn = turn;
                 if let Some(target) = &mut filter.target {
                     let device = muster_store::device::find(tx, &target.part)?;
-                    target.alias = device.map(|device| device.id.to_string());
+                    target.alias = match device {
+                        Some(device) => Some(device.id.to_string()),
+                        None => audit::deleted(tx, &target.part)?,
+                    };
                 }
                 let mut items = audit::search(tx, &filter, before, limit + 1)?;
                 // To count is to look at every entry once more, which the first page saves where it has them all.

@@ -2,6 +2,7 @@
 
 use muster_proto::Timestamp;
 use muster_proto::rest::AuditEntry;
+use serde_json::Value;
 
 use crate::value::Param;
 use crate::{StoreError, Tx};
@@ -91,6 +92,11 @@ impl Where {
         self.params.push(param);
         self.params.len()
     }
+}
+
+/// A pattern for documents in which this key has this text.
+pub(super) fn part_of_json(key: &str, text: &str) -> String {
+    format!("%{}%", escaped(&format!("{}:{}", Value::from(key), Value::from(text))))
 }
 
 fn part_of(text: &str) -> String {

@@ -13,10 +13,15 @@ use crate::{StoreError, Tx};
 /// The worst first: what an admin has to look at.
 const BADNESS: &str = "CASE c.verdict WHEN 'fail' THEN 0 WHEN 'unknown' THEN 1 WHEN 'pass' THEN 2 ELSE 3 END";
 
-/// As [`BADNESS`], of results beside what covers them: a failure that is accepted comes after what nobody could find out.
-const PLACE: &str =
-    "CASE WHEN c.verdict = 'fail' AND w.waiver IS NULL THEN 0 WHEN c.verdict = 'unknown' THEN 1
-    WHEN c.verdict = 'fail' THEN 2 WHEN c.verdict = 'pass' THEN 3 ELSE 4 END";
+/// As [`BADNESS`], the results of each place beside what covers them: a failure that is accepted comes after what nobody could
+/// find out.
+const PLACES: [&str; 5] = [
+    "c.verdict = 'fail' AND w.waiver IS NULL",
+    "c.verdict = 'unknown'",
+    "c.verdict = 'fail' AND w.waiver IS NOT NULL",
+    "c.verdict = 'pass'",
+    "c.verdict = 'not_applicable'",
+];
 
 /// What covers a failure now.
 const COVER: &str =
@@ -131,28 +136,38 @@ pub fn spans(tx: &mut Tx<'_>, check: &str, since: Timestamp) -> Result<Vec<Span>
     Ok(spans)
 }
 
-/// A page of present results, the worst first, then by device.
+/// A page of present results, the worst first, then by device. Place by place: the first page is of a few among the results of
+/// all devices, and so needs a look at these alone.
 pub fn list(tx: &mut Tx<'_>, filter: &Filter, window: &Window) -> Result<Vec<Checked>, StoreError> {
-    let mut all = Those::of(filter);
-    if let Some((badness, device, check)) = &window.after {
-        let badness = all.bind((*badness).into());
-        let (device, check) = (all.bind(Param::Made(device.clone())), all.bind(Param::Made(check.clone())));
-        all.sql.push_str(&format!(
-            " AND ({PLACE} > ${badness} OR ({PLACE} = ${badness}
-                AND (d.name > ${device} OR (d.name = ${device} AND c.check_id > ${check}))))"
-        ));
+    let first = window.after.as_ref().map_or(0, |(badness, ..)| *badness);
+    let mut page = Vec::new();
+    for (badness, place) in (0..).zip(PLACES).skip_while(|(badness, _)| *badness < first) {
+        let left = window.limit.saturating_sub(u32::try_from(page.len()).unwrap_or(u32::MAX));
+        if left == 0 {
+            break;
+        }
+        let mut all = Those::of(filter);
+        all.sql.push_str(&format!(" AND {place}"));
+        if let Some((_, device, check)) = window.after.as_ref().filter(|(after, ..)| *after == badness) {
+            let (device, check) =
+                (all.bind(Param::Made(device.clone())), all.bind(Param::Made(check.clone())));
+            all.sql.push_str(&format!(
+                " AND (d.name > ${device} OR (d.name = ${device} AND c.check_id > ${check}))"
+            ));
+        }
+        let limit = all.bind(left.into());
+        let sql = format!(
+            "SELECT c.check_id, c.from_at, c.to_at, c.verdict, c.document, d.name, w.waiver, w.from_at
+             FROM check_result c JOIN device d ON d.id = c.device {COVER} WHERE {}
+             ORDER BY d.name, c.check_id LIMIT ${limit}",
+            all.sql
+        );
+        page.extend(tx.query(&sql, &all.params, |row| {
+            let cover = row.get::<Option<String>>(6)?.zip(row.get(7)?);
+            Ok(Checked { interval: super::read(row)?, device: row.get(5)?, badness, cover })
+        })?);
     }
-    let limit = all.bind(window.limit.into());
-    let sql = format!(
-        "SELECT c.check_id, c.from_at, c.to_at, c.verdict, c.document, d.name, {PLACE}, w.waiver, w.from_at
-         FROM check_result c JOIN device d ON d.id = c.device {COVER} WHERE {}
-         ORDER BY {PLACE}, d.name, c.check_id LIMIT ${limit}",
-        all.sql
-    );
-    tx.query(&sql, &all.params, |row| {
-        let cover = row.get::<Option<String>>(7)?.zip(row.get(8)?);
-        Ok(Checked { interval: super::read(row)?, device: row.get(5)?, badness: row.get(6)?, cover })
-    })
+    Ok(page)
 }
 
 /// How many such present results there are.

@@ -4,9 +4,8 @@ use muster_policy::lost::way_back;
 use muster_proto::Timestamp;
 use muster_proto::clock::ClockSkew;
 use muster_proto::rest::{Cause, DeviceState, MachineView, RemedyStep};
-use muster_proto::text::shell_word;
 use muster_store::device::DeviceRow;
-use muster_store::{StoreError, Tx, boot, lost, reenrollment, report, stray, token};
+use muster_store::{StoreError, Tx, audit, boot, lost, reenrollment, report, stray, token};
 
 use super::cause::plain;
 
@@ -28,12 +27,11 @@ fn of_revocation(tx: &mut Tx<'_>, row: &DeviceRow, now: Timestamp) -> Result<Opt
         return Ok(None);
     }
     let steps = back(tx, row, now)?;
-    let remedy = format!(
-        "Who did that, and when: muster audit --target {}. To have it back, in this order:",
-        shell_word(&row.name)
-    );
-    let cause = plain("revoked", &row.name, "revoked: its certificates are refused", Some(remedy));
-    Ok(Some(Cause { steps, ..cause }))
+    let entry = audit::on(tx, "device.revoke", &row.id.to_string(), 1)?.pop();
+    let by = entry.as_ref().map(|entry| format!(" by {}", entry.actor)).unwrap_or_default();
+    let problem = format!("revoked{by}: its certificates are refused");
+    let cause = plain("revoked", &row.name, &problem, Some("To have it back, in this order:".to_owned()));
+    Ok(Some(Cause { since: entry.map(|entry| entry.at), steps, ..cause }))
 }
 
 /// What brings a device back whose identity is refused.

@@ -104,7 +104,8 @@ fn read_disks(document: &str, at: Timestamp) -> DiskAtLastContact {
     let disks: Result<Vec<Disk>, _> =
         rows.into_iter().map(|row| serde_json::from_value(object(row).into())).collect();
     let Ok(disks) = disks else { return DiskAtLastContact::default() };
-    let (encrypted, plain): (Vec<Disk>, Vec<Disk>) = disks.into_iter().partition(|disk| disk.encrypted == 1);
+    let disks = disks.into_iter().filter(|disk| keeps_data(&disk.name));
+    let (encrypted, plain): (Vec<Disk>, Vec<Disk>) = disks.partition(|disk| disk.encrypted == 1);
     let named = |disk: Disk| match disk.r#type.is_empty() {
         true => disk.name,
         false => format!("{} ({})", disk.name, disk.r#type),
@@ -116,6 +117,14 @@ fn read_disks(document: &str, at: Timestamp) -> DiskAtLastContact {
     }
 }
 
+/// What lies in memory keeps nothing, and a loop device is a file on a disk that is named itself.
+fn keeps_data(name: &str) -> bool {
+    let name = name.strip_prefix("/dev/").unwrap_or(name);
+    !["loop", "ram", "zram"].iter().any(|kind| {
+        name.strip_prefix(kind).is_some_and(|number| number.starts_with(|c: char| c.is_ascii_digit()))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,10 +133,10 @@ mod tests {
     fn disks_are_told_apart_and_one_that_could_not_tell_has_said_nothing() {
         let at = Timestamp::default();
         let table = r#"{"columns":["name","uuid","encrypted","type"],
-            "rows":[["/dev/dm-0","u",1,"LUKS2"],["/dev/sda","",0,""]]}"#;
+            "rows":[["/dev/dm-0","u",1,"LUKS2"],["/dev/sda","",0,""],["/dev/loop0","",0,""],["/dev/zram0","",0,""],["/dev/ramdisk","",0,""]]}"#;
         let disk = read_disks(table, at);
         assert_eq!((disk.reported, disk.encrypted), (Some(at), vec!["/dev/dm-0 (LUKS2)".to_owned()]));
-        assert_eq!(disk.plain, ["/dev/sda"]);
+        assert_eq!(disk.plain, ["/dev/sda", "/dev/ramdisk"]);
         assert_eq!(read_disks(r#"{"error":"no /sys"}"#, at), DiskAtLastContact::default());
     }
 }

@@ -1,6 +1,7 @@
 //! Devices that are deleted, and what is left of them.
 
 use muster_proto::rest::{NewPause, NewWaiver};
+use muster_store::audit::{Filter, Target};
 
 use super::*;
 use crate::app::AppError;
@@ -22,6 +23,11 @@ async fn a_device_that_never_came_is_deleted_and_its_name_and_serial_are_free() 
     rig.import("serial,name,owner,labels\nPF1,lap-ada,ada,laptop").await;
     rig.delete("lap-ada").await.unwrap();
     assert!(rig.delete("lap-ada").await.is_err(), "it is gone");
+    let target = Some(Target { part: "lap-ada".to_owned(), alias: None });
+    let filter = Filter { target, ..Filter::default() };
+    let page = rig.app.list_audit(&viewer(), filter, None, 100).await.unwrap();
+    let actions: Vec<_> = page.items.iter().map(|entry| entry.action.as_str()).collect();
+    assert_eq!(actions.first(), Some(&"device.delete"), "its name still leads to what was done to it");
     let again = rig.import("serial,name\nPF1,lap-bob\nPF2,lap-ada").await;
     assert_eq!((again.new, again.errors), (2, vec![]));
     let entry = rig.audited().await.into_iter().find(|entry| entry.action == "device.delete").unwrap();
@@ -67,10 +73,8 @@ async fn a_device_that_is_in_is_retired_first_and_takes_with_it_what_was_made_fo
     assert!(rig.app.list_pauses(&viewer()).await.unwrap().is_empty());
     let acts: Vec<_> = rig.audited().await.into_iter().map(|entry| entry.action).collect();
     assert_eq!(acts[..4], ["device.delete", "waiver.end", "pause.end", "assignment.end"]);
-    let history = muster_store::audit::Filter {
-        target: Some(muster_store::audit::Target { part: device.to_string(), alias: None }),
-        ..Default::default()
-    };
+    let history =
+        Filter { target: Some(Target { part: device.to_string(), alias: None }), ..Default::default() };
     let history = rig.app.list_audit(&viewer(), history, None, 100).await.unwrap().items;
     assert!(history.iter().any(|entry| entry.action == "device.enroll"), "its history is kept: {history:?}");
     let anew = rig.device("PF1", "laptop").await;

@@ -57,7 +57,7 @@ const LATE_MS = 5 * 60_000;
 
 function Entry({ entry }: { entry: HistoryEntry }) {
   const isLate = Date.parse(entry.recorded) - Date.parse(entry.at) > LATE_MS;
-  const isBad = entry.event === 'failed' || entry.event === 'refused';
+  const isBad = ['failed', 'blocked', 'refused'].includes(entry.event);
   return (
     <li>
       <span className={isBad ? undefined : 'dim'} style={isBad ? { color: 'var(--bad)' } : undefined}>
