@@ -16,7 +16,7 @@ pub type Attributes = BTreeMap<String, Value>;
 pub const NO_FILE: &str = "none";
 
 /// The condition of one resource on one device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// There is nothing.

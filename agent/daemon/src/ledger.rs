@@ -15,8 +15,10 @@ mod series;
 mod tests;
 mod trial;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::rc::Rc;
 
 use anyhow::{Context, Result, ensure};
 use muster_converge::accept::Current;
@@ -67,6 +69,17 @@ pub(crate) struct Ledger {
     epoch: Uuid,
     /// Whether SQLite's write-ahead log may still hold a secret that the server has acknowledged.
     secret_in_log: bool,
+    /// What [`Ledger::records`] last read.
+    records: RefCell<Option<Remembered>>,
+}
+
+/// Everything Muster created or changed and has not taken back.
+pub(crate) type Records = BTreeMap<ResourceId, Record>;
+
+struct Remembered {
+    /// By which SQLite says whether someone else has written since.
+    version: i64,
+    records: Rc<Records>,
 }
 
 impl Ledger {
@@ -101,7 +114,7 @@ impl Ledger {
             || format!("can't read the ledger {}: has this device enrolled?", path.display()),
         )?;
         let epoch = meta(&db, "epoch")?.context("the ledger has no epoch: it was never used")?.parse()?;
-        Ok(Self { db, epoch, secret_in_log: false })
+        Ok(Self { db, epoch, secret_in_log: false, records: RefCell::default() })
     }
 
     fn prepare(mut db: Connection) -> Result<Self> {
@@ -127,7 +140,7 @@ impl Ledger {
             }
         };
         // A crash may have left a secret in the log that was to be emptied.
-        Ok(Self { db, epoch, secret_in_log: true })
+        Ok(Self { db, epoch, secret_in_log: true, records: RefCell::default() })
     }
 
     /// Gives back what SQLite holds in memory but does not need.
@@ -247,8 +260,18 @@ impl Ledger {
         Ok(())
     }
 
-    /// Everything Muster created or changed and has not taken back.
-    pub(crate) fn records(&self) -> Result<BTreeMap<ResourceId, Record>> {
+    /// Everything Muster created or changed and has not taken back. The same allocation as long as nobody wrote any of it.
+    pub(crate) fn records(&self) -> Result<Rc<Records>> {
+        let version: i64 = self.db.query_row("PRAGMA data_version", [], |r| r.get(0))?;
+        if let Some(known) = self.records.borrow().as_ref().filter(|known| known.version == version) {
+            return Ok(Rc::clone(&known.records));
+        }
+        let records = Rc::new(self.read_records()?);
+        self.records.replace(Some(Remembered { version, records: Rc::clone(&records) }));
+        Ok(records)
+    }
+
+    fn read_records(&self) -> Result<Records> {
         let mut rows = self.db.prepare("SELECT resource, body FROM record")?;
         let rows = rows.query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?)))?;
         rows.map(|row| {
@@ -260,11 +283,8 @@ impl Ledger {
     }
 
     /// Of [`Ledger::records`] those of these resources.
-    pub(crate) fn records_of<'a>(
-        &self,
-        ids: impl IntoIterator<Item = &'a ResourceId>,
-    ) -> Result<BTreeMap<ResourceId, Record>> {
-        let mut select = self.db.prepare("SELECT body FROM record WHERE resource = ?1")?;
+    pub(crate) fn records_of<'a>(&self, ids: impl IntoIterator<Item = &'a ResourceId>) -> Result<Records> {
+        let mut select = self.db.prepare_cached("SELECT body FROM record WHERE resource = ?1")?;
         let mut records = BTreeMap::new();
         for id in ids {
             let body: Option<String> = select.query_row([id.as_str()], |r| r.get(0)).optional()?;
@@ -278,7 +298,7 @@ impl Ledger {
     /// The resources with a record whose ids are from `from` up to, but without, `to`.
     pub(crate) fn recorded(&self, from: &ResourceId, to: &ResourceId) -> Result<Vec<ResourceId>> {
         let mut rows =
-            self.db.prepare("SELECT resource FROM record WHERE resource >= ?1 AND resource < ?2")?;
+            self.db.prepare_cached("SELECT resource FROM record WHERE resource >= ?1 AND resource < ?2")?;
         let rows = rows.query_map([from.as_str(), to.as_str()], |r| r.get::<_, String>(0))?;
         rows.map(|row| Ok(serde_json::from_value(row?.into())?)).collect()
     }
@@ -292,6 +312,9 @@ impl Ledger {
         restarts: &BTreeSet<ResourceId>,
         trials: &[(ResourceId, Trial)],
     ) -> Result<()> {
+        if !records.is_empty() {
+            self.records.replace(None);
+        }
         let tx = self.db.transaction()?;
         for (id, record) in records {
             put_record(&tx, id, record)?;
@@ -317,6 +340,9 @@ impl Ledger {
     pub(crate) fn settle(&mut self, settlement: &Settlement, now: Timestamp) -> Result<()> {
         if settlement.is_empty() {
             return Ok(());
+        }
+        if !settlement.written.is_empty() || !settlement.forgotten.is_empty() {
+            self.records.replace(None);
         }
         let tx = self.db.transaction()?;
         for (id, record) in &settlement.written {
@@ -350,7 +376,7 @@ impl Ledger {
 
     /// Services that still owe a restart.
     pub(crate) fn restarts_due(&self) -> Result<BTreeSet<ResourceId>> {
-        let mut rows = self.db.prepare("SELECT resource FROM restart_due")?;
+        let mut rows = self.db.prepare_cached("SELECT resource FROM restart_due")?;
         let rows = rows.query_map([], |r| r.get::<_, String>(0))?;
         rows.map(|row| Ok(serde_json::from_value(row?.into())?)).collect()
     }
@@ -385,7 +411,8 @@ impl Ledger {
     pub(crate) fn report(&self, applied: Generation) -> Result<Option<wire::ReportRequest>> {
         let mut report = self.empty_report(applied);
         let mut size = 0;
-        let mut rows = self.db.prepare("SELECT sequence, at, document FROM event ORDER BY sequence")?;
+        let mut rows =
+            self.db.prepare_cached("SELECT sequence, at, document FROM event ORDER BY sequence")?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()?
             && size < MAX_BATCH
@@ -395,7 +422,7 @@ impl Ledger {
             let sequence = row.get::<_, i64>(0)?.cast_unsigned();
             report.events.push(wire::Event { sequence, at: row.get(1)?, document: document.into() });
         }
-        let mut rows = self.db.prepare(
+        let mut rows = self.db.prepare_cached(
             "SELECT name, document FROM section WHERE acknowledged IS NULL OR acknowledged <> digest",
         )?;
         let mut rows = rows.query([])?;
@@ -538,10 +565,8 @@ impl Settlement {
 }
 
 fn put_record(tx: &Transaction<'_>, id: &ResourceId, record: &Record) -> Result<()> {
-    tx.execute(
-        "INSERT OR REPLACE INTO record (resource, body) VALUES (?1, ?2)",
-        params![id.as_str(), serde_json::to_string(record)?],
-    )?;
+    tx.prepare_cached("INSERT OR REPLACE INTO record (resource, body) VALUES (?1, ?2)")?
+        .execute(params![id.as_str(), serde_json::to_string(record)?])?;
     Ok(())
 }
 
@@ -574,24 +599,26 @@ fn prune_blobs(tx: &Transaction<'_>) -> Result<()> {
 fn push_event(tx: &Transaction<'_>, now: Timestamp, event: &Event) -> Result<()> {
     let next: i64 = meta(tx, "sequence")?.map(|s| s.parse()).transpose()?.unwrap_or(0) + 1;
     set_meta(tx, "sequence", &next.to_string())?;
-    tx.execute(
-        "INSERT INTO event (sequence, at, document) VALUES (?1, ?2, ?3)",
-        params![next, now.micros(), serde_json::to_vec(event)?],
-    )?;
+    tx.prepare_cached("INSERT INTO event (sequence, at, document) VALUES (?1, ?2, ?3)")?.execute(params![
+        next,
+        now.micros(),
+        serde_json::to_vec(event)?
+    ])?;
     Ok(())
 }
 
 /// Takes the events up to `sequence` from the queue into what is past; whether one of them carried a secret.
 fn drop_events(tx: &Transaction<'_>, sequence: u64) -> Result<bool> {
-    let mut rows = tx.prepare("DELETE FROM event WHERE sequence <= ?1 RETURNING sequence, at, document")?;
+    let mut rows =
+        tx.prepare_cached("DELETE FROM event WHERE sequence <= ?1 RETURNING sequence, at, document")?;
     let mut rows = rows.query([sequence.cast_signed()])?;
-    let (mut secret, mut dropped) = (false, false);
+    let (mut secret, mut due) = (false, false);
     while let Some(row) = rows.next()? {
-        let document = row.get_ref(2)?.as_blob()?;
-        secret |= past::keep(tx, row.get(0)?, row.get(1)?, document)?;
-        dropped = true;
+        let (sequence, document) = (row.get(0)?, row.get_ref(2)?.as_blob()?);
+        secret |= past::keep(tx, sequence, row.get(1)?, document)?;
+        due |= past::is_to_be_bound_at(sequence);
     }
-    if dropped {
+    if due {
         past::bound(tx)?;
     }
     Ok(secret)
@@ -617,10 +644,11 @@ fn bound_queue(tx: &Transaction<'_>) -> Result<()> {
 }
 
 fn meta(db: &Connection, name: &str) -> Result<Option<String>> {
-    Ok(db.query_row("SELECT value FROM meta WHERE name = ?1", [name], |r| r.get(0)).optional()?)
+    let mut select = db.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
+    Ok(select.query_row([name], |r| r.get(0)).optional()?)
 }
 
 fn set_meta(db: &Connection, name: &str, value: &str) -> Result<()> {
-    db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)", [name, value])?;
+    db.prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?.execute([name, value])?;
     Ok(())
 }

@@ -62,8 +62,9 @@ impl Cycle {
         let unsupported = composition.unsupported.clone();
         let part = Composition { claims, unsupported, ..Composition::default() };
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition };
-        let made = make::converge(&mut self.hands, &leases, Scope::Part(&part)).await?;
-        Ok(!made.again && made.outcomes.iter().all(|outcome| self.is_no_news(outcome)))
+        let made = make::converge(&mut self.hands, &leases, Scope::Part(&part), None).await?;
+        let outcomes = made.outcomes.unwrap_or_default();
+        Ok(!made.again && outcomes.iter().all(|outcome| self.is_no_news(outcome)))
     }
 
     /// What is managed at these places or below them.

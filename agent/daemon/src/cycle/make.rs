@@ -5,6 +5,7 @@
 //! resource manages. What was there before is in the ledger before it is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use anyhow::Result;
 use muster_converge::fight;
@@ -23,9 +24,10 @@ use super::hands::Hands;
 use super::leases::Leases;
 use super::machine::Machine;
 use super::outcomes::Outcomes;
+use super::rest::Rest;
 use super::stages::stages;
 use super::texts;
-use crate::ledger::{Ledger, Settlement, cant_be_written};
+use crate::ledger::{Ledger, Records, Settlement, cant_be_written};
 use crate::resource::{Prepared, Wanted, Written};
 
 /// No kind of resource: nothing else is busy with one.
@@ -50,8 +52,10 @@ pub(super) async fn look<M: Machine>(hands: &mut Hands<M>, composition: &Composi
 
 /// What a turn came to.
 pub(super) struct Converged {
-    /// The outcome of everything.
-    pub(super) outcomes: Vec<Outcome>,
+    /// The outcome of everything; `None` where all is as it was at rest.
+    pub(super) outcomes: Option<Vec<Outcome>>,
+    /// By what the next turn knows that there is nothing to do, where there was nothing.
+    pub(super) rest: Option<Rest>,
     /// Whether a service that was made in this turn still has to read what was changed after it.
     pub(super) again: bool,
 }
@@ -66,10 +70,10 @@ pub(super) enum Scope<'a> {
 }
 
 impl Scope<'_> {
-    fn records(self, ledger: &Ledger) -> Result<BTreeMap<ResourceId, Record>> {
+    fn records(self, ledger: &Ledger) -> Result<Rc<Records>> {
         match self {
             Self::Whole => ledger.records(),
-            Self::Part(part) => ledger.records_of(part.claims.keys()),
+            Self::Part(part) => ledger.records_of(part.claims.keys()).map(Rc::new),
         }
     }
 }
@@ -79,6 +83,7 @@ pub(super) async fn converge<M: Machine>(
     hands: &mut Hands<M>,
     leases: &Leases<'_>,
     scope: Scope<'_>,
+    rest: Option<Rest>,
 ) -> Result<Converged> {
     let composition = match scope {
         Scope::Whole => leases.composition,
@@ -87,12 +92,21 @@ pub(super) async fn converge<M: Machine>(
     let composition = &*schedule::begun(composition, hands.clock.now());
     let mut records = scope.records(&hands.ledger)?;
     let mut observed = read(hands, composition, &records, |_| true).await;
+    if let Some(rest) = rest
+        && rest.holds(hands, &observed, &records)?
+    {
+        return Ok(Converged { outcomes: None, rest: Some(rest), again: false });
+    }
     let mut outcomes = Outcomes::default();
     let mut plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
     if plan.steps.is_empty() {
         hands.settle(forgotten(&plan))?;
         texts::show(hands, composition, plan.settled.iter_mut().map(|o| (&o.resource, &mut o.differences)));
-        return Ok(Converged { outcomes: outcomes.complete(&plan), again: false });
+        let rest = match scope {
+            Scope::Whole => Rest::of(hands, leases.composition, &plan, &observed, &records)?,
+            Scope::Part(_) => None,
+        };
+        return Ok(Converged { outcomes: Some(outcomes.complete(&plan)), rest, again: false });
     }
     // Now rather than at the end: what this turn puts on the way to their places may keep them from being read then.
     hands.settle(Settlement { forgotten: plan.forget.clone(), ..Settlement::default() })?;
@@ -140,7 +154,7 @@ pub(super) async fn converge<M: Machine>(
         is_restart_alone(step) && due.contains(&step.id) && !outcomes.given_up().contains(&step.id)
     };
     let again = plan.steps.iter().any(is_owed);
-    Ok(Converged { outcomes: outcomes.complete(&plan), again })
+    Ok(Converged { outcomes: Some(outcomes.complete(&plan)), rest: None, again })
 }
 
 fn differences(steps: &mut [Step]) -> impl Iterator<Item = (&ResourceId, &mut Vec<Difference>)> {

@@ -14,6 +14,7 @@ mod outcomes;
 mod pause;
 #[cfg(test)]
 mod plan_is_result;
+mod rest;
 mod stages;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ use muster_proto::{DeviceId, Digest, Generation, Timestamp, wire};
 use self::hands::{Hands, Owed};
 use self::leases::Leases;
 use self::make::Scope;
+use self::rest::Rest;
 use self::unwritten::Unwritten;
 use crate::clock::{self, Clock};
 use crate::config::Config;
@@ -65,6 +67,8 @@ pub(crate) struct Cycle {
     facts: Facts,
     /// The composition in force, kept while neither state nor facts change.
     composed: Option<(Digest, Composition)>,
+    /// What the last turn found if there was nothing to do.
+    rest: Option<Rest>,
     /// The outcomes of the last turn.
     outcomes: Vec<Outcome>,
     failures: u32,
@@ -112,6 +116,7 @@ impl Cycle {
             facts: facts::read(&config),
             config,
             composed: None,
+            rest: None,
             outcomes: Vec::new(),
             failures: 0,
             inspected: None,
@@ -267,8 +272,7 @@ impl Cycle {
             // As another device it has no state yet, and leases on record from before.
             let composition = self.unread()?;
             make::end_leases(&mut self.hands, &composition, make::NO_KIND).await?;
-            let now = self.hands.clock.now();
-            let next_end = schedule::next_end(&composition, &self.hands.ledger.records()?, now);
+            let next_end = self.next_end(&composition)?;
             return Ok(Next { wait: schedule::SCAN, next_end, missing: BTreeSet::new() });
         };
         let digest = self.hands.ledger.current()?.digest;
@@ -279,8 +283,7 @@ impl Cycle {
             // The last state in force stays as it is until the new one is whole, and ends as it was accepted.
             let composition = self.unread()?;
             make::end_leases(&mut self.hands, &composition, make::NO_KIND).await?;
-            let now = self.hands.clock.now();
-            let next_end = schedule::next_end(&composition, &self.hands.ledger.records()?, now);
+            let next_end = self.next_end(&composition)?;
             return Ok(Next { wait: schedule::FIRST_RETRY, next_end, missing });
         }
         let composition = self.compose(&state, &documents)?;
@@ -290,14 +293,19 @@ impl Cycle {
         self.forget_old_trials(&composition)?;
         self.hands.host.meter.begin_turn();
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &composition };
-        let made = make::converge(&mut self.hands, &leases, Scope::Whole).await;
+        // What could not be kept in the ledger is still to be told.
+        let rest = self.rest.take().filter(|_| !self.unwritten.is_known());
+        let made = make::converge(&mut self.hands, &leases, Scope::Whole, rest).await;
         let result = match made {
-            Ok(made) => self.finish(&state, &composition, made.outcomes).map(|()| made.again),
+            Ok(made) => {
+                self.rest = made.rest;
+                self.finish(&state, &composition, made.outcomes).map(|()| made.again)
+            }
             Err(error) => Err(error),
         };
         self.hands.ledger.release_memory();
         let now = self.hands.clock.now();
-        let next_end = schedule::next_end(&composition, &self.hands.ledger.records()?, now);
+        let next_end = self.next_end(&composition)?;
         let wait = schedule::wait(next_end, self.failures, now, jitter());
         self.composed = Some((digest_of(&self.hands.ledger)?, composition));
         let wait = if result? { wait.min(AT_ONCE) } else { wait };
@@ -310,7 +318,7 @@ impl Cycle {
         let composition = self.in_force()?;
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &composition };
         leases.kept_during("package", self.hands.host.reattach()).await?;
-        resource::remove_leftovers(&self.hands.host, &self.hands.ledger.records()?);
+        resource::remove_leftovers(&self.hands.host, self.hands.ledger.records()?.as_ref());
         Ok(())
     }
 
@@ -329,7 +337,8 @@ impl Cycle {
     pub(crate) async fn restore(&mut self) -> Result<Vec<Outcome>> {
         let nothing = Composition::default();
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &nothing };
-        Ok(make::converge(&mut self.hands, &leases, Scope::Whole).await?.outcomes)
+        let made = make::converge(&mut self.hands, &leases, Scope::Whole, None).await?;
+        Ok(made.outcomes.unwrap_or_default())
     }
 
     /// The accepted state, composed; `None` when there is none or documents of it are still to come.
@@ -353,8 +362,9 @@ impl Cycle {
             }
         }
         let reason = "its document has not come yet";
-        let profiles = self.hands.ledger.records()?.into_values().map(|record| record.profile);
-        let unsupported = profiles.map(|profile| (profile, reason.to_owned())).collect();
+        let records = self.hands.ledger.records()?;
+        let unsupported =
+            records.values().map(|record| (record.profile.clone(), reason.to_owned())).collect();
         Ok(Composition { unsupported, ..Composition::default() })
     }
 
@@ -364,6 +374,12 @@ impl Cycle {
             Some(composition) => Ok(composition),
             None => self.unread(),
         }
+    }
+
+    /// When the next lease ends or begins.
+    fn next_end(&self, composition: &Composition) -> Result<Option<Timestamp>> {
+        let records = self.hands.ledger.records()?;
+        Ok(schedule::next_end(composition, &records, self.hands.clock.now()))
     }
 
     fn compose(
@@ -377,6 +393,7 @@ impl Cycle {
         {
             return Ok(composition);
         }
+        self.rest = None;
         compose::compose(state, documents, &self.facts).context("the accepted state can't be composed")
     }
 
@@ -384,8 +401,9 @@ impl Cycle {
         &mut self,
         state: &DesiredState,
         composition: &Composition,
-        outcomes: Vec<Outcome>,
+        outcomes: Option<Vec<Outcome>>,
     ) -> Result<()> {
+        let Some(outcomes) = outcomes else { return self.inspect(composition) };
         let failed = self.say_failures(&outcomes)?;
         self.failures = if failed > 0 { self.failures.saturating_add(1) } else { 0 };
         let changed = outcomes.iter().any(|o| o.outcome == OutcomeKind::Repaired);

@@ -34,7 +34,7 @@ impl Cycle {
         self.inspect(&composition)?;
         self.hands.ledger.release_memory();
         let now = self.hands.clock.now();
-        let next_end = schedule::next_end(&composition, &self.hands.ledger.records()?, now);
+        let next_end = self.next_end(&composition)?;
         let next_end = Some(next_end.map_or(pause.until, |end| end.min(pause.until)));
         self.composed = Some((digest_of(&self.hands.ledger)?, composition));
         Ok(Next { wait: schedule::wait(next_end, 0, now, jitter()), next_end, missing: BTreeSet::new() })

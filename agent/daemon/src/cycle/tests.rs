@@ -508,3 +508,30 @@ async fn a_look_at_a_place_leaves_what_does_not_stand_alone_to_a_whole_turn() {
     let pause = pause(&mut cycle, 600);
     assert!(!cycle.look_at(&at(["/etc/motd"])).await.unwrap(), "its owner paused it until {}", pause.until);
 }
+
+#[tokio::test]
+async fn a_turn_that_finds_all_as_it_was_plans_nothing_and_a_later_one_still_finds_drift_and_ends_leases() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let (motd, visit) = (folder.path().join("root/etc/motd"), folder.path().join("root/etc/visit"));
+    let end = cycle.now().plus_seconds(3600);
+    let document = format!(
+        r#"{{"muster":1,"profile":"visit","resources":[{{"file":{{"path":"/etc/motd","content":"ours\n"}}}},
+            {{"file":{{"path":"/etc/visit","content":"here\n","not_after":"{end}"}}}}]}}"#
+    );
+    accept(&mut cycle, "visit", &document);
+    cycle.turn().await.unwrap();
+    assert!(cycle.rest.is_none(), "something was made");
+    for _ in 0..3 {
+        cycle.turn().await.unwrap();
+        assert!(cycle.rest.is_some());
+        assert_eq!(cycle.outcomes.len(), 2);
+    }
+    std::fs::write(&motd, "drifted\n").unwrap();
+    cycle.turn().await.unwrap();
+    assert_eq!(std::fs::read_to_string(&motd).unwrap(), "ours\n");
+    cycle.turn().await.unwrap();
+    cycle.vouched(end.plus_seconds(60)).unwrap();
+    cycle.turn().await.unwrap();
+    assert!(!visit.exists(), "its lease ended although all was as it had been");
+}

@@ -2,25 +2,58 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use anyhow::{Context as _, Result};
 
-use super::files;
+use super::files::{self, Stamp};
 use super::processes;
 use super::subuid::{self, Uids};
 use super::walk::Root;
 
 const LIMIT: u64 = 16 * 1024 * 1024;
 
+const FILES: [&str; 4] = ["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/subuid"];
+
 /// All local accounts and groups at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
+    files: Rc<Files>,
+    /// The numbers that something runs as, looked at when that is first asked.
+    running: OnceCell<BTreeSet<u32>>,
+}
+
+/// What the files say.
+#[derive(Debug, Default)]
+struct Files {
     users: Vec<User>,
     groups: Vec<Group>,
     shadow: BTreeMap<String, Shadow>,
     lent: Vec<subuid::Lent>,
-    /// The numbers that something runs as, looked at when that is first asked.
-    running: OnceCell<BTreeSet<u32>>,
+}
+
+/// What the files said when they were last read, for as long as the kernel says that they are the same.
+#[derive(Debug, Default)]
+pub(crate) struct KnownAccounts(Option<([Option<Stamp>; FILES.len()], Rc<Files>)>);
+
+impl KnownAccounts {
+    /// The accounts as they are now.
+    pub(crate) fn look(&mut self, root: &Root) -> Result<Accounts> {
+        let mut stamps = [None; FILES.len()];
+        let mut settled = true;
+        for (stamp, path) in stamps.iter_mut().zip(FILES) {
+            if let Some((is, since_long)) = files::stamp(root, path)? {
+                *stamp = Some(is);
+                settled &= since_long;
+            }
+        }
+        if let Some((_, files)) = self.0.as_ref().filter(|(known, _)| settled && *known == stamps) {
+            return Ok(Accounts { files: Rc::clone(files), running: OnceCell::new() });
+        }
+        let accounts = Accounts::load(root)?;
+        self.0 = settled.then(|| (stamps, Rc::clone(&accounts.files)));
+        Ok(accounts)
+    }
 }
 
 /// One line of passwd.
@@ -71,53 +104,54 @@ impl Accounts {
             let bytes = files::content(root, path, LIMIT).with_context(|| format!("reading {path}"))?;
             Ok(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned())
         };
-        Ok(Self {
-            users: read("/etc/passwd")?.lines().filter_map(parse_user).collect(),
-            groups: read("/etc/group")?.lines().filter_map(parse_group).collect(),
-            shadow: read("/etc/shadow")?.lines().filter_map(parse_shadow).collect(),
-            lent: read("/etc/subuid")?.lines().filter_map(subuid::parse).collect(),
-            running: OnceCell::new(),
-        })
+        let [users, groups, shadow, lent] = FILES;
+        let files = Files {
+            users: read(users)?.lines().filter_map(parse_user).collect(),
+            groups: read(groups)?.lines().filter_map(parse_group).collect(),
+            shadow: read(shadow)?.lines().filter_map(parse_shadow).collect(),
+            lent: read(lent)?.lines().filter_map(subuid::parse).collect(),
+        };
+        Ok(Self { files: Rc::new(files), running: OnceCell::new() })
     }
 
     /// The account of this name.
     pub(crate) fn user(&self, name: &str) -> Option<&User> {
-        self.users.iter().find(|user| user.name == name)
+        self.files.users.iter().find(|user| user.name == name)
     }
 
     /// The first account with this number.
     pub(crate) fn user_by_uid(&self, uid: u32) -> Option<&User> {
-        self.users.iter().find(|user| user.uid == uid)
+        self.files.users.iter().find(|user| user.uid == uid)
     }
 
     /// Another account with the same number, as which the same processes run.
     pub(crate) fn with_number_of(&self, user: &User) -> Option<&User> {
-        self.users.iter().find(|other| other.uid == user.uid && other.name != user.name)
+        self.files.users.iter().find(|other| other.uid == user.uid && other.name != user.name)
     }
 
     /// The group of this name.
     pub(crate) fn group(&self, name: &str) -> Option<&Group> {
-        self.groups.iter().find(|group| group.name == name)
+        self.files.groups.iter().find(|group| group.name == name)
     }
 
     /// The first group with this number.
     pub(crate) fn group_by_gid(&self, gid: u32) -> Option<&Group> {
-        self.groups.iter().find(|group| group.gid == gid)
+        self.files.groups.iter().find(|group| group.gid == gid)
     }
 
     /// Accounts whose own group this is.
     pub(crate) fn with_primary_group(&self, gid: u32) -> impl Iterator<Item = &User> {
-        self.users.iter().filter(move |user| user.gid == gid)
+        self.files.users.iter().filter(move |user| user.gid == gid)
     }
 
     /// What shadow says of the account; without a line it has no password.
     pub(crate) fn shadow(&self, name: &str) -> Shadow {
-        self.shadow.get(name).copied().unwrap_or(Shadow { password: Password::None, expires: None })
+        self.files.shadow.get(name).copied().unwrap_or(Shadow { password: Password::None, expires: None })
     }
 
     /// The numbers that the account's processes may run as.
     pub(crate) fn uids(&self, user: &User) -> Uids {
-        Uids::of(user, &self.lent, &self.users)
+        Uids::of(user, &self.files.lent, &self.files.users)
     }
 
     /// Whether something of the account runs.
@@ -241,5 +275,27 @@ mod tests {
         assert_eq!(accounts.owner_name(77, None), "77");
         assert!(accounts.group("engineers").unwrap().members.contains("ben"));
         assert_eq!(accounts.shadow("ada").password, Password::None);
+    }
+
+    #[test]
+    fn accounts_are_known_as_long_as_their_files_are_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::open(dir.path()).unwrap();
+        fs::create_dir(dir.path().join("etc")).unwrap();
+        let passwd = dir.path().join("etc/passwd");
+        let mut known = KnownAccounts::default();
+        for name in ["ada", "ben"] {
+            // Of the same size, and within the clock's grain.
+            fs::write(&passwd, format!("{name}:x:1000:1000::/:/bin/sh\n")).unwrap();
+            assert!(known.look(&root).unwrap().user(name).is_some());
+        }
+        known.0 = Some((
+            FILES.map(|path| files::stamp(&root, path).unwrap().map(|(stamp, _)| stamp)),
+            Rc::new(Files::default()),
+        ));
+        std::thread::park_timeout(std::time::Duration::from_millis(3_100));
+        assert!(known.look(&root).unwrap().user("ben").is_none(), "what is known is not read again");
+        fs::write(dir.path().join("etc/shadow"), "").unwrap();
+        assert!(known.look(&root).unwrap().user("ben").is_some(), "a file that came");
     }
 }

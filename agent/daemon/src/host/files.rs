@@ -56,7 +56,11 @@ pub(crate) struct NewFile {
 /// What files held when they were last read, for as long as the kernel says that they are the same. It can't tell of what
 /// changed below it, such as on a failing disk, so that each file is read again once a day.
 #[derive(Debug, Default)]
-pub(crate) struct Digests(BTreeMap<String, Known>);
+pub(crate) struct Digests {
+    known: BTreeMap<String, Known>,
+    /// The directory that was reached last, for the next file in it.
+    last: Option<(String, Rc<OwnedFd>)>,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
@@ -88,25 +92,53 @@ impl Stamp {
     }
 }
 
+/// By what the file at `path` shows that it changed, and whether it did not within the clock's own grain; `None` when there is
+/// nothing.
+pub(super) fn stamp(root: &Root, path: &str) -> Result<Option<(Stamp, bool)>> {
+    let Some(place) = root.place(path)? else { return Ok(None) };
+    Ok(place.stat()?.map(|stat| (Stamp::of(&stat), is_settled(&stat))))
+}
+
+fn is_settled(stat: &Stat) -> bool {
+    stat.st_ctime.saturating_add(SETTLED_SECONDS) < seconds(ClockId::Realtime)
+}
+
 impl Digests {
+    /// Has the way to each directory gone anew: what is looked at next may be in another than it was.
+    pub(crate) fn begin(&mut self) {
+        self.last = None;
+    }
+
+    fn place(&mut self, root: &Root, path: &str) -> Result<Option<Place>> {
+        if let (Some((above, dir)), Some((is, name))) = (&self.last, path.rsplit_once('/'))
+            && above == is
+        {
+            return Place::within(dir, name).map(Some);
+        }
+        let place = root.place(path)?;
+        let above = path.rsplit_once('/').map_or("", |(above, _)| above);
+        self.last = place.as_ref().map(|place| (above.to_owned(), Rc::clone(&place.dir)));
+        Ok(place)
+    }
+
     /// Forgets files that nobody asks for any more.
     pub(crate) fn keep(&mut self, wanted: impl Fn(&str) -> bool) {
-        self.0.retain(|path, _| wanted(path));
+        self.known.retain(|path, _| wanted(path));
     }
 
     /// How many files are remembered.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.known.len()
     }
 
     /// The file at `path`; `None` when there is nothing.
     pub(crate) fn look(&mut self, root: &Root, path: &str) -> Result<Option<Seen>> {
-        let Some(place) = root.place(path)? else { return Ok(None) };
+        let Some(place) = self.place(root, path)? else { return Ok(None) };
         let Some(stat) = place.stat()? else { return Ok(None) };
         check_plain(&stat)?;
         let stamp = Stamp::of(&stat);
         let since_boot = seconds(ClockId::Boottime);
-        if let Some(known) = self.0.get(path)
+        if let Some(known) = self.known.get(path)
             && known.stamp == stamp
             && since_boot < known.due
         {
@@ -114,11 +146,11 @@ impl Digests {
         }
         let Some((file, stat)) = open_plain(&place)? else { return Ok(None) };
         let digest = digest_of(&file)?;
-        if stat.st_ctime.saturating_add(SETTLED_SECONDS) < seconds(ClockId::Realtime) {
+        if is_settled(&stat) {
             let due = since_boot + READ_AGAIN + (stat.st_ino % SPREAD).cast_signed();
-            self.0.insert(path.to_owned(), Known { stamp: Stamp::of(&stat), digest, due });
+            self.known.insert(path.to_owned(), Known { stamp: Stamp::of(&stat), digest, due });
         } else {
-            self.0.remove(path);
+            self.known.remove(path);
         }
         Ok(Some(seen(digest, &stat)))
     }

@@ -30,6 +30,7 @@ pub(crate) mod walk;
 pub(crate) struct Host {
     pub(crate) root: walk::Root,
     pub(crate) digests: files::Digests,
+    known_accounts: accounts::KnownAccounts,
     pub(crate) packages: dpkg::Status,
     pub(crate) systemd: systemd::Systemd,
     /// A folder that only root can enter, for the output and input of commands.
@@ -61,6 +62,7 @@ impl Host {
         Ok(Self {
             root: walk::Root::open(root).with_context(|| format!("opening {}", root.display()))?,
             digests: files::Digests::default(),
+            known_accounts: accounts::KnownAccounts::default(),
             packages: dpkg::Status::default(),
             systemd: systemd::Systemd::default(),
             scratch: scratch.to_owned(),
@@ -71,5 +73,10 @@ impl Host {
             scripts_done: BTreeMap::new(),
             meter: meter::Meter::default(),
         })
+    }
+
+    /// The local accounts as they are now.
+    pub(crate) fn accounts(&mut self) -> Result<accounts::Accounts> {
+        self.known_accounts.look(&self.root)
     }
 }

@@ -80,8 +80,10 @@ impl Root {
     /// The place of `path`; `None` when a directory on the way is missing.
     pub(crate) fn place(&self, path: &str) -> Result<Option<Place>> {
         let (above, name) = path.rsplit_once('/').with_context(|| format!("{path:?} is not absolute"))?;
-        ensure!(!matches!(name, "" | "." | ".."), "{path:?} names no file");
-        Ok(self.directory(above)?.map(|dir| Place { dir: Rc::new(dir), name: name.to_owned() }))
+        Ok(match self.directory(above)? {
+            Some(dir) => Some(Place::within(&Rc::new(dir), name)?),
+            None => None,
+        })
     }
 
     /// The place of `path`, whose directory has to be there.
@@ -215,6 +217,12 @@ impl Reached {
 }
 
 impl Place {
+    /// A name in a directory that was reached before.
+    pub(crate) fn within(dir: &Rc<OwnedFd>, name: &str) -> Result<Self> {
+        ensure!(!matches!(name, "" | "." | ".."), "{name:?} names no file");
+        Ok(Self { dir: Rc::clone(dir), name: name.to_owned() })
+    }
+
     /// What is there, without following a link; `None` when nothing is.
     pub(crate) fn stat(&self) -> Result<Option<Stat>> {
         match rustix::fs::statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW) {

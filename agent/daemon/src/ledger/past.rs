@@ -15,6 +15,9 @@ CREATE TABLE IF NOT EXISTS past (sequence INTEGER PRIMARY KEY, at INTEGER NOT NU
 /// Events that are kept when the server has them; older ones go.
 const MOST: i64 = 1_000;
 
+/// After so many more it is looked at whether there are too many: to count all of them costs more than to keep these few.
+const LOOK_EVERY: i64 = 32;
+
 /// How many bytes of them are kept.
 const MOST_BYTES: i64 = 4 * 1024 * 1024;
 
@@ -80,11 +83,14 @@ fn without_secret(document: &[u8]) -> Result<(Value, bool)> {
 /// Keeps an event that leaves the queue, without its secret; whether it had one.
 pub(super) fn keep(tx: &Transaction<'_>, sequence: i64, at: i64, document: &[u8]) -> Result<bool> {
     let (document, secret) = without_secret(document)?;
-    tx.execute(
-        "INSERT OR REPLACE INTO past (sequence, at, document) VALUES (?1, ?2, ?3)",
-        params![sequence, at, document.to_string().into_bytes()],
-    )?;
+    tx.prepare_cached("INSERT OR REPLACE INTO past (sequence, at, document) VALUES (?1, ?2, ?3)")?
+        .execute(params![sequence, at, document.to_string().into_bytes()])?;
     Ok(secret)
+}
+
+/// Whether it is time to look at how many there are, now that the event of this number is kept.
+pub(super) fn is_to_be_bound_at(sequence: i64) -> bool {
+    sequence % LOOK_EVERY == 0
 }
 
 /// Lets the oldest go where there are too many.

@@ -36,7 +36,7 @@ pub(super) fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) 
     if jobs.first().is_some_and(|job| is_removal(job.step)) {
         return remove_all(host, jobs);
     }
-    let accounts = match Accounts::load(&host.root) {
+    let accounts = match host.accounts() {
         Ok(accounts) => accounts,
         Err(error) => return super::refuse_all(jobs, &error),
     };

@@ -179,7 +179,8 @@ pub(crate) async fn read(
     wanted: &[Wanted<'_>],
 ) -> BTreeMap<ResourceId, Result<Condition, String>> {
     let mut read = BTreeMap::new();
-    let accounts = Accounts::load(&host.root);
+    host.digests.begin();
+    let accounts = host.accounts();
     let packages = host.packages.refresh(&host.root);
     let (mut services, mut modules, mut certificates) = (vec![], vec![], vec![]);
     let (mut mounts, mut timers, mut scripts) = (vec![], vec![], vec![]);
@@ -229,6 +230,7 @@ pub(crate) async fn read(
         };
         read.insert(one.id.clone(), condition);
     }
+    host.digests.begin();
     if host.digests.len() > 2 * wanted.len() {
         let mut paths: Vec<&str> = wanted.iter().map(|one| one.id.key()).collect();
         paths.sort_unstable();
@@ -330,7 +332,7 @@ pub(crate) async fn prepare(
             Ok(Kind::Package) => package::prepare(host, &jobs).await,
             Ok(Kind::Sudo) => sudo::prepare(host, &jobs).await,
             Ok(kind) => {
-                let accounts = Accounts::load(&host.root);
+                let accounts = host.accounts();
                 jobs.iter()
                     .map(|job| match &accounts {
                         Ok(accounts) => prepare_one(host, kind, accounts, job),

@@ -138,7 +138,7 @@ fn a_file_is_read_again_once_it_is_due_whatever_the_kernel_says_of_it() {
     let stamp = Stamp::of(&rustix::fs::stat(dir.path().join("x")).unwrap());
     let mut digests = Digests::default();
     for (due, expected) in [(i64::MAX, Digest::of(b"sound")), (0, Digest::of(b"decayed"))] {
-        digests.0.insert("/x".to_owned(), Known { stamp, digest: Digest::of(b"sound"), due });
+        digests.known.insert("/x".to_owned(), Known { stamp, digest: Digest::of(b"sound"), due });
         assert_eq!(digests.look(&root, "/x").unwrap().unwrap().digest, expected);
     }
 }
