@@ -35,7 +35,9 @@ impl Told {
             }
             Ok(Event::Changed { resource, action, differences, reversal, times }) => {
                 let did = match (action, reversal) {
+                    (Action::Remove, true) => "removed again what Muster had made",
                     (_, true) => "put back what was there before Muster",
+                    (Action::Change, false) if differences.is_empty() => "had read what changed",
                     (Action::Create, false) => "made",
                     (Action::Change, false) => "changed",
                     (Action::Remove, false) => "removed",
@@ -85,7 +87,7 @@ mod tests {
     #[test]
     fn an_event_that_stands_for_several_says_how_many() {
         let mut event = json!({"event": "changed", "resource": "file:/etc/motd", "action": "change",
-            "differences": [], "reversal": false});
+            "differences": [{"attribute": "mode", "from": "0600", "to": "0644"}], "reversal": false});
         assert_eq!(Told::of(&event).text, "changed: file:/etc/motd");
         event["times"] = 9.into();
         assert_eq!(Told::of(&event).text, "changed 9 times: file:/etc/motd");

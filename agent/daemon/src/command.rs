@@ -39,12 +39,18 @@ pub fn run() -> ExitCode {
     };
     match execute(&cli) {
         Ok(code) => code,
+        // Whoever read has read enough, as in `muster-agent history | head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing is left to do when even standard error is closed.
             writeln!(io::stderr(), "muster-agent: {error:#}").ok();
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn execute(cli: &Cli) -> Result<ExitCode> {

@@ -295,14 +295,6 @@ impl Ledger {
         Ok(records)
     }
 
-    /// The resources with a record whose ids are from `from` up to, but without, `to`.
-    pub(crate) fn recorded(&self, from: &ResourceId, to: &ResourceId) -> Result<Vec<ResourceId>> {
-        let mut rows =
-            self.db.prepare_cached("SELECT resource FROM record WHERE resource >= ?1 AND resource < ?2")?;
-        let rows = rows.query_map([from.as_str(), to.as_str()], |r| r.get::<_, String>(0))?;
-        rows.map(|row| Ok(serde_json::from_value(row?.into())?)).collect()
-    }
-
     /// Keeps, in one durable commit before anything is written: records with what was there before, the bytes behind
     /// their digests, the services that will owe a restart, and what has to prove that it cuts nobody off.
     pub(crate) fn intend(

@@ -319,7 +319,9 @@ impl Converging {
             }
             self.report(&cycle).await?;
             self.ask_for_proof(&cycle).await;
-            let wait = if follow(&cycle, &mut watch) { Duration::ZERO } else { next.wait };
+            // Who replaces a directory over and over makes it new with each turn.
+            let is_new = follow(&cycle, &mut watch);
+            let wait = if is_new { self.pace.rest(Instant::now()) } else { next.wait };
             self.wait(&mut cycle, &mut watch, &mut nudges, wait, next.next_end).await?;
         }
     }
@@ -347,7 +349,16 @@ impl Converging {
                 () = self.proof.is_overdue() => return self.give_up(cycle),
                 changed = watch.changed() => {
                     let happened = changed.context("inotify failed")?;
-                    tokio::time::sleep(self.pace.rest(Instant::now())).await;
+                    tokio::select! {
+                        biased;
+                        Some(order) = self.last_orders.recv() => {
+                            take_last_order(cycle, &order);
+                            return Ok(());
+                        }
+                        () = tokio::time::sleep(self.pace.rest(Instant::now())) => {}
+                    }
+                    // What is looked at is as it is now, which may be another place than it was before the rest.
+                    let happened = watch.and_since(happened).await.context("inotify failed")?;
                     let settled = match &happened {
                         Happened::At(places) => cycle.look_at(places).await?,
                         Happened::Anywhere => false,

@@ -102,12 +102,13 @@ pub fn on(tx: &mut Tx<'_>, action: &str, target: &str, limit: u32) -> Result<Vec
     )
 }
 
-/// What was called this when it was last deleted: who looks for it later has but its name.
+/// What had this name or serial when it was last deleted: who looks for it later has but its name.
 pub fn deleted(tx: &mut Tx<'_>, name: &str) -> Result<Option<String>, StoreError> {
-    let named = search::part_of_json("name", name);
+    let [named, numbered] = ["name", "serial"].map(|key| search::part_of_json(key, name));
     tx.query_one(
-        r"SELECT target FROM audit WHERE action = 'device.delete' AND detail LIKE $1 ESCAPE '\' ORDER BY id DESC LIMIT 1",
-        &[(&named).into()],
+        r"SELECT target FROM audit WHERE action = 'device.delete' AND (detail LIKE $1 ESCAPE '\' OR detail LIKE $2 ESCAPE '\')
+          ORDER BY id DESC LIMIT 1",
+        &[(&named).into(), (&numbered).into()],
         |row| row.get(0),
     )
 }

@@ -4,7 +4,7 @@
 //! beyond that it was put right, is left to a whole turn.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use muster_converge::plan::Record;
@@ -16,11 +16,9 @@ use super::Cycle;
 use super::leases::Leases;
 use super::make::{self, Scope};
 
-/// The kinds that are at a path and nowhere else.
+/// The kinds that are at a path and nowhere else. What is below a place is not looked at: the watch tells of no place on the way
+/// to anything.
 const AT_A_PATH: [&str; 3] = ["directory", "file", "link"];
-
-/// What comes after a slash among the characters: all paths below a directory are before it.
-const AFTER_SLASH: char = '0';
 
 impl Cycle {
     /// Looks at what is managed in these places, and puts it right. False when a whole turn has to follow.
@@ -54,7 +52,8 @@ impl Cycle {
             return Ok(true);
         }
         let records = self.hands.ledger.records_of(&ids)?;
-        if !ids.iter().all(|id| stands_alone(composition, records.get(id), id)) {
+        let others = Others::of(composition);
+        if !ids.iter().all(|id| others.leave_alone(id) && stands_alone(composition, records.get(id), id)) {
             return Ok(false);
         }
         let claims: BTreeMap<_, _> =
@@ -64,10 +63,16 @@ impl Cycle {
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition };
         let made = make::converge(&mut self.hands, &leases, Scope::Part(&part), None).await?;
         let outcomes = made.outcomes.unwrap_or_default();
+        let repaired = outcomes.iter().any(|outcome| outcome.outcome == OutcomeKind::Repaired);
+        if repaired && !self.checks_pass {
+            // What a check found may have been this very drift.
+            self.inspected = None;
+            return Ok(false);
+        }
         Ok(!made.again && outcomes.iter().all(|outcome| self.is_no_news(outcome)))
     }
 
-    /// What is managed at these places or below them.
+    /// What is managed at these places.
     fn concerned(
         &self,
         composition: &Composition,
@@ -78,10 +83,6 @@ impl Cycle {
         for place in places.iter().filter_map(|place| place.to_str()) {
             for kind in AT_A_PATH {
                 let at = ResourceId::new(kind, place);
-                let below = ResourceId::new(kind, &format!("{place}/"));
-                let end = ResourceId::new(kind, &format!("{place}{AFTER_SLASH}"));
-                ids.extend(composition.claims.range(below.clone()..end.clone()).map(|(id, _)| id.clone()));
-                ids.extend(self.hands.ledger.recorded(&below, &end)?);
                 if composition.claims.contains_key(&at) || !self.hands.ledger.records_of([&at])?.is_empty() {
                     ids.insert(at);
                 }
@@ -101,19 +102,76 @@ impl Cycle {
     }
 }
 
-/// Whether a change of this resource concerns no other one, and no time.
+/// What of a state other resources hang together with.
+struct Others<'c> {
+    /// What services read.
+    read: BTreeSet<&'c ResourceId>,
+    /// Below which another file system is to be.
+    mounts: Vec<&'c str>,
+}
+
+impl<'c> Others<'c> {
+    fn of(composition: &'c Composition) -> Self {
+        let read = |claimed: &'c Claimed| match claimed {
+            Claimed::Apply(resource) => resource.restart_on(),
+            Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => &[],
+        };
+        Self {
+            read: composition.claims.values().flat_map(|claim| read(&claim.claimed)).collect(),
+            mounts: composition
+                .claims
+                .keys()
+                .filter(|id| id.kind() == "mount")
+                .map(ResourceId::key)
+                .collect(),
+        }
+    }
+
+    fn leave_alone(&self, id: &ResourceId) -> bool {
+        !self.read.contains(id) && !self.mounts.iter().any(|mount| Path::new(id.key()).starts_with(mount))
+    }
+}
+
+/// Whether a change of this resource concerns no other one by its own words, and no time.
 fn stands_alone(composition: &Composition, record: Option<&Record>, id: &ResourceId) -> bool {
     let Some(claim) = composition.claims.get(id) else { return false };
     let common = &claim.common;
-    let tells = |claimed: &Claimed| match claimed {
-        Claimed::Apply(resource) => resource.restart_on().contains(id),
-        Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => false,
-    };
     matches!(claim.claimed, Claimed::Apply(_))
         && common.after.is_empty()
         && common.notify.is_empty()
         && common.not_before.is_none()
         && common.not_after.is_none()
         && record.is_none_or(|record| record.notify.is_empty() && record.not_after.is_none())
-        && !composition.claims.values().any(|other| tells(&other.claimed))
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_proto::Digest;
+    use muster_proto::compose::compose;
+
+    use super::*;
+
+    #[test]
+    fn what_a_service_reads_and_what_is_below_a_mount_is_not_looked_at_alone() {
+        let document = r#"{"muster":1,"profile":"site","resources":[
+            {"mount":{"where":"/mnt/data","what":"tmpfs","type":"tmpfs"}},
+            {"file":{"path":"/mnt/data/a","content":"x"}},
+            {"file":{"path":"/mnt/database","content":"x"}},
+            {"file":{"path":"/etc/web.conf","content":"x"}},
+            {"service":{"name":"web","restart_on":["file:/etc/web.conf"]}}]}"#;
+        let digest = Digest::of(document.as_bytes());
+        let state = serde_json::json!({
+            "muster": 1, "composition": 1, "device": uuid::Uuid::nil(), "generation": 1, "issued": "2026-01-01T00:00:00Z",
+            "revisions": [{"assignment": "a", "profile": "site", "revision": 1, "precedence": 0, "mode": "enforce",
+                "digest": digest.to_string()}],
+            "bindings": {"name": "d", "serial": "s"}
+        });
+        let documents = BTreeMap::from([(digest, document.as_bytes().to_vec())]);
+        let composition =
+            compose(&serde_json::from_value(state).unwrap(), &documents, &Default::default()).unwrap();
+        assert_eq!(composition.claims.len(), 5, "{composition:?}");
+        let others = Others::of(&composition);
+        let alone = |path: &str| others.leave_alone(&ResourceId::new("file", path));
+        assert_eq!(["/mnt/data/a", "/mnt/database", "/etc/web.conf"].map(alone), [false, true, false]);
+    }
 }

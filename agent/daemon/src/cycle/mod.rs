@@ -29,6 +29,7 @@ use anyhow::{Context, Result};
 use muster_converge::accept::{self, Acceptance};
 use muster_converge::fight::Fights;
 use muster_converge::schedule;
+use muster_proto::check::Verdict;
 use muster_proto::clock::ClockSkew;
 use muster_proto::compose::{self, Composition};
 use muster_proto::cost::Cost;
@@ -74,6 +75,8 @@ pub(crate) struct Cycle {
     failures: u32,
     /// When checks were last asked and tables last read, by the trusted clock.
     inspected: Option<Timestamp>,
+    /// Whether nothing was wrong by any check then.
+    checks_pass: bool,
     /// What the ledger has no room for.
     unwritten: Unwritten,
     /// A last order that the ledger has no room for.
@@ -120,6 +123,7 @@ impl Cycle {
             outcomes: Vec::new(),
             failures: 0,
             inspected: None,
+            checks_pass: true,
             unwritten,
             unwritten_order: None,
             skew,
@@ -292,6 +296,7 @@ impl Cycle {
         }
         self.forget_old_trials(&composition)?;
         self.hands.host.meter.begin_turn();
+        self.hands.host.digests.begin_turn();
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &composition };
         // What could not be kept in the ledger is still to be told.
         let rest = self.rest.take().filter(|_| !self.unwritten.is_known());
@@ -303,6 +308,7 @@ impl Cycle {
             }
             Err(error) => Err(error),
         };
+        self.hands.host.digests.end_turn();
         self.hands.ledger.release_memory();
         let now = self.hands.clock.now();
         let next_end = self.next_end(&composition)?;
@@ -464,6 +470,8 @@ impl Cycle {
         }
         self.inspected = Some(now);
         let (results, took) = inventory::checks(composition);
+        self.checks_pass =
+            results.iter().all(|result| matches!(result.verdict, Verdict::Pass | Verdict::NotApplicable));
         let kept = self.hands.ledger.section("checks", &serde_json::to_vec(&results)?);
         self.unwritten.put_off(kept)?;
         self.note_cost(Cost { kinds: self.hands.host.meter.costs(), checks: took })?;

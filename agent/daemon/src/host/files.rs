@@ -60,6 +60,8 @@ pub(crate) struct Digests {
     known: BTreeMap<String, Known>,
     /// The directory that was reached last, for the next file in it.
     last: Option<(String, Rc<OwnedFd>)>,
+    /// Counts turns.
+    turn: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +70,8 @@ struct Known {
     digest: Digest,
     /// When it is read again whatever the kernel says, in seconds since boot.
     due: i64,
+    /// In which turn it was last looked at.
+    turn: u64,
 }
 
 /// Seconds after which a file is read again, and over how many more the files are spread, so that not all come at once.
@@ -105,8 +109,19 @@ fn is_settled(stat: &Stat) -> bool {
 
 impl Digests {
     /// Has the way to each directory gone anew: what is looked at next may be in another than it was.
-    pub(crate) fn begin(&mut self) {
+    pub(crate) fn go_anew(&mut self) {
         self.last = None;
+    }
+
+    /// Begins a turn that looks at every file there is to know.
+    pub(crate) fn begin_turn(&mut self) {
+        self.turn += 1;
+    }
+
+    /// Forgets files that the turn did not ask for.
+    pub(crate) fn end_turn(&mut self) {
+        let turn = self.turn;
+        self.known.retain(|_, known| known.turn == turn);
     }
 
     fn place(&mut self, root: &Root, path: &str) -> Result<Option<Place>> {
@@ -121,16 +136,6 @@ impl Digests {
         Ok(place)
     }
 
-    /// Forgets files that nobody asks for any more.
-    pub(crate) fn keep(&mut self, wanted: impl Fn(&str) -> bool) {
-        self.known.retain(|path, _| wanted(path));
-    }
-
-    /// How many files are remembered.
-    pub(crate) fn len(&self) -> usize {
-        self.known.len()
-    }
-
     /// The file at `path`; `None` when there is nothing.
     pub(crate) fn look(&mut self, root: &Root, path: &str) -> Result<Option<Seen>> {
         let Some(place) = self.place(root, path)? else { return Ok(None) };
@@ -138,17 +143,19 @@ impl Digests {
         check_plain(&stat)?;
         let stamp = Stamp::of(&stat);
         let since_boot = seconds(ClockId::Boottime);
-        if let Some(known) = self.known.get(path)
+        if let Some(known) = self.known.get_mut(path)
             && known.stamp == stamp
             && since_boot < known.due
         {
+            known.turn = self.turn;
             return Ok(Some(seen(known.digest, &stat)));
         }
         let Some((file, stat)) = open_plain(&place)? else { return Ok(None) };
         let digest = digest_of(&file)?;
         if is_settled(&stat) {
             let due = since_boot + READ_AGAIN + (stat.st_ino % SPREAD).cast_signed();
-            self.known.insert(path.to_owned(), Known { stamp: Stamp::of(&stat), digest, due });
+            self.known
+                .insert(path.to_owned(), Known { stamp: Stamp::of(&stat), digest, due, turn: self.turn });
         } else {
             self.known.remove(path);
         }

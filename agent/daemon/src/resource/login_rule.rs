@@ -65,8 +65,9 @@ fn asks(stack: &str) -> bool {
     for words in lines.filter(|words| words.first() == Some(&"account")) {
         let must_agree = matches!(words.get(1), Some(&("required" | "requisite")));
         let module = words.get(2).is_some_and(|word| word.rsplit('/').next() == Some("pam_access.so"));
-        // One that reads another file knows nothing of the rules.
-        if must_agree && module && !words.iter().any(|word| word.starts_with("accessfile=")) {
+        // One that reads another file, or reads it by other separators, knows nothing of the rules.
+        let is_plain = |word: &&str| matches!(*word, "nodefgroup" | "noaudit" | "quiet_log" | "debug");
+        if must_agree && module && words[3..].iter().all(is_plain) {
             return true;
         }
         if !must_agree && words.get(1) != Some(&"optional") {
@@ -157,6 +158,7 @@ mod tests {
             "auth required pam_access.so\n",
             "account optional pam_access.so\n",
             "account required pam_access.so accessfile=/etc/other.conf\n",
+            "account required pam_access.so nodefgroup fieldsep=|\n",
         ] {
             assert!(!asks(line), "{line}");
         }

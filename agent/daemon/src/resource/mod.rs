@@ -179,7 +179,7 @@ pub(crate) async fn read(
     wanted: &[Wanted<'_>],
 ) -> BTreeMap<ResourceId, Result<Condition, String>> {
     let mut read = BTreeMap::new();
-    host.digests.begin();
+    host.digests.go_anew();
     let accounts = host.accounts();
     let packages = host.packages.refresh(&host.root);
     let (mut services, mut modules, mut certificates) = (vec![], vec![], vec![]);
@@ -230,12 +230,7 @@ pub(crate) async fn read(
         };
         read.insert(one.id.clone(), condition);
     }
-    host.digests.begin();
-    if host.digests.len() > 2 * wanted.len() {
-        let mut paths: Vec<&str> = wanted.iter().map(|one| one.id.key()).collect();
-        paths.sort_unstable();
-        host.digests.keep(|path| paths.binary_search(&path).is_ok());
-    }
+    host.digests.go_anew();
     host.meter.reading("certificate", certificates.len());
     read.extend(certificate::read(host, &certificates));
     host.meter.reading("kernel_module", modules.len());
@@ -385,6 +380,7 @@ pub(crate) async fn write(
     contents: &Contents<'_>,
 ) -> BTreeMap<ResourceId, Written> {
     let mut written = BTreeMap::new();
+    host.digests.go_anew();
     for batch in batches(steps) {
         let jobs = jobs(&batch, records);
         host.meter.writing(batch[0].id.kind());

@@ -7,7 +7,7 @@ mod pace;
 mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(crate) struct Watch {
     units: Option<units::Units>,
     /// Directories of which any change may concern a resource that is not at a path in them.
     shared: BTreeSet<PathBuf>,
+    /// The directories that are to be watched, be they there or not: what is put on the way to one changes where it is.
+    named: BTreeSet<PathBuf>,
     /// What happened and nobody was told of.
     untold: Option<Happened>,
 }
@@ -80,8 +82,8 @@ impl Watch {
         if let Err(error) = &units {
             tracing::warn!(reason = %format!("{error:#}"), "systemd can't be watched: drift of services is found by the scan");
         }
-        let (watched, shared) = (BTreeMap::new(), BTreeSet::new());
-        Ok(Self { events, watches, watched, units: units.ok(), shared, untold: None })
+        let (watched, shared, named) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        Ok(Self { events, watches, watched, units: units.ok(), shared, named, untold: None })
     }
 
     /// Watches what `composition` manages and no longer what it does not. Gives the directories that can't be watched;
@@ -93,9 +95,13 @@ impl Watch {
         }
         let (at_a_path, elsewhere): (Vec<&ResourceId>, Vec<&ResourceId>) =
             composition.claims.keys().partition(|id| matches!(id.kind(), "directory" | "file" | "link"));
-        self.shared = existing_directories(elsewhere);
-        let mut wanted = existing_directories(at_a_path);
-        wanted.extend(self.shared.iter().cloned());
+        let named =
+            |ids: Vec<&ResourceId>| ids.into_iter().flat_map(directories).collect::<BTreeSet<PathBuf>>();
+        let elsewhere = named(elsewhere);
+        self.shared = elsewhere.iter().cloned().map(existing).collect();
+        self.named = named(at_a_path);
+        self.named.extend(elsewhere);
+        let wanted: BTreeSet<PathBuf> = self.named.iter().cloned().map(existing).collect();
         let mask = WatchMask::CREATE
             | WatchMask::CLOSE_WRITE
             | WatchMask::ATTRIB
@@ -181,13 +187,31 @@ impl Watch {
             return;
         }
         let place = |path: &PathBuf| event.name.as_ref().map_or_else(|| path.clone(), |name| path.join(name));
-        self.untold = Some(places().map(place).fold(untold, Happened::and_at));
+        let places: BTreeSet<PathBuf> = places().map(place).collect();
+        self.untold = Some(if places.iter().any(|place| self.leads_on(place)) {
+            Happened::Anywhere
+        } else {
+            places.into_iter().fold(untold, Happened::and_at)
+        });
     }
-}
 
-fn existing_directories<'a>(ids: impl IntoIterator<Item = &'a ResourceId>) -> BTreeSet<PathBuf> {
-    let named: BTreeSet<PathBuf> = ids.into_iter().flat_map(directories).collect();
-    named.into_iter().map(existing).collect()
+    /// Whether a place is on the way to a directory that is to be watched, or one itself, or has keys by which an account is
+    /// entered: where these are, no claim says.
+    fn leads_on(&self, place: &Path) -> bool {
+        let holds_keys = |name: &OsStr| name == ".ssh" || name == "authorized_keys";
+        self.named.range(place.to_owned()..).next().is_some_and(|named| named.starts_with(place))
+            || place.file_name().is_some_and(holds_keys)
+    }
+
+    /// Adds what has happened since to what is about to be looked at.
+    pub(crate) async fn and_since(&mut self, happened: Happened) -> std::io::Result<Happened> {
+        // Put first: nothing is lost when this is dropped.
+        self.untold = Some(happened);
+        // The runtime asks the kernel for events only when it has nothing else to do.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.drain()?;
+        Ok(self.untold.take().unwrap_or(Happened::Anywhere))
+    }
 }
 
 async fn unit_changed(units: Option<&mut units::Units>) -> Option<()> {
@@ -241,11 +265,15 @@ mod tests {
     use super::*;
 
     fn composition(path: &Path) -> Composition {
+        composition_of(&[path])
+    }
+
+    fn composition_of(paths: &[&Path]) -> Composition {
         let mut composition = Composition::default();
-        let document = format!(
-            r#"{{"muster":1,"profile":"base","resources":[{{"file":{{"path":"{}","content":"x"}}}}]}}"#,
-            path.display()
-        );
+        let file = |path: &&Path| serde_json::json!({"file": {"path": path, "content": "x"}});
+        let resources: Vec<_> = paths.iter().map(file).collect();
+        let document =
+            serde_json::json!({"muster": 1, "profile": "base", "resources": resources}).to_string();
         let state = serde_json::json!({
             "muster": 1, "composition": 1, "device": uuid::Uuid::nil(), "generation": 1, "issued": "2026-01-01T00:00:00Z",
             "revisions": [{"assignment": "a", "profile": "base", "revision": 1, "precedence": 0, "mode": "enforce",
@@ -279,6 +307,35 @@ mod tests {
         std::fs::create_dir(&file).unwrap();
         let told = tokio::time::timeout(within, watch.changed()).await.unwrap().unwrap();
         assert_eq!(told, Happened::Anywhere, "a directory may have to be watched");
+    }
+
+    #[tokio::test]
+    async fn what_is_put_on_the_way_to_a_watched_directory_is_no_matter_of_one_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir(at("r1")).unwrap();
+        std::fs::create_dir(at("r2")).unwrap();
+        std::os::unix::fs::symlink("r1", at("current")).unwrap();
+        let mut watch = Watch::start().await.unwrap();
+        watch.follow(&composition_of(&[&at("current/conf"), &at("other"), &at("to/come/conf")]));
+        let within = Duration::from_secs(5);
+        std::os::unix::fs::symlink("r2", at("new")).unwrap();
+        let told = tokio::time::timeout(within, watch.changed()).await.unwrap().unwrap();
+        assert_eq!(told, Happened::At(BTreeSet::from([at("new")])));
+        std::fs::rename(at("new"), at("current")).unwrap();
+        let told = tokio::time::timeout(within, watch.changed()).await.unwrap().unwrap();
+        assert_eq!(told, Happened::Anywhere);
+        std::os::unix::fs::symlink("r1", at("to")).unwrap();
+        let told = tokio::time::timeout(within, watch.changed()).await.unwrap().unwrap();
+        assert_eq!(told, Happened::Anywhere);
+        std::fs::write(at("other"), "x").unwrap();
+        let first = tokio::time::timeout(within, watch.changed()).await.unwrap().unwrap();
+        std::fs::remove_file(at("current")).unwrap();
+        assert_eq!(
+            watch.and_since(first).await.unwrap(),
+            Happened::Anywhere,
+            "what came while it rested counts"
+        );
     }
 
     #[tokio::test]

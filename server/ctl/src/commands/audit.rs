@@ -12,7 +12,7 @@ use crate::failure::{Ending, Failure};
 use crate::output::{self, Output};
 use crate::span::span;
 
-/// Show changes and refusals, the newest first
+/// Show changes, logins and refused devices, the newest first
 #[derive(Args)]
 #[command(
     after_help = "Example:\n  muster audit --limit 20 -o json\n  muster audit --action device --target lap-ada --since 7d"
@@ -31,7 +31,7 @@ pub(crate) struct Audit {
     #[arg(long, value_name = "TIME", value_parser = span)]
     since: Option<Duration>,
     /// At most this many
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     #[command(flatten)]
     output: Output,
@@ -44,9 +44,12 @@ impl Audit {
         let cells = if self.output.is_table() { for_people } else { for_programs };
         self.output.list(&entries, &["at", "actor", "action", "target", "detail"], cells)?;
         if entries.is_empty() && self.output.is_table() {
-            output::note(
-                "Nothing of the audit is like that. Actions are named as in muster audit, such as device.approve",
-            );
+            output::note("Nothing of the audit is like that.");
+            if self.action.is_some() {
+                output::note(
+                    "Actions are named as muster audit shows them, such as device.approve, or by their noun.",
+                );
+            }
         }
         Ok(Ending::Fine)
     }

@@ -72,14 +72,14 @@ fn causes(detail: &DeviceDetail) -> Result<(), Failure> {
     let device = &detail.device;
     // They are true whether or not the device complies.
     let (grave, causes): (Vec<&Cause>, Vec<&Cause>) = detail.causes.iter().partition(|cause| is_grave(cause));
+    if device.state.is_out() {
+        let (name, state) = (&device.name, word(&device.state));
+        output::line(format!("{name} is {state}: nothing it says is accepted any more."))?;
+        return grave.into_iter().chain(causes).try_for_each(chain);
+    }
     grave.into_iter().try_for_each(chain)?;
     match device.state {
         DeviceState::Held => return Ok(()),
-        DeviceState::Lost | DeviceState::Revoked => {
-            let (name, state) = (&device.name, word(&device.state));
-            output::line(format!("{name} is {state}: nothing it says is accepted any more."))?;
-            return causes.into_iter().try_for_each(chain);
-        }
         DeviceState::Registered => return never_seen(detail),
         _ => {}
     }

@@ -10,6 +10,13 @@ use super::audit::{self, Act};
 use super::{App, AppError, assign, device, pause, rollout, waiver};
 
 impl App {
+    /// Whether a device of this id was deleted.
+    pub(crate) async fn was_deleted(&self, device: DeviceId) -> Result<bool, muster_store::StoreError> {
+        let deleted =
+            move |tx: &mut Tx<'_>| muster_store::audit::on(tx, "device.delete", &device.to_string(), 1);
+        Ok(!self.store().read(deleted).await?.is_empty())
+    }
+
     /// Deletes a device with all that is recorded of it, and ends what was made for it alone. `called` is its id, name or
     /// serial.
     pub(crate) async fn delete_device(&self, right: &AdminRight, called: String) -> Result<(), AppError> {

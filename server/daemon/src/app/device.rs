@@ -107,12 +107,17 @@ impl App {
         self.store()
             .write(move |tx| {
                 let device = find(tx, &called)?;
+                if device.state == DeviceState::Lost {
+                    return Err(AppError::Invalid(format!(
+                        "{} is lost, and its certificates were revoked with its receipt: there is nothing left to revoke. \
+                         muster device delete {0} forgets it",
+                        device.name
+                    )));
+                }
                 if device.state != DeviceState::Revoked {
                     let certificates = put_out(tx, device.id, DeviceState::Revoked, at)?;
                     // An order that was not carried out has nobody to hear it any more.
-                    if device.state != DeviceState::Lost {
-                        muster_store::lost::forget(tx, device.id)?;
-                    }
+                    muster_store::lost::forget(tx, device.id)?;
                     let act = Act { at, actor: &actor, action: "device.revoke" };
                     audit::write(tx, act, &device.id.to_string(), json!({"certificates": certificates}))?;
                 }

@@ -112,7 +112,11 @@ impl DeviceDoor {
             Standing::Expired => "the certificate ended".to_owned(),
             Standing::Unknown => match self.take_up(device).await? {
                 TakenUp::Yes => return Ok(Word::Any),
-                TakenUp::NotAwaited => "this server did not issue the certificate to this device".to_owned(),
+                TakenUp::NotAwaited => match self.app.was_deleted(device.id).await {
+                    Ok(true) => "the device was deleted".to_owned(),
+                    Ok(false) => "this server did not issue the certificate to this device".to_owned(),
+                    Err(error) => return Err(super::unavailable(&error)),
+                },
                 TakenUp::No(reason) => format!("the certificate is in no record, and {reason}"),
             },
         };

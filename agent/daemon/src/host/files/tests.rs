@@ -138,7 +138,7 @@ fn a_file_is_read_again_once_it_is_due_whatever_the_kernel_says_of_it() {
     let stamp = Stamp::of(&rustix::fs::stat(dir.path().join("x")).unwrap());
     let mut digests = Digests::default();
     for (due, expected) in [(i64::MAX, Digest::of(b"sound")), (0, Digest::of(b"decayed"))] {
-        digests.known.insert("/x".to_owned(), Known { stamp, digest: Digest::of(b"sound"), due });
+        digests.known.insert("/x".to_owned(), Known { stamp, digest: Digest::of(b"sound"), due, turn: 0 });
         assert_eq!(digests.look(&root, "/x").unwrap().unwrap().digest, expected);
     }
 }
@@ -204,4 +204,26 @@ fn a_file_that_is_large_beyond_measure_is_named_and_not_read() {
     file.set_len(1 << 40).unwrap();
     let error = Digests::default().look(&root, "/sparse").unwrap_err();
     assert!(format!("{error:#}").contains("more than 256 MiB"), "{error:#}");
+}
+
+#[test]
+fn a_look_at_one_file_between_turns_keeps_what_is_known_of_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = Root::open(dir.path()).unwrap();
+    let names = ["/x", "/y"];
+    let mut digests = Digests::default();
+    digests.begin_turn();
+    for name in names {
+        fs::write(dir.path().join(&name[1..]), "x").unwrap();
+        let stamp = stamp(&root, name).unwrap().unwrap().0;
+        let known = Known { stamp, digest: Digest::of(b"x"), due: i64::MAX, turn: digests.turn };
+        digests.known.insert(name.to_owned(), known);
+    }
+    digests.end_turn();
+    digests.look(&root, "/x").unwrap().unwrap();
+    assert_eq!(digests.known.len(), 2);
+    digests.begin_turn();
+    digests.look(&root, "/x").unwrap().unwrap();
+    digests.end_turn();
+    assert_eq!(digests.known.keys().collect::<Vec<_>>(), ["/x"], "nobody asked for the other");
 }

@@ -116,6 +116,11 @@ fn of_resources(
         let outcome: Outcome = serde_json::from_str(&row.document)
             .map_err(|error| AppError::Defect(format!("outcome of {}: {error}", row.resource)))?;
         let mut problem = outcome_problem(&outcome);
+        if let (OutcomeKind::Blocked, Some(_), Some(first)) =
+            (row.outcome, &outcome.reason, outcome.differences.first())
+        {
+            problem.push_str(&format!(" ({} is {}, should be {})", first.attribute, first.from, first.to));
+        }
         if let Some(note) = &outcome.note {
             problem.push_str(&format!(" (its profile says: {note})"));
         }
