@@ -346,9 +346,7 @@ impl Ledger {
         for id in &settlement.restarted {
             tx.execute("DELETE FROM restart_due WHERE resource = ?1", [id.as_str()])?;
         }
-        for event in &settlement.events {
-            series::push(&tx, now, event)?;
-        }
+        series::push(&tx, now, &settlement.events)?;
         bound_queue(&tx)?;
         if !settlement.forgotten.is_empty() {
             prune_blobs(&tx)?;
@@ -384,7 +382,7 @@ impl Ledger {
     /// Notes an event for the server.
     pub(crate) fn event(&mut self, now: Timestamp, event: &Event) -> Result<()> {
         let tx = self.db.transaction()?;
-        series::push(&tx, now, event)?;
+        series::push(&tx, now, std::slice::from_ref(event))?;
         bound_queue(&tx)?;
         tx.commit()?;
         Ok(())

@@ -20,24 +20,29 @@ const WINDOW: i64 = 10 * 60 * 1_000_000;
 /// How many of a window are written each by itself.
 const EACH: i64 = 5;
 
-/// Writes an event, or only counts it: [`flush`] tells of those when their window is over.
-pub(super) fn push(tx: &Transaction<'_>, now: Timestamp, event: &Event) -> Result<()> {
-    let Some(name) = name(event) else { return push_event(tx, now, event) };
-    flush(tx, now)?;
-    let document = serde_json::to_vec(event)?;
-    let held = tx.execute(
-        "UPDATE series SET held = held + 1, at = ?2, document = ?3 WHERE name = ?1 AND written >= ?4",
-        params![name, now.micros(), document, EACH],
-    )?;
-    if held > 0 {
-        return Ok(());
+/// Writes events, or only counts them: [`flush`] tells of those when their window is over.
+pub(super) fn push(tx: &Transaction<'_>, now: Timestamp, events: &[Event]) -> Result<()> {
+    if !events.is_empty() {
+        flush(tx, now)?;
     }
-    tx.execute(
+    let mut count = tx.prepare_cached(
+        "UPDATE series SET held = held + 1, at = ?2, document = ?3 WHERE name = ?1 AND written >= ?4",
+    )?;
+    let mut begin = tx.prepare_cached(
         "INSERT INTO series (name, since, written, held, at, document) VALUES (?1, ?2, 1, 0, ?2, x'')
          ON CONFLICT (name) DO UPDATE SET written = written + 1",
-        params![name, now.micros()],
     )?;
-    push_event(tx, now, event)
+    for event in events {
+        if let Some(name) = name(event) {
+            let document = serde_json::to_vec(event)?;
+            if count.execute(params![name, now.micros(), document, EACH])? > 0 {
+                continue;
+            }
+            begin.execute(params![name, now.micros()])?;
+        }
+        push_event(tx, now, event)?;
+    }
+    Ok(())
 }
 
 /// Writes what the windows that are over have counted: for each, its last event with the number of all of them. A window
