@@ -78,9 +78,7 @@ fn time(micros: i64) -> Timestamp {
 fn without_secret(document: &[u8]) -> Result<(Value, bool)> {
     let document: Value = serde_json::from_slice(document).context("an event in the ledger can't be read")?;
     Ok(match serde_json::from_value(document.clone()) {
-        Ok(Event::FirstLoginPassword { account, .. }) => {
-            (json!({"event": SECRET, "account": account}), true)
-        }
+        Ok(Event::FirstLoginPassword { account, .. }) => (json!({"event": SECRET, "account": account}), true),
         _ => (document, false),
     })
 }
