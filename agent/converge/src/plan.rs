@@ -150,8 +150,12 @@ fn cleared(observed: &Observed, plan: &Plan) -> Option<Observed> {
     Some(after)
 }
 
-fn is_path(id: &ResourceId) -> bool {
-    matches!(id.kind(), "directory" | "file" | "link")
+/// The kinds that are at a path and nowhere else.
+pub const AT_A_PATH: [&str; 3] = ["directory", "file", "link"];
+
+/// Whether it is of a kind that is at a path.
+pub fn is_path(id: &ResourceId) -> bool {
+    AT_A_PATH.contains(&id.kind())
 }
 
 /// Whether nothing can be at `id` while `other` is there.

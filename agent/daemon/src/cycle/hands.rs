@@ -122,6 +122,11 @@ impl<M> Hands<M> {
         Ok(due)
     }
 
+    /// Whether no change is on trial or was given up, and no service owes a restart.
+    pub(super) fn are_idle(&self) -> Result<bool> {
+        Ok(self.trials.is_empty() && self.restarts_due()?.is_empty())
+    }
+
     /// Writes down what the ledger had no room for.
     pub(super) fn pay(&mut self) -> Result<()> {
         if self.owed.is_empty() {

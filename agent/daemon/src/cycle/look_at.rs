@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use muster_converge::plan::Record;
+use muster_converge::plan::{AT_A_PATH, Record};
 use muster_proto::ResourceId;
 use muster_proto::compose::{Claimed, Composition};
 use muster_proto::report::{Outcome, OutcomeKind};
@@ -15,10 +15,6 @@ use muster_proto::report::{Outcome, OutcomeKind};
 use super::Cycle;
 use super::leases::Leases;
 use super::make::{self, Scope};
-
-/// The kinds that are at a path and nowhere else. What is below a place is not looked at: the watch tells of no place on the way
-/// to anything.
-const AT_A_PATH: [&str; 3] = ["directory", "file", "link"];
 
 impl Cycle {
     /// Looks at what is managed in these places, and puts it right. False when a whole turn has to follow.
@@ -36,14 +32,11 @@ impl Cycle {
     fn is_at_rest(&self) -> Result<bool> {
         let Some((digest, _)) = &self.composed else { return Ok(false) };
         let ledger = &self.hands.ledger;
-        let idle = self.failures == 0
-            && !self.unwritten.is_known()
-            && self.unwritten.state.is_none()
-            && self.hands.trials.is_empty();
+        let idle = self.failures == 0 && !self.unwritten.is_known() && self.unwritten.state.is_none();
         Ok(idle
             && ledger.current()?.digest.as_ref() == Some(digest)
             && ledger.pause()?.is_none()
-            && self.hands.restarts_due()?.is_empty())
+            && self.hands.are_idle()?)
     }
 
     async fn look_at_part(&mut self, composition: &Composition, places: &BTreeSet<PathBuf>) -> Result<bool> {
@@ -72,7 +65,7 @@ impl Cycle {
         Ok(!made.again && outcomes.iter().all(|outcome| self.is_no_news(outcome)))
     }
 
-    /// What is managed at these places.
+    /// What is managed at these places. What is below them is not asked for: the watch tells of no place on the way to anything.
     fn concerned(
         &self,
         composition: &Composition,

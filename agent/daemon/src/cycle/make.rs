@@ -11,24 +11,24 @@ use anyhow::Result;
 use muster_converge::fight;
 use muster_converge::order;
 use muster_converge::outcome::Tried;
-use muster_converge::plan::{self, Input, Observed, Plan, Record, Step};
+use muster_converge::plan::{self, Observed, Plan, Record, Step};
 use muster_converge::schedule;
 use muster_converge::trial::{self, Trial};
-use muster_proto::compose::{Claimed, Composition};
+use muster_proto::compose::Composition;
 use muster_proto::condition::{Condition, Difference};
 use muster_proto::report::{Event, Outcome, Secret};
-use muster_proto::state::Mode;
 use muster_proto::{Digest, ResourceId};
 
 use super::hands::Hands;
 use super::leases::Leases;
 use super::machine::Machine;
 use super::outcomes::Outcomes;
+use super::reading::{Asks, input, read, read_as, replan};
 use super::rest::Rest;
 use super::stages::stages;
 use super::texts;
 use crate::ledger::{Ledger, Records, Settlement, cant_be_written};
-use crate::resource::{Prepared, Wanted, Written};
+use crate::resource::{Prepared, Written};
 
 /// No kind of resource: nothing else is busy with one.
 pub(super) const NO_KIND: &str = "";
@@ -189,80 +189,6 @@ pub(super) async fn end_leases(hands: &mut Hands, composition: &Composition, bus
 
 fn forgotten(plan: &Plan) -> Settlement {
     Settlement { forgotten: plan.forget.clone(), written: plan.renew.clone(), ..Settlement::default() }
-}
-
-fn is_audited(composition: &Composition, id: &ResourceId) -> bool {
-    composition.claims.get(id).is_some_and(|claim| claim.source.mode == Mode::Audit)
-}
-
-/// Whether programs of an admin's may be run to find out how things are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asks {
-    /// Those of the accepted state.
-    Programs,
-    /// None: who may only ask what would be must not have anything run.
-    Nothing,
-}
-
-async fn read<M: Machine>(
-    hands: &mut Hands<M>,
-    composition: &Composition,
-    records: &BTreeMap<ResourceId, Record>,
-    which: impl Fn(&ResourceId) -> bool,
-) -> Observed {
-    read_as(hands, composition, records, which, Asks::Programs).await
-}
-
-async fn read_as<M: Machine>(
-    hands: &mut Hands<M>,
-    composition: &Composition,
-    records: &BTreeMap<ResourceId, Record>,
-    which: impl Fn(&ResourceId) -> bool,
-    asks: Asks,
-) -> Observed {
-    let ids: BTreeSet<&ResourceId> =
-        composition.claims.keys().chain(records.keys()).filter(|id| which(id)).collect();
-    let wanted: Vec<Wanted<'_>> = ids
-        .into_iter()
-        .map(|id| Wanted {
-            id,
-            resource: composition.claims.get(id).and_then(|claim| match &claim.claimed {
-                Claimed::Apply(resource) => Some(resource),
-                Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => None,
-            }),
-            record: records.get(id),
-            audited: is_audited(composition, id),
-            // What its owner denies is not even asked by a program.
-            asks: asks == Asks::Programs
-                && !is_audited(composition, id)
-                && !hands.deny_kinds.contains(id.kind()),
-        })
-        .collect();
-    hands.host.read(&wanted).await
-}
-
-fn replan<M>(
-    hands: &Hands<M>,
-    composition: &Composition,
-    records: &BTreeMap<ResourceId, Record>,
-    observed: &Observed,
-    given_up: &BTreeSet<ResourceId>,
-) -> Result<Plan> {
-    let restarts_due = hands.restarts_due()?;
-    Ok(plan::plan(&input(hands, composition, records, observed, &restarts_due, given_up)))
-}
-
-fn input<'a, M>(
-    hands: &'a Hands<M>,
-    composition: &'a Composition,
-    records: &'a BTreeMap<ResourceId, Record>,
-    observed: &'a Observed,
-    restarts_due: &'a BTreeSet<ResourceId>,
-    given_up: &'a BTreeSet<ResourceId>,
-) -> Input<'a> {
-    let Hands { deny_kinds, fights, trials, .. } = hands;
-    let now = hands.clock.now();
-    Input { composition, observed, records, restarts_due, given_up, deny_kinds, fights, trials, now }
 }
 
 /// Makes the steps of one stage so.
@@ -446,9 +372,7 @@ fn keep_secrets<M: Machine>(hands: &mut Hands<M>, results: &mut BTreeMap<Resourc
 /// Whether there is nothing to take back of a step that failed and changed nothing: a path is written at once or never,
 /// while a command may come to its end later.
 fn leaves_nothing(step: &Step, records: &BTreeMap<ResourceId, Record>) -> bool {
-    step.from == Condition::Absent
-        && matches!(step.id.kind(), "directory" | "file" | "link")
-        && !records.contains_key(&step.id)
+    step.from == Condition::Absent && plan::is_path(&step.id) && !records.contains_key(&step.id)
 }
 
 /// A service that is only restarted leaves nothing to take back.

@@ -14,6 +14,7 @@ mod outcomes;
 mod pause;
 #[cfg(test)]
 mod plan_is_result;
+mod reading;
 mod rest;
 mod stages;
 #[cfg(test)]

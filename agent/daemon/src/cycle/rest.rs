@@ -44,7 +44,7 @@ impl Rest {
                 .settled
                 .iter()
                 .all(|told| matches!(told.outcome, OutcomeKind::Kept | OutcomeKind::NotApplicable));
-        if !is_quiet || !is_idle(hands)? {
+        if !is_quiet || !hands.are_idle()? {
             return Ok(None);
         }
         let since = hands.clock.now();
@@ -69,11 +69,7 @@ impl Rest {
         Ok(self.since <= now
             && self.until.is_none_or(|until| now < until)
             && Rc::ptr_eq(&self.records, records)
-            && is_idle(hands)?
+            && hands.are_idle()?
             && self.keys.hash_one(observed) == self.observed)
     }
-}
-
-fn is_idle<M>(hands: &Hands<M>) -> Result<bool> {
-    Ok(hands.trials.is_empty() && hands.restarts_due()?.is_empty())
 }

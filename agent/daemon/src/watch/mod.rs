@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use futures_util::{FutureExt as _, StreamExt as _};
 use inotify::{Event, EventMask, EventStream, Inotify, WatchDescriptor, WatchMask, Watches};
+use muster_converge::plan::is_path;
 use muster_proto::ResourceId;
 use muster_proto::compose::Composition;
 use muster_proto::resource::browser_policy::Browser;
@@ -94,7 +95,7 @@ impl Watch {
             units.follow(composition);
         }
         let (at_a_path, elsewhere): (Vec<&ResourceId>, Vec<&ResourceId>) =
-            composition.claims.keys().partition(|id| matches!(id.kind(), "directory" | "file" | "link"));
+            composition.claims.keys().partition(|id| is_path(id));
         let named =
             |ids: Vec<&ResourceId>| ids.into_iter().flat_map(directories).collect::<BTreeSet<PathBuf>>();
         let elsewhere = named(elsewhere);

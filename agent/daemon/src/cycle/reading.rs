@@ -1,0 +1,87 @@
+//! What a turn plans from: everything that is claimed or on record, as it is found.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use muster_converge::plan::{self, Input, Observed, Plan, Record};
+use muster_proto::ResourceId;
+use muster_proto::compose::{Claimed, Composition};
+use muster_proto::state::Mode;
+
+use super::hands::Hands;
+use super::machine::Machine;
+use crate::resource::Wanted;
+
+/// Whether programs of an admin's may be run to find out how things are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// Those of the accepted state.
+    Programs,
+    /// None: who may only ask what would be must not have anything run.
+    Nothing,
+}
+
+pub(super) async fn read<M: Machine>(
+    hands: &mut Hands<M>,
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    which: impl Fn(&ResourceId) -> bool,
+) -> Observed {
+    read_as(hands, composition, records, which, Asks::Programs).await
+}
+
+pub(super) async fn read_as<M: Machine>(
+    hands: &mut Hands<M>,
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    which: impl Fn(&ResourceId) -> bool,
+    asks: Asks,
+) -> Observed {
+    let ids: BTreeSet<&ResourceId> =
+        composition.claims.keys().chain(records.keys()).filter(|id| which(id)).collect();
+    let wanted: Vec<Wanted<'_>> = ids
+        .into_iter()
+        .map(|id| Wanted {
+            id,
+            resource: composition.claims.get(id).and_then(|claim| match &claim.claimed {
+                Claimed::Apply(resource) => Some(resource),
+                Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => None,
+            }),
+            record: records.get(id),
+            audited: is_audited(composition, id),
+            // What its owner denies is not even asked by a program.
+            asks: asks == Asks::Programs
+                && !is_audited(composition, id)
+                && !hands.deny_kinds.contains(id.kind()),
+        })
+        .collect();
+    hands.host.read(&wanted).await
+}
+
+pub(super) fn replan<M>(
+    hands: &Hands<M>,
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    observed: &Observed,
+    given_up: &BTreeSet<ResourceId>,
+) -> Result<Plan> {
+    let restarts_due = hands.restarts_due()?;
+    Ok(plan::plan(&input(hands, composition, records, observed, &restarts_due, given_up)))
+}
+
+pub(super) fn input<'a, M>(
+    hands: &'a Hands<M>,
+    composition: &'a Composition,
+    records: &'a BTreeMap<ResourceId, Record>,
+    observed: &'a Observed,
+    restarts_due: &'a BTreeSet<ResourceId>,
+    given_up: &'a BTreeSet<ResourceId>,
+) -> Input<'a> {
+    let Hands { deny_kinds, fights, trials, .. } = hands;
+    let now = hands.clock.now();
+    Input { composition, observed, records, restarts_due, given_up, deny_kinds, fights, trials, now }
+}
+
+fn is_audited(composition: &Composition, id: &ResourceId) -> bool {
+    composition.claims.get(id).is_some_and(|claim| claim.source.mode == Mode::Audit)
+}
