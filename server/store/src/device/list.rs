@@ -144,8 +144,13 @@ pub fn list(
     }
     let order = if window.sort == Sort::Name { "name".to_owned() } else { format!("{key}, name") };
     let limit = all.bind(window.limit.into());
-    let sql = format!("SELECT {COLUMNS}, {key} FROM device{} ORDER BY {order} LIMIT ${limit}", all.sql);
-    // `$1` has to stand first, and the key may hold it too.
+    // Places are sorted first and rows read after: to sort whole rows of a large fleet would be to carry each of them.
+    let sql = format!(
+        "SELECT {COLUMNS}, page.number FROM (SELECT id AS place, name AS called, {key} AS number
+             FROM device{} ORDER BY {order} LIMIT ${limit}) AS page
+             CROSS JOIN device WHERE device.id = page.place ORDER BY page.number, page.called",
+        all.sql
+    );
     tx.query(&sql, &all.params, |row| Ok((row.get(COLUMN_COUNT)?, read(row)?)))
 }
 
