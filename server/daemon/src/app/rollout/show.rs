@@ -187,7 +187,9 @@ pub(super) fn standings(
         present.extend(look(tx, row, presence, now)?.members.into_iter().map(|s| (s.row.device, s.standing)));
     }
     let mut bad = wrong(tx, row, open)?;
-    let members = muster_store::rollout::newest_members(tx, &row.id, limit)?;
+    let mut members = muster_store::rollout::newest_members(tx, &row.id, limit)?;
+    // Who was not reached when it ended waits for nothing any more.
+    members.retain(|member| open || member.given.is_some());
     let stands = |mut row: MemberRow| {
         let trouble = bad.remove(&row.name).or_else(|| row.trouble.take());
         let standing = match (present.get(&row.device), row.given, row.passed) {
