@@ -265,6 +265,7 @@ fn bind_one(
         }
         // Nobody owns the device or is in the group, so nobody's account is asked for.
         (Resource::Account(account), None) if account.name.is_none() => return Claimed::NotApplicable,
+        (Resource::Network(network), _) => Resource::Network(network.bind(facts.network_manager)),
         (resource, _) if resource.template().is_some() => {
             match names.map_err(Clone::clone).and_then(|names| resource.filled(names)) {
                 Ok(filled) => filled,

@@ -30,6 +30,8 @@ pub struct Facts {
     pub memory: u64,
     /// The agent's version.
     pub agent_version: String,
+    /// Whether NetworkManager starts at boot, and so is what sets up interfaces. No `when` asks for it.
+    pub network_manager: bool,
     /// Kinds of resource that the device's owner denies in agent.toml. No `when` asks for it.
     pub denied_kinds: Vec<String>,
 }

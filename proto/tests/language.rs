@@ -267,6 +267,22 @@ fn every_wrong_value_is_refused_where_it_stands() {
         (r#"network: { name: lan, interface: "eth0\n[X]", dhcp: true }"#, "a network interface"),
         ("network: { name: lan, interface: eth0, addresses: [10.0.0.5] }", "the length of its prefix"),
         ("network: { name: lan, interface: eth0 }", "give addresses, or dhcp: true"),
+        (
+            r#"network: { name: air, interface: w, dhcp: true, wifi: { ssid: "a\n[x]", access: open } }"#,
+            "the name of a Wi-Fi",
+        ),
+        (
+            r#"network: { name: air, interface: w, dhcp: true, wifi: { ssid: a, access: { psk: { psk_file: psk } } } }"#,
+            "an absolute path",
+        ),
+        (
+            r#"network: { name: air, interface: w, dhcp: true, wifi: { ssid: a, access: { psk: { psk: x } } } }"#,
+            "unknown field",
+        ),
+        (
+            "network: { name: air, interface: w, dhcp: true, manager: networkd, wifi: { ssid: a, access: open } }",
+            "takes NetworkManager",
+        ),
         ("login_rule: { name: x, from: [local] }", "name accounts or groups"),
         ("login_rule: { name: everyone, accounts: [kim], from: [local] }", "names nobody"),
         ("login_rule: { name: x, accounts: [all], from: [10.0.0.0/8] }", "a word of access.conf"),

@@ -8,6 +8,9 @@ use muster_proto::when::Facts;
 
 use crate::config::Config;
 
+/// What systemd starts at boot where NetworkManager is enabled.
+const NETWORK_MANAGER: &str = "/etc/systemd/system/multi-user.target.wants/NetworkManager.service";
+
 /// More kinds than there are.
 const MAX_DENIED: usize = 64;
 
@@ -29,6 +32,7 @@ pub(crate) fn read(config: &Config) -> Facts {
         cpus: std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
         memory: memory(),
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        network_manager: fs::symlink_metadata(NETWORK_MANAGER).is_ok(),
         denied_kinds: config.deny_kinds.iter().take(MAX_DENIED).cloned().collect(),
     }
 }

@@ -1,18 +1,27 @@
-//! `network`: how an interface gets its addresses, for systemd-networkd.
+//! `network`: how an interface gets its addresses, for systemd-networkd or NetworkManager.
 
 use serde::{Deserialize, Serialize};
 
 use super::InvalidResource;
 use super::value::{DomainName, InterfaceAddress, InterfacePattern, IpAddress, SnippetName};
-use crate::condition::Condition;
+use crate::condition::{Condition, NO_FILE};
 use crate::id::Digest;
+
+pub mod keyfile;
+pub mod wifi;
+
+use wifi::Wifi;
 
 /// More of anything than an interface has.
 const MOST: usize = 64;
 
-/// A wired interface that systemd-networkd sets up, by a file of Muster's own. The device has to run `systemd-networkd`, and
-/// `systemd-resolved` for `dns` and `domains` to count. With the end of the resource the interface is what the other files of
-/// networkd make of it, or left to whoever else sets up networks.
+/// An interface, wired or of a Wi-Fi, that NetworkManager or systemd-networkd sets up, by a file of Muster's own. Which of them is
+/// `manager`, and it has to run. With networkd `dns` and `domains` take `systemd-resolved`. With the end of the resource the
+/// interface is what their other files make of it. What a profile asks for that the one of the device can't do is Blocked: Wi-Fi
+/// takes NetworkManager.
+///
+/// NetworkManager is told at once: a wired interface takes its addresses anew, and a Wi-Fi is joined again if the device is in it.
+/// IPv6 is of the link alone there where neither `dhcp` nor an address asks for more.
 ///
 /// A change that keeps the device from its server undoes itself: when the server is not reached over a new connection
 /// within 90 s, the file from before comes back, and the device says so.
@@ -20,8 +29,12 @@ const MOST: usize = 64;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Network {
-    /// A name of your own. The file is `/etc/systemd/network/20-muster-<name>.network`.
+    /// A name of your own. The file is `/etc/systemd/network/20-muster-<name>.network`, or
+    /// `/etc/NetworkManager/system-connections/muster-<name>.nmconnection`.
     pub name: SnippetName,
+    /// What sets it up; left out, it is NetworkManager where that starts at boot, else systemd-networkd.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager: Option<Manager>,
     /// The interface, such as `eth0`, or a pattern for several: `en*`.
     pub interface: InterfacePattern,
     /// Whether it asks for addresses by DHCP, of IPv4 and IPv6.
@@ -39,12 +52,37 @@ pub struct Network {
     /// Domains that are tried behind names without a dot.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub domains: Vec<DomainName>,
+    /// The Wi-Fi that the interface is for; a wired one has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wifi: Option<Wifi>,
+}
+
+/// What sets up interfaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Manager {
+    /// systemd-networkd.
+    Networkd,
+    /// NetworkManager.
+    NetworkManager,
 }
 
 impl Network {
-    /// Where it stands. Of the files that match an interface networkd takes the first.
+    /// Where it stands for networkd. Of the files that match an interface it takes the first.
     pub fn file(name: &str) -> String {
         format!("/etc/systemd/network/20-muster-{name}.network")
+    }
+
+    /// Where it stands for NetworkManager.
+    pub fn keyfile_path(name: &str) -> String {
+        format!("/etc/NetworkManager/system-connections/muster-{name}.nmconnection")
+    }
+
+    /// Puts what sets up interfaces on a device where the profile leaves that open.
+    pub fn bind(&self, has_network_manager: bool) -> Self {
+        let found = if has_network_manager { Manager::NetworkManager } else { Manager::Networkd };
+        Self { manager: self.manager.or(Some(found)), ..self.clone() }
     }
 
     /// The file as systemd.network(5) has it.
@@ -63,15 +101,32 @@ impl Network {
         text
     }
 
-    /// The digest of the file, and that networkd has read it.
+    /// The digest of the one file, that there is no other, and that it was read. A keyfile counts without its secrets.
     pub fn desired(&self) -> Condition {
-        let digest = Digest::of(self.rendered().as_bytes()).to_string();
-        Condition::present([("file", digest.into()), ("loaded", true.into())])
+        let digest = |text: String| Digest::of(text.as_bytes()).to_string();
+        let (file, keyfile) = if self.is_of_network_manager() {
+            (NO_FILE.to_owned(), digest(self.keyfile()))
+        } else {
+            (digest(self.rendered()), NO_FILE.to_owned())
+        };
+        Condition::present([("file", file.into()), ("keyfile", keyfile.into()), ("loaded", true.into())])
     }
 
     pub(super) fn validate(&self) -> Result<(), InvalidResource> {
         if !self.dhcp && self.addresses.is_empty() {
             return Err(InvalidResource::new("/network", "give addresses, or dhcp: true"));
+        }
+        if let Some(wifi) = &self.wifi {
+            wifi.validate()?;
+            if self.manager == Some(Manager::Networkd) {
+                return Err(InvalidResource::new(
+                    "/network/wifi",
+                    "Wi-Fi takes NetworkManager, and systemd-networkd sets up interfaces here: install and enable it, or leave this out",
+                ));
+            }
+        }
+        if self.is_of_network_manager() {
+            self.validate_for_network_manager()?;
         }
         let lists = [
             ("addresses", self.addresses.len()),

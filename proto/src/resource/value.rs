@@ -57,7 +57,9 @@ macro_rules! checked_string {
 
 mod network;
 
-pub use network::{InterfaceAddress, InterfaceName, InterfacePattern, IpNetwork, Ports, SshKeyword};
+pub use network::{
+    InterfaceAddress, InterfaceName, InterfacePattern, IpNetwork, Ports, RadioIdentity, SshKeyword, Ssid,
+};
 
 /// A value was not what its type demands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

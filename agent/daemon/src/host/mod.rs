@@ -16,6 +16,7 @@ pub(crate) mod edit;
 pub(crate) mod files;
 pub(crate) mod locales;
 pub(crate) mod meter;
+pub(crate) mod network_manager;
 pub(crate) mod nftables;
 pub(crate) mod processes;
 pub(crate) mod run;

@@ -64,7 +64,8 @@ pub(crate) struct Jobs {
 }
 
 impl Systemd {
-    async fn connection(&mut self) -> Result<Connection> {
+    /// The connection itself, over which others on the bus can be asked too.
+    pub(super) async fn connection(&mut self) -> Result<Connection> {
         if let Some(connection) = self.0.as_ref().filter(|connection| !connection.is_closed()) {
             return Ok(connection.clone());
         }

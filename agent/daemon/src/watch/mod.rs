@@ -243,7 +243,9 @@ fn directories(id: &ResourceId) -> Vec<PathBuf> {
         "dconf" => {
             vec!["/etc/dconf/db/local.d/locks".into(), "/etc/dconf/db/local.d".into(), "/etc/dconf/db".into()]
         }
-        "network" => vec!["/etc/systemd/network".into()],
+        "network" => {
+            vec!["/etc/systemd/network".into(), "/etc/NetworkManager/system-connections".into()]
+        }
         "login_rule" => vec!["/etc/security/access.d".into(), "/etc/pam.d".into()],
         "ssh_server" => vec!["/etc/ssh/sshd_config.d".into()],
         "firewall" => vec!["/etc/muster".into()],

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{InvalidValue, word};
+use crate::text::one_line;
 
 checked_string!(
     /// The name of a network interface, as the kernel takes it, at most 15 bytes.
@@ -32,6 +33,22 @@ checked_string!(
         || b"._*-".contains(&b))
 );
 
+checked_string!(
+    /// The name of a Wi-Fi: 1 to 32 bytes of text in one line.
+    Ssid,
+    "the name of a Wi-Fi: 1 to 32 bytes in one line",
+    r"^[^\x00-\x1f]{1,32}$",
+    |text| (1..=32).contains(&text.len()) && one_line(text)
+);
+
+checked_string!(
+    /// Who a device is to a server of 802.1X: 1 to 255 bytes of text in one line.
+    RadioIdentity,
+    "an identity: 1 to 255 bytes in one line",
+    r"^[^\x00-\x1f]{1,255}$",
+    |text| (1..=255).contains(&text.len()) && one_line(text)
+);
+
 /// An address of an interface, with the length of its network's prefix: `10.0.0.5/24`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InterfaceAddress {
@@ -48,6 +65,11 @@ impl InterfaceAddress {
         let address: IpAddr = address.parse().map_err(|_| EXPECTED)?;
         let prefix = prefix_length(prefix, &address).ok_or(EXPECTED)?;
         Ok(Self { address, prefix })
+    }
+
+    /// The address alone.
+    pub fn address(&self) -> IpAddr {
+        self.address
     }
 }
 

@@ -1,0 +1,158 @@
+//! The file of a network for NetworkManager, which has secrets in it.
+//!
+//! In a condition it is the digest of what it says without them. The ledger keeps no more than that either: what comes back
+//! takes its secrets from the files that it names, as they are then.
+
+use anyhow::{Context as _, Result, ensure};
+use muster_proto::Digest;
+use muster_proto::condition::NO_FILE;
+use muster_proto::resource::network::keyfile::{Unfilled, escaped, fill, unfill};
+use serde_json::Value;
+
+use super::super::{Contents, Job, Wanted, text};
+use crate::host::Host;
+use crate::host::files::{self, NewFile, Seen};
+
+/// NetworkManager passes over what others could read.
+const MODE: u32 = 0o600;
+const LIMIT: u64 = 64 * 1024;
+/// The largest secret: NetworkManager takes passwords of this size.
+const MOST: u64 = 4096;
+/// What others may do with a file.
+const OTHERS: u32 = 0o077;
+
+/// The digest of the file without its secrets, with a word on what is not as Muster writes it.
+pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>, path: &str) -> Result<Value> {
+    let seen = host.digests.look(&host.root, path).with_context(|| path.to_owned())?;
+    let Some(Seen { uid, gid, mode, .. }) = seen else { return Ok(NO_FILE.into()) };
+    let Some(there) = taken_apart(host, path)? else { return Ok(NO_FILE.into()) };
+    let digest = Digest::of(there.template.as_bytes());
+    if (uid, gid, mode) != (0, 0, MODE) {
+        return Ok(format!("{digest} of {uid}:{gid}, {mode:04o}").into());
+    }
+    if there.is_strange {
+        return Ok(format!("{digest} with a secret of its own").into());
+    }
+    // What is only taken back does not depend on a file that may be gone before it.
+    let is_current = wanted.resource.is_none()
+        || there
+            .secrets
+            .iter()
+            .all(|(path, written)| secret(host, path).is_ok_and(|secret| escaped(&secret) == *written));
+    Ok(if is_current { digest.to_string().into() } else { format!("{digest} with another secret").into() })
+}
+
+fn taken_apart(host: &Host, path: &str) -> Result<Option<Unfilled>> {
+    let content = files::content(&host.root, path, LIMIT).with_context(|| path.to_owned())?;
+    Ok(content.map(|content| unfill(&String::from_utf8_lossy(&content))))
+}
+
+/// Keeps what the file said, without secrets, where it may have to come back; and finds out whether the secrets are there.
+pub(super) fn prepare(host: &Host, job: &Job<'_>, path: &str) -> Result<Vec<Vec<u8>>> {
+    if !job.changes("keyfile") {
+        return Ok(vec![]);
+    }
+    let there = text(&job.step.from, "keyfile").unwrap_or(NO_FILE);
+    let is_plain = there == NO_FILE || there.parse::<Digest>().is_ok();
+    ensure!(
+        is_plain || job.record.is_some(),
+        "{path} is not of Muster's making: remove it, with `nmcli connection delete` for one, or choose another name"
+    );
+    if let Some(resource) = job.step.resource()
+        && let Some(template) = resource.content("keyfile")
+        // Going back must not fail for a secret of what is left.
+        && text(&job.step.to, "keyfile") == Some(Digest::of(&template).to_string().as_str())
+    {
+        fill(&String::from_utf8_lossy(&template), |path| secret(host, path))?;
+    }
+    if there == NO_FILE || !is_plain {
+        return Ok(vec![]);
+    }
+    let template = taken_apart(host, path)?.context("it is gone since a moment ago")?.template.into_bytes();
+    ensure!(Digest::of(&template).to_string() == there, "{path} was changed a moment ago");
+    Ok(vec![template])
+}
+
+/// Writes or removes the file, if the step changes it.
+pub(super) fn write(host: &Host, job: &Job<'_>, path: String, contents: &Contents<'_>) -> Result<()> {
+    if !job.changes("keyfile") {
+        return Ok(());
+    }
+    match text(&job.step.to, "keyfile") {
+        None => Ok(()),
+        Some(NO_FILE) => {
+            let there = text(&job.step.from, "keyfile").and_then(|there| there.parse::<Digest>().ok());
+            let found = taken_apart(host, &path)?.map(|found| Digest::of(found.template.as_bytes()));
+            ensure!(there.is_none() || found.is_none() || found == there, "{path} was changed a moment ago");
+            files::remove_all(&host.root, &[(path.as_str(), None)]).remove(0)
+        }
+        Some(digest) => {
+            let digest: Digest = digest.parse().with_context(|| format!("what {path} held"))?;
+            let template = contents(&digest).context("its content is no longer known to the agent")?;
+            let filled = fill(&String::from_utf8_lossy(&template), |path| secret(host, path))?;
+            let file = NewFile { path, content: filled.into_bytes(), uid: 0, gid: 0, mode: MODE };
+            files::write_all(&host.root, &[file]).remove(0)
+        }
+    }
+}
+
+/// What a file of a secret holds in its one line; no error has it in it.
+fn secret(host: &Host, path: &str) -> Result<String> {
+    let place = host.root.place(path).with_context(|| format!("the secret in {path}"))?;
+    let stat = place.as_ref().map(|place| place.stat()).transpose()?.flatten();
+    let (Some(place), Some(stat)) = (place, stat) else {
+        anyhow::bail!("there is no {path}, which the secret is read from: what puts it there?");
+    };
+    ensure!(
+        stat.st_uid == 0 && stat.st_mode & OTHERS == 0,
+        "{path} holds a secret that others than root could read or write: `chown root` and `chmod 0600` it"
+    );
+    let content = files::content_at(&place, MOST).with_context(|| format!("the secret in {path}"))?;
+    let content = content.with_context(|| format!("{path} is gone since a moment ago"))?;
+    let text = String::from_utf8(content).ok().with_context(|| format!("{path} is not text"))?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    ensure!(
+        !line.is_empty() && !line.contains(|c: char| c.is_control()),
+        "{path} does not hold a secret in exactly one line"
+    );
+    Ok(line.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_taken_only_from_what_is_roots_alone_and_never_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        fs::create_dir_all(root.join("etc")).unwrap();
+        let host = Host::at(&root, &folder.path().join("run"), folder.path()).unwrap();
+        let put = |content: &str, mode: u32| {
+            fs::write(root.join("etc/psk"), content).unwrap();
+            fs::set_permissions(root.join("etc/psk"), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        assert!(secret(&host, "/etc/psk").unwrap_err().to_string().contains("there is no /etc/psk"));
+        put("walnut harbour\n", 0o600);
+        assert_eq!(secret(&host, "/etc/psk").unwrap(), "walnut harbour");
+        for (content, mode) in [
+            ("walnut\n", 0o640),
+            ("walnut\n", 0o602),
+            ("walnut\nharbour\n", 0o600),
+            ("", 0o600),
+            ("walnut\r\n", 0o600),
+        ] {
+            put(content, mode);
+            let refused = format!("{:#}", secret(&host, "/etc/psk").unwrap_err());
+            assert!(!refused.contains("walnut"), "{refused}");
+        }
+        put(&"w".repeat(10_000), 0o600);
+        assert!(secret(&host, "/etc/psk").is_err());
+        symlink("psk", root.join("etc/link")).unwrap();
+        put("walnut\n", 0o600);
+        assert!(secret(&host, "/etc/link").is_err());
+    }
+}

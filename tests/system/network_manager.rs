@@ -1,0 +1,168 @@
+//! `network` on a device whose interfaces NetworkManager sets up.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use muster_proto::report::OutcomeKind;
+use muster_proto::state::Mode;
+use muster_tests::{Device, Fleet, Network, wait_until};
+
+const DEVICE: &str = "srv-1";
+const SOON: Duration = Duration::from_secs(60);
+/// How long the server may take to be reached, in seconds.
+const PATIENCE: u64 = 10;
+
+fn look(device: &Device<'_>, script: &str) -> Result<String> {
+    Ok(device.exec(["sh", "-c", script])?.ok()?.stdout)
+}
+
+fn save(fleet: &Fleet<'_>, resources: &str) -> Result<String> {
+    fleet.admin.save_profile("net", &format!("muster: 1\nprofile: net\nresources:\n{resources}"))?;
+    Ok(fleet.admin.assign("net", &format!("device:{DEVICE}"), Mode::Enforce)?.id)
+}
+
+fn reason(fleet: &Fleet<'_>, id: &str, outcome: OutcomeKind, part: &str) -> Result<String> {
+    wait_until(&format!("{id} to be {outcome:?}: {part}"), SOON, || {
+        let all = fleet.admin.resources(DEVICE)?;
+        let found = all.into_iter().find(|one| one.resource.as_str() == id && one.outcome == outcome);
+        Ok(found.and_then(|one| one.reason).filter(|reason| reason.contains(part)))
+    })
+    .with_context(|| format!("{:?}", fleet.admin.resources(DEVICE)))
+}
+
+/// An enrolled device on which NetworkManager has a profile of somebody else's for the one interface.
+fn enroll<'n>(network: &'n Network) -> Result<Fleet<'n>> {
+    let fleet = Fleet::enroll(network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    let install = "export DEBIAN_FRONTEND=noninteractive; apt-get -q update && apt-get -q -y --no-install-recommends install network-manager wpasupplicant";
+    device.exec_within(["sh", "-c", install], Duration::from_secs(180))?.ok()?;
+    let theirs = format!(
+        "[connection]\nid=theirs\ntype=ethernet\ninterface-name=eth0\n\n[ipv4]\nmethod=manual\naddress1={}/24\n\n[ipv6]\nmethod=link-local\n",
+        device.address()
+    );
+    device.write_file("/etc/NetworkManager/system-connections/theirs.nmconnection", theirs, 0o600)?;
+    look(
+        device,
+        "nmcli connection load /etc/NetworkManager/system-connections/theirs.nmconnection && nmcli connection up theirs",
+    )?;
+    let settings = format!("serial = \"S-{DEVICE}\"\nreach_within_seconds = {PATIENCE}\n");
+    device.write_file("/etc/muster/agent.toml", settings, 0o644)?;
+    device.exec(["systemctl", "restart", "muster-agent"])?.ok()?;
+    fleet.wait_until_connected(DEVICE)?;
+    Ok(fleet)
+}
+
+/// What sets up the interface, its addresses, and the files.
+const STATE: &str = "nmcli -g GENERAL.CONNECTION device show eth0; ip -4 -o address show dev eth0 | grep -o 'inet [^ ]*'; ls -l --time-style=+ /etc/NetworkManager/system-connections; cat /etc/NetworkManager/system-connections/*; ls /etc/systemd/network";
+
+#[test]
+fn network_manager_takes_a_wired_network_undoes_what_cuts_it_off_and_gives_back_the_one_before() -> Result<()>
+{
+    let network = Network::create()?;
+    let fleet = enroll(&network)?;
+    let device = fleet.device(DEVICE)?;
+    let own = device.address().to_owned();
+    let before = look(device, STATE)?;
+    assert!(before.starts_with(&format!("theirs\ninet {own}/24\n")), "{before}");
+
+    let lan = |fields: &str| format!("  - network: {{ name: lan, interface: eth0, {fields} }}\n");
+    let assignment =
+        save(&fleet, &lan(&format!("addresses: [{own}/24, 192.0.2.7/24], domains: [corp.example]")))?;
+    fleet.admin.wait_until_applied(DEVICE).with_context(|| device.journal("muster-agent"))?;
+    let good = look(device, STATE)?;
+    assert!(good.starts_with("muster-lan\n") && good.contains("inet 192.0.2.7/24\n"), "{good}");
+    assert!(!good.contains("20-muster"), "networkd is told nothing: {good}");
+    let plan = device.exec(["muster-agent", "plan"])?;
+    assert_eq!(plan.code, Some(0), "a second turn would change something: {}{}", plan.stdout, plan.stderr);
+
+    // What someone changes is put right, in the file and on the interface.
+    look(
+        device,
+        "nmcli connection modify muster-lan ipv4.addresses 192.0.2.66/24 && nmcli -w 5 connection up muster-lan || true",
+    )?;
+    wait_until("the drift to be repaired", SOON, || Ok((look(device, STATE)? == good).then_some(())))
+        .with_context(|| {
+            format!("{}\n{}", look(device, STATE).unwrap_or_default(), device.journal("muster-agent"))
+        })?;
+
+    for bad in ["addresses: [192.0.2.5/24]", "dhcp: true"] {
+        save(&fleet, &lan(bad))?;
+        reason(&fleet, "network:lan", OutcomeKind::Blocked, "undone at ")
+            .with_context(|| device.journal("muster-agent"))?;
+        assert_eq!(look(device, STATE)?, good, "{bad}");
+        save(&fleet, &lan(&format!("addresses: [{own}/24, 192.0.2.7/24], domains: [corp.example]")))?;
+        fleet.admin.wait_until_applied(DEVICE)?;
+    }
+    save(&fleet, &lan("addresses: [10.0.0.5/24], gateways: [10.0.0.1, 10.0.0.2]"))?;
+    reason(&fleet, "network:lan", OutcomeKind::Blocked, "one gateway")?;
+    assert_eq!(look(device, STATE)?, good);
+
+    fleet.admin.unassign(&assignment)?;
+    wait_until("their own network to come back", SOON, || Ok((look(device, STATE)? == before).then_some(())))
+        .with_context(|| {
+            format!("{}\n{}", look(device, STATE).unwrap_or_default(), device.journal("muster-agent"))
+        })
+}
+
+#[test]
+fn a_wifi_gets_its_secret_on_the_device_and_tells_it_nobody() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = enroll(&network)?;
+    let device = fleet.device(DEVICE)?;
+    let script = "cat /etc/NetworkManager/system-connections/muster-* 2>/dev/null; stat -c '%a %U' /etc/NetworkManager/system-connections/muster-* 2>/dev/null; nmcli -g NAME connection show | grep muster- || true";
+    let before = look(device, script)?;
+    let air = "  - network:\n      { name: air, interface: wlan0, dhcp: true, wifi: { ssid: \"Corp [x]; Üb\", hidden: true, access: { psk: { psk_file: /etc/wifi.psk } } } }\n  - network:\n      name: office\n      interface: wlan0\n      dhcp: true\n      wifi:\n        ssid: Office\n        access:\n          enterprise: { identity: \"host/lap 1\", anonymous_identity: anonymous, ca_file: /etc/wifi-ca.pem, domain: radius.corp.example, method: { peap: { password_file: /etc/wifi.password } } }\n";
+    save(&fleet, air)?;
+    let missing = reason(&fleet, "network:air", OutcomeKind::Failed, "/etc/wifi.psk")?;
+    assert!(missing.contains("there is no /etc/wifi.psk"), "{missing}");
+    device.write_file("/etc/wifi-ca.pem", "", 0o644)?;
+    device.write_file("/etc/wifi.psk", "walnut harbour \\eleven\n", 0o644)?;
+    device.write_file("/etc/wifi.password", "lamps #;= seven\n", 0o600)?;
+    fleet.admin.request("POST", &format!("/devices/{DEVICE}/apply-now"), None)?;
+    reason(&fleet, "network:air", OutcomeKind::Failed, "others than root could read")?;
+    look(device, "chmod 0600 /etc/wifi.psk")?;
+    fleet.admin.request("POST", &format!("/devices/{DEVICE}/apply-now"), None)?;
+    wait_until("the Wi-Fi to be known", SOON, || {
+        Ok(look(device, script)?.contains("\nmuster-air\n").then_some(()))
+    })
+    .with_context(|| format!("{:?}", fleet.admin.resources(DEVICE)))?;
+    let applied = look(device, script)?;
+    assert!(applied.contains("600 root\n600 root\n"), "{applied}");
+    // NetworkManager itself reads back what was meant.
+    let shown = look(
+        device,
+        "nmcli -s -g 802-11-wireless.ssid,802-11-wireless.hidden,802-11-wireless-security.psk connection show muster-air; nmcli -s -g 802-1x.eap,802-1x.identity,802-1x.password,802-1x.domain-match,802-1x.ca-cert connection show muster-office",
+    )?;
+    assert!(
+        shown.starts_with("Corp [x]; Üb\nyes\nwalnut harbour \\\\eleven\n")
+            || shown.starts_with("Corp [x]; Üb\nyes\nwalnut harbour \\eleven\n"),
+        "{shown}"
+    );
+    assert!(shown.contains("peap\nhost/lap 1\nlamps #;= seven\nradius.corp.example\n"), "{shown}");
+    let plan = device.exec(["muster-agent", "plan"])?;
+    assert_eq!(plan.code, Some(0), "a second turn would change something: {}{}", plan.stdout, plan.stderr);
+
+    // Another secret in the file is taken up, and none is in a log, on the server or in the arguments of anything.
+    device.write_file("/etc/wifi.psk", "another harbour\n", 0o600)?;
+    fleet.admin.request("POST", &format!("/devices/{DEVICE}/apply-now"), None)?;
+    wait_until("the new secret to be taken", SOON, || {
+        Ok(look(device, script)?.contains("psk=another\\sharbour\n").then_some(()))
+    })?;
+    let told = format!(
+        "{}{}{:?}",
+        device.journal("muster-agent"),
+        fleet.server.log(),
+        fleet.admin.resources(DEVICE)?
+    );
+    for secret in ["walnut", "another", "lamps"] {
+        assert!(!told.contains(secret), "{secret} was told");
+    }
+    look(
+        device,
+        "for name in ledger.db ledger.db-wal; do ! grep -c -e walnut -e 'another.s' -e lamps /var/lib/muster/$name 2>/dev/null; done",
+    )?;
+
+    let assignment = save(&fleet, air)?;
+    fleet.admin.unassign(&assignment)?;
+    wait_until("the Wi-Fi to be forgotten", SOON, || Ok((look(device, script)? == before).then_some(())))
+}
