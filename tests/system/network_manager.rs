@@ -93,7 +93,7 @@ fn network_manager_takes_a_wired_network_undoes_what_cuts_it_off_and_gives_back_
         save(&fleet, &lan(&format!("addresses: [{own}/24, 192.0.2.7/24], domains: [corp.example]")))?;
         fleet.admin.wait_until_applied(DEVICE)?;
     }
-    save(&fleet, &lan("addresses: [10.0.0.5/24], gateways: [10.0.0.1, 10.0.0.2]"))?;
+    let assignment = save(&fleet, &lan("addresses: [10.0.0.5/24], gateways: [10.0.0.1, 10.0.0.2]"))?;
     reason(&fleet, "network:lan", OutcomeKind::Blocked, "one gateway")?;
     assert_eq!(look(device, STATE)?, good);
 
@@ -143,10 +143,10 @@ fn a_wifi_gets_its_secret_on_the_device_and_tells_it_nobody() -> Result<()> {
     assert_eq!(plan.code, Some(0), "a second turn would change something: {}{}", plan.stdout, plan.stderr);
 
     // Another secret in the file is taken up, and none is in a log, on the server or in the arguments of anything.
-    device.write_file("/etc/wifi.psk", "another harbour\n", 0o600)?;
+    device.write_file("/etc/wifi.psk", "orchard harbour\n", 0o600)?;
     fleet.admin.request("POST", &format!("/devices/{DEVICE}/apply-now"), None)?;
     wait_until("the new secret to be taken", SOON, || {
-        Ok(look(device, script)?.contains("psk=another\\sharbour\n").then_some(()))
+        Ok(look(device, script)?.contains("psk=orchard\\sharbour\n").then_some(()))
     })?;
     let told = format!(
         "{}{}{:?}",
@@ -154,12 +154,12 @@ fn a_wifi_gets_its_secret_on_the_device_and_tells_it_nobody() -> Result<()> {
         fleet.server.log(),
         fleet.admin.resources(DEVICE)?
     );
-    for secret in ["walnut", "another", "lamps"] {
+    for secret in ["walnut", "orchard", "lamps"] {
         assert!(!told.contains(secret), "{secret} was told");
     }
     look(
         device,
-        "for name in ledger.db ledger.db-wal; do ! grep -c -e walnut -e 'another.s' -e lamps /var/lib/muster/$name 2>/dev/null; done",
+        "for name in ledger.db ledger.db-wal; do ! grep -c -e walnut -e orchard -e lamps /var/lib/muster/$name 2>/dev/null; done",
     )?;
 
     let assignment = save(&fleet, air)?;
