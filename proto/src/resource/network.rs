@@ -54,7 +54,7 @@ pub struct Network {
     pub domains: Vec<DomainName>,
     /// The Wi-Fi that the interface is for; a wired one has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wifi: Option<Wifi>,
+    pub wifi: Option<Box<Wifi>>,
 }
 
 /// What sets up interfaces.

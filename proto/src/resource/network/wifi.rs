@@ -67,12 +67,12 @@ pub enum Method {
         /// The file of the key to that, in PEM and without a passphrase.
         key_file: AbsolutePath,
     },
-    /// By a password, with MSCHAPv2 inside of PEAP.
+    /// By a password, with `MSCHAPv2` inside of PEAP.
     Peap {
         /// The file that holds the password in one line.
         password_file: AbsolutePath,
     },
-    /// By a password, with MSCHAPv2 inside of TTLS.
+    /// By a password, with `MSCHAPv2` inside of TTLS.
     Ttls {
         /// The file that holds the password in one line.
         password_file: AbsolutePath,
