@@ -66,8 +66,7 @@ fn network_manager_takes_a_wired_network_undoes_what_cuts_it_off_and_gives_back_
     assert!(before.starts_with(&format!("theirs\ninet {own}/24\n")), "{before}");
 
     let lan = |fields: &str| format!("  - network: {{ name: lan, interface: eth0, {fields} }}\n");
-    let assignment =
-        save(&fleet, &lan(&format!("addresses: [{own}/24, 192.0.2.7/24], domains: [corp.example]")))?;
+    save(&fleet, &lan(&format!("addresses: [{own}/24, 192.0.2.7/24], domains: [corp.example]")))?;
     fleet.admin.wait_until_applied(DEVICE).with_context(|| device.journal("muster-agent"))?;
     let good = look(device, STATE)?;
     assert!(good.starts_with("muster-lan\n") && good.contains("inet 192.0.2.7/24\n"), "{good}");
