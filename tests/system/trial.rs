@@ -18,12 +18,16 @@ const PATIENCE: u64 = 6;
 const OPEN: &str = "  - firewall: { allow: [{ port: 22 }] }\n";
 
 /// Firewalls over which no device reaches its server.
-const SILENT: [&str; 5] = [
+const SILENT: [&str; 8] = [
     "  - firewall: { allow: [{ port: 22 }], send: [] }\n",
     "  - firewall: { allow: [], send: [{ port: 53, protocol: udp }, { port: 53 }] }\n",
     "  - firewall: { allow: [{ port: 22 }], send: [{ port: \"1-65535\", to: [192.0.2.0/24] }] }\n",
     "  - firewall: { allow: [{ port: 22 }], send: [{ port: \"1-65535\", protocol: udp }] }\n",
     "  - firewall: { allow: [{ port: \"1-65535\" }], send: [{ port: \"1-65535\", to: [\"2001:db8::/32\"] }] }\n",
+    // The server's address at another port, its port at another address, and every port but its own.
+    "  - firewall: { allow: [{ port: 22 }], send: [{ port: 443, to: [10.83.0.1] }] }\n",
+    "  - firewall: { allow: [{ port: 22 }], send: [{ port: 8440, to: [10.83.0.2] }] }\n",
+    "  - firewall: { allow: [{ port: 22 }], send: [{ port: \"1-8439\" }, { port: \"8441-65535\" }] }\n",
 ];
 
 fn look(device: &Device<'_>, script: &str) -> Result<String> {
@@ -144,6 +148,9 @@ fn a_network_that_cuts_the_device_off_undoes_itself() -> Result<()> {
         "dhcp: true".to_owned(),
         // That of the server.
         "addresses: [10.83.0.1/24]".to_owned(),
+        // The site next door, and a prefix that leaves the server out.
+        "addresses: [10.83.1.10/24]".to_owned(),
+        format!("addresses: [{own}/30]"),
     ] {
         is_undone(&fleet, &lan(&bad), "network:lan")?;
         assert_eq!(look(device, script)?, good, "{bad}");
