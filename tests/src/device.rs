@@ -405,6 +405,11 @@ impl<'n> Device<'n> {
         self.folder().join("root")
     }
 
+    /// Where the files of its network are that are no device's.
+    pub(crate) fn network_folder(&self) -> &Path {
+        self.network.folder()
+    }
+
     fn console_log(&self) -> PathBuf {
         self.network.folder().join(format!("{}.console", self.name))
     }

@@ -6,6 +6,7 @@
 //! serves the two signed package repositories that devices may reach.
 
 mod admin;
+mod ambush;
 mod artifacts;
 mod browser;
 pub mod clock;
@@ -15,6 +16,8 @@ mod device;
 mod disk;
 pub mod document;
 mod fleet;
+mod ledger;
+mod looks;
 pub mod measure;
 mod network;
 mod packages;
@@ -25,12 +28,15 @@ mod snapshot;
 mod wait;
 
 pub use admin::{ADMIN_NAME, Admin, Answer};
+pub use ambush::{Ambush, Call, places};
 pub use artifacts::Artifacts;
 pub use browser::Walk;
 pub use command::Output;
 pub use crash::Crash;
 pub use device::Device;
 pub use fleet::Fleet;
+pub use ledger::ask;
+pub use looks::Look;
 pub use network::{Network, SERVER_ADDRESS, SERVER_NAME};
 pub use packages::{PACKAGES_NAME, PACKAGES_URL, Packages};
 pub use repack::repack;

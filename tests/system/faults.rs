@@ -1,8 +1,6 @@
 //! Crashes on real devices: the agent at chosen system calls of a convergence, the server while devices report.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -10,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use muster_proto::rest::{HistoryEntry, Page};
 use muster_proto::state::Mode;
-use muster_tests::{ACCOUNT_FILES, Crash, Device, Fleet, Network, wait_until};
+use muster_tests::{ACCOUNT_FILES, Crash, Device, Fleet, Network, ask, wait_until};
 
 /// System calls by which a convergence leaves traces, from which one on and in which steps one of them is the last.
 const PLACES: [(&str, u32, u32); 11] = [
@@ -221,23 +219,6 @@ fn drift(device: &Device<'_>, stop: &AtomicBool) -> Result<usize> {
     Ok(repairs)
 }
 
-/// What `sqlite3` answers, a line for each row.
-fn ask(database: &Path, sql: &str) -> Result<Vec<String>> {
-    let mut command = Command::new("sqlite3");
-    let asked = command.arg("-cmd").arg(".timeout 5000").arg(database).arg(sql).output()?;
-    ensure!(asked.status.success(), "{}: {}", database.display(), String::from_utf8_lossy(&asked.stderr));
-    Ok(String::from_utf8(asked.stdout)?.lines().map(str::to_owned).collect())
-}
-
-/// Asks a copy of a device's ledger: SQLite would follow the path by which it is reached to this host's own.
-fn ask_ledger(device: &Device<'_>, sql: &str) -> Result<Vec<String>> {
-    let copy = tempfile::tempdir()?;
-    for name in ["ledger.db", "ledger.db-wal"] {
-        std::fs::copy(device.path(Path::new("/var/lib/muster").join(name)), copy.path().join(name))?;
-    }
-    ask(&copy.path().join("ledger.db"), sql)
-}
-
 #[test]
 fn a_server_killed_ten_times_under_load_has_each_event_once() -> Result<()> {
     let network = Network::create()?;
@@ -282,10 +263,10 @@ fn a_server_killed_ten_times_under_load_has_each_event_once() -> Result<()> {
 fn each_event_is_here_once(fleet: &Fleet<'_>, name: &str) -> Result<()> {
     let device = fleet.device(name)?;
     wait_until("everything to be acknowledged", Duration::from_secs(60), || {
-        Ok((ask_ledger(device, "SELECT COUNT(*) FROM event")? == ["0"]).then_some(()))
+        Ok((device.ask_ledger("SELECT COUNT(*) FROM event")? == ["0"]).then_some(()))
     })?;
     let numbered: u64 =
-        ask_ledger(device, "SELECT value FROM meta WHERE name = 'sequence'")?.concat().parse()?;
+        device.ask_ledger("SELECT value FROM meta WHERE name = 'sequence'")?.concat().parse()?;
     let recorded = ask(
         &fleet.server.data().join("muster.db"),
         &format!(
