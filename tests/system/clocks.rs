@@ -187,6 +187,45 @@ fn a_clock_that_goes_wrong_later_neither_ends_nor_prolongs_a_lease_and_the_devic
     goes_on(device)
 }
 
+/// Boots a device that has no network, with its clock a number of days off.
+fn reboot_offline(fleet: &mut Fleet<'_>, days: i32) -> Result<()> {
+    let device = fleet.devices.get_mut(DEVICE).context("the device is one of the fleet")?;
+    device.cut_off()?;
+    if days != 0 {
+        device.set_clock_off(days)?;
+    }
+    device.reboot()
+}
+
+#[test]
+fn a_device_that_boots_without_its_server_ends_leases_by_its_clock_and_one_set_back_brings_none_back()
+-> Result<()> {
+    let network = Network::create()?;
+    let mut fleet = Fleet::enroll(&network, &[DEVICE])?;
+    give(&fleet, 45)?;
+    reboot_offline(&mut fleet, 0)?;
+    let device = fleet.device(DEVICE)?;
+    wait_until("the lease to end without the server", SOON, || {
+        Ok((!device.path(VISIT).exists()).then_some(()))
+    })
+    .with_context(|| device.journal("muster-agent"))?;
+    ensure!(device.read_file(KEPT)? == "ours\n", "what has no end stays");
+
+    // By this clock the lease has a year to go.
+    reboot_offline(&mut fleet, -365)?;
+    let device = fleet.device(DEVICE)?;
+    device.write_file(KEPT, "theirs\n", 0o644)?;
+    wait_until("the file to be kept", SOON, || Ok((device.read_file(KEPT)? == "ours\n").then_some(())))
+        .with_context(|| device.journal("muster-agent"))?;
+    ensure!(!device.path(VISIT).exists(), "a clock set back brought an ended lease back");
+
+    fleet.device(DEVICE)?.reconnect()?;
+    set_right(fleet.device(DEVICE)?)?;
+    wait_until_connected(&fleet, true)?;
+    ensure!(!fleet.device(DEVICE)?.path(VISIT).exists(), "an ended lease came back with the server");
+    Ok(())
+}
+
 /// What the doctor says of the clock, by the clock that the server has.
 fn doctor(fleet: &Fleet<'_>, network: &Network, days: i32) -> Result<String> {
     let (server, data) = (Artifacts::find()?.server, fleet.server.data());

@@ -41,6 +41,15 @@ pub fn next_end(
     ends.chain(begins).filter(|moment| *moment > now).min()
 }
 
+/// The latest end of a lease that has passed, of what is claimed and of what is only known from a record.
+pub fn last_end(
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    ends(composition, records).map(|(_, end)| end).filter(|end| *end <= now).max()
+}
+
 /// What applies at this time: a claim whose `not_before` is still to come does not yet.
 pub fn begun(composition: &Composition, now: Timestamp) -> Cow<'_, Composition> {
     let waits = |claim: &Claim| {
@@ -110,5 +119,6 @@ mod tests {
         assert_eq!(wait(Some(end), 0, now, 0.5), Duration::from_millis(60_001));
         assert_eq!((over(&none, &records, now), next_end(&none, &records, end)), (BTreeSet::new(), None));
         assert_eq!(over(&none, &records, end), BTreeSet::from([id]));
+        assert_eq!((last_end(&none, &records, now), last_end(&none, &records, end)), (None, Some(end)));
     }
 }

@@ -1,7 +1,8 @@
 //! The time that leases go by: only what the server vouched for, and `CLOCK_BOOTTIME` since.
 //!
 //! While this boot has heard of the server, the system clock is not asked. After a boot without a server the later of the
-//! ledger's mark and the system clock is used: a clock set back can't bring an ended lease back.
+//! ledger's mark and the system clock is used, and what has ended stays ended until the server is heard of: a clock set back
+//! can't bring an ended lease back.
 
 use std::time::SystemTime;
 
@@ -45,9 +46,16 @@ impl Clock {
         if known.is_some_and(|known| !believable(known, time, system)) {
             return None;
         }
-        let mark = Mark { time, boottime: boottime(), boot_id: self.boot_id };
+        let mark = Mark { time, boottime: boottime(), boot_id: self.boot_id, ended: None };
         self.mark = Some(mark);
         Some(mark)
+    }
+
+    /// Takes in that leases up to this end have ended.
+    pub(crate) fn ended(&mut self, end: Timestamp) {
+        if let Some(mark) = &mut self.mark {
+            mark.ended = mark.ended.max(Some(end));
+        }
     }
 
     /// By how many seconds the system clock is ahead of what the server told in this boot, and the time since; negative
@@ -89,7 +97,8 @@ fn since(mark: Mark, boot_id: Uuid, boottime: i64) -> Option<Timestamp> {
 
 fn now(mark: Option<Mark>, boot_id: Uuid, boottime: i64, system: Timestamp) -> Timestamp {
     let Some(mark) = mark else { return system };
-    since(mark, boot_id, boottime).unwrap_or_else(|| mark.time.max(system))
+    since(mark, boot_id, boottime)
+        .unwrap_or_else(|| mark.time.max(system).max(mark.ended.unwrap_or_default()))
 }
 
 /// Microseconds since boot, sleep included; nobody can set it.
@@ -109,15 +118,21 @@ mod tests {
     #[test]
     fn while_the_boot_that_heard_of_the_server_lasts_the_system_clock_is_not_asked() {
         let boot = Uuid::from_u128(1);
-        let mark = Mark { time: at(1_000), boottime: 5_000_000, boot_id: boot };
+        let mark = Mark { time: at(1_000), boottime: 5_000_000, boot_id: boot, ended: None };
         assert_eq!(now(Some(mark), boot, 65_000_000, at(1)), at(1_060));
         assert_eq!(now(Some(mark), boot, 65_000_000, at(9_999_999)), at(1_060));
     }
 
     #[test]
     fn after_a_boot_without_a_server_a_clock_set_back_does_not_count() {
-        let mark = Mark { time: at(1_000), boottime: 5_000_000, boot_id: Uuid::from_u128(1) };
-        assert_eq!(now(Some(mark), Uuid::from_u128(2), 1, at(10)), at(1_000));
+        let mark = Mark {
+            time: at(1_000),
+            boottime: 5_000_000,
+            boot_id: Uuid::from_u128(1),
+            ended: Some(at(1_500)),
+        };
+        assert_eq!(now(Some(Mark { ended: None, ..mark }), Uuid::from_u128(2), 1, at(10)), at(1_000));
+        assert_eq!(now(Some(mark), Uuid::from_u128(2), 1, at(10)), at(1_500), "what has ended stays so");
         assert_eq!(now(Some(mark), Uuid::from_u128(2), 1, at(2_000)), at(2_000));
     }
 

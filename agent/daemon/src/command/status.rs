@@ -253,7 +253,7 @@ mod tests {
         let link = |ledger: &Ledger| Findings::read(ledger, dir.path()).unwrap().link();
         assert!(link(&ledger).contains("never"));
         let now = Clock::start(None).now();
-        let mark = Mark { time: now.plus_seconds(-30), boottime: 0, boot_id: Uuid::nil() };
+        let mark = Mark { time: now.plus_seconds(-30), boottime: 0, boot_id: Uuid::nil(), ended: None };
         ledger.raise_mark(mark).unwrap();
         assert!(link(&ledger).starts_with("down: nothing heard of the server since"), "no agent runs");
 

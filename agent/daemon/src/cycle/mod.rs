@@ -187,10 +187,13 @@ impl Cycle {
             }
             return Ok(news);
         };
-        let kept = self.hands.ledger.mark()?.map_or(0, |mark| mark.time.seconds());
+        let known = self.hands.ledger.mark()?;
+        let kept = known.map_or(0, |mark| mark.time.seconds());
         // Every notice raises the mark in memory; on disk a lag of some minutes only makes a lease end that much later
         // after a boot without a server.
-        if (kept - clock::SLACK..kept + MARK_EVERY).contains(&server_time.seconds()) {
+        if (kept - clock::SLACK..kept + MARK_EVERY).contains(&server_time.seconds())
+            && known.is_none_or(|mark| mark.ended.is_none())
+        {
             return Ok(news);
         }
         let raised = self.hands.ledger.raise_mark(mark);
@@ -276,6 +279,7 @@ impl Cycle {
             self.inspect(&Composition::default())?;
             // As another device it has no state yet, and leases on record from before.
             let composition = self.unread()?;
+            self.keep_end(&composition)?;
             make::end_leases(&mut self.hands, &composition, make::NO_KIND).await?;
             let next_end = self.next_end(&composition)?;
             return Ok(Next { wait: schedule::SCAN, next_end, missing: BTreeSet::new() });
@@ -287,11 +291,13 @@ impl Cycle {
         if !missing.is_empty() {
             // The last state in force stays as it is until the new one is whole, and ends as it was accepted.
             let composition = self.unread()?;
+            self.keep_end(&composition)?;
             make::end_leases(&mut self.hands, &composition, make::NO_KIND).await?;
             let next_end = self.next_end(&composition)?;
             return Ok(Next { wait: schedule::FIRST_RETRY, next_end, missing });
         }
         let composition = self.compose(&state, &documents)?;
+        self.keep_end(&composition)?;
         if let Some(pause) = paused {
             return self.turn_paused(composition, &pause).await;
         }
@@ -387,6 +393,17 @@ impl Cycle {
     fn next_end(&self, composition: &Composition) -> Result<Option<Timestamp>> {
         let records = self.hands.ledger.records()?;
         Ok(schedule::next_end(composition, &records, self.hands.clock.now()))
+    }
+
+    /// Keeps which leases are over before they are ended.
+    fn keep_end(&mut self, composition: &Composition) -> Result<()> {
+        let records = self.hands.ledger.records()?;
+        if let Some(end) = schedule::last_end(composition, &records, self.hands.clock.now()) {
+            self.hands.clock.ended(end);
+            let kept = self.hands.ledger.keep_end(end);
+            self.unwritten.put_off(kept)?;
+        }
+        Ok(())
     }
 
     fn compose(

@@ -16,6 +16,8 @@ pub(crate) struct Mark {
     pub(crate) boottime: i64,
     /// The boot it belongs to.
     pub(crate) boot_id: Uuid,
+    /// The latest end of a lease that passed since, by whatever clock there was.
+    pub(crate) ended: Option<Timestamp>,
 }
 
 impl Ledger {
@@ -28,15 +30,45 @@ impl Ledger {
         let (time, boottime) = (number()?, number()?);
         let boot_id =
             parts.next().and_then(|p| p.parse().ok()).context("the ledger's time mark is damaged")?;
-        Ok(Some(Mark { time: Timestamp::from_micros(time).unwrap_or_default(), boottime, boot_id }))
+        let ended = parts.next().map(|p| p.parse().ok().and_then(Timestamp::from_micros));
+        let ended = ended.map(|end| end.context("the ledger's time mark is damaged")).transpose()?;
+        Ok(Some(Mark { time: Timestamp::from_micros(time).unwrap_or_default(), boottime, boot_id, ended }))
     }
 
-    /// Raises the trusted time. It goes back only where the clock believed a leap back, never by a moment.
+    /// Raises the trusted time. It goes back only where the clock believed a leap back, never by a moment. What ended before
+    /// goes by the time again, for which the server vouches now.
     pub(crate) fn raise_mark(&mut self, mark: Mark) -> Result<()> {
-        let back = self.mark()?.map_or(0, |known| known.time.micros() - mark.time.micros());
-        if (1..=SLACK * 1_000_000).contains(&back) {
-            return Ok(());
+        if let Some(known) = self.mark()? {
+            let back = known.time.micros() - mark.time.micros();
+            if (1..=SLACK * 1_000_000).contains(&back) {
+                return if known.ended.is_some() {
+                    self.put_mark(&Mark { ended: None, ..known })
+                } else {
+                    Ok(())
+                };
+            }
         }
-        set_meta(&self.db, "mark", &format!("{} {} {}", mark.time.micros(), mark.boottime, mark.boot_id))
+        self.put_mark(&mark)
+    }
+
+    /// Keeps that leases up to this end have ended, until the server is heard of: a boot without it and with a clock set back
+    /// must not bring them back.
+    pub(crate) fn keep_end(&mut self, end: Timestamp) -> Result<()> {
+        match self.mark()? {
+            Some(mark) if end > mark.time && mark.ended.is_none_or(|known| end > known) => {
+                self.put_mark(&Mark { ended: Some(end), ..mark })
+            }
+            // Without a word of the server there was no state either.
+            _ => Ok(()),
+        }
+    }
+
+    fn put_mark(&mut self, mark: &Mark) -> Result<()> {
+        let mut text = format!("{} {} {}", mark.time.micros(), mark.boottime, mark.boot_id);
+        // An older agent reads the words that it knows.
+        if let Some(ended) = mark.ended {
+            text.push_str(&format!(" {}", ended.micros()));
+        }
+        set_meta(&self.db, "mark", &text)
     }
 }

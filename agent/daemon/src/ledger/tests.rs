@@ -125,11 +125,30 @@ fn a_section_that_changes_while_it_is_on_its_way_is_sent_again() {
 #[test]
 fn the_time_mark_never_goes_back() {
     let (_dir, mut ledger) = ledger();
-    let mark =
-        |micros| Mark { time: Timestamp::from_micros(micros).unwrap(), boottime: 5, boot_id: Uuid::nil() };
+    let mark = |micros| mark(micros, None);
     ledger.raise_mark(mark(100)).unwrap();
     ledger.raise_mark(mark(50)).unwrap();
     assert_eq!(ledger.mark().unwrap(), Some(mark(100)));
+}
+
+fn mark(micros: i64, ended: Option<i64>) -> Mark {
+    let at = |micros| Timestamp::from_micros(micros).unwrap();
+    Mark { time: at(micros), boottime: 5, boot_id: Uuid::nil(), ended: ended.map(at) }
+}
+
+#[test]
+fn what_has_ended_is_kept_until_the_server_is_heard_of() {
+    let (_dir, mut ledger) = ledger();
+    let at = |micros| Timestamp::from_micros(micros).unwrap();
+    ledger.keep_end(at(150)).unwrap();
+    assert_eq!(ledger.mark().unwrap(), None, "no server ever told of a lease");
+    ledger.raise_mark(mark(100, None)).unwrap();
+    for (end, kept) in [(90, None), (150, Some(150)), (120, Some(150)), (200, Some(200))] {
+        ledger.keep_end(at(end)).unwrap();
+        assert_eq!(ledger.mark().unwrap(), Some(mark(100, kept)));
+    }
+    ledger.raise_mark(mark(99, None)).unwrap();
+    assert_eq!(ledger.mark().unwrap(), Some(mark(100, None)), "not raised, and heard of all the same");
 }
 
 #[test]
