@@ -52,6 +52,9 @@ const CALLS: [&str; 29] = [
 
 const STEP: Duration = Duration::from_secs(20);
 
+/// How long a tracer takes at most to let go.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// A tracer at a running agent.
 #[derive(Debug)]
 pub struct Ambush {
@@ -124,6 +127,11 @@ fn is_traced(process: u32) -> bool {
     })
 }
 
+/// Whether a process has not been killed; one that nobody has waited for yet has no program any more.
+fn lives(process: u32) -> bool {
+    Path::new("/proc").join(process.to_string()).join("exe").exists()
+}
+
 impl Ambush {
     /// Waits until the agent was killed, or until `done` says that it did all it had to do.
     pub fn wait(
@@ -132,19 +140,29 @@ impl Ambush {
         mut done: impl FnMut() -> Result<bool>,
     ) -> Result<(Crash, Vec<Call>)> {
         let crash = wait_until("the agent to be killed or to be done", limit, || {
-            if self.tracer.try_wait().context("asking after the tracer")?.is_some() {
+            if self.tracer.try_wait().context("asking after the tracer")?.is_some() || !lives(self.agent) {
                 return Ok(Some(Crash::Killed));
             }
             Ok(done()?.then_some(Crash::NotReached))
         });
-        signal(self.tracer.id(), Signal::INT);
-        self.tracer.wait().context("waiting for the tracer")?;
+        self.let_go()?;
         let text = fs::read(&self.log).with_context(|| format!("reading {}", self.log.display()))?;
         let calls = calls(&String::from_utf8_lossy(&text));
         crash?;
         // What the agent had started is traced too, and may be what was killed; and the call may come after all was done.
-        let lives = Path::new("/proc").join(self.agent.to_string()).join("exe").exists();
-        Ok((if lives { Crash::NotReached } else { Crash::Killed }, calls))
+        Ok((if lives(self.agent) { Crash::NotReached } else { Crash::Killed }, calls))
+    }
+
+    /// Ends the tracer, and with that what it still holds of the agent: now and then it goes on waiting for a thread of a
+    /// process that was killed, which can't end before it is let go.
+    fn let_go(&mut self) -> Result<()> {
+        signal(self.tracer.id(), Signal::INT);
+        let ended = wait_until("the tracer to let go", PATIENCE, || Ok(self.tracer.try_wait()?));
+        if ended.is_err() {
+            self.tracer.kill().context("ending the tracer")?;
+            self.tracer.wait().context("waiting for the tracer")?;
+        }
+        Ok(())
     }
 }
 
