@@ -3,7 +3,10 @@
 //! A container has its host's clock, which is nobody's to set: a wrong one is simulated by libfaketime, for the agent's
 //! service or the server alone. `CLOCK_BOOTTIME` goes on as it does when a clock is set.
 
-use anyhow::Result;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
 
 use crate::device::Device;
 use crate::server::Server;
@@ -45,11 +48,47 @@ impl Device<'_> {
         Ok(())
     }
 
+    /// Runs the agent by hand in place of its service, as if the machine had slept for so long: `CLOCK_BOOTTIME` is ahead by it,
+    /// the boot is the same, and the clock stands as if nobody had set it since.
+    pub fn wake_after(&self, slept: Duration) -> Result<Awake<'_, '_>> {
+        self.exec(["systemctl", "stop", "muster-agent"])?.ok()?;
+        let ahead = slept.as_secs().to_string();
+        // In a namespace of time, which the service itself may not make.
+        let argv = ["unshare", "--fork", "--time", "--boottime", &ahead, "muster-agent", "run"];
+        let mut agent = self.command(argv)?;
+        agent.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(Awake { device: self, agent: agent.spawn().context("starting the agent by hand")? })
+    }
+
     /// Sets the agent's clock right, from its next start on.
     pub fn set_clock_right(&self) -> Result<()> {
         self.exec(["rm", DROP_IN])?.ok()?;
         self.exec(["systemctl", "daemon-reload"])?.ok()?;
         Ok(())
+    }
+}
+
+/// An agent that was woken from sleep; it ends with this, and its service may run again.
+#[derive(Debug)]
+pub struct Awake<'d, 'n> {
+    device: &'d Device<'n>,
+    agent: Child,
+}
+
+impl Awake<'_, '_> {
+    /// Ends the agent in order.
+    pub fn end(mut self) -> Result<()> {
+        self.device.exec(["pkill", "-x", "muster-agent"])?.ok()?;
+        self.agent.wait().context("waiting for the agent")?;
+        Ok(())
+    }
+}
+
+impl Drop for Awake<'_, '_> {
+    fn drop(&mut self) {
+        // What it had started ends with the device; an agent that was waited for is gone already.
+        self.agent.kill().ok();
+        self.agent.wait().ok();
     }
 }
 

@@ -1,4 +1,4 @@
-//! Clocks that are wrong, on a device and on the server. The boot stays the same throughout.
+//! Clocks that are wrong, on a device and on the server, and time that passes while a device sleeps or boots without its server.
 
 use std::ffi::OsStr;
 use std::time::{Duration, SystemTime};
@@ -185,6 +185,34 @@ fn a_clock_that_goes_wrong_later_neither_ends_nor_prolongs_a_lease_and_the_devic
     wait_until_connected(&fleet, true)?;
     told_of_no_clock(&fleet)?;
     goes_on(device)
+}
+
+#[test]
+fn a_lease_that_ran_out_while_the_machine_slept_ends_when_it_wakes_whatever_its_clock_says() -> Result<()> {
+    const HOUR: u64 = 60 * 60;
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    give(&fleet, 6 * 60 * 60)?;
+    let device = fleet.device(DEVICE)?;
+    device.cut_off()?;
+    let awake = device.wake_after(Duration::from_secs(2 * HOUR))?;
+    goes_on(device)?;
+    awake.end()?;
+
+    let awake = device.wake_after(Duration::from_secs(8 * HOUR))?;
+    wait_until("the lease to end without the server", SOON, || {
+        Ok((!device.path(VISIT).exists()).then_some(()))
+    })
+    .with_context(|| journal(&fleet))?;
+    ensure!(device.read_file(KEPT)? == "ours\n", "what has no end stays");
+
+    // The server did not sleep, and by its time the lease goes on.
+    awake.end()?;
+    device.reconnect()?;
+    restart(device)?;
+    wait_until_connected(&fleet, true)?;
+    wait_until("the lease to come back", SOON, || Ok(device.path(VISIT).exists().then_some(())))
+        .with_context(|| journal(&fleet))
 }
 
 /// Boots a device that has no network, with its clock a number of days off.
