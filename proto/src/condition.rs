@@ -15,6 +15,14 @@ pub type Attributes = BTreeMap<String, Value>;
 /// none.
 pub const NO_FILE: &str = "none";
 
+/// The attribute of what was read with a sentence for people about it, such as what it waits for. It is never desired, and is told
+/// with a resource that is Kept.
+pub const TOLD: &str = "told";
+
+/// The attribute of what was read with the reason why what differs must be left as it is for now. It is never desired; the resource
+/// is Drifted with this reason as long as it has it.
+pub const LEFT: &str = "left";
+
 /// The condition of one resource on one device.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -68,6 +76,16 @@ impl Condition {
             Self::Absent => None,
             Self::Present(attributes) => Some(attributes),
         }
+    }
+
+    /// What there is to tell of it, see [`TOLD`].
+    pub fn told(&self) -> Option<&str> {
+        self.attributes()?.get(TOLD)?.as_str()
+    }
+
+    /// Why what differs is left as it is for now, see [`LEFT`].
+    pub fn left(&self) -> Option<&str> {
+        self.attributes()?.get(LEFT)?.as_str()
     }
 
     /// What has to change for `self` to become `desired`: `None` when nothing has to.

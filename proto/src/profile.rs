@@ -392,6 +392,7 @@ mod schema {
             own("ssh_server", resource::ssh_server::SshServer::json_schema(&mut inner)),
             own("network", resource::network::Network::json_schema(&mut inner)),
             own("firewall", resource::firewall::Firewall::json_schema(&mut inner)),
+            own("updates", resource::updates::Updates::json_schema(&mut inner)),
         ]
     }
 }

@@ -48,7 +48,7 @@ pub struct Outcome {
     /// What is not as it should be (Drifted, Failed), or what was changed (Repaired).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<Difference>,
-    /// Why, for Failed, Blocked, Drifted and Unsupported.
+    /// Why, for Failed, Blocked, Drifted and Unsupported; for what is Kept, what there is to tell of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The author's note.

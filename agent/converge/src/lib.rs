@@ -13,3 +13,4 @@ pub mod plan;
 mod record;
 pub mod schedule;
 pub mod trial;
+pub mod updates;

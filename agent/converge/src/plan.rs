@@ -308,7 +308,7 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
     }
     match (observed.towards(&desired), claim.source.mode) {
         (None, mode) => {
-            settle(plan, OutcomeKind::Kept, vec![], None);
+            settle(plan, OutcomeKind::Kept, vec![], observed.told().map(str::to_owned));
             if let (Mode::Enforce, Some(record)) = (mode, input.records.get(id)) {
                 let renewed = record.renewed(claim, observed);
                 if renewed != *record {
@@ -319,6 +319,9 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
         (Some((_, differences)), Mode::Audit) => {
             let reason = if ending { ENDED_IN_AUDIT } else { "audit mode: left as it is" };
             settle(plan, OutcomeKind::Drifted, differences, Some(reason.to_owned()));
+        }
+        (Some((_, differences)), Mode::Enforce) if observed.left().is_some() => {
+            settle(plan, OutcomeKind::Drifted, differences, observed.left().map(str::to_owned));
         }
         (Some((action, differences)), Mode::Enforce) => {
             // Who undoes a repair must not keep an access by it that is over.

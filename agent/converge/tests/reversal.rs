@@ -239,3 +239,20 @@ fn a_key_that_its_user_took_away_does_not_keep_the_groups() {
     let plan = planned(&Composition::default(), "account:ada", with(&["k1"], &["sudo"]), Some(&record), 0);
     assert_eq!(plan.steps.len(), 1, "{plan:?}");
 }
+
+#[test]
+fn what_waits_is_kept_with_its_reason_and_what_is_late_is_drifted_without_a_step() {
+    let resource = json!({"updates": {"which": "all", "windows": [{"from": "02:00", "to": "04:00"}]}});
+    let composition = composed(&[profile("patched", &resource)]);
+    let told = |there: Value| {
+        let there = Condition::Present(serde_json::from_value(there).unwrap());
+        let plan = planned(&composition, "updates:updates", there, None, 0);
+        assert_eq!(plan.steps, []);
+        let outcome = plan.settled.into_iter().next().unwrap();
+        (outcome.outcome, outcome.reason.unwrap())
+    };
+    let waiting = json!({"to_install": [], "told": "one waits"});
+    assert_eq!(told(waiting), (OutcomeKind::Kept, "one waits".to_owned()));
+    let late = json!({"to_install": ["curl 1 -> 2"], "told": "one waits", "left": "it is late"});
+    assert_eq!(told(late), (OutcomeKind::Drifted, "it is late".to_owned()));
+}

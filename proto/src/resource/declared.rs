@@ -124,6 +124,10 @@ impl Declared {
             Some(Ok(resource)) => resource,
         };
         resource.validate()?;
+        if matches!(resource, Resource::Updates(_)) && common.not_after.is_some() {
+            let message = "updates are not taken back, so that there is nothing to end: leave it out";
+            return Err(InvalidResource::new(format!("/{kind}/not_after"), message));
+        }
         let id = resource.id();
         if !common.after.is_empty() && resource.desired() == Condition::Absent {
             let message =

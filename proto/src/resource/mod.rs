@@ -38,6 +38,7 @@ pub mod sudo;
 pub mod sysctl;
 pub mod time;
 pub mod timer;
+pub mod updates;
 pub mod value;
 
 pub(crate) use declared::pointer;
@@ -100,11 +101,13 @@ pub enum Resource {
     SshServer(ssh_server::SshServer),
     /// Who may reach the device.
     Firewall(firewall::Firewall),
+    /// Newer versions of what is installed.
+    Updates(updates::Updates),
 }
 
 /// The kinds by their names in documents, in the order in which they are applied: what comes later may need what
 /// comes before. Removal goes the other way round.
-pub const KINDS: [&str; 26] = [
+pub const KINDS: [&str; 27] = [
     "certificate",
     "repository",
     "package",
@@ -131,6 +134,7 @@ pub const KINDS: [&str; 26] = [
     "ssh_server",
     "network",
     "firewall",
+    "updates",
 ];
 
 impl Resource {
@@ -163,6 +167,7 @@ impl Resource {
             Self::LoginRule(_) => "login_rule",
             Self::SshServer(_) => "ssh_server",
             Self::Firewall(_) => "firewall",
+            Self::Updates(_) => "updates",
         }
     }
 
@@ -195,6 +200,7 @@ impl Resource {
             Self::LoginRule(r) => r.name.as_str(),
             Self::SshServer(r) => r.name.as_str(),
             Self::Firewall(_) => firewall::KEY,
+            Self::Updates(_) => updates::KEY,
         };
         ResourceId::new(self.kind(), key)
     }
@@ -228,6 +234,7 @@ impl Resource {
             Self::LoginRule(r) => r.desired(),
             Self::SshServer(r) => r.desired(),
             Self::Firewall(r) => r.desired(),
+            Self::Updates(r) => r.desired(),
         }
     }
 
@@ -355,6 +362,7 @@ impl Resource {
             "login_rule" => read(fields, Self::LoginRule),
             "ssh_server" => read(fields, Self::SshServer),
             "firewall" => read(fields, Self::Firewall),
+            "updates" => read(fields, Self::Updates),
             _ => return None,
         })
     }
@@ -385,6 +393,7 @@ impl Resource {
             Self::LoginRule(r) => r.validate(),
             Self::SshServer(r) => r.validate(),
             Self::Firewall(r) => r.validate(),
+            Self::Updates(r) => r.validate(),
             Self::Package(_) | Self::Directory(_) | Self::KernelModule(_) => Ok(()),
         }
     }
@@ -412,6 +421,7 @@ fn claimed_id(entry: &Value) -> ResourceId {
         "hosts_entry" => text("address").map(hosts_entry::key),
         "hostname" => Some(hostname::KEY.to_owned()),
         "firewall" => Some(firewall::KEY.to_owned()),
+        "updates" => Some(updates::KEY.to_owned()),
         "browser_policy" => text("browser").map(str::to_owned),
         "kernel_module" => text("name").map(kernel_module::key),
         "time" => Some(time::KEY.to_owned()),

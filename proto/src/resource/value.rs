@@ -359,6 +359,30 @@ checked_string!(
 );
 
 checked_string!(
+    /// A time of the day to the minute, such as `02:30`.
+    TimeOfDay,
+    "a time from 00:00 to 23:59, in quotes",
+    "^([01][0-9]|2[0-3]):[0-5][0-9]$",
+    |text| text.len() == 5
+        && text.split_once(':').is_some_and(|(hour, minute)| {
+            let below = |digits: &str, end: u8| {
+                digits.len() == 2
+                    && digits.bytes().all(|b| b.is_ascii_digit())
+                    && digits.parse().is_ok_and(|number: u8| number < end)
+            };
+            below(hour, 24) && below(minute, 60)
+        })
+);
+
+impl TimeOfDay {
+    /// Minutes since midnight.
+    pub fn minutes(&self) -> u32 {
+        let number = |digits: &str| digits.parse().unwrap_or(0);
+        self.0.split_once(':').map_or(0, |(hour, minute): (&str, &str)| 60 * number(hour) + number(minute))
+    }
+}
+
+checked_string!(
     /// A time server, by name or address.
     TimeServer,
     "a host name or an IPv4 or IPv6 address",

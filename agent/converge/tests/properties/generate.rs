@@ -204,6 +204,9 @@ fn identity(entry: &Value) -> String {
     if kind == "firewall" {
         return "firewall:incoming".to_owned();
     }
+    if kind == "updates" {
+        return "updates:updates".to_owned();
+    }
     if kind == "line" {
         let named = fields["match"][0].as_str().or(fields["line"].as_str()).unwrap();
         return format!("line:/etc/c//{named}");
@@ -249,7 +252,7 @@ fn given<T: Into<Value>>(value: T) -> Option<Value> {
 }
 
 /// Kinds that have no `state`.
-const STATELESS: [&str; 17] = [
+const STATELESS: [&str; 18] = [
     "browser_policy",
     "certificate",
     "dconf",
@@ -267,6 +270,7 @@ const STATELESS: [&str; 17] = [
     "sysctl",
     "time",
     "timer",
+    "updates",
 ];
 
 fn resource(flavor: Flavor) -> impl Strategy<Value = Value> {
@@ -287,10 +291,11 @@ fn resource(flavor: Flavor) -> impl Strategy<Value = Value> {
     let newer = prop::bool::weighted(if flavor == Flavor::Any { 0.12 } else { 0.0 });
     (own, when, end, newer, option::weighted(0.2, Just("why"))).prop_map(
         |(mut entry, when, end, newer, note)| {
+            let has_end = !entry["updates"].is_object();
             let fields = fields_of(&mut entry);
             let common = [
                 ("when", when),
-                ("not_after", end.map(|end| at(end).to_string().into())),
+                ("not_after", end.filter(|_| has_end).map(|end| at(end).to_string().into())),
                 ("note", note.map(Into::into)),
                 ("of_a_newer_language", newer.then(|| true.into())),
             ];
@@ -380,6 +385,10 @@ fn kind() -> impl Strategy<Value = Value> {
         }),
         1 => select(vec!["echo 1", "echo 2"]).prop_map(|body| {
             entry("script", vec![("name", given("setup")), ("body", given(body))])
+        }),
+        1 => select(vec!["security", "all"]).prop_map(|which| {
+            let window = json!({"from": "02:00", "to": "04:00"});
+            entry("updates", vec![("which", given(which)), ("windows", given(vec![window]))])
         }),
         1 => select(vec!["daily", "hourly"]).prop_map(|time| {
             entry("timer", vec![
@@ -494,6 +503,7 @@ fn machine() -> impl Strategy<Value = Machine> {
             ("mount", "/mnt/x"),
             ("time", "time"),
             ("timer", "report"),
+            ("updates", "updates"),
         ] {
             there.insert(ResourceId::new(kind, key), fresh(kind));
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use muster_converge::plan::{Record, Step};
-use muster_proto::ResourceId;
 use muster_proto::condition::Condition;
+use muster_proto::{ResourceId, Timestamp};
 
 use crate::host::{Host, files, processes};
 use crate::resource::{self, Contents, Prepared, Wanted, Written};
@@ -14,6 +14,9 @@ const LONGEST_TEXT: u64 = 64 * 1024;
 
 /// Resources as they are, and hands to change them. What each function promises stands at its namesake in [`resource`].
 pub(super) trait Machine {
+    /// Fetches package lists where those on the machine are old.
+    async fn freshen(&mut self, now: Timestamp);
+
     /// Reads the condition of each.
     async fn read(&mut self, wanted: &[Wanted<'_>]) -> BTreeMap<ResourceId, Result<Condition, String>>;
 
@@ -53,6 +56,10 @@ pub(super) trait Machine {
 }
 
 impl Machine for Host {
+    async fn freshen(&mut self, now: Timestamp) {
+        resource::freshen(self, now).await;
+    }
+
     async fn read(&mut self, wanted: &[Wanted<'_>]) -> BTreeMap<ResourceId, Result<Condition, String>> {
         resource::read(self, wanted).await
     }

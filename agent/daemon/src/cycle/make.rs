@@ -23,7 +23,7 @@ use super::hands::Hands;
 use super::leases::Leases;
 use super::machine::Machine;
 use super::outcomes::Outcomes;
-use super::reading::{Asks, input, read, read_as, replan};
+use super::reading::{Asks, freshen, input, read, read_as, replan};
 use super::rest::Rest;
 use super::stages::stages;
 use super::texts;
@@ -90,6 +90,10 @@ pub(super) async fn converge<M: Machine>(
         Scope::Part(part) => part,
     };
     let composition = &*schedule::begun(composition, hands.clock.now());
+    if matches!(scope, Scope::Whole) {
+        // Before anything is read, as a lease that ends meanwhile changes what is found.
+        leases.kept_during(NO_KIND, freshen(hands, composition)).await;
+    }
     let mut records = scope.records(&hands.ledger)?;
     let mut observed = read(hands, composition, &records, |_| true).await;
     if let Some(rest) = rest

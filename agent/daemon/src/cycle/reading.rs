@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use muster_converge::plan::{self, Input, Observed, Plan, Record};
 use muster_proto::ResourceId;
-use muster_proto::compose::{Claimed, Composition};
+use muster_proto::compose::{Claim, Claimed, Composition};
+use muster_proto::resource::Resource;
 use muster_proto::state::Mode;
 
 use super::hands::Hands;
@@ -39,6 +40,8 @@ pub(super) async fn read_as<M: Machine>(
 ) -> Observed {
     let ids: BTreeSet<&ResourceId> =
         composition.claims.keys().chain(records.keys()).filter(|id| which(id)).collect();
+    let versions =
+        if ids.iter().any(|id| id.kind() == "updates") { versions(composition) } else { BTreeMap::new() };
     let wanted: Vec<Wanted<'_>> = ids
         .into_iter()
         .map(|id| Wanted {
@@ -53,9 +56,35 @@ pub(super) async fn read_as<M: Machine>(
             asks: asks == Asks::Programs
                 && !is_audited(composition, id)
                 && !hands.deny_kinds.contains(id.kind()),
+            versions: &versions,
+            now: hands.clock.now(),
         })
         .collect();
     hands.host.read(&wanted).await
+}
+
+/// What claims ask of the versions of packages. What nobody can say, or may decide, leaves a package as it is.
+fn versions(composition: &Composition) -> BTreeMap<String, Option<String>> {
+    let of_package = |claimed: &Claimed| match claimed {
+        Claimed::Apply(Resource::Package(package)) => Some(Some(package.version.as_ref()?.to_string())),
+        Claimed::Apply(_) | Claimed::NotApplicable => None,
+        Claimed::Unsupported { .. } | Claimed::Blocked { .. } => Some(None),
+    };
+    let packages = composition.claims.iter().filter(|(id, _)| id.kind() == "package");
+    packages.filter_map(|(id, claim)| Some((id.key().to_owned(), of_package(&claim.claimed)?))).collect()
+}
+
+/// Fetches what lies on this machine of what is elsewhere and old, where a claim goes by it that is to be made so.
+pub(super) async fn freshen<M: Machine>(hands: &mut Hands<M>, composition: &Composition) {
+    let is_made_so = |(id, claim): (&ResourceId, &Claim)| {
+        id.kind() == "updates"
+            && matches!(claim.claimed, Claimed::Apply(_))
+            && claim.source.mode == Mode::Enforce
+            && !hands.deny_kinds.contains(id.kind())
+    };
+    if composition.claims.iter().any(is_made_so) {
+        hands.host.freshen(hands.clock.now()).await;
+    }
 }
 
 pub(super) fn replan<M>(

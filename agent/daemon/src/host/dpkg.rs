@@ -52,6 +52,12 @@ impl Status {
     pub(crate) fn get(&self, name: &str) -> Option<&Package> {
         self.packages.get(name)
     }
+
+    /// The names of those that are installed and configured.
+    pub(crate) fn installed(&self) -> impl Iterator<Item = &str> {
+        let installed = self.packages.iter().filter(|(_, package)| package.state == State::Installed);
+        installed.map(|(name, _)| name.as_str())
+    }
 }
 
 /// Reads stanzas. Of a package installed for several architectures, the machine's own (dpkg's) counts.

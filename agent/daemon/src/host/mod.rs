@@ -23,6 +23,7 @@ pub(crate) mod run;
 pub(crate) mod subuid;
 pub(crate) mod systemd;
 pub(crate) mod temporary;
+pub(crate) mod updates;
 pub(crate) mod version;
 pub(crate) mod walk;
 
@@ -44,6 +45,8 @@ pub(crate) struct Host {
     pub(crate) picked_versions: BTreeMap<String, String>,
     /// What the kernel's firewall was when it was last looked at.
     pub(crate) firewall: Option<nftables::Looked>,
+    /// What apt would update when it was last asked.
+    pub(crate) updates: Option<updates::Looked>,
     /// Scripts that ended well, as long as the ledger may not know of it.
     pub(crate) scripts_done: BTreeMap<muster_proto::ResourceId, String>,
     /// What the work on each kind takes.
@@ -71,6 +74,7 @@ impl Host {
             lists_fetched: None,
             picked_versions: BTreeMap::new(),
             firewall: None,
+            updates: None,
             scripts_done: BTreeMap::new(),
             meter: meter::Meter::default(),
         })

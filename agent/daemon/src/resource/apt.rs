@@ -30,6 +30,9 @@ const OPTIONS: [&str; 14] = [
     "APT::Get::AutomaticRemove=false",
 ];
 
+/// What stands before the names of packages that apt keeps as they are.
+const KEPT_BACK: &str = "The following packages have been kept back:";
+
 /// Which repositories to fetch the lists of.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Sources<'a> {
@@ -39,13 +42,17 @@ pub(super) enum Sources<'a> {
 }
 
 /// What a transaction would do.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Simulation {
     /// Packages that are not there yet, with their versions.
     pub(super) added: BTreeMap<String, String>,
     /// Packages that would get another version: the old and the new one.
     pub(super) replaced: BTreeMap<String, (String, String)>,
     pub(super) removed: BTreeSet<String>,
+    /// Packages that stay as they are although there is a newer version.
+    pub(super) kept_back: BTreeSet<String>,
+    /// Packages whose new version a repository for security updates has.
+    pub(super) security: BTreeSet<String>,
 }
 
 impl Simulation {
@@ -67,11 +74,20 @@ impl Simulation {
 
     fn parse(output: &str) -> Self {
         let mut simulation = Self::default();
+        let mut kept_back = false;
         for line in output.lines() {
+            if line.starts_with(' ') && kept_back {
+                simulation.kept_back.extend(line.split_whitespace().map(str::to_owned));
+                continue;
+            }
+            kept_back = line == KEPT_BACK;
             let mut words = line.split_whitespace();
             let (Some(verb), Some(package)) = (words.next(), words.next()) else { continue };
             let old = line.split_once(" [").and_then(|(_, rest)| rest.split(']').next());
             let new = line.split_once(" (").and_then(|(_, rest)| rest.split([' ', ')']).next());
+            if verb == "Inst" && line.split_once(" (").is_some_and(|(_, rest)| is_security(rest)) {
+                simulation.security.insert(package.to_owned());
+            }
             match (verb, old, new) {
                 ("Inst", Some(old), Some(new)) if line.find(" [") < line.find(" (") => {
                     simulation.replaced.insert(package.to_owned(), (old.to_owned(), new.to_owned()));
@@ -87,6 +103,15 @@ impl Simulation {
         }
         simulation
     }
+}
+
+/// Whether a repository for security updates is among those that have a version: `VERSION LABEL:RELEASE/SUITE, ... [ARCHITECTURE]`.
+fn is_security(version: &str) -> bool {
+    let (_, repositories) = version.split_once(' ').unwrap_or_default();
+    let repositories = repositories.split([')', '[']).next().unwrap_or_default();
+    // What a repository does not say of itself is left out with its sign.
+    let suite = |repository: &str| repository.trim().rsplit(['/', ':']).next().map(str::to_owned);
+    repositories.split(", ").filter_map(suite).any(|suite| suite.ends_with("-security"))
 }
 
 /// A list for people, of a length that can be read.
@@ -218,6 +243,30 @@ mod tests {
         assert_eq!(simulation.replaced["curl"], ("7.88-1".to_owned(), "7.88-2".to_owned()));
         assert_eq!(simulation.added.len(), 1);
         assert_eq!(simulation.objection().unwrap(), "installing it would remove telnet");
+    }
+
+    #[test]
+    fn what_is_for_security_and_what_is_kept_back_is_told_by_apt_itself() {
+        let output = "The following packages have been kept back:\n  linux-image-amd64 nginx\n  redis\n\
+                      The following packages will be upgraded:\n  curl tzdata\n\
+                      Inst curl [7.88-1] (7.88-2 Debian:12.8/stable, Debian-Security:12/stable-security [amd64])\n\
+                      Inst tzdata [1] (2 Debian:12-updates/stable-updates [all])\n\
+                      Inst openssl [1] (2 Ubuntu:22.04/jammy-security [amd64]) []\n\
+                      Inst odd [1] (2-security Corp:1/stable [amd64])\n\
+                      Inst bare [1] (2 corp-security [all])\n\
+                      Inst local [1] (2 localhost [all])\nConf curl (7.88-2 Debian-Security:12/stable-security [amd64])\n";
+        let simulation = Simulation::parse(output);
+        let words = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(" ");
+        assert_eq!(words(&simulation.kept_back), "linux-image-amd64 nginx redis");
+        assert_eq!(words(&simulation.security), "bare curl openssl");
+        assert_eq!(simulation.replaced.len(), 6);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_output_of_apt_breaks_the_parser(output in "(Inst |Remv |\\[|\\]|\\(|\\)|, |:|/|-security| |\n|\\PC){0,60}") {
+            Simulation::parse(&output);
+        }
     }
 
     #[test]

@@ -62,6 +62,7 @@ fn paths(host: &Host, id: &ResourceId) -> Vec<String> {
             let accounts = Accounts::load(&host.root).unwrap_or_default();
             accounts.user(id.key()).map(authorized_keys::path).into_iter().collect()
         }
-        Ok(Kind::Package | Kind::Group | Kind::Directory | Kind::Service | Kind::Script) | Err(_) => vec![],
+        Ok(Kind::Package | Kind::Group | Kind::Directory | Kind::Service | Kind::Script | Kind::Updates)
+        | Err(_) => vec![],
     }
 }

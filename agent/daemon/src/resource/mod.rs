@@ -11,7 +11,7 @@ use muster_proto::condition::{Action, Condition, NO_FILE};
 use muster_proto::report::Secret;
 use muster_proto::resource::Resource;
 use muster_proto::resource::value::AccountName;
-use muster_proto::{Digest, ResourceId};
+use muster_proto::{Digest, ResourceId, Timestamp};
 use serde_json::Value;
 
 use crate::host::Host;
@@ -51,12 +51,14 @@ mod sysctl;
 mod text_path;
 mod time;
 mod timer;
+mod updates;
 
 pub(crate) use account::{Locked, is_password_note, lock, password_is_safe};
 pub(crate) use foretell::foretell;
 pub(crate) use leftover::remove_leftovers;
 pub(crate) use script::is_said;
 pub(crate) use text_path::text_path;
+pub(crate) use updates::freshen;
 
 /// The most that is kept of a file's former content.
 const BACKUP_LIMIT: u64 = 16 * 1024 * 1024;
@@ -71,7 +73,15 @@ pub(crate) struct Wanted<'a> {
     pub(crate) audited: bool,
     /// Whether a program that its author named may be run to find out how it is.
     pub(crate) asks: bool,
+    /// The versions that claims ask for, by packages, for who might change them; `None` where the package has to stay as it is.
+    pub(crate) versions: &'a BTreeMap<String, Option<String>>,
+    /// The time that the device goes by.
+    pub(crate) now: Timestamp,
 }
+
+/// The versions where none are asked for, or nobody would change them.
+#[cfg(test)]
+pub(crate) static NO_VERSIONS: BTreeMap<String, Option<String>> = BTreeMap::new();
 
 /// What must be in the ledger before a step is made.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -137,6 +147,7 @@ enum Kind {
     SshServer,
     Network,
     Firewall,
+    Updates,
 }
 
 impl Kind {
@@ -168,6 +179,7 @@ impl Kind {
             "ssh_server" => Self::SshServer,
             "network" => Self::Network,
             "firewall" => Self::Firewall,
+            "updates" => Self::Updates,
             other => anyhow::bail!("this agent does not know the kind {other:?}: upgrade the agent"),
         })
     }
@@ -215,6 +227,10 @@ pub(crate) async fn read(
             (Ok(Kind::SshServer), _) => ssh_server::read(host, one).await.map_err(|error| sentence(&error)),
             (Ok(Kind::Network), _) => network::read(host, one).await.map_err(|error| sentence(&error)),
             (Ok(Kind::Firewall), _) => firewall::read(host).await.map_err(|error| sentence(&error)),
+            (Ok(Kind::Updates), _) => match &packages {
+                Ok(()) => updates::read(host, one).await.map_err(|error| sentence(&error)),
+                Err(error) => Err(sentence(error)),
+            },
             (Ok(Kind::Package), _) => match &packages {
                 Ok(()) => Ok(package::read(host, one)),
                 Err(error) => Err(sentence(error)),
@@ -274,7 +290,8 @@ fn read_one(host: &mut Host, kind: Kind, accounts: &Accounts, wanted: &Wanted<'_
         | Kind::Script
         | Kind::SshServer
         | Kind::Network
-        | Kind::Firewall => {
+        | Kind::Firewall
+        | Kind::Updates => {
             unreachable!("these are read in bulk, or by asking others")
         }
     }
@@ -367,7 +384,7 @@ fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> R
         Kind::Network => network::prepare(host, job),
         Kind::Firewall => firewall::prepare(host, job),
         Kind::Script => script::prepare(host, accounts, job),
-        Kind::Link | Kind::Service => Ok(ready()),
+        Kind::Link | Kind::Service | Kind::Updates => Ok(ready()),
         Kind::Package | Kind::Sudo => unreachable!("these are prepared in bulk"),
     }
 }
@@ -421,6 +438,7 @@ pub(crate) async fn write(
             Ok(Kind::SshServer) => ssh_server::write(host, &jobs, contents).await,
             Ok(Kind::Network) => network::write(host, &jobs, contents).await,
             Ok(Kind::Firewall) => firewall::write(host, &jobs, contents).await,
+            Ok(Kind::Updates) => updates::write(host, &jobs).await,
         };
         for (step, result) in batch.iter().zip(results) {
             let result = result.map_err(|error| sentence(&error));

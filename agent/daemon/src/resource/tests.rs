@@ -85,6 +85,8 @@ impl Machine {
                 record: self.records.get(id),
                 audited: false,
                 asks: true,
+                versions: &NO_VERSIONS,
+                now: Timestamp::from_system(std::time::SystemTime::now()),
             })
             .collect();
         let observed = read(&mut self.host, &wanted).await;
@@ -363,7 +365,15 @@ fn an_account_is_read_with_those_of_its_wanted_groups_and_keys_that_are_there() 
     }})]);
     let id = ResourceId::new("account", "ada");
     let Claimed::Apply(resource) = &wanted.claims[&id].claimed else { panic!("claimed") };
-    let one = Wanted { id: &id, resource: Some(resource), record: None, audited: false, asks: true };
+    let one = Wanted {
+        id: &id,
+        resource: Some(resource),
+        record: None,
+        audited: false,
+        asks: true,
+        versions: &NO_VERSIONS,
+        now: Timestamp::from_system(std::time::SystemTime::now()),
+    };
     let mut found = block_on(read(&mut machine.host, &[one]));
     let found = found.remove(&id).unwrap().unwrap();
     let attributes = found.attributes().unwrap();
@@ -401,7 +411,15 @@ fn a_group_is_not_the_own_group_of_a_person_who_is_called_like_it() {
     .unwrap();
     fs::write(machine.path("/etc/group"), "root:x:0:\nengineers:x:20001:\n").unwrap();
     let id = ResourceId::new("group", "engineers");
-    let one = Wanted { id: &id, resource: None, record: None, audited: false, asks: true };
+    let one = Wanted {
+        id: &id,
+        resource: None,
+        record: None,
+        audited: false,
+        asks: true,
+        versions: &NO_VERSIONS,
+        now: Timestamp::from_system(std::time::SystemTime::now()),
+    };
     let read = block_on(read(&mut machine.host, &[one])).remove(&id).unwrap();
     assert!(read.unwrap_err().contains("own group of the person"));
 }

@@ -10,7 +10,7 @@ use muster_converge::plan::{Record, Step};
 use muster_proto::condition::{Attributes, Condition};
 use muster_proto::plan::StepView;
 use muster_proto::resource::value::Mode;
-use muster_proto::{Digest, ResourceId};
+use muster_proto::{Digest, ResourceId, Timestamp};
 use serde_json::{Value, json};
 
 use crate::cycle::machine::Machine;
@@ -98,6 +98,7 @@ impl Simulated {
             ("sysctl", "net.ipv4.ip_forward"),
             ("time", "time"),
             ("timer", "report"),
+            ("updates", "updates"),
         ];
         let others = always_there.map(|(kind, key)| (ResourceId::new(kind, key), fresh(kind)));
         Self {
@@ -207,6 +208,8 @@ impl Simulated {
 }
 
 impl Machine for Simulated {
+    async fn freshen(&mut self, _now: Timestamp) {}
+
     async fn read(&mut self, wanted: &[Wanted<'_>]) -> BTreeMap<ResourceId, Result<Condition, String>> {
         let readable = |one: &&Wanted<'_>| self.refusal(one.id) != Some(Refusal::Unreadable);
         let paths: Vec<_> = wanted.iter().filter(|one| is_path(one.id)).filter(readable).copied().collect();
@@ -337,6 +340,7 @@ fn fresh(kind: &str) -> Attributes {
         "mount" => json!({"unit": "none", "enabled": false, "mounted": false}),
         "timer" => json!({"timer": "none", "service": "none", "enabled": false, "running": false}),
         "repository" => json!({"sources": "", "key": ""}),
+        "updates" => json!({"to_install": ["curl 1 -> 2"]}),
         other => panic!("no such kind: {other}"),
     };
     attributes.as_object().unwrap().clone().into_iter().collect()

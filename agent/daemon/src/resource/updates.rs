@@ -1,0 +1,177 @@
+//! `updates`: what is to be installed now. What waits for a window is as it should be, and is told.
+//!
+//! Nothing is taken back: an older version of a package is what an update was made to get away from.
+
+mod choose;
+mod memory;
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use muster_converge::updates::{self, MOST_MISSED, WallClock};
+use muster_proto::Timestamp;
+use muster_proto::condition::{Condition, LEFT, TOLD};
+use muster_proto::resource::Resource;
+use muster_proto::resource::time::{LOCALTIME, ZONES};
+use muster_proto::resource::updates::{TO_INSTALL, Updates};
+
+use self::memory::Memory;
+use super::{Job, Wanted, apt, is_removal, list, sentence};
+use crate::host::updates::{Looked, Need, Update};
+use crate::host::{Host, files};
+
+/// Seconds after which package lists are fetched again, and after which that is tried again where it failed.
+const LISTS_OLD: i64 = 24 * 60 * 60;
+const TRY_AGAIN: i64 = 60 * 60;
+/// For how many seconds lists may stay old before a device is not in order.
+const LISTS_TOO_OLD: i64 = 3 * 24 * 60 * 60;
+/// A file of a time zone has some kilobytes.
+const ZONE_LIMIT: u64 = 256 * 1024;
+/// What one transaction makes possible comes with another one: so many in a row at most.
+const ROUNDS: usize = 3;
+
+/// Fetches the lists of all repositories where those on the machine are old.
+pub(crate) async fn freshen(host: &mut Host, now: Timestamp) {
+    let (now, mut memory) = (now.seconds(), Memory::load(host));
+    let is_over = |at: Option<i64>, seconds: i64| at.is_none_or(|at| !(0..seconds).contains(&(now - at)));
+    if !is_over(memory.fetched, LISTS_OLD) || !is_over(memory.tried, TRY_AGAIN) {
+        return;
+    }
+    host.lists_fetched = Some(Instant::now());
+    memory.tried = Some(now);
+    match apt::fetch_lists(host, apt::Sources::All).await {
+        Ok(()) => (memory.fetched, memory.trouble) = (Some(now), None),
+        Err(error) => {
+            let since = memory.trouble.take().map_or(now, |(since, _)| since.min(now));
+            memory.trouble = Some((since, sentence(&error)));
+        }
+    }
+    if let Err(error) = memory.keep(host) {
+        tracing::warn!(reason = %sentence(&error), "keeping when package lists were fetched");
+    }
+}
+
+pub(super) async fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
+    let Some(Resource::Updates(updates)) = wanted.resource else {
+        Memory::forget_waiting(host)?;
+        return Ok(wanted.record.map_or(Condition::Absent, |record| record.before.clone()));
+    };
+    let looked = choose::look(host, updates, wanted.versions).await?;
+    let mut memory = Memory::load(host);
+    let known = memory.clone();
+    let now = wanted.now.seconds();
+    memory.note(&looked.updates, now);
+    // Who only asks changes nothing that is remembered.
+    if wanted.asks && memory != known {
+        memory.keep(host)?;
+    }
+    if let Some((since, reason)) = &memory.trouble
+        && now - since > LISTS_TOO_OLD
+    {
+        bail!(
+            "package lists could not be fetched for days, so that nobody knows what is to be updated: {reason}"
+        );
+    }
+    let clock = Clock::of(host, updates, now)?;
+    let is_open = updates.windows.is_empty() || updates::is_open(&updates.windows, clock.wall(now));
+    let missed = memory
+        .oldest()
+        .map_or(0, |since| updates::missed(&updates.windows, clock.wall(since), clock.wall(now)));
+    let is_late = !is_open && missed >= MOST_MISSED;
+    let trouble = memory.trouble.as_ref().map(|(_, reason)| reason.as_str());
+    let told = told(&looked, &host.running_kernel()?, host.reboot_need()?.as_ref(), trouble);
+    let left = is_late.then(|| {
+        format!("{missed} windows have gone by: was the device off in each of them, or did apt fail? {told}")
+    });
+    let to_install = if is_open || is_late { lines(&looked.updates) } else { vec![] };
+    Ok(Condition::present([(TO_INSTALL, to_install.into()), (TOLD, told.into()), (LEFT, left.into())]))
+}
+
+/// The clock that the windows are measured by.
+struct Clock {
+    /// By how many seconds it is ahead of UTC.
+    ahead: i32,
+}
+
+impl Clock {
+    fn of(host: &Host, updates: &Updates, now: i64) -> Result<Self> {
+        if updates.windows.is_empty() {
+            return Ok(Self { ahead: 0 });
+        }
+        let path = updates.zone.as_ref().map_or(LOCALTIME.to_owned(), |zone| format!("{ZONES}{zone}"));
+        let Some(bytes) = files::content(&host.root, &path, ZONE_LIMIT)? else {
+            // localtime(5) says so of a machine without one.
+            ensure!(updates.zone.is_none(), "there is no {path}: install tzdata, or name another zone");
+            return Ok(Self { ahead: 0 });
+        };
+        let zone = tz::TimeZone::from_tz_data(&bytes).with_context(|| format!("{path} is no time zone"))?;
+        let local = zone.find_local_time_type(now).with_context(|| format!("reading {path}"))?;
+        Ok(Self { ahead: local.ut_offset() })
+    }
+
+    fn wall(&self, seconds: i64) -> WallClock {
+        WallClock::new(seconds, self.ahead)
+    }
+}
+
+/// What there is to tell, the most important first.
+fn told(looked: &Looked, running: &str, need: Option<&Need>, trouble: Option<&str>) -> String {
+    let mut parts = vec![];
+    let security = looked.updates.iter().filter(|update| update.security).count();
+    parts.push(match looked.updates.len() {
+        0 => "no update waits".to_owned(),
+        count => {
+            format!("waiting: {count}, {security} for security: {}", apt::names(&lines(&looked.updates)))
+        }
+    });
+    parts.push(match need {
+        Some(Need::Kernel(newest)) => {
+            format!("a reboot is needed: kernel {newest} is installed and {running} runs")
+        }
+        Some(Need::Required) => format!("a reboot is needed: a package asks for it; kernel {running} runs"),
+        None => format!("kernel {running} runs"),
+    });
+    if !looked.kept_back.is_empty() {
+        parts.push(format!("kept back: {}", apt::names(&looked.kept_back)));
+    }
+    if looked.others > 0 {
+        parts.push(format!("newer but not asked for: {}", looked.others));
+    }
+    parts.extend(trouble.map(|reason| format!("package lists are old: {reason}")));
+    parts.join("; ")
+}
+
+fn lines(updates: &[Update]) -> Vec<String> {
+    updates.iter().map(|update| format!("{} {} -> {}", update.name, update.old, update.new)).collect()
+}
+
+pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>]) -> Vec<Result<()>> {
+    let mut results = vec![];
+    for job in jobs {
+        results.push(write_one(host, job).await);
+    }
+    results
+}
+
+async fn write_one(host: &mut Host, job: &Job<'_>) -> Result<()> {
+    let Some(Resource::Updates(updates)) = job.step.resource().filter(|_| !is_removal(job.step)) else {
+        return Ok(());
+    };
+    let versions = host.updates.clone().context("what is to be updated was forgotten")?.asked.versions;
+    // Packages that were installed in this turn may have brought some of it.
+    let mut looked = choose::look(host, updates, &versions).await?;
+    let planned = list(&job.step.from, TO_INSTALL).unwrap_or_default();
+    let news = lines(&looked.updates).into_iter().find(|line| !planned.contains(&line.as_str()));
+    if let Some(news) = news {
+        bail!("{news} came a moment ago: it is looked at in the next turn");
+    }
+    for _ in 0..ROUNDS {
+        if looked.updates.is_empty() {
+            break;
+        }
+        choose::install(host, &looked).await?;
+        host.packages.refresh(&host.root)?;
+        looked = choose::look(host, updates, &versions).await?;
+    }
+    Ok(())
+}
