@@ -7,7 +7,8 @@ use std::fs;
 use std::path::Path;
 
 fn main() -> std::io::Result<()> {
-    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dashboard/dist");
+    // A build script runs in the folder of its package. The place it was compiled at is not asked: the checkout may have moved.
+    let dist = Path::new("../dashboard/dist");
     let page = dist.join("index.html");
     if !page.exists() {
         fs::create_dir_all(&dist)?;

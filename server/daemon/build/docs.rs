@@ -12,10 +12,10 @@ const ORDER: [&str; 8] =
     ["start", "concepts", "profiles", "day", "administering", "operations", "security", "comparison"];
 
 pub(super) fn render() -> io::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let folder = Path::new("../../docs");
     println!("cargo::rerun-if-changed={}", folder.display());
     println!("cargo::rerun-if-changed=build/docs.rs");
-    let mut texts = read(&folder)?;
+    let mut texts = read(folder)?;
     let mut list = String::from("const PAGES: &[Page] = &[\n");
     for name in ORDER {
         let Some(text) = texts.remove(name) else {
