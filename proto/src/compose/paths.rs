@@ -1,4 +1,5 @@
-//! Claims of different kinds on one path: a directory, a file and a link can't stand in the same place.
+//! Claims on paths that can't all be kept: a directory, a file and a link can't stand in the same place, nothing can be in a
+//! file, and a part of a file can't be said beside the whole of it.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +29,50 @@ pub(super) fn settle(claims: &mut BTreeMap<ResourceId, Claim>) {
         }
         yield_to(claims, &first[0], &rest);
     }
+    block_what_is_in_files(claims);
     block_parts(claims);
+}
+
+/// Blocks what can't be there together with a file, as it would be in it: the lesser claim stays as it last was, or both. What is
+/// below a link may well be there, where the link leads.
+fn block_what_is_in_files(claims: &mut BTreeMap<ResourceId, Claim>) {
+    let mut lesser: BTreeMap<ResourceId, ResourceId> = BTreeMap::new();
+    for (id, claim) in
+        claims.iter().filter(|(id, claim)| ON_PATHS.contains(&id.kind()) && wants_something(claim))
+    {
+        for (end, _) in id.key().match_indices('/').filter(|(end, _)| *end > 0) {
+            let file = ResourceId::new("file", &id.key()[..end]);
+            let is_made = |above: &&Claim| above.source.mode == Mode::Enforce && wants_something(above);
+            let Some(above) = claims.get(&file).filter(is_made) else { continue };
+            if claim.weight() <= above.weight() {
+                lesser.insert(id.clone(), file.clone());
+            }
+            if above.weight() <= claim.weight() {
+                lesser.insert(file, id.clone());
+            }
+        }
+    }
+    let whose = |other: &ResourceId| claims[other].source.profile.to_string();
+    let lesser: Vec<_> = lesser.into_iter().map(|(id, other)| (id, whose(&other), other)).collect();
+    for (id, whose, other) in lesser {
+        let Some(claim) = claims.get_mut(&id) else { continue };
+        let (file, within) = if other.key().len() < id.key().len() { (&other, &id) } else { (&id, &other) };
+        let reason =
+            format!("{CONFLICT}{within} would be in {file}, which is no directory; {other} is of {whose}");
+        block(claim, reason, whose);
+    }
+}
+
+fn wants_something(claim: &Claim) -> bool {
+    matches!(&claim.claimed, Claimed::Apply(resource) if resource.desired() != Condition::Absent)
+}
+
+/// Leaves a claim as it last was, on account of another profile's.
+fn block(claim: &mut Claim, reason: String, whose: String) {
+    claim.claimed = Claimed::Blocked { reason };
+    if whose != claim.source.profile.to_string() {
+        claim.overrides.push(whose);
+    }
 }
 
 /// Blocks what would change a part of a file that another claim says the whole of: each turn would undo the other.
@@ -46,10 +90,7 @@ fn block_parts(claims: &mut BTreeMap<ResourceId, Claim>) {
         let whose = claims[&whole].source.profile.to_string();
         let Some(claim) = claims.get_mut(&id) else { continue };
         let reason = format!("{CONFLICT}{whole} of {whose} says all of what is there, and this a part of it");
-        claim.claimed = Claimed::Blocked { reason };
-        if whose != claim.source.profile.to_string() {
-            claim.overrides.push(whose);
-        }
+        block(claim, reason, whose);
     }
 }
 
@@ -226,6 +267,33 @@ mod tests {
         let elsewhere = json!([{"directory": {"path": "/srv/x", "when": {"os": ["plan9"]}}}]);
         let composition = both_ways(("a", 1, file()), ("b", 1, elsewhere));
         assert_eq!((composition.claims.len(), conflicts(&composition)), (2, vec![]));
+    }
+
+    #[test]
+    fn what_would_be_in_a_file_is_a_conflict_and_the_lesser_claim_stays_as_it_was() {
+        let within = json!([{"directory": {"path": "/srv/x/y/z"}}]);
+        let is_blocked = |composition: &Composition, id: &ResourceId| {
+            matches!(composition.claims[id].claimed, Claimed::Blocked { .. })
+        };
+        let below = ResourceId::new("directory", "/srv/x/y/z");
+        for (file_at, within_at, blocked) in
+            [(1, 1, (true, true)), (2, 1, (false, true)), (1, 2, (true, false))]
+        {
+            let composition = both_ways(("a", file_at, file()), ("b", within_at, within.clone()));
+            assert_eq!((is_blocked(&composition, &id("file")), is_blocked(&composition, &below)), blocked);
+            assert!(conflicts(&composition).iter().all(|conflict| conflict.profiles.len() == 2));
+        }
+        let composition = both_ways(("a", 2, file()), ("b", 1, within.clone()));
+        let Claimed::Blocked { reason } = &composition.claims[&below].claimed else { panic!("it applies") };
+        let wanted = "conflict: directory:/srv/x/y/z would be in file:/srv/x, which is no directory; file:/srv/x is of a";
+        assert_eq!(reason, wanted);
+
+        let beside = json!([{"file": {"path": "/srv/xy/z", "content": "x"}}]);
+        let nothing = json!([{"file": {"path": "/srv/x/y", "state": "absent"}}]);
+        let link = json!([{"link": {"path": "/srv/x", "target": "/y"}}]);
+        for (one, other) in [(file(), beside), (file(), nothing), (link, within)] {
+            assert_eq!(conflicts(&both_ways(("a", 1, one), ("b", 1, other))), []);
+        }
     }
 
     #[test]
