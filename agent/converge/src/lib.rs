@@ -7,6 +7,7 @@
 pub mod accept;
 pub mod diff;
 pub mod fight;
+pub mod foresee;
 pub mod order;
 pub mod outcome;
 pub mod plan;

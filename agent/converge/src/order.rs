@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster_proto::ResourceId;
-use muster_proto::compose::{Claimed, Composition};
+use muster_proto::compose::{Claim, Claimed, Composition};
 use muster_proto::report::OutcomeKind;
 use muster_proto::resource::KINDS;
+use muster_proto::{ResourceId, Timestamp};
 
 use crate::outcome;
 use crate::plan::{Input, Plan, Record, Step};
@@ -24,8 +24,7 @@ pub fn applying(a: &ResourceId, b: &ResourceId) -> std::cmp::Ordering {
 
 /// Orders the steps of a plan: removals first, from what depends to what is depended on; then the rest the other way round.
 pub(crate) fn sort(steps: &mut [Step], input: &Input<'_>) {
-    let predecessors = predecessors(input.composition, input.records, steps.iter());
-    let rounds = rounds(&predecessors);
+    let rounds = rounds(input.composition, input.records, steps);
     let round = |step: &Step| rounds.get(&step.id).copied().unwrap_or_default();
     steps.sort_by(|a, b| match (a.takes_away(), b.takes_away()) {
         (true, false) => std::cmp::Ordering::Less,
@@ -38,7 +37,9 @@ pub(crate) fn sort(steps: &mut [Step], input: &Input<'_>) {
 /// Which of the steps that take nothing away wait for which others of them: what comes after something by its author's word,
 /// and a service that is told of changes after these were made. Those that wait for nothing are left out.
 ///
-/// Where a change comes after a service that it is told to, by whatever way, the service does not wait for it.
+/// A change may come after a service and be told to it as well, by whatever way. Where the service is only to be restarted, it
+/// runs already, and restarts once the change was made; where there is more to be made of it, that does not wait for the change
+/// (see [`is_told_later`]). Which of them waits is said by the whole state and not by what is left to be made, so that it stays the same for a whole turn.
 pub fn predecessors<'s>(
     composition: &Composition,
     records: &BTreeMap<ResourceId, Record>,
@@ -50,15 +51,20 @@ pub fn predecessors<'s>(
     }
     let made: BTreeSet<&ResourceId> = making.iter().map(|step| &step.id).collect();
     let graph = Graph::of(composition);
+    let restarts = making.iter().filter(|step| step.is_restart_alone());
+    let before_restarts: BTreeMap<&ResourceId, BTreeSet<&ResourceId>> =
+        restarts.map(|step| (&step.id, graph.before_restart(&step.id))).collect();
     let mut predecessors: BTreeMap<ResourceId, BTreeSet<ResourceId>> = BTreeMap::new();
     for step in &making {
-        let first = after(step).iter().filter(|id| made.contains(id));
-        // Services read what is new all at once.
+        let comes_before = |id: &&ResourceId| {
+            made.contains(id) && before_restarts.get(id).is_none_or(|others| !others.contains(&step.id))
+        };
+        let first = after(step).iter().filter(comes_before);
         let tells = |other: &&&Step| {
             step.restart
-                && other.id.kind() != "service"
+                && !other.is_restart_alone()
                 && tells(composition, records, other, &step.id)
-                && !graph.leads(&other.id, &step.id)
+                && (before_restarts.contains_key(&step.id) || !graph.leads(&other.id, &step.id))
         };
         let first: BTreeSet<ResourceId> =
             first.chain(making.iter().filter(tells).map(|other| &other.id)).cloned().collect();
@@ -67,6 +73,22 @@ pub fn predecessors<'s>(
         }
     }
     predecessors
+}
+
+/// Whether a service is told of some of these steps that come after it: what else is to be made of it is made first then, and it
+/// restarts at the end.
+pub fn is_told_later(
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    steps: &[Step],
+    service: &Step,
+) -> bool {
+    if !service.restart || service.is_restart_alone() {
+        return false;
+    }
+    let graph = Graph::of(composition);
+    let mut making = steps.iter().filter(|step| !step.takes_away() && !step.is_restart_alone());
+    making.any(|step| tells(composition, records, step, &service.id) && graph.leads(&step.id, &service.id))
 }
 
 /// What waits for what in a whole state, whatever of it is to be changed.
@@ -88,41 +110,62 @@ impl<'c> Graph<'c> {
 
     /// Whether `from` waits for `to`, by whatever way.
     fn leads(&self, from: &'c ResourceId, to: &ResourceId) -> bool {
-        let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
+        self.reached(vec![from], to).contains(to)
+    }
+
+    /// What a service is told of, and what that waits for, up to the service itself.
+    fn before_restart(&self, service: &'c ResourceId) -> BTreeSet<&'c ResourceId> {
+        self.reached(self.tellers(service).collect(), service)
+    }
+
+    /// These, and all that they wait for, without going on from `end`.
+    fn reached(&self, mut next: Vec<&'c ResourceId>, end: &ResourceId) -> BTreeSet<&'c ResourceId> {
+        let mut seen = BTreeSet::new();
         while let Some(id) = next.pop() {
-            if id == to {
-                return true;
+            if !seen.insert(id) || id == end {
+                continue;
             }
-            let Some(claim) = self.composition.claims.get(id).filter(|_| seen.insert(id)) else { continue };
-            next.extend(&claim.common.after);
-            if let Claimed::Apply(resource) = &claim.claimed {
-                next.extend(resource.restart_on().iter().filter(|on| on.kind() != "service"));
-            }
-            next.extend(self.notifying.get(id).into_iter().flatten().filter(|on| on.kind() != "service"));
+            next.extend(self.composition.claims.get(id).into_iter().flat_map(|claim| &claim.common.after));
+            next.extend(self.tellers(id));
         }
-        false
+        seen
+    }
+
+    /// What a service is told of.
+    fn tellers(&self, service: &ResourceId) -> impl Iterator<Item = &'c ResourceId> {
+        let restart_on = match self.composition.claims.get(service).map(|claim| &claim.claimed) {
+            Some(Claimed::Apply(resource)) => resource.restart_on(),
+            _ => &[],
+        };
+        let notifying = self.notifying.get(service).into_iter().flatten().copied();
+        restart_on.iter().chain(notifying)
     }
 }
 
-/// In which round through the kinds each step is made, but for those of the first. A round makes all of a kind at once, so
-/// that what waits for something of its own kind or of a later one is made in the next.
-fn rounds(predecessors: &BTreeMap<ResourceId, BTreeSet<ResourceId>>) -> BTreeMap<&ResourceId, usize> {
+/// In which round through the kinds each step is made, but for those of the first, which is 0. A round makes all of a kind at
+/// once, so that what waits for something of its own kind or of a later one is made in the next.
+pub fn rounds(
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    steps: &[Step],
+) -> BTreeMap<ResourceId, usize> {
+    let predecessors = predecessors(composition, records, steps);
     let mut waits_for: BTreeMap<&ResourceId, BTreeSet<&ResourceId>> =
         predecessors.iter().map(|(id, first)| (id, first.iter().collect())).collect();
     let mut kept_waiting: BTreeMap<&ResourceId, Vec<&ResourceId>> = BTreeMap::new();
-    for (id, first) in predecessors {
+    for (id, first) in &predecessors {
         for one in first {
             kept_waiting.entry(one).or_default().push(id);
         }
     }
-    let mut rounds: BTreeMap<&ResourceId, usize> = BTreeMap::new();
+    let mut rounds: BTreeMap<ResourceId, usize> = BTreeMap::new();
     let mut next: Vec<&ResourceId> =
         kept_waiting.keys().filter(|id| !predecessors.contains_key(**id)).copied().collect();
     while let Some(first) = next.pop() {
         let round = rounds.get(first).copied().unwrap_or_default();
         for id in kept_waiting.remove(first).unwrap_or_default() {
             let earliest = round + usize::from(rank(first) >= rank(id));
-            let round = rounds.entry(id).or_default();
+            let round = rounds.entry(id.clone()).or_default();
             *round = earliest.max(*round);
             if let Some(left) = waits_for.get_mut(id) {
                 left.remove(first);
@@ -202,11 +245,12 @@ fn unmet_as(outcome: OutcomeKind) -> &'static str {
     }
 }
 
-/// The services that have to read what these steps change.
+/// The services that have to read what these steps change. One whose lease has ended is nobody's to restart.
 pub fn told<'s>(
     composition: &Composition,
     records: &BTreeMap<ResourceId, Record>,
     steps: impl IntoIterator<Item = &'s Step>,
+    now: Timestamp,
 ) -> BTreeSet<ResourceId> {
     let mut changed: BTreeSet<&ResourceId> = BTreeSet::new();
     let mut told: BTreeSet<&ResourceId> = BTreeSet::new();
@@ -214,14 +258,15 @@ pub fn told<'s>(
         changed.insert(&step.id);
         told.extend(notify(records, step));
     }
-    let reads = |id: &ResourceId, claimed: &Claimed| match claimed {
+    let reads = |id: &ResourceId, claim: &Claim| match &claim.claimed {
         Claimed::Apply(resource) => {
-            told.contains(id) || resource.restart_on().iter().any(|on| changed.contains(on))
+            let is_told = told.contains(id) || resource.restart_on().iter().any(|on| changed.contains(on));
+            is_told && claim.common.not_after.is_none_or(|end| end > now)
         }
         Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => false,
     };
     let claims = composition.claims.iter();
-    claims.filter(|(id, claim)| reads(id, &claim.claimed)).map(|(id, _)| id.clone()).collect()
+    claims.filter(|(id, claim)| reads(id, claim)).map(|(id, _)| id.clone()).collect()
 }
 
 /// Whether a service has to read what this step changes.

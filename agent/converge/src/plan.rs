@@ -113,6 +113,11 @@ impl Step {
         self.claim.is_none() && !(self.ending && self.id.kind() == "login_rule")
     }
 
+    /// Whether it restarts a service that is as it should be otherwise. That leaves nothing to take back.
+    pub fn is_restart_alone(&self) -> bool {
+        self.restart && self.differences.is_empty()
+    }
+
     /// The resource to be made so; `None` for a reversal.
     pub fn resource(&self) -> Option<&Resource> {
         match &self.claim.as_ref()?.claimed {
@@ -120,34 +125,6 @@ impl Step {
             Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => None,
         }
     }
-}
-
-/// Plans a whole cycle for who only asks: as it would go if every step of it succeeded. What is made of [`plan`] instead is
-/// read and planned anew between its stages, and so finds places that an earlier stage has cleared.
-pub fn foresee(input: &Input<'_>) -> Plan {
-    let first = plan(input);
-    match cleared(input.observed, &first) {
-        Some(observed) => plan(&Input { observed: &observed, ..*input }),
-        None => first,
-    }
-}
-
-/// What is there once a plan has removed files, directories and links in the place of others, or on the way to them;
-/// `None` when it clears no place that anything else waits for.
-fn cleared(observed: &Observed, plan: &Plan) -> Option<Observed> {
-    let removed = plan.steps.iter().filter(|step| step.action == Action::Remove).map(|step| &step.id);
-    let going: Vec<&ResourceId> = removed.filter(|id| is_path(id)).collect();
-    let free: Vec<&ResourceId> = observed
-        .iter()
-        .filter(|(id, there)| there.is_err() && going.iter().any(|gone| in_the_way(gone, id)))
-        .map(|(id, _)| id)
-        .collect();
-    if free.is_empty() {
-        return None;
-    }
-    let mut after = observed.clone();
-    after.extend(free.into_iter().map(|id| (id.clone(), Ok(Condition::Absent))));
-    Some(after)
 }
 
 /// The kinds that are at a path and nowhere else.
@@ -159,7 +136,7 @@ pub fn is_path(id: &ResourceId) -> bool {
 }
 
 /// Whether nothing can be at `id` while `other` is there.
-fn in_the_way(other: &ResourceId, id: &ResourceId) -> bool {
+pub(crate) fn in_the_way(other: &ResourceId, id: &ResourceId) -> bool {
     let below = || id.key().strip_prefix(other.key()).is_some_and(|rest| rest.starts_with('/'));
     is_path(id)
         && if other.key() == id.key() {
@@ -491,10 +468,11 @@ fn unreadable(input: &Input<'_>, record: &Record) -> Option<String> {
 /// A service restarts when something it names changes now, or still owes a restart from an earlier cycle.
 fn add_restarts(plan: &mut Plan, input: &Input<'_>) {
     let changing = plan.steps.iter().filter(|step| !input.given_up.contains(&step.id));
-    let told = order::told(input.composition, input.records, changing);
+    let told = order::told(input.composition, input.records, changing, input.now);
     for (id, claim) in &input.composition.claims {
         let Claimed::Apply(resource @ Resource::Service(service)) = &claim.claimed else { continue };
-        let due = input.restarts_due.contains(id) || told.contains(id);
+        let is_over = passed(claim.common.not_after, input.now);
+        let due = !is_over && (input.restarts_due.contains(id) || told.contains(id));
         if !due || claim.source.mode == Mode::Audit || service.running == Some(false) {
             continue;
         }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_converge::fight::Fights;
+use muster_converge::order;
 use muster_converge::plan::{Input, Observed, Plan, Record, plan, record_of};
 use muster_converge::trial::Trials;
 use muster_proto::compose::{Claimed, Composition, compose};
@@ -150,4 +151,33 @@ fn a_service_is_told_of_what_names_it_and_of_its_going() {
     let plan = planned(&composed(&json!([service])), &there, &records);
     assert_eq!(steps(&plan), ["file:/etc/web.conf", "service:web"]);
     assert!(plan.steps[1].restart);
+}
+
+#[test]
+fn a_service_that_runs_restarts_once_after_all_that_it_is_told_of_also_what_comes_after_it() {
+    let composition = composed(&json!([
+        {"file": {"path": "/etc/web.conf", "content": "x"}},
+        {"service": {"name": "web", "running": true, "restart_on": ["file:/etc/web.conf", "file:/srv/made"]}},
+        {"file": {"path": "/srv/made", "content": "x", "after": ["script:ask"]}},
+        {"script": {"name": "ask", "body": "true", "after": ["service:web"]}},
+        {"file": {"path": "/srv/last", "content": "x", "after": ["service:web"]}},
+    ]));
+    let web = |running: bool| {
+        Observed::from([(id("service:web"), Ok(Condition::present([("running", running.into())])))])
+    };
+    let plan = planned(&composition, &web(true), &BTreeMap::new());
+    let restarted_last =
+        ["file:/etc/web.conf", "script:ask", "file:/srv/made", "service:web", "file:/srv/last"];
+    assert_eq!(steps(&plan), restarted_last);
+    // Whatever of it is made already, or of which nothing came.
+    let left = plan.steps.iter().filter(|step| step.id != id("file:/etc/web.conf"));
+    let waits = order::predecessors(&composition, &BTreeMap::new(), left);
+    assert!(!waits.contains_key(&id("script:ask")), "{waits:?}");
+    assert_eq!(waits[&id("service:web")], [id("file:/srv/made")].into());
+
+    let plan = planned(&composition, &web(false), &BTreeMap::new());
+    let started_first =
+        ["file:/etc/web.conf", "service:web", "script:ask", "file:/srv/last", "file:/srv/made"];
+    let started: Vec<_> = steps(&plan);
+    assert_eq!(started, started_first);
 }

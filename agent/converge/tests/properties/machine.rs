@@ -93,7 +93,7 @@ impl Device {
             let record = record_of(step, self.records.get(&step.id), Value::Null);
             self.records.insert(step.id.clone(), record);
         }
-        self.restarts_due.extend(order::told(&self.composition(state), &self.records, &plan.steps));
+        self.restarts_due.extend(order::told(&self.composition(state), &self.records, &plan.steps, now));
         if matches!(crash, Some(Crash::AfterIntents)) {
             return;
         }

@@ -62,7 +62,7 @@ impl Cycle {
             self.inspected = None;
             return Ok(false);
         }
-        Ok(!made.again && outcomes.iter().all(|outcome| self.is_no_news(outcome)))
+        Ok(outcomes.iter().all(|outcome| self.is_no_news(outcome)))
     }
 
     /// What is managed at these places. What is below them is not asked for: the watch tells of no place on the way to anything.

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use anyhow::Result;
-use muster_converge::fight;
 use muster_converge::order;
 use muster_converge::outcome::Tried;
 use muster_converge::plan::{self, Observed, Plan, Record, Step};
 use muster_converge::schedule;
 use muster_converge::trial::{self, Trial};
+use muster_converge::{fight, foresee};
 use muster_proto::compose::Composition;
 use muster_proto::condition::{Condition, Difference};
 use muster_proto::report::{Event, Outcome, Secret};
@@ -43,7 +43,7 @@ pub(super) async fn look<M: Machine>(hands: &mut Hands<M>, composition: &Composi
     let observed = read_as(hands, composition, &records, |_| true, Asks::Nothing).await;
     let restarts_due = hands.restarts_due()?;
     let none = BTreeSet::new();
-    let mut plan = plan::foresee(&input(hands, composition, &records, &observed, &restarts_due, &none));
+    let mut plan = foresee::foresee(&input(hands, composition, &records, &observed, &restarts_due, &none));
     texts::show(hands, composition, differences(&mut plan.steps));
     texts::show(hands, composition, plan.settled.iter_mut().map(|o| (&o.resource, &mut o.differences)));
     plan.notes = hands.host.foretell(&plan.steps, &records).await;
@@ -56,8 +56,6 @@ pub(super) struct Converged {
     pub(super) outcomes: Option<Vec<Outcome>>,
     /// By what the next turn knows that there is nothing to do, where there was nothing.
     pub(super) rest: Option<Rest>,
-    /// Whether a service that was made in this turn still has to read what was changed after it.
-    pub(super) again: bool,
 }
 
 /// What a turn is about.
@@ -99,7 +97,7 @@ pub(super) async fn converge<M: Machine>(
     if let Some(rest) = rest
         && rest.holds(hands, &observed, &records)?
     {
-        return Ok(Converged { outcomes: None, rest: Some(rest), again: false });
+        return Ok(Converged { outcomes: None, rest: Some(rest) });
     }
     let mut outcomes = Outcomes::default();
     let mut plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
@@ -110,29 +108,44 @@ pub(super) async fn converge<M: Machine>(
             Scope::Whole => Rest::of(hands, leases.composition, &plan, &observed, &records)?,
             Scope::Part(_) => None,
         };
-        return Ok(Converged { outcomes: Some(outcomes.complete(&plan)), rest, again: false });
+        return Ok(Converged { outcomes: Some(outcomes.complete(&plan)), rest });
     }
     // Now rather than at the end: what this turn puts on the way to their places may keep them from being read then.
     hands.settle(Settlement { forgotten: plan.forget.clone(), ..Settlement::default() })?;
     records = scope.records(&hands.ledger)?;
     let mut written = false;
-    // What waits for something of its own kind or a later one is made in another round.
+    // What waits for something of its own kind or a later one is made in another round. It keeps to the round that was planned,
+    // although what it waits for may turn out not to be needed: who saw the plan has seen the order.
+    let planned = foreseen_rounds(hands, composition, &records, &observed, &plan)?;
+    let last = planned.values().max().copied().unwrap_or_default();
     for round in 0.. {
         let before = outcomes.count();
         for stage in stages().filter(|stage| round == 0 || !stage.removing) {
             // Once, or for directories within directories as often as they are deep.
             loop {
                 if written {
-                    observed.extend(read(hands, composition, &records, |id| id.kind() == stage.kind).await);
+                    // And what could not be read before something went that was in its place.
+                    let was_unread =
+                        |id: &ResourceId| plan::is_path(id) && matches!(observed.get(id), Some(Err(_)));
+                    let is_read = |id: &ResourceId| id.kind() == stage.kind || was_unread(id);
+                    let found = read(hands, composition, &records, is_read).await;
+                    observed.extend(found);
                     plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
                 }
                 let left: Vec<&Step> = plan.steps.iter().filter(|step| !outcomes.tried(&step.id)).collect();
                 let waiting = order::predecessors(composition, &records, left.iter().copied());
-                let ready =
-                    left.into_iter().filter(|step| stage.has(step) && !waiting.contains_key(&step.id));
+                let is_ready = |step: &&Step| {
+                    stage.has(step)
+                        && !waiting.contains_key(&step.id)
+                        && planned.get(&step.id).is_none_or(|planned| *planned <= round)
+                };
+                let ready = left.into_iter().filter(is_ready);
                 let mut steps = stage.first(ready.cloned().collect());
                 if steps.is_empty() {
                     break;
+                }
+                for step in &mut steps {
+                    step.restart &= !order::is_told_later(composition, &records, &plan.steps, step);
                 }
                 texts::show(hands, composition, differences(&mut steps));
                 written = true;
@@ -145,7 +158,8 @@ pub(super) async fn converge<M: Machine>(
             }
         }
         let is_left = |step: &Step| !step.takes_away() && !outcomes.tried(&step.id);
-        if outcomes.count() == before || !plan.steps.iter().any(is_left) {
+        let is_stuck = outcomes.count() == before && round >= last;
+        if is_stuck || !plan.steps.iter().any(is_left) {
             break;
         }
     }
@@ -153,12 +167,31 @@ pub(super) async fn converge<M: Machine>(
     let mut plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
     hands.settle(forgotten(&plan))?;
     texts::show(hands, composition, plan.settled.iter_mut().map(|o| (&o.resource, &mut o.differences)));
+    // Services that were made in this turn and have yet to read what was changed after them.
     let due = hands.restarts_due()?;
-    let is_owed = |step: &Step| {
-        is_restart_alone(step) && due.contains(&step.id) && !outcomes.given_up().contains(&step.id)
+    let is_owed = |step: &&Step| {
+        step.is_restart_alone() && due.contains(&step.id) && !outcomes.given_up().contains(&step.id)
     };
-    let again = plan.steps.iter().any(is_owed);
-    Ok(Converged { outcomes: Some(outcomes.complete(&plan)), rest: None, again })
+    let owed: Vec<Step> = plan.steps.iter().filter(is_owed).cloned().collect();
+    if !owed.is_empty() {
+        let made = make(hands, composition, &owed, &records, &mut outcomes);
+        leases.kept_during("service", made).await?;
+    }
+    Ok(Converged { outcomes: Some(outcomes.complete(&plan)), rest: None })
+}
+
+/// In which round each step is made by a plan that is shown to who asks now.
+fn foreseen_rounds<M>(
+    hands: &Hands<M>,
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    observed: &Observed,
+    plan: &Plan,
+) -> Result<BTreeMap<ResourceId, usize>> {
+    let (restarts_due, none) = (hands.restarts_due()?, BTreeSet::new());
+    let input = input(hands, composition, records, observed, &restarts_due, &none);
+    let foreseen = foresee::once_cleared(&input, plan);
+    Ok(order::rounds(composition, records, &foreseen.as_ref().unwrap_or(plan).steps))
 }
 
 fn differences(steps: &mut [Step]) -> impl Iterator<Item = (&ResourceId, &mut Vec<Difference>)> {
@@ -226,18 +259,18 @@ async fn make<M: Machine>(
     }
     let kept: Vec<_> = intents
         .iter()
-        .filter(|(id, _)| !steps.iter().any(|step| step.id == **id && is_restart_alone(step)))
+        .filter(|(id, _)| !steps.iter().any(|step| step.id == **id && step.is_restart_alone()))
         .map(|(i, r)| (i.clone(), r.clone()))
         .collect();
-    let owed = hands.restarts_due()?;
-    let mut restarts = order::told(composition, records, ready.iter().copied());
+    let (owed, now) = (hands.restarts_due()?, hands.clock.now());
+    let mut restarts = order::told(composition, records, ready.iter().copied(), now);
     let trials: Vec<(ResourceId, Trial)> =
         ready.iter().filter_map(|step| on_trial(hands, step, records)).collect();
     let mut put_on_trial = BTreeMap::new();
     match hands.pay().and_then(|()| hands.ledger.intend(&kept, &blobs, &restarts, &trials)) {
         Err(error) if cant_be_written(&error) => {
             ready = without_room(ready, records, outcomes, &error);
-            restarts = order::told(composition, records, ready.iter().copied());
+            restarts = order::told(composition, records, ready.iter().copied(), now);
             hands.owe_restarts(restarts.clone());
         }
         intended => {
@@ -263,7 +296,13 @@ async fn make<M: Machine>(
     let mut changed = Vec::new();
     for step in ready {
         let found = observed.remove(&step.id);
-        let unchanged = matches!(&found, Some(Ok(found)) if *found == step.from);
+        let written = results.remove(&step.id);
+        let failed = written.as_ref().is_none_or(|written| written.result.is_err());
+        let unchanged = match &found {
+            Some(Ok(found)) => *found == step.from,
+            // A path is written at once or never: something else is in its place, then as now.
+            _ => failed && step.from == Condition::Absent && plan::is_path(&step.id),
+        };
         if !unchanged {
             changed.push(step);
         } else if let Some(earlier) = put_on_trial.remove(&step.id) {
@@ -271,7 +310,7 @@ async fn make<M: Machine>(
             hands.trials.remove(&step.id);
             hands.trials.extend(earlier.map(|earlier| (step.id.clone(), earlier)));
         }
-        let (result, extra) = results.remove(&step.id).map_or_else(
+        let (result, extra) = written.map_or_else(
             || (Err("it was not written".to_owned()), None),
             |written| (written.result, written.extra),
         );
@@ -294,7 +333,7 @@ async fn make<M: Machine>(
         outcomes.note(step, records, tried);
     }
     // Where nothing came of a change, no service has anything new to read; it would restart with every turn that tries.
-    let needed = order::told(composition, records, changed.iter().copied());
+    let needed = order::told(composition, records, changed.iter().copied(), now);
     settlement.restarted.extend(restarts.into_iter().filter(|id| !needed.contains(id) && !owed.contains(id)));
     hands.settle(settlement)
 }
@@ -350,7 +389,7 @@ fn without_room<'a>(
 ) -> Vec<&'a Step> {
     let (possible, others): (Vec<_>, Vec<_>) = ready
         .into_iter()
-        .partition(|step| is_restart_alone(step) || (step.ending && records.contains_key(&step.id)));
+        .partition(|step| step.is_restart_alone() || (step.ending && records.contains_key(&step.id)));
     for step in others {
         let reason = format!("{NOTHING_CHANGED}: {error:#}; make room on its disk");
         outcomes.note(step, records, Tried::Failed(reason));
@@ -377,11 +416,6 @@ fn keep_secrets<M: Machine>(hands: &mut Hands<M>, results: &mut BTreeMap<Resourc
 /// while a command may come to its end later.
 fn leaves_nothing(step: &Step, records: &BTreeMap<ResourceId, Record>) -> bool {
     step.from == Condition::Absent && plan::is_path(&step.id) && !records.contains_key(&step.id)
-}
-
-/// A service that is only restarted leaves nothing to take back.
-fn is_restart_alone(step: &Step) -> bool {
-    step.restart && step.differences.is_empty()
 }
 
 /// The bytes that the steps write, by digest.
@@ -434,7 +468,7 @@ fn settle(settlement: &mut Settlement, step: &Step, intent: Option<Record>, trie
             match intent {
                 _ if gone => settlement.forgotten.push(step.id.clone()),
                 _ if reversal && !step.undoes => {}
-                Some(record) if !is_restart_alone(step) => {
+                Some(record) if !step.is_restart_alone() => {
                     let wrote = record.intended.clone().unwrap_or_else(|| step.to.clone());
                     settlement.written.push((step.id.clone(), Record { wrote, intended: None, ..record }));
                 }

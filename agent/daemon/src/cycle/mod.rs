@@ -58,9 +58,6 @@ pub(crate) use self::unwritten::Note;
 /// How often the trusted time is written down while nothing else happens.
 const MARK_EVERY: i64 = 10 * 60;
 
-/// How soon the next turn comes where this one left something to be read by a service.
-const AT_ONCE: Duration = Duration::from_secs(1);
-
 /// Everything a turn works on; owned by the convergence thread.
 pub(crate) struct Cycle {
     device: DeviceId,
@@ -311,7 +308,7 @@ impl Cycle {
         let result = match made {
             Ok(made) => {
                 self.rest = made.rest;
-                self.finish(&state, &composition, made.outcomes).map(|()| made.again)
+                self.finish(&state, &composition, made.outcomes)
             }
             Err(error) => Err(error),
         };
@@ -321,7 +318,7 @@ impl Cycle {
         let next_end = self.next_end(&composition)?;
         let wait = schedule::wait(next_end, self.failures, now, jitter());
         self.composed = Some((digest_of(&self.hands.ledger)?, composition));
-        let wait = if result? { wait.min(AT_ONCE) } else { wait };
+        result?;
         Ok(Next { wait, next_end, missing: BTreeSet::new() })
     }
 

@@ -19,11 +19,14 @@ impl Outcomes {
     pub(super) fn note(&mut self, step: &Step, records: &BTreeMap<ResourceId, Record>, tried: Tried) {
         if tried != Tried::Done {
             self.given_up.insert(step.id.clone());
+        } else if step.is_restart_alone() && self.tried(&step.id) {
+            // What came to it before it restarted says more.
+            return;
         }
         self.tried.insert(step.id.clone(), outcome::of_step(step, records.get(&step.id), tried));
     }
 
-    /// Whether a resource was tried in this turn. Nothing is tried twice.
+    /// Whether a resource was tried in this turn. Nothing is tried twice, but that a service may restart at the end.
     pub(super) fn tried(&self, id: &ResourceId) -> bool {
         self.tried.contains_key(id)
     }

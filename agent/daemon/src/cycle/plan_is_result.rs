@@ -4,6 +4,7 @@
 //! The turn and its ledger are the agent's own. What no plan can know is left out: what a package's own scripts bring.
 
 mod generate;
+mod said;
 mod simulated;
 
 use std::cell::Cell;
@@ -11,10 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use muster_converge::fight::Fights;
-use muster_converge::plan::Record;
 use muster_converge::trial::Trials;
-use muster_proto::condition::{Action, Attributes};
-use muster_proto::plan::{PlanView, StepView};
+use muster_proto::condition::Action;
+use muster_proto::plan::PlanView;
 use muster_proto::report::{Event, Outcome, OutcomeKind};
 use muster_proto::resource::value::AccountName;
 use muster_proto::state::{Applied, Bindings, DesiredState, Person};
@@ -25,7 +25,8 @@ use proptest::test_runner::{FileFailurePersistence, RngSeed, TestCaseResult, Tes
 use serde_json::{Value, json};
 
 use self::generate::{Assigned, Pair};
-use self::simulated::{Meddling, Refusal, Simulated, World};
+use self::said::{Before, Done};
+use self::simulated::{Meddling, Refusal, Simulated};
 use super::hands::{Hands, Owed};
 use super::leases::Leases;
 use super::{dry_run, make};
@@ -202,6 +203,63 @@ async fn a_service_is_restarted_once_for_what_ended_while_the_ledger_had_no_room
 }
 
 #[tokio::test]
+async fn a_service_that_is_to_run_before_what_it_reads_starts_first_and_restarts_once_at_the_end() {
+    let mut device = Device::new();
+    let wanted = composition(
+        &assigned(&[
+            json!({"service": {"name": "cron", "running": true}}),
+            json!({"file": {"path": "/srv/b", "content": "one\n", "after": ["service:cron"],
+                            "notify": ["service:cron"]}}),
+        ]),
+        1,
+    );
+    let outcomes = device.converge(&wanted).await;
+    assert!(outcomes.iter().all(|outcome| outcome.outcome == OutcomeKind::Repaired), "{outcomes:?}");
+    let asked = device.hands.host.asked.iter();
+    let asked: Vec<_> = asked.map(|step| (step.resource.as_str(), step.restart)).collect();
+    assert_eq!(asked, [("service:cron", false), ("file:/srv/b", false), ("service:cron", true)]);
+    assert_eq!(device.hands.restarts_due().unwrap(), BTreeSet::new());
+}
+
+#[tokio::test]
+async fn a_service_whose_lease_has_ended_owes_no_restart() {
+    let mut device = Device::new();
+    let wanted = |text: &str, revision| {
+        let resources = [
+            json!({"file": {"path": "/srv/b", "content": text}}),
+            json!({"service": {"name": "cron", "running": true, "restart_on": ["file:/srv/b"],
+                               "not_after": "2040-01-01T00:00:00Z"}}),
+        ];
+        composition(&assigned(&resources), revision)
+    };
+    device.converge(&wanted("one\n", 1)).await;
+    device.hands.host.restarts.clear();
+    device.hands.clock.vouched("2050-01-01T00:00:00Z".parse().unwrap());
+    device.converge(&wanted("two\n", 2)).await;
+    assert_eq!(device.hands.host.restarts, BTreeMap::new());
+    assert_eq!(
+        device.hands.restarts_due().unwrap(),
+        BTreeSet::new(),
+        "it would keep the device from its rest"
+    );
+}
+
+#[tokio::test]
+async fn a_service_does_not_restart_for_what_could_not_come_back_into_a_place_that_is_taken() {
+    let mut device = Device::new();
+    device.hands.host.meddle(&Meddling::Directory("/srv/a"));
+    let gone = json!({"directory": {"path": "/srv/a", "state": "absent", "notify": ["service:cron"]}});
+    device.converge(&composition(&assigned(&[gone]), 1)).await;
+    device.hands.host.meddle(&Meddling::Written("/srv/a", "theirs\n"));
+    device.hands.host.restarts.clear();
+    let without = composition(&assigned(&[json!({"service": {"name": "cron"}})]), 2);
+    for _ in 0..2 {
+        device.converge(&without).await;
+        assert_eq!(device.hands.host.restarts, BTreeMap::new());
+    }
+}
+
+#[tokio::test]
 async fn a_plan_foresees_what_comes_into_the_place_of_what_it_takes_away() {
     let mut device = Device::new();
     let file = assigned(&[json!({"file": {"path": "/srv/a", "content": "one\n"}})]);
@@ -330,20 +388,9 @@ async fn plan_is_result(pair: &Pair, seen: &mut BTreeMap<&'static str, u32>) -> 
     prop_assert!(device.hands.host.asked.is_empty() && device.told().is_empty());
 
     let owed = device.hands.ledger.restarts_due().unwrap();
+    let begun = Before { composition: &second, records: &records, owed };
     let outcomes = device.converge(&second).await;
-    let outcomes: BTreeMap<_, _> = outcomes.iter().map(|outcome| (&outcome.resource, outcome)).collect();
-    let done = Done {
-        said: &said,
-        steps: with_restarts_that_something_came_of(
-            &said,
-            (&second, &records),
-            &owed,
-            &outcomes,
-            &taken_back,
-        ),
-        outcomes,
-        taken_back,
-    };
+    let done = Done::new(&said, &begun, &outcomes, taken_back);
     done.asked_in_order(&device.hands.host.asked)?;
     done.there(&before, &device.hands.host.world())?;
     done.restarted(&device.hands.host.restarts)?;
@@ -352,214 +399,4 @@ async fn plan_is_result(pair: &Pair, seen: &mut BTreeMap<&'static str, u32>) -> 
     done.count(seen);
     device.folder.close().unwrap();
     Ok(())
-}
-
-/// Whether a step was made, by the outcomes. What is taken back leaves no outcome, unless by a claim that stays.
-fn made(
-    step: &StepView,
-    outcomes: &BTreeMap<&ResourceId, &Outcome>,
-    taken_back: &BTreeSet<ResourceId>,
-) -> bool {
-    let Some(outcome) = outcomes.get(&step.resource) else { return true };
-    let of_claim = taken_back.contains(&step.resource) && !outcome.assignment.is_empty();
-    of_claim || !matches!(outcome.outcome, OutcomeKind::Failed | OutcomeKind::Blocked)
-}
-
-/// The steps of a plan, without restarts on account of steps of which nothing came: that these would fail, no plan knew.
-fn with_restarts_that_something_came_of(
-    said: &PlanView,
-    (composition, records): (&compose::Composition, &BTreeMap<ResourceId, Record>),
-    owed: &BTreeSet<ResourceId>,
-    outcomes: &BTreeMap<&ResourceId, &Outcome>,
-    taken_back: &BTreeSet<ResourceId>,
-) -> Vec<StepView> {
-    let came = |id: &ResourceId| {
-        said.steps.iter().any(|step| step.resource == *id && made(step, outcomes, taken_back))
-    };
-    let notifies = |step: &StepView, id: &ResourceId| {
-        let claimed = composition.claims.get(&step.resource).map(|claim| &claim.common.notify);
-        let recorded = records.get(&step.resource).map(|record| &record.notify);
-        let names = if taken_back.contains(&step.resource) { recorded } else { claimed };
-        names.is_some_and(|names| names.contains(id)) && came(&step.resource)
-    };
-    let due = |id: &ResourceId| match composition.claims.get(id).map(|claim| &claim.claimed) {
-        Some(compose::Claimed::Apply(resource)) => {
-            resource.restart_on().iter().any(came) || said.steps.iter().any(|step| notifies(step, id))
-        }
-        _ => false,
-    };
-    let mut steps = said.steps.clone();
-    for step in &mut steps {
-        step.restart = step.restart && (owed.contains(&step.resource) || due(&step.resource));
-    }
-    let was_restart_alone = |step: &StepView| step.differences.is_empty() && !step.restart;
-    steps.retain(|step| !was_restart_alone(step));
-    steps
-}
-
-/// Whether a path is another one or below it.
-fn at_or_below(id: &ResourceId, other: &ResourceId) -> bool {
-    id.key().strip_prefix(other.key()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// What a plan said, and what the turn after it came to.
-struct Done<'a> {
-    said: &'a PlanView,
-    steps: Vec<StepView>,
-    outcomes: BTreeMap<&'a ResourceId, &'a Outcome>,
-    /// Resources whose step takes back what no claim asks for.
-    taken_back: BTreeSet<ResourceId>,
-}
-
-impl Done<'_> {
-    fn made(&self, step: &StepView) -> bool {
-        made(step, &self.outcomes, &self.taken_back)
-    }
-
-    /// The machine was asked for steps of the plan alone, each once, as they were said and in their order; what it was not
-    /// asked for has an outcome that says why.
-    fn asked_in_order(&self, asked: &[StepView]) -> TestCaseResult {
-        let mut ahead = asked.iter().peekable();
-        for step in &self.steps {
-            if ahead.next_if(|next| *next == step).is_none() {
-                prop_assert!(!self.made(step), "not asked for, and nobody says so: {step:?}");
-            }
-        }
-        prop_assert_eq!(ahead.next(), None, "asked for what no plan said");
-        Ok(())
-    }
-
-    /// What is there is what was there, with the differences of the steps that were made.
-    fn there(&self, before: &World, after: &World) -> TestCaseResult {
-        let mut expected = before.clone();
-        for step in self.steps.iter().filter(|step| self.made(step)) {
-            let there = expected.remove(&step.resource);
-            let named = |there: &Attributes| -> Vec<(String, Value)> {
-                let names = step.differences.iter().map(|d| d.attribute.clone());
-                names.map(|name| (name.clone(), there.get(&name).cloned().unwrap_or_default())).collect()
-            };
-            let froms = step.differences.iter().map(|d| (d.attribute.clone(), d.from.clone()));
-            let tos: Vec<_> = step.differences.iter().map(|d| (d.attribute.clone(), d.to.clone())).collect();
-            match (step.action, there, after.get(&step.resource)) {
-                (Action::Create, None, Some(after)) => {
-                    prop_assert_eq!(&named(after)[1..], &tos[1..], "{:?}", step);
-                    expected.insert(step.resource.clone(), after.clone());
-                }
-                (Action::Change, Some(mut there), Some(_)) => {
-                    prop_assert_eq!(named(&there), froms.collect::<Vec<_>>(), "{:?}", step);
-                    there.extend(tos);
-                    expected.insert(step.resource.clone(), there);
-                }
-                (Action::Remove, Some(_), None) => {}
-                (_, there, after) => prop_assert!(false, "{step:?} from {there:?} to {after:?}"),
-            }
-        }
-        prop_assert_eq!(&expected, after);
-        Ok(())
-    }
-
-    /// A service was restarted once if its step said so, and never otherwise.
-    fn restarted(&self, restarts: &BTreeMap<ResourceId, u32>) -> TestCaseResult {
-        let said: BTreeMap<_, _> = self
-            .steps
-            .iter()
-            .filter(|step| step.restart && self.made(step))
-            .map(|step| (step.resource.clone(), 1))
-            .collect();
-        prop_assert_eq!(&said, restarts);
-        Ok(())
-    }
-
-    /// What was said to be settled has that very outcome; a step has one with the differences that were said.
-    fn outcomes_as_said(&self) -> TestCaseResult {
-        let mut expected: BTreeSet<&ResourceId> = BTreeSet::new();
-        for settled in &self.said.settled {
-            expected.insert(&settled.resource);
-            let outcome = self.outcomes.get(&settled.resource);
-            let not_cleared = self.said.steps.iter().any(|step| {
-                step.action == Action::Remove
-                    && !self.made(step)
-                    && at_or_below(&settled.resource, &step.resource)
-            });
-            if not_cleared && outcome.is_some_and(|outcome| outcome.outcome == OutcomeKind::Failed) {
-                continue;
-            }
-            if !self.steps.iter().any(|step| step.resource == settled.resource) {
-                prop_assert_eq!(outcome, Some(&settled));
-            }
-        }
-        for step in &self.said.steps {
-            expected.insert(&step.resource);
-            let Some(outcome) = self.outcomes.get(&step.resource) else {
-                prop_assert!(self.taken_back.contains(&step.resource), "{step:?} came to nothing");
-                continue;
-            };
-            let same = outcome.differences == step.differences;
-            match outcome.outcome {
-                OutcomeKind::Repaired => prop_assert!(same, "{step:?} came to {outcome:?}"),
-                // Where the place was not cleared there is no reading what differs.
-                OutcomeKind::Failed | OutcomeKind::Blocked => {
-                    prop_assert!(same || outcome.differences.is_empty(), "{step:?} came to {outcome:?}");
-                    prop_assert!(outcome.reason.is_some(), "{step:?} came to {outcome:?}");
-                }
-                // A restart alone, on account of what did not change.
-                OutcomeKind::Kept => prop_assert!(!self.steps.contains(step), "{step:?} came to {outcome:?}"),
-                // What is taken back is nobody's, or theirs whose claim can't be carried out here.
-                OutcomeKind::NotApplicable | OutcomeKind::Unsupported | OutcomeKind::Drifted => {
-                    prop_assert!(self.taken_back.contains(&step.resource), "{step:?} came to {outcome:?}");
-                }
-            }
-        }
-        let all: BTreeSet<_> = self.outcomes.keys().copied().collect();
-        prop_assert!(all.is_subset(&expected), "outcomes of what no plan said: {all:?}, {expected:?}");
-        Ok(())
-    }
-
-    /// The record tells of the steps that were made, in their order and words.
-    fn told(&self, told: &[Event]) -> TestCaseResult {
-        let told: Vec<_> = told
-            .iter()
-            .filter_map(|event| match event {
-                Event::Changed { resource, action, differences, .. } => {
-                    Some((resource, *action, differences))
-                }
-                _ => None,
-            })
-            .collect();
-        let said: Vec<_> = self
-            .steps
-            .iter()
-            .filter(|step| self.made(step))
-            .map(|step| (&step.resource, step.action, &step.differences))
-            .collect();
-        prop_assert_eq!(told, said);
-        Ok(())
-    }
-
-    /// Counts what the pair was good for.
-    fn count(&self, seen: &mut BTreeMap<&'static str, u32>) {
-        let mut note = |what| *seen.entry(what).or_default() += 1;
-        for step in &self.said.steps {
-            note(match step.action {
-                Action::Create => "create",
-                Action::Change => "change",
-                Action::Remove => "remove",
-            });
-            if step.restart {
-                note("restart");
-            }
-            if self.taken_back.contains(&step.resource) {
-                note("reversal");
-            }
-        }
-        for outcome in self.outcomes.values() {
-            match outcome.outcome {
-                OutcomeKind::Failed => note("failed"),
-                OutcomeKind::Blocked => note("blocked"),
-                OutcomeKind::Drifted => note("drifted"),
-                OutcomeKind::Unsupported => note("unsupported"),
-                OutcomeKind::Kept | OutcomeKind::Repaired | OutcomeKind::NotApplicable => {}
-            }
-        }
-    }
 }

@@ -75,7 +75,7 @@ fn assigned() -> impl Strategy<Value = Assigned> {
 
 fn identity(entry: &Value) -> String {
     let (kind, fields) = entry.as_object().unwrap().iter().next().unwrap();
-    if matches!(kind.as_str(), "hostname" | "time" | "locale") {
+    if matches!(kind.as_str(), "hostname" | "time" | "locale" | "updates") {
         return format!("{kind}:{kind}");
     }
     if kind == "firewall" {
@@ -131,6 +131,7 @@ fn other_id() -> impl Strategy<Value = ResourceId> {
         ("mount", "/mnt/x"),
         ("timer", "report"),
         ("script", "setup"),
+        ("updates", "updates"),
     ];
     select(ids.map(|(kind, key)| ResourceId::new(kind, key)).to_vec())
 }
@@ -169,7 +170,7 @@ fn meddling() -> impl Strategy<Value = Meddling> {
 }
 
 /// Kinds that have no `state`.
-const STATELESS: [&str; 17] = [
+const STATELESS: [&str; 18] = [
     "browser_policy",
     "certificate",
     "dconf",
@@ -187,6 +188,7 @@ const STATELESS: [&str; 17] = [
     "sysctl",
     "time",
     "timer",
+    "updates",
 ];
 
 fn resource() -> impl Strategy<Value = Value> {
@@ -344,6 +346,7 @@ fn kind() -> impl Strategy<Value = Value> {
         1 => select(vec!["echo 1", "echo 2"]).prop_map(|body| {
             entry("script", vec![("name", given("setup")), ("body", given(body))])
         }),
+        1 => select(vec!["security", "all"]).prop_map(|which| entry("updates", vec![("which", given(which))])),
         1 => select(vec!["daily", "hourly"]).prop_map(|time| {
             entry("timer", vec![
                 ("name", given("report")), ("command", given(vec!["/bin/true"])), ("on_calendar", given(vec![time])),
