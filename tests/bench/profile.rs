@@ -100,7 +100,8 @@ impl Profile {
         let directories =
             self.directories.iter().map(|path| json!({"directory": {"path": path, "mode": "0750"}}));
         resources.extend(directories);
-        let file = |(path, content): &(String, String)| json!({"file": {"path": path, "mode": "0640", "content": content}});
+        // They stay for the next run, which would pay for their going: see `measure_muster`.
+        let file = |(path, content): &(String, String)| json!({"file": {"path": path, "mode": "0640", "content": content, "on_removal": "keep"}});
         resources.extend(self.files.iter().map(file));
         resources.extend(
             self.links.iter().map(|(path, target)| json!({"link": {"path": path, "target": target}})),

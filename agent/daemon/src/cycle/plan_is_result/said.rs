@@ -179,12 +179,15 @@ impl<'a> Done<'a> {
             if is_restart_kept_back && outcome.is_some_and(|outcome| outcome.outcome == OutcomeKind::Kept) {
                 continue;
             }
-            // What is only looked at is told as it is found afterwards.
-            let is_near = |step: &StepView| {
+            // What is only looked at is told as it is found afterwards, as is that something came back into the place of what is
+            // not to be there.
+            let is_near = |step: &&StepView| {
                 let (a, b) = (&step.resource, &settled.resource);
                 at_or_below(a, b) || at_or_below(b, a)
             };
-            if settled.mode == Mode::Audit && self.said.steps.iter().any(is_near) {
+            let mut near = self.said.steps.iter().filter(is_near);
+            let is_unread = outcome.is_some_and(|outcome| outcome.outcome == OutcomeKind::Failed);
+            if near.any(|step| settled.mode == Mode::Audit || (is_unread && step.action == Action::Create)) {
                 continue;
             }
             // Of two that failed either may be named.
