@@ -1,9 +1,12 @@
 //! `network` on a device whose interfaces NetworkManager sets up.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use muster_proto::Digest;
 use muster_proto::report::OutcomeKind;
+use muster_proto::resource::network::keyfile::{escaped, uuid};
 use muster_proto::state::Mode;
 use muster_tests::{Device, Fleet, Network, wait_until};
 
@@ -50,6 +53,24 @@ fn enroll<'n>(network: &'n Network) -> Result<Fleet<'n>> {
     device.exec(["systemctl", "restart", "muster-agent"])?.ok()?;
     fleet.wait_until_connected(DEVICE)?;
     Ok(fleet)
+}
+
+fn hex(text: &str) -> String {
+    Digest::of(text.as_bytes()).to_string().rsplit(':').next().unwrap_or_default().to_owned()
+}
+
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = vec![];
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            files.extend(files_below(&entry.path())?);
+        } else if kind.is_file() {
+            files.push(entry.path());
+        }
+    }
+    Ok(files)
 }
 
 /// What sets up the interface, its addresses, and the files.
@@ -156,12 +177,91 @@ fn a_wifi_gets_its_secret_on_the_device_and_tells_it_nobody() -> Result<()> {
     for secret in ["walnut", "orchard", "lamps"] {
         assert!(!told.contains(secret), "{secret} was told");
     }
-    look(
-        device,
-        "for name in ledger.db ledger.db-wal; do ! grep -c -e walnut -e orchard -e lamps /var/lib/muster/$name 2>/dev/null; done",
-    )?;
+    // Nor in any file of the agent, the journal or the server, and no digest that a short secret could be found by.
+    device.exec(["journalctl", "--sync"])?.ok()?;
+    let written = look(device, "cat /etc/NetworkManager/system-connections/muster-air.nmconnection")?;
+    let mut needles = vec![];
+    for secret in ["walnut harbour \\eleven", "orchard harbour", "lamps #;= seven"] {
+        needles.push(secret.split(' ').next().unwrap_or_default().to_owned());
+        for text in [secret.to_owned(), format!("{secret}\n"), escaped(secret)] {
+            needles.push(hex(&text));
+        }
+    }
+    needles.push(hex(&written));
+    let kept = "/var/lib/muster /run/muster /run/log /var/log /run/systemd /run/credentials /var/lib/systemd/coredump /tmp /var/tmp";
+    let find = format!(
+        "find {kept} -type f -print0 2>/dev/null | xargs -0 grep -laF -f /root/needles; test $? -ne 0"
+    );
+    device.write_file("/root/needles", needles.join("\n") + "\n", 0o600)?;
+    // The search itself finds what is there.
+    device.write_file("/var/tmp/planted", &needles[1], 0o600)?;
+    assert_eq!(look(device, &format!("{find} || true"))?, "/var/tmp/planted\n");
+    look(device, "rm /var/tmp/planted")?;
+    let found = device.exec(["sh", "-c", &find])?;
+    assert!(found.success() && found.stdout.is_empty(), "{}{}", found.stdout, found.stderr);
+    for file in files_below(&fleet.server.data())? {
+        let bytes = std::fs::read(&file)?;
+        for needle in &needles {
+            let is_there = bytes.windows(needle.len()).any(|part| part == needle.as_bytes());
+            assert!(!is_there, "{needle} is in {}", file.display());
+        }
+    }
+    let core = look(device, "prlimit --core --noheadings --output SOFT,HARD --pid $(pidof muster-agent)")?;
+    assert_eq!(core.split_whitespace().collect::<Vec<_>>(), ["0", "0"], "a core dump would have them");
 
     let assignment = save(&fleet, air)?;
     fleet.admin.unassign(&assignment)?;
     wait_until("the Wi-Fi to be forgotten", SOON, || Ok((look(device, script)? == before).then_some(())))
+}
+
+#[test]
+fn a_change_that_cut_the_device_off_is_undone_on_disk_although_network_manager_is_down() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = enroll(&network)?;
+    let device = fleet.device(DEVICE)?;
+    let own = device.address().to_owned();
+    let lan = |fields: &str| format!("  - network: {{ name: lan, interface: eth0, {fields} }}\n");
+    save(&fleet, &lan(&format!("addresses: [{own}/24]")))?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    let file = "cat /etc/NetworkManager/system-connections/muster-lan.nmconnection";
+    let good = look(device, file)?;
+    save(&fleet, &lan("addresses: [192.0.2.5/24]"))?;
+    wait_until("the change to be made", SOON, || {
+        Ok(look(device, file)?.contains("192.0.2.5").then_some(()))
+    })?;
+    device.exec(["systemctl", "stop", "NetworkManager.service"])?.ok()?;
+    wait_until("the file from before to come back", SOON, || Ok((look(device, file)? == good).then_some(())))
+        .with_context(|| device.journal("muster-agent"))?;
+    device.exec(["systemctl", "start", "NetworkManager.service"])?.ok()?;
+    reason(&fleet, "network:lan", OutcomeKind::Blocked, "undone at ")
+        .with_context(|| device.journal("muster-agent"))?;
+    Ok(())
+}
+
+#[test]
+fn a_profile_wins_over_one_of_the_same_name_and_uuid_that_a_user_had_made() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = enroll(&network)?;
+    let device = fleet.device(DEVICE)?;
+    let own = device.address().to_owned();
+    let theirs = format!(
+        "useradd --create-home mallory; nmcli connection add type ethernet con-name muster-lan ifname eth0 connection.uuid {} connection.permissions user:mallory ipv4.method manual ipv4.addresses 192.0.2.77/24 autoconnect no",
+        uuid("lan")
+    );
+    look(device, &theirs)?;
+    save(&fleet, &format!("  - network: {{ name: lan, interface: eth0, addresses: [{own}/24] }}\n"))?;
+    fleet.admin.wait_until_applied(DEVICE).with_context(|| {
+        format!("{:?}\n{}", fleet.admin.resources(DEVICE), device.journal("muster-agent"))
+    })?;
+    let state = look(
+        device,
+        "nmcli -g GENERAL.CONNECTION device show eth0; nmcli -g connection.permissions,ipv4.addresses connection show muster-lan",
+    )?;
+    assert_eq!(state.trim(), format!("muster-lan\n\n{own}/24"), "{state}");
+    device.exec(["systemctl", "restart", "NetworkManager.service"])?.ok()?;
+    wait_until("the profile to be in use again", SOON, || {
+        let state =
+            look(device, "nmcli -g GENERAL.CONNECTION device show eth0; ip -4 -o address show dev eth0")?;
+        Ok((state.starts_with("muster-lan\n") && !state.contains("192.0.2.77")).then_some(()))
+    })
 }

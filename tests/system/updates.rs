@@ -12,8 +12,9 @@ use muster_tests::{Device, Fleet, Network, wait_until};
 const DEVICE: &str = "srv-1";
 const UPDATES: &str = "updates:updates";
 
-/// Four packages, at 1 on the device. A repository for security updates has 2 of two of them, another one has something newer of three.
-/// `old-data` could only be updated if it brought a package along that conflicts with `held-tool`.
+/// Packages, at 1 on the device. A repository for security updates has 2 of two of them, another one has something newer of others, and
+/// one that says of itself that it is for security updates is set aside by an admin. `old-data` could only be updated if it brought a
+/// package along that conflicts with `held-tool`, and `needs-held` only with a newer `held-tool`. The two of `pair` take each other along.
 const SET_UP: &str = r#"
 set -eu
 make() {
@@ -39,7 +40,7 @@ index() {
     mv /tmp/Release "dists/$2/Release"
     echo "deb [trusted=yes] file:/srv/$1 $2 main" >"/etc/apt/sources.list.d/$1.list"
 }
-for name in web-tool other-tool held-tool old-data; do make $name 1 /srv/installed; done
+for name in web-tool other-tool held-tool old-data needs-held pair-a pair-b; do make $name 1 /srv/installed; done
 dpkg -i /srv/installed/*.deb >/dev/null
 echo "of the device" >/etc/web-tool.conf
 make web-tool 2 /srv/safe/pool
@@ -48,9 +49,18 @@ make web-tool 3 /srv/other/pool
 make other-tool 2 /srv/other/pool
 make new-data 1 /srv/other/pool "Conflicts: held-tool"
 make old-data 2 /srv/other/pool "Depends: new-data"
+make needs-held 2 /srv/other/pool "Depends: held-tool (>= 2)"
+make pair-a 2 /srv/other/pool "Depends: pair-b (>= 2)"
+make pair-b 2 /srv/other/pool "Breaks: pair-a (<< 2)"
+make web-tool 9 /srv/early/pool
 index safe corp-security
 index other corp
+index early early-security
+printf 'Package: *\nPin: release n=early-security\nPin-Priority: -10\n' >/etc/apt/preferences.d/early
 "#;
+
+/// What there is of them once all was taken that may be.
+const ALL: &str = "held-tool 1, needs-held 1, old-data 1, other-tool 2, pair-a 2, pair-b 2, web-tool 3";
 
 /// A window of every day that begins so many hours from now and is open for three hours, in UTC.
 fn window(begins_in: i64) -> String {
@@ -83,18 +93,11 @@ fn wait_for(fleet: &Fleet<'_>, is_so: impl Fn(&ResourceView) -> bool) -> Result<
     waited.with_context(|| format!("told is {:?}", found()))
 }
 
-/// The versions of the four packages.
+/// The versions of the packages.
 fn versions(device: &Device<'_>) -> Result<String> {
-    let argv = [
-        "dpkg-query",
-        "-W",
-        "-f",
-        "${Package} ${Version}\n",
-        "web-tool",
-        "other-tool",
-        "held-tool",
-        "old-data",
-    ];
+    let format = ["dpkg-query", "-W", "-f", "${Package} ${Version}\n"];
+    let names = ["web-tool", "other-tool", "held-tool", "old-data", "needs-held", "pair-a", "pair-b"];
+    let argv = format.into_iter().chain(names);
     let mut lines: Vec<String> = device.exec(argv)?.ok()?.stdout.lines().map(str::to_owned).collect();
     lines.sort();
     Ok(lines.join(", "))
@@ -121,7 +124,10 @@ fn only_wanted_updates_come_and_only_in_their_window() -> Result<()> {
     );
     let kernel = device.exec(["uname", "-r"])?.line().to_owned();
     assert!(reason(&waiting).contains(&format!("kernel {kernel} runs")), "{}", reason(&waiting));
-    assert_eq!(versions(device)?, "held-tool 1, old-data 1, other-tool 1, web-tool 1");
+    assert_eq!(
+        versions(device)?,
+        "held-tool 1, needs-held 1, old-data 1, other-tool 1, pair-a 1, pair-b 1, web-tool 1"
+    );
 
     // What three windows went by for is not in order.
     let long_ago = Timestamp::from_system(SystemTime::now()).seconds() - 30 * 24 * 60 * 60;
@@ -135,19 +141,25 @@ fn only_wanted_updates_come_and_only_in_their_window() -> Result<()> {
         reason(&late)
     );
 
-    // A newer version that no repository for security updates has does not hide the one that one has, and is not taken.
+    // A newer version that no repository for security updates has does not hide the one that one has, and is not taken. Nor is
+    // one of a repository that an admin of the device set aside.
     apply(&fleet, &format!("which: security, {}", window(-1)))?;
-    assert_eq!(versions(device)?, "held-tool 1, old-data 1, other-tool 1, web-tool 2");
+    assert_eq!(
+        versions(device)?,
+        "held-tool 1, needs-held 1, old-data 1, other-tool 1, pair-a 1, pair-b 1, web-tool 2"
+    );
     assert_eq!(device.read_file("/etc/web-tool.conf")?, "of the device\n");
     let plan = device.exec(["muster-agent", "plan"])?;
     assert_eq!(plan.code, Some(0), "a second turn would change something: {}{}", plan.stdout, plan.stderr);
 
     // Of all, what a profile asks for in one version stays there, and what something else would have to go for is kept back.
     let assignment = apply(&fleet, "which: all")?;
-    assert_eq!(versions(device)?, "held-tool 1, old-data 1, other-tool 2, web-tool 3");
+    assert_eq!(versions(device)?, ALL);
     let told = wait_for(&fleet, |one| reason(one).contains("kept back"))?;
     assert_eq!(told.outcome, OutcomeKind::Kept);
-    assert!(reason(&told).contains("kept back: ") && reason(&told).contains("old-data"), "{}", reason(&told));
+    for name in ["kept back: ", "old-data", "needs-held"] {
+        assert!(reason(&told).contains(name), "{}", reason(&told));
+    }
     let plan = device.exec(["muster-agent", "plan"])?;
     assert_eq!(plan.code, Some(0), "a second turn would change something: {}{}", plan.stdout, plan.stderr);
 
@@ -160,7 +172,7 @@ fn only_wanted_updates_come_and_only_in_their_window() -> Result<()> {
     // Nothing is taken back.
     fleet.admin.unassign(&assignment)?;
     fleet.admin.wait_until_applied(DEVICE)?;
-    assert_eq!(versions(device)?, "held-tool 1, old-data 1, other-tool 2, web-tool 3");
+    assert_eq!(versions(device)?, ALL);
     Ok(())
 }
 
@@ -177,5 +189,118 @@ fn a_device_without_a_repository_for_security_updates_is_not_silently_fine() -> 
         "{}",
         reason(&failed)
     );
+    Ok(())
+}
+
+/// Has the postinst of `web-tool` tell that it began and wait for a word, each time anew.
+const SLOW: &str = r#"
+set -eu
+tree=$(mktemp -d)
+chmod 0755 "$tree"
+mkdir -p "$tree/DEBIAN"
+printf 'Package: web-tool\nVersion: %s\nArchitecture: all\nMaintainer: Corp <it@corp.example>\nDescription: x\n' "$1" >"$tree/DEBIAN/control"
+cat >"$tree/DEBIAN/postinst" <<'POSTINST'
+#!/bin/sh
+echo begun >>/var/lib/web-tool.begun
+while [ ! -e /var/lib/web-tool.go ]; do sleep 0.2; done
+POSTINST
+chmod 0755 "$tree/DEBIAN/postinst"
+dpkg-deb --root-owner-group --build "$tree" "/srv/safe/pool/web-tool_$1_all.deb" >/dev/null
+cd /srv/safe
+apt-ftparchive packages pool >dists/corp-security/main/binary-amd64/Packages
+apt-ftparchive -o APT::FTPArchive::Release::Suite=corp-security -o APT::FTPArchive::Release::Codename=corp-security \
+    -o APT::FTPArchive::Release::Components=main -o APT::FTPArchive::Release::Architectures=amd64 release dists/corp-security >/tmp/Release
+mv /tmp/Release dists/corp-security/Release
+rm -f /var/lib/web-tool.go /var/lib/web-tool.begun
+apt-get -q update
+"#;
+
+fn begun(device: &Device<'_>) -> Result<Option<usize>> {
+    let log = device.exec(["cat", "/var/lib/web-tool.begun"])?;
+    Ok(log.success().then(|| log.stdout.lines().count()))
+}
+
+fn status(device: &Device<'_>) -> Result<String> {
+    let argv = ["dpkg-query", "-W", "-f", "${Version} ${db:Status-Status}", "web-tool"];
+    Ok(device.exec(argv)?.ok()?.stdout)
+}
+
+#[test]
+fn what_a_crash_cut_off_comes_to_its_end_by_one_apt_and_waits_for_no_window() -> Result<()> {
+    let network = Network::create()?;
+    let mut fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let soon = Duration::from_secs(60);
+    {
+        let device = fleet.device(DEVICE)?;
+        device.exec(["sh", "-c", SET_UP])?.ok()?;
+        device.exec(["sh", "-c", SLOW, "slow", "5"])?.ok()?;
+        fleet.admin.save_profile(
+            "patched",
+            "muster: 1\nprofile: patched\nresources:\n  - updates: { which: security }\n",
+        )?;
+        fleet.admin.assign("patched", &format!("device:{DEVICE}"), Mode::Enforce)?;
+        wait_until("the installation to be half-way", soon, || begun(device))?;
+
+        // The agent is killed: its successor waits for the apt that there is.
+        device.exec(["systemctl", "kill", "--signal=KILL", "muster-agent.service"])?.ok()?;
+        let waits = "waiting for a command that was started before this agent";
+        wait_until("the next agent", soon, || {
+            Ok(device.journal("muster-agent").contains(waits).then_some(()))
+        })?;
+        let running = device.exec(["pgrep", "-c", "-x", "apt-get"])?.stdout;
+        assert_eq!(running.trim(), "1", "{}", device.journal("muster-agent"));
+        device.write_file("/var/lib/web-tool.go", "", 0o644)?;
+        wait_until("the installation to end", soon, || Ok((status(device)? == "5 installed").then_some(())))?;
+        wait_for(&fleet, |one| one.outcome == OutcomeKind::Kept && reason(one).contains("no update waits"))?;
+        assert_eq!(begun(device)?, Some(1), "it was configured once");
+
+        // The plug is pulled, and when the device is back its window is over.
+        device.exec(["sh", "-c", SLOW, "slow", "6"])?.ok()?;
+        device.exec(["systemctl", "restart", "muster-agent.service"])?.ok()?;
+        wait_until("the next installation to be half-way", soon, || begun(device))?;
+    }
+    fleet.devices.get_mut(DEVICE).context(DEVICE)?.kill()?;
+    let source = format!(
+        "muster: 1\nprofile: patched\nresources:\n  - updates: {{ which: security, {} }}\n",
+        window(8)
+    );
+    fleet.admin.save_profile("patched", &source)?;
+    fleet.admin.assign("patched", &format!("device:{DEVICE}"), Mode::Enforce)?;
+    fleet.devices.get_mut(DEVICE).context(DEVICE)?.start()?;
+    let device = fleet.device(DEVICE)?;
+    assert!(!status(device)?.ends_with(" installed"), "{}", status(device)?);
+    device.write_file("/var/lib/web-tool.go", "", 0o644)?;
+    wait_until("what was cut off to end", soon, || Ok((status(device)? == "6 installed").then_some(())))
+        .with_context(|| device.journal("muster-agent"))?;
+    wait_for(&fleet, |one| one.outcome == OutcomeKind::Kept && reason(one).contains("no update waits"))?;
+    Ok(())
+}
+
+#[test]
+fn a_broken_repository_does_not_keep_updates_of_others_away_and_is_told_of() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    device.exec(["sh", "-c", SET_UP])?.ok()?;
+    let broken = "deb [trusted=yes] file:/srv/gone corp main\n";
+    device.write_file("/etc/apt/sources.list.d/gone.list", broken, 0o644)?;
+    // Since long ago.
+    device.write_file("/var/lib/muster/updates.json", r#"{"trouble":[1000000,"unknown"]}"#, 0o600)?;
+    let source = "muster: 1\nprofile: patched\nresources:\n  - package: { name: hello }\n  - updates: { which: security }\n";
+    fleet.admin.save_profile("patched", source)?;
+    fleet.admin.assign("patched", &format!("device:{DEVICE}"), Mode::Enforce)?;
+    let told = wait_for(&fleet, |one| reason(one).contains("could not be fetched for days"))?;
+    assert_eq!(told.outcome, OutcomeKind::Failed);
+    assert!(reason(&told).contains("/srv/gone"), "{}", reason(&told));
+    assert!(versions(device)?.contains("held-tool 2, "), "{}", versions(device)?);
+    assert!(versions(device)?.contains("web-tool 2"), "{}", versions(device)?);
+    // What was downloaded does not fill the disk.
+    device.exec(["dpkg", "-s", "hello"])?.ok()?;
+    assert_eq!(device.exec(["find", "/var/cache/apt/archives", "-name", "*.deb"])?.ok()?.stdout, "");
+    // With the repository gone all is well again.
+    device.exec(["rm", "/etc/apt/sources.list.d/gone.list"])?.ok()?;
+    device.exec(["sed", "-i", r#"s/"tried":[0-9]*/"tried":1/"#, "/var/lib/muster/updates.json"])?.ok()?;
+    fleet.admin.request("POST", &format!("/devices/{DEVICE}/apply-now"), None)?;
+    wait_for(&fleet, |one| one.outcome == OutcomeKind::Kept)?;
     Ok(())
 }

@@ -53,10 +53,10 @@ impl Status {
         self.packages.get(name)
     }
 
-    /// The names of those that are installed and configured.
-    pub(crate) fn installed(&self) -> impl Iterator<Item = &str> {
-        let installed = self.packages.iter().filter(|(_, package)| package.state == State::Installed);
-        installed.map(|(name, _)| name.as_str())
+    /// The names of those that are so far.
+    pub(crate) fn in_state(&self, state: State) -> impl Iterator<Item = &str> {
+        let in_state = self.packages.iter().filter(move |(_, package)| package.state == state);
+        in_state.map(|(name, _)| name.as_str())
     }
 }
 

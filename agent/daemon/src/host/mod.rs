@@ -18,6 +18,7 @@ pub(crate) mod locales;
 pub(crate) mod meter;
 pub(crate) mod network_manager;
 pub(crate) mod nftables;
+pub(crate) mod power;
 pub(crate) mod processes;
 pub(crate) mod run;
 pub(crate) mod subuid;

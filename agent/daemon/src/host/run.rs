@@ -40,6 +40,8 @@ pub(crate) enum Work {
     Ending,
     /// A package manager: long, and its scripts may leave processes behind that are to stay.
     Packages,
+    /// A package manager that only fetches. It can be cut off anywhere, and who answers it may never come to an end.
+    Download,
     /// A program of an admin's, with limits of their own.
     Script(Limits),
 }
@@ -63,7 +65,7 @@ pub(crate) struct Program<'a> {
 
 impl Work {
     fn is_long(self) -> bool {
-        matches!(self, Self::Packages | Self::Script(_))
+        matches!(self, Self::Packages | Self::Download | Self::Script(_))
     }
 
     fn limit(self) -> Duration {
@@ -72,6 +74,8 @@ impl Work {
             // Who is to be ended can stop it half-way.
             Self::Ending => Duration::from_secs(10),
             Self::Packages => Duration::from_secs(3600),
+            // A turn waits for it, and with that all else that there is to do.
+            Self::Download => Duration::from_secs(600),
             Self::Script(limits) => limits.limit,
         }
     }
@@ -81,7 +85,7 @@ impl Work {
     fn memory(self) -> (&'static str, u64) {
         match self {
             Self::Short | Self::Ending => ("MemoryMax", 512 << 20),
-            Self::Packages => ("MemoryHigh", 2 << 30),
+            Self::Packages | Self::Download => ("MemoryHigh", 2 << 30),
             Self::Script(limits) => ("MemoryMax", limits.memory),
         }
     }

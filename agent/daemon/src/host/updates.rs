@@ -8,6 +8,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::Host;
+use super::dpkg::State;
 use super::files::{self, Stamp};
 use super::version::compare;
 use super::walk;
@@ -53,7 +54,9 @@ pub(crate) struct Asked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Looked {
     pub(crate) asked: Asked,
-    /// What can be installed together, by name.
+    /// The expression for the repositories that apt looks at first.
+    pub(crate) first: Option<String>,
+    /// What can be installed together.
     pub(crate) updates: Vec<Update>,
     /// Packages that have a newer version which can't be installed as things are.
     pub(crate) kept_back: BTreeSet<String>,
@@ -115,7 +118,8 @@ impl Host {
 
     /// Why the machine should reboot, going by its packages as last read.
     pub(crate) fn reboot_need(&self) -> Result<Option<Need>> {
-        let installed = self.packages.installed().filter_map(|name| name.strip_prefix("linux-image-"));
+        let installed =
+            self.packages.in_state(State::Installed).filter_map(|name| name.strip_prefix("linux-image-"));
         if let Some(newest) = newest_kernel(&self.running_kernel()?, installed) {
             return Ok(Some(Need::Kernel(newest.to_owned())));
         }

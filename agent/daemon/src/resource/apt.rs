@@ -12,8 +12,9 @@ use crate::host::version;
 /// Lists that were fetched this recently are not fetched again because a package is not in them.
 const LISTS_FRESH: Duration = Duration::from_secs(600);
 
-/// Removing what nobody needs, and marking, are left to admins; a file that an admin changed is kept.
-const OPTIONS: [&str; 14] = [
+/// Removing what nobody needs, and marking, are left to admins; a file that an admin changed is kept. What was downloaded goes once it
+/// is installed, as nothing else would ever make room again.
+const OPTIONS: [&str; 16] = [
     "-q",
     "-y",
     "-o",
@@ -28,7 +29,12 @@ const OPTIONS: [&str; 14] = [
     "APT::Install-Suggests=false",
     "-o",
     "APT::Get::AutomaticRemove=false",
+    "-o",
+    "APT::Keep-Downloaded-Packages=false",
 ];
+
+/// The priority that a repository has where neither it nor an admin says otherwise (`apt_preferences(5)`).
+const USUAL_PRIORITY: i32 = 500;
 
 /// What stands before the names of packages that apt keeps as they are.
 const KEPT_BACK: &str = "The following packages have been kept back:";
@@ -114,10 +120,41 @@ fn is_security(version: &str) -> bool {
     repositories.split(", ").filter_map(suite).any(|suite| suite.ends_with("-security"))
 }
 
+/// The suites of repositories for security updates from which apt installs newer versions by itself. An admin may have given others a
+/// lower priority, and some ask for one themselves: those are for what somebody names.
+pub(super) async fn security_suites(host: &mut Host) -> Result<BTreeSet<String>> {
+    let ran = host.run(Work::Packages, &["/usr/bin/apt-cache", "policy"], None).await?;
+    Ok(usual_security_suites(&ran.ok("apt-cache policy")?.stdout))
+}
+
+/// Reads lines with a priority and a repository, each before one that says which `release` it has.
+fn usual_security_suites(output: &str) -> BTreeSet<String> {
+    let mut is_usual = false;
+    let mut suites = BTreeSet::new();
+    for line in output.lines().map(str::trim_start) {
+        if let Some(release) = line.strip_prefix("release ") {
+            let suite = release.split(',').find_map(|field| field.strip_prefix("a="));
+            // Such names mean nothing else where apt is given an expression.
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/-".contains(c);
+            suites.extend(
+                suite
+                    .filter(|suite| is_usual && suite.ends_with("-security") && suite.chars().all(is_plain))
+                    .map(str::to_owned),
+            );
+        } else if let Some(Ok(priority)) = line.split(' ').next().map(str::parse::<i32>) {
+            is_usual = priority >= USUAL_PRIORITY;
+        }
+    }
+    suites
+}
+
 /// A list for people, of a length that can be read.
 pub(super) fn names<'a>(all: impl IntoIterator<Item = &'a String>) -> String {
     const SHOWN: usize = 10;
-    let all: Vec<&str> = all.into_iter().map(String::as_str).collect();
+    /// In bytes: more than a name and two versions have.
+    const LONGEST: usize = 200;
+    let cut = |name: &'a String| name.get(..LONGEST).unwrap_or(name);
+    let all: Vec<&str> = all.into_iter().map(cut).collect();
     match all.len().checked_sub(SHOWN) {
         None | Some(0) => all.join(", "),
         Some(more) => format!("{} and {more} more", all[..SHOWN].join(", ")),
@@ -130,9 +167,36 @@ pub(super) async fn simulate(host: &mut Host, verb: &[&str], packages: &[String]
     argv.extend(verb);
     argv.push("--");
     argv.extend(packages.iter().map(String::as_str));
-    let ran = apt_get(host, &argv).await?;
+    let ran = apt_get(host, Work::Packages, &argv).await?;
     ensure!(ran.success, "{}", reason(&ran));
     Ok(Simulation::parse(&ran.stdout))
+}
+
+/// Downloads what `apt-get VERB PACKAGES` takes. What a slow network leaves undone goes on from there the next time.
+pub(super) async fn download(host: &mut Host, verb: &[&str], packages: &[String]) -> Result<()> {
+    let argv = [&["--download-only"], verb, &["--"]].concat();
+    let argv: Vec<&str> = argv.into_iter().chain(packages.iter().map(String::as_str)).collect();
+    let ran = apt_get(host, Work::Download, &argv).await?;
+    ensure!(ran.success, "{}", reason(&ran));
+    Ok(())
+}
+
+/// Has apt and dpkg bring to its end what was cut off, and nothing else.
+pub(super) async fn finish(host: &mut Host, admits: impl Fn(&str, &str) -> bool) -> Result<()> {
+    /// Nothing goes for it.
+    const FINISH: [&str; 3] = ["--fix-broken", "--no-remove", "install"];
+    let would = simulate(host, &FINISH, &[]).await?;
+    let replaced = would.replaced.iter().map(|(name, (_, new))| (name, new));
+    let other = replaced.chain(&would.added).find(|(name, version)| !admits(name, version));
+    let objection = would.objection().or_else(|| {
+        other.map(|(name, version)| {
+            format!("it takes {name} {version}, and a profile asks for another version")
+        })
+    });
+    if let Some(objection) = objection {
+        anyhow::bail!("what was cut off can't be brought to its end: {objection}");
+    }
+    transact(host, &FINISH, &[]).await
 }
 
 /// Does `apt-get VERB PACKAGES` in one transaction, after repairing one that was cut off.
@@ -140,11 +204,11 @@ pub(super) async fn transact(host: &mut Host, verb: &[&str], packages: &[String]
     let mut argv = verb.to_vec();
     argv.push("--");
     argv.extend(packages.iter().map(String::as_str));
-    let mut ran = apt_get(host, &argv).await?;
+    let mut ran = apt_get(host, Work::Packages, &argv).await?;
     if !ran.success && ran.said.contains("dpkg --configure -a") {
         let repair = ["/usr/bin/dpkg", "--force-confold", "--configure", "-a"];
         host.run(Work::Packages, &repair, None).await?.ok("repairing an interrupted dpkg")?;
-        ran = apt_get(host, &argv).await?;
+        ran = apt_get(host, Work::Packages, &argv).await?;
     }
     ensure!(ran.success, "{}", reason(&ran));
     Ok(())
@@ -167,7 +231,7 @@ pub(super) async fn fetch_lists(host: &mut Host, sources: Sources<'_>) -> Result
         ]);
     }
     argv.push("update");
-    let ran = apt_get(host, &argv).await?;
+    let ran = apt_get(host, Work::Download, &argv).await?;
     ensure!(ran.success, "{}", reason(&ran));
     Ok(())
 }
@@ -209,11 +273,11 @@ pub(super) async fn available(host: &mut Host, package: &str) -> Result<Vec<Stri
     Ok(versions)
 }
 
-async fn apt_get(host: &mut Host, arguments: &[&str]) -> Result<Ran> {
+async fn apt_get(host: &mut Host, work: Work, arguments: &[&str]) -> Result<Ran> {
     let mut argv = vec!["/usr/bin/apt-get"];
     argv.extend(OPTIONS);
     argv.extend(arguments);
-    host.run(Work::Packages, &argv, None).await.context("is this a system with apt?")
+    host.run(work, &argv, None).await.context("is this a system with apt?")
 }
 
 /// apt's own errors, or the end of what it said where it named none. What is wrong with a signature is a warning of apt,
@@ -262,7 +326,26 @@ mod tests {
         assert_eq!(simulation.replaced.len(), 6);
     }
 
+    #[test]
+    fn a_repository_for_security_updates_that_nothing_is_taken_from_by_itself_does_not_count() {
+        let output = "Package files:\n 100 /var/lib/dpkg/status\n     release a=now\n\
+                      500 http://deb.debian.org/debian-security bookworm-security/main amd64 Packages\n     \
+                      release v=12,o=Debian,a=stable-security,n=bookworm-security,l=Debian-Security,c=main,b=amd64\n     \
+                      origin deb.debian.org\n \
+                      -10 http://deb.debian.org/debian-security trixie-security/main amd64 Packages\n     \
+                      release v=13,o=Debian,a=testing-security,n=trixie-security,l=Debian-Security,c=main,b=amd64\n \
+                      500 http://corp stable/main amd64 Packages\n     release o=Corp,a=stable,n=corp,l=x-security,c=main\n \
+                      500 http://odd x/main amd64 Packages\n     release a=.*-security|(x-security,n=x\n\
+                      Pinned packages:\n     7zip -> 1 with priority 500\n";
+        assert_eq!(usual_security_suites(output), BTreeSet::from(["stable-security".to_owned()]));
+    }
+
     proptest::proptest! {
+        #[test]
+        fn no_list_of_repositories_breaks_the_parser(output in "(release |a=|x-security|,|-?[0-9]{1,12}| |\n|\\PC){0,60}") {
+            usual_security_suites(&output);
+        }
+
         #[test]
         fn no_output_of_apt_breaks_the_parser(output in "(Inst |Remv |\\[|\\]|\\(|\\)|, |:|/|-security| |\n|\\PC){0,60}") {
             Simulation::parse(&output);

@@ -60,6 +60,9 @@ pub(crate) use script::is_said;
 pub(crate) use text_path::text_path;
 pub(crate) use updates::freshen;
 
+/// What is told of one error, in characters: a command's last words and more.
+const LONGEST_SENTENCE: usize = 8192;
+
 /// The most that is kept of a file's former content.
 const BACKUP_LIMIT: u64 = 16 * 1024 * 1024;
 
@@ -467,8 +470,14 @@ fn ready() -> Prepared {
 }
 
 /// An error with its causes, in one line for an admin.
+/// An error in words, cut where whatever it tells of is without end: a report has to take it.
 fn sentence(error: &anyhow::Error) -> String {
-    format!("{error:#}")
+    let mut sentence = format!("{error:#}");
+    if let Some((at, _)) = sentence.char_indices().nth(LONGEST_SENTENCE) {
+        sentence.truncate(at);
+        sentence.push_str(" ...");
+    }
+    sentence
 }
 
 /// Keeps the content of the file that a step is about to replace, where that is what was there before Muster: at the first

@@ -17,6 +17,7 @@ use muster_proto::resource::updates::{TO_INSTALL, Updates};
 
 use self::memory::Memory;
 use super::{Job, Wanted, apt, is_removal, list, sentence};
+use crate::host::dpkg::State;
 use crate::host::updates::{Looked, Need, Update};
 use crate::host::{Host, files};
 
@@ -29,11 +30,14 @@ const LISTS_TOO_OLD: i64 = 3 * 24 * 60 * 60;
 const ZONE_LIMIT: u64 = 256 * 1024;
 /// What one transaction makes possible comes with another one: so many in a row at most.
 const ROUNDS: usize = 3;
+/// So many updates are listed: a report has to take them, and more in a row than anybody reads.
+const MOST_TOLD: usize = 500;
 
 /// Fetches the lists of all repositories where those on the machine are old.
 pub(crate) async fn freshen(host: &mut Host, now: Timestamp) {
     let (now, mut memory) = (now.seconds(), Memory::load(host));
-    let is_over = |at: Option<i64>, seconds: i64| at.is_none_or(|at| !(0..seconds).contains(&(now - at)));
+    let is_over =
+        |at: Option<i64>, seconds: i64| at.is_none_or(|at| !(0..seconds).contains(&now.saturating_sub(at)));
     if !is_over(memory.fetched, LISTS_OLD) || !is_over(memory.tried, TRY_AGAIN) {
         return;
     }
@@ -56,34 +60,47 @@ pub(super) async fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Conditi
         Memory::forget_waiting(host)?;
         return Ok(wanted.record.map_or(Condition::Absent, |record| record.before.clone()));
     };
-    let looked = choose::look(host, updates, wanted.versions).await?;
+    let unfinished: Vec<String> =
+        host.packages.in_state(State::Partly).map(|name| format!("{name} is half installed")).collect();
+    let looked = if unfinished.is_empty() {
+        choose::look(host, updates, wanted.versions).await?
+    } else {
+        choose::wait(host, updates, wanted.versions)
+    };
     let mut memory = Memory::load(host);
     let known = memory.clone();
     let now = wanted.now.seconds();
-    memory.note(&looked.updates, now);
+    if unfinished.is_empty() {
+        memory.installing = false;
+        memory.note(&looked.updates, now);
+    }
     // Who only asks changes nothing that is remembered.
     if wanted.asks && memory != known {
         memory.keep(host)?;
     }
-    if let Some((since, reason)) = &memory.trouble
-        && now - since > LISTS_TOO_OLD
-    {
-        bail!(
-            "package lists could not be fetched for days, so that nobody knows what is to be updated: {reason}"
-        );
-    }
     let clock = Clock::of(host, updates, now)?;
     let is_open = updates.windows.is_empty() || updates::is_open(&updates.windows, clock.wall(now));
+    let battery = host.low_battery();
+    let is_time = is_open && battery.is_none();
     let missed = memory
         .oldest()
         .map_or(0, |since| updates::missed(&updates.windows, clock.wall(since), clock.wall(now)));
-    let is_late = !is_open && missed >= MOST_MISSED;
-    let trouble = memory.trouble.as_ref().map(|(_, reason)| reason.as_str());
-    let told = told(&looked, &host.running_kernel()?, host.reboot_need()?.as_ref(), trouble);
-    let left = is_late.then(|| {
+    let is_late = !is_time && missed >= MOST_MISSED;
+    let all = [unfinished, lines(&looked.updates)].concat();
+    let told = told(host, &looked, &all, &memory, battery.filter(|_| is_open))?;
+    let left = (is_late && !memory.installing).then(|| {
         format!("{missed} windows have gone by: was the device off in each of them, or did apt fail? {told}")
     });
-    let to_install = if is_open || is_late { lines(&looked.updates) } else { vec![] };
+    // What Muster itself left half-way waits for no window.
+    let to_install = if is_time || is_late || memory.installing { bounded(all) } else { vec![] };
+    if to_install.is_empty()
+        && let Some((since, reason)) = &memory.trouble
+        && now.saturating_sub(*since) > LISTS_TOO_OLD
+    {
+        bail!(
+            "package lists could not be fetched for days, so that nobody knows what else is to be updated: {reason}"
+        );
+    }
     Ok(Condition::present([(TO_INSTALL, to_install.into()), (TOLD, told.into()), (LEFT, left.into())]))
 }
 
@@ -115,16 +132,23 @@ impl Clock {
 }
 
 /// What there is to tell, the most important first.
-fn told(looked: &Looked, running: &str, need: Option<&Need>, trouble: Option<&str>) -> String {
+fn told(
+    host: &Host,
+    looked: &Looked,
+    all: &[String],
+    memory: &Memory,
+    battery: Option<u8>,
+) -> Result<String> {
     let mut parts = vec![];
     let security = looked.updates.iter().filter(|update| update.security).count();
     parts.push(match looked.updates.len() {
-        0 => "no update waits".to_owned(),
-        count => {
-            format!("waiting: {count}, {security} for security: {}", apt::names(&lines(&looked.updates)))
-        }
+        0 if all.is_empty() => "no update waits".to_owned(),
+        0 => format!("cut off: {}; what else waits is not known until that is done", apt::names(all)),
+        count => format!("waiting: {count}, {security} for security: {}", apt::names(all)),
     });
-    parts.push(match need {
+    parts.extend(battery.map(|percent| format!("waiting for power, as the battery is at {percent} %")));
+    let running = host.running_kernel()?;
+    parts.push(match host.reboot_need()? {
         Some(Need::Kernel(newest)) => {
             format!("a reboot is needed: kernel {newest} is installed and {running} runs")
         }
@@ -137,12 +161,22 @@ fn told(looked: &Looked, running: &str, need: Option<&Need>, trouble: Option<&st
     if looked.others > 0 {
         parts.push(format!("newer but not asked for: {}", looked.others));
     }
-    parts.extend(trouble.map(|reason| format!("package lists are old: {reason}")));
-    parts.join("; ")
+    parts.extend(memory.trouble.as_ref().map(|(_, reason)| format!("package lists are old: {reason}")));
+    Ok(parts.join("; "))
 }
 
 fn lines(updates: &[Update]) -> Vec<String> {
     updates.iter().map(|update| format!("{} {} -> {}", update.name, update.old, update.new)).collect()
+}
+
+/// As many as a report takes.
+fn bounded(mut all: Vec<String>) -> Vec<String> {
+    let more = all.len().saturating_sub(MOST_TOLD);
+    all.truncate(MOST_TOLD);
+    if more > 0 {
+        all.push(format!("and {more} more"));
+    }
+    all
 }
 
 pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>]) -> Vec<Result<()>> {
@@ -158,10 +192,19 @@ async fn write_one(host: &mut Host, job: &Job<'_>) -> Result<()> {
         return Ok(());
     };
     let versions = host.updates.clone().context("what is to be updated was forgotten")?.asked.versions;
+    let mut memory = Memory::load(host);
+    memory.installing = true;
+    memory.keep(host)?;
+    let was_cut_off = host.packages.in_state(State::Partly).next().is_some();
+    if was_cut_off {
+        apt::finish(host, |name, version| choose::admits(&versions, name, version)).await?;
+        host.packages.refresh(&host.root)?;
+    }
     // Packages that were installed in this turn may have brought some of it.
     let mut looked = choose::look(host, updates, &versions).await?;
     let planned = list(&job.step.from, TO_INSTALL).unwrap_or_default();
-    let news = lines(&looked.updates).into_iter().find(|line| !planned.contains(&line.as_str()));
+    let all = bounded(lines(&looked.updates));
+    let news = all.iter().find(|line| !was_cut_off && !planned.contains(&line.as_str()));
     if let Some(news) = news {
         bail!("{news} came a moment ago: it is looked at in the next turn");
     }

@@ -29,6 +29,9 @@ const SECRETS: [&str; 12] = [
     "preshared-key",
 ];
 
+/// How sections begin in which any key may be of a secret. Muster writes none of them.
+const SECRET_SECTIONS: [&str; 2] = ["[vpn-secrets]", "[wireguard"];
+
 /// A keyfile as it is on a device, taken apart.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unfilled {
@@ -57,8 +60,12 @@ pub fn unfill(text: &str) -> Unfilled {
     let mut unfilled =
         Unfilled { template: String::with_capacity(text.len()), secrets: vec![], is_strange: false };
     let mut awaited: Option<&str> = None;
+    let mut is_secret = false;
     for line in text.split_inclusive('\n') {
         let (key, value) = line.split_once('=').unwrap_or((line, ""));
+        if key.trim_start().starts_with('[') {
+            is_secret = SECRET_SECTIONS.iter().any(|section| key.trim_start().starts_with(section));
+        }
         if awaited.take() == Some(key) {
             if let Some((_, found)) = unfilled.secrets.last_mut() {
                 value.trim_end_matches('\n').clone_into(found);
@@ -68,7 +75,7 @@ pub fn unfill(text: &str) -> Unfilled {
         if let Some((key, path)) = marked(line) {
             awaited = Some(key);
             unfilled.secrets.push((path.to_owned(), String::new()));
-        } else if SECRETS.contains(&key.trim()) {
+        } else if SECRETS.contains(&key.trim()) || (is_secret && line.contains('=')) {
             unfilled.is_strange = true;
         }
         unfilled.template.push_str(line);

@@ -19,8 +19,8 @@ pub struct Wifi {
     pub access: Access,
 }
 
-/// How a device is let into a Wi-Fi. Each file named here is one of the device, and has to be root's alone where it holds a
-/// secret.
+/// How a device is let into a Wi-Fi. Each file named here is one of the device and root's. Where it holds a secret, nobody else may
+/// read it, and none of them may be one that others can write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

@@ -6,12 +6,16 @@
 use anyhow::{Context as _, Result, ensure};
 use muster_proto::Digest;
 use muster_proto::condition::NO_FILE;
+use muster_proto::resource::Resource;
+use muster_proto::resource::network::Network;
 use muster_proto::resource::network::keyfile::{Unfilled, escaped, fill, unfill};
+use muster_proto::resource::network::wifi::{Access, Enterprise, Method};
 use serde_json::Value;
 
 use super::super::{Contents, Job, Wanted, text};
 use crate::host::Host;
 use crate::host::files::{self, NewFile, Seen};
+use crate::host::walk::Place;
 
 /// NetworkManager passes over what others could read.
 const MODE: u32 = 0o600;
@@ -20,6 +24,7 @@ const LIMIT: u64 = 64 * 1024;
 const MOST: u64 = 4096;
 /// What others may do with a file.
 const OTHERS: u32 = 0o077;
+const WRITABLE: u32 = 0o022;
 
 /// The digest of the file without its secrets, with a word on what is not as Muster writes it.
 pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>, path: &str) -> Result<Value> {
@@ -33,6 +38,11 @@ pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>, path: &str) -> Result<V
     if there.is_strange {
         return Ok(format!("{digest} with a secret of its own").into());
     }
+    if let Some(Resource::Network(network)) = wanted.resource
+        && check_files(host, network).is_err()
+    {
+        return Ok(format!("{digest} with a file that others could change").into());
+    }
     // What is only taken back does not depend on a file that may be gone before it.
     let is_current = wanted.resource.is_none()
         || there
@@ -44,7 +54,12 @@ pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>, path: &str) -> Result<V
 
 fn taken_apart(host: &Host, path: &str) -> Result<Option<Unfilled>> {
     let content = files::content(&host.root, path, LIMIT).with_context(|| path.to_owned())?;
-    Ok(content.map(|content| unfill(&String::from_utf8_lossy(&content))))
+    Ok(content.map(|content| {
+        let text = String::from_utf8_lossy(&content);
+        let unfilled = unfill(&text);
+        // What is no text would not come back as it was.
+        Unfilled { is_strange: unfilled.is_strange || text.as_bytes() != content, ..unfilled }
+    }))
 }
 
 /// Keeps what the file said, without secrets, where it may have to come back; and finds out whether the secrets are there.
@@ -64,6 +79,9 @@ pub(super) fn prepare(host: &Host, job: &Job<'_>, path: &str) -> Result<Vec<Vec<
         && text(&job.step.to, "keyfile") == Some(Digest::of(&template).to_string().as_str())
     {
         fill(&String::from_utf8_lossy(&template), |path| secret(host, path))?;
+        if let Resource::Network(network) = resource {
+            check_files(host, network)?;
+        }
     }
     if there == NO_FILE || !is_plain {
         return Ok(vec![]);
@@ -96,17 +114,43 @@ pub(super) fn write(host: &Host, job: &Job<'_>, path: String, contents: &Content
     }
 }
 
-/// What a file of a secret holds in its one line; no error has it in it.
-fn secret(host: &Host, path: &str) -> Result<String> {
-    let place = host.root.place(path).with_context(|| format!("the secret in {path}"))?;
+/// Checks the files that NetworkManager itself reads: by whom it believes the others who they are, and the device's own key.
+fn check_files(host: &Host, network: &Network) -> Result<()> {
+    let Some(Access::Enterprise(Enterprise { ca_file, method, .. })) =
+        network.wifi.as_ref().map(|wifi| &wifi.access)
+    else {
+        return Ok(());
+    };
+    roots_own(host, ca_file.as_str(), WRITABLE)?;
+    if let Method::Tls { certificate_file, key_file } = method {
+        roots_own(host, certificate_file.as_str(), WRITABLE)?;
+        roots_own(host, key_file.as_str(), OTHERS)?;
+    }
+    Ok(())
+}
+
+/// A file that is root's, and of which others have none of these rights.
+fn roots_own(host: &Host, path: &str, rights: u32) -> Result<Place> {
+    let place = host.root.place(path).with_context(|| format!("reaching {path}"))?;
     let stat = place.as_ref().map(|place| place.stat()).transpose()?.flatten();
     let (Some(place), Some(stat)) = (place, stat) else {
-        anyhow::bail!("there is no {path}, which the secret is read from: what puts it there?");
+        anyhow::bail!("there is no {path}, which this network needs: what puts it there?");
+    };
+    let (holds, mode) = if rights == OTHERS {
+        ("holds a secret that others than root could read or write", "0600")
+    } else {
+        ("could be written by others than root", "0644")
     };
     ensure!(
-        stat.st_uid == 0 && stat.st_mode & OTHERS == 0,
-        "{path} holds a secret that others than root could read or write: `chown root` and `chmod 0600` it"
+        stat.st_uid == 0 && stat.st_mode & rights == 0,
+        "{path} {holds}: `chown root` and `chmod {mode}` it"
     );
+    Ok(place)
+}
+
+/// What a file of a secret holds in its one line; no error has it in it.
+fn secret(host: &Host, path: &str) -> Result<String> {
+    let place = roots_own(host, path, OTHERS)?;
     let content = files::content_at(&place, MOST).with_context(|| format!("the secret in {path}"))?;
     let content = content.with_context(|| format!("{path} is gone since a moment ago"))?;
     let text = String::from_utf8(content).ok().with_context(|| format!("{path} is not text"))?;
@@ -151,8 +195,56 @@ mod tests {
         }
         put(&"w".repeat(10_000), 0o600);
         assert!(secret(&host, "/etc/psk").is_err());
+        // Whoever waits for a writer of a FIFO waits for good, and a file without end has no line.
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            root.join("etc/fifo"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        assert!(secret(&host, "/etc/fifo").unwrap_err().to_string().contains("/etc/fifo"));
+        fs::File::create(root.join("etc/large")).unwrap().set_len(1 << 30).unwrap();
+        fs::set_permissions(root.join("etc/large"), fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(secret(&host, "/etc/large").is_err());
+        fs::hard_link(root.join("etc/psk"), root.join("etc/second")).unwrap();
+        assert!(secret(&host, "/etc/second").is_err());
+        fs::remove_file(root.join("etc/second")).unwrap();
         symlink("psk", root.join("etc/link")).unwrap();
         put("walnut\n", 0o600);
         assert!(secret(&host, "/etc/link").is_err());
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_and_an_authority_that_others_can_change_are_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        fs::create_dir_all(root.join("etc")).unwrap();
+        let host = Host::at(&root, &folder.path().join("run"), folder.path()).unwrap();
+        let put = |name: &str, mode: u32| {
+            fs::write(root.join("etc").join(name), "pem").unwrap();
+            fs::set_permissions(root.join("etc").join(name), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let network: Network = serde_json::from_value(serde_json::json!({
+            "name": "air", "interface": "wlan0", "dhcp": true, "wifi": {"ssid": "x", "access": {"enterprise": {
+                "identity": "x", "ca_file": "/etc/ca", "domain": "radius.corp.example",
+                "method": {"tls": {"certificate_file": "/etc/cert", "key_file": "/etc/key"}},
+            }}},
+        }))
+        .unwrap();
+        let refused = || format!("{:#}", check_files(&host, &network).unwrap_err());
+        assert!(refused().contains("there is no /etc/ca"));
+        put("ca", 0o664);
+        put("cert", 0o644);
+        put("key", 0o600);
+        assert!(refused().contains("/etc/ca could be written by others"));
+        put("ca", 0o644);
+        check_files(&host, &network).unwrap();
+        put("key", 0o640);
+        assert!(refused().contains("/etc/key holds a secret that others"));
+        put("key", 0o600);
+        put("cert", 0o646);
+        assert!(refused().contains("/etc/cert could be written"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use muster_proto::resource::updates::{Updates, Which};
 
 use super::super::apt::{self, Simulation};
@@ -14,13 +14,10 @@ use crate::host::version::{Constraint, compare};
 const UPGRADE: [&str; 2] = ["--with-new-pkgs", "upgrade"];
 /// What is named, and nothing that would have to go for it.
 const INSTALL: [&str; 3] = ["--no-remove", "--only-upgrade", "install"];
-/// Has apt look at repositories for security updates first, so that a newer version elsewhere does not hide theirs.
-const SECURITY_FIRST: [&str; 2] = ["-t", "/-security$/"];
-/// What apt says where there is no such repository.
-const NONE_FOR_SECURITY: &str = "is invalid for APT::Default-Release";
-
 /// More updates than are tried one by one where not all of them go together.
 const MOST_TRIED: usize = 64;
+/// Longer names and versions than any package has, in bytes: who has such a one would fill reports with it.
+const LONGEST: usize = 200;
 
 /// What would be updated as things are.
 pub(super) async fn look(
@@ -36,93 +33,131 @@ pub(super) async fn look(
     {
         return Ok(looked.clone());
     }
-    let upgrade = match apt::simulate(host, &verb(&asked, &UPGRADE), &[]).await {
-        Err(error) if error.to_string().contains(NONE_FOR_SECURITY) => bail!(
-            "no repository of this device is for security updates, by a suite whose name ends in -security: add one, or take all \
-             updates"
-        ),
-        upgrade => upgrade?,
-    };
+    let first = if asked.security_only { Some(first(&apt::security_suites(host).await?)?) } else { None };
+    let upgrade = apt::simulate(host, &verb(first.as_deref(), &UPGRADE), &[]).await?;
     let mut kept_back = upgrade.kept_back.clone();
-    let wished = wished(&upgrade, &asked);
-    let others = upgrade.replaced.len() - wished.len();
-    let updates = together(host, &asked, wished, &mut kept_back).await?;
+    let wished = wished(&upgrade, &asked, &mut kept_back);
+    let others = upgrade.replaced.len().saturating_sub(wished.len());
+    let updates = together(host, &asked, first.as_deref(), wished, &mut kept_back).await?;
     // Without stamps none will be equal, and apt is asked again next time.
-    let looked = Looked { asked, updates, kept_back, others, stamps: stamps.unwrap_or_default() };
+    let looked = Looked { asked, first, updates, kept_back, others, stamps: stamps.unwrap_or_default() };
     host.updates = Some(looked.clone());
     Ok(looked)
 }
 
-fn verb<'a>(asked: &Asked, verb: &[&'a str]) -> Vec<&'a str> {
-    let first: &[&str] = if asked.security_only { &SECURITY_FIRST } else { &[] };
-    [first, verb].concat()
+/// What is known while packages are half-way there, of which apt can say little: nothing.
+pub(super) fn wait(
+    host: &mut Host,
+    updates: &Updates,
+    versions: &BTreeMap<String, Option<String>>,
+) -> Looked {
+    let asked = Asked { security_only: updates.which == Which::Security, versions: versions.clone() };
+    let (kept_back, stamps) = (BTreeSet::new(), vec![]);
+    let looked = Looked { asked, first: None, updates: vec![], kept_back, others: 0, stamps };
+    host.updates = Some(looked.clone());
+    looked
+}
+
+/// The expression by which apt looks at repositories for security updates first, so that a newer version elsewhere does not hide
+/// theirs. It would set aside what an admin says of the priority of any that it means.
+fn first(suites: &BTreeSet<String>) -> Result<String> {
+    ensure!(
+        !suites.is_empty(),
+        "no repository of this device is for security updates, by a suite whose name ends in -security and the priority that \
+         repositories usually have: add one, or take all updates"
+    );
+    let suites: Vec<String> = suites.iter().map(|suite| suite.replace('.', "[.]")).collect();
+    Ok(format!("/^({})$/", suites.join("|")))
+}
+
+fn verb<'a>(first: Option<&'a str>, verb: &[&'a str]) -> Vec<&'a str> {
+    first.into_iter().flat_map(|first| ["-t", first]).chain(verb.iter().copied()).collect()
 }
 
 /// Installs these updates, and what they need.
 pub(super) async fn install(host: &mut Host, looked: &Looked) -> Result<()> {
-    apt::transact(host, &verb(&looked.asked, &INSTALL), &specs(&looked.updates)).await
+    let (verb, specs) = (verb(looked.first.as_deref(), &INSTALL), specs(&looked.updates));
+    apt::download(host, &verb, &specs).await?;
+    apt::transact(host, &verb, &specs).await
 }
 
-/// The updates that are asked for.
-fn wished(upgrade: &Simulation, asked: &Asked) -> Vec<Update> {
+/// Whether a profile lets the package be of this version.
+pub(super) fn admits(versions: &BTreeMap<String, Option<String>>, name: &str, version: &str) -> bool {
+    let package = name.split(':').next().unwrap_or_default();
+    let is_admitted =
+        |asked: &Option<String>| asked.as_ref().is_some_and(|asked| Constraint::parse(asked).admits(version));
+    versions.get(package).is_none_or(is_admitted)
+}
+
+/// The updates that are asked for, those for security first.
+fn wished(upgrade: &Simulation, asked: &Asked, kept_back: &mut BTreeSet<String>) -> Vec<Update> {
     let all = upgrade.replaced.iter().map(|(name, (old, new))| Update {
         name: name.clone(),
         old: old.clone(),
         new: new.clone(),
         security: upgrade.security.contains(name),
     });
-    all.filter(|update| {
-        let package = update.name.split(':').next().unwrap_or_default();
-        let is_admitted = |version: &Option<String>| {
-            version.as_ref().is_some_and(|version| Constraint::parse(version).admits(&update.new))
-        };
+    let asked_for = all.filter(|update| {
         (update.security || !asked.security_only)
-            && asked.versions.get(package).is_none_or(is_admitted)
+            && admits(&asked.versions, &update.name, &update.new)
             && compare(&update.new, &update.old).is_gt()
-    })
-    .collect()
+    });
+    let (mut wished, odd): (Vec<_>, Vec<_>) = asked_for
+        .partition(|update| update.name.len().max(update.new.len()).max(update.old.len()) <= LONGEST);
+    kept_back.extend(odd.into_iter().map(|update| update.name));
+    wished.sort_by_key(|update| !update.security);
+    wished
 }
 
-/// Those of the updates that can be installed in one transaction in which nothing else changes.
+/// Those of the updates that can be installed in one transaction in which nothing else changes. One that can't must not keep the others
+/// from being made.
 async fn together(
     host: &mut Host,
     asked: &Asked,
-    updates: Vec<Update>,
+    first: Option<&str>,
+    wished: Vec<Update>,
     kept_back: &mut BTreeSet<String>,
 ) -> Result<Vec<Update>> {
-    if updates.is_empty() || is_possible(host, asked, &updates).await {
-        return Ok(updates);
+    if wished.is_empty() || possible(host, asked, first, &wished, &wished).await.is_some() {
+        return Ok(wished);
     }
-    let mut alone = vec![];
-    for update in updates {
-        let is_possible =
-            alone.len() < MOST_TRIED && is_possible(host, asked, std::slice::from_ref(&update)).await;
-        if is_possible {
-            alone.push(update);
-        } else {
-            kept_back.insert(update.name);
+    let mut chosen: Vec<Update> = vec![];
+    let mut tried = 0;
+    for update in &wished {
+        if chosen.contains(update) || tried == MOST_TRIED {
+            continue;
         }
+        tried += 1;
+        let more = [&chosen[..], std::slice::from_ref(update)].concat();
+        chosen = possible(host, asked, first, &more, &wished).await.unwrap_or(chosen);
     }
-    if !alone.is_empty() && !is_possible(host, asked, &alone).await {
-        kept_back.extend(alone.drain(..).map(|update| update.name));
-    }
-    Ok(alone)
+    kept_back.extend(wished.into_iter().filter(|update| !chosen.contains(update)).map(|update| update.name));
+    Ok(chosen)
 }
 
-/// Whether apt would make these updates and nothing that nobody asks for.
-async fn is_possible(host: &mut Host, asked: &Asked, updates: &[Update]) -> bool {
-    let would = apt::simulate(host, &verb(asked, &INSTALL), &specs(updates)).await;
-    would.is_ok_and(|would| is_clean(&would, asked, updates))
+/// What apt would update for these updates; `None` where it would make anything else than what is wished for.
+async fn possible(
+    host: &mut Host,
+    asked: &Asked,
+    first: Option<&str>,
+    updates: &[Update],
+    wished: &[Update],
+) -> Option<Vec<Update>> {
+    let would = apt::simulate(host, &verb(first, &INSTALL), &specs(updates)).await.ok()?;
+    is_clean(&would, asked, updates, wished)
+        .then(|| wished.iter().filter(|update| would.replaced.contains_key(&update.name)).cloned().collect())
 }
 
-fn is_clean(would: &Simulation, asked: &Asked, updates: &[Update]) -> bool {
-    let is_named = |name: &String, version: &String| {
-        updates.iter().any(|update| update.name == *name && update.new == *version)
+fn is_clean(would: &Simulation, asked: &Asked, updates: &[Update], wished: &[Update]) -> bool {
+    let is_wished = |name: &String, version: &String| {
+        wished.iter().any(|update| update.name == *name && update.new == *version)
     };
     would.objection().is_none()
         && updates.iter().all(|update| would.replaced.contains_key(&update.name))
-        && would.replaced.iter().all(|(name, (_, new))| is_named(name, new))
-        && would.added.keys().all(|name| !asked.security_only || would.security.contains(name))
+        && would.replaced.iter().all(|(name, (_, new))| is_wished(name, new))
+        && would.added.iter().all(|(name, version)| {
+            (!asked.security_only || would.security.contains(name)) && admits(&asked.versions, name, version)
+        })
 }
 
 /// The updates as apt takes them: these versions and no others.
@@ -162,20 +197,38 @@ mod tests {
             &[("curl", "1", "2"), ("libc6:i386", "1", "2"), ("tree", "1", "2"), ("vim", "3", "2")],
             &["curl", "libc6:i386", "vim"],
         );
-        assert_eq!(names(&wished(&upgrade, &asked(true, &[]))), ["curl", "libc6:i386"]);
-        assert_eq!(names(&wished(&upgrade, &asked(false, &[]))), ["curl", "libc6:i386", "tree"]);
+        let wished = |asked: &Asked| names(&wished(&upgrade, asked, &mut BTreeSet::new())).join(" ");
+        assert_eq!(wished(&asked(true, &[])), "curl libc6:i386");
+        assert_eq!(wished(&asked(false, &[])), "curl libc6:i386 tree");
         let pinned = asked(false, &[("curl", "1"), ("libc6", "< 2"), ("tree", ">= 1")]);
-        assert_eq!(names(&wished(&upgrade, &pinned)), ["tree"]);
+        assert_eq!(wished(&pinned), "tree");
         // What is asked for of this one is not known.
-        assert_eq!(names(&wished(&upgrade, &asked(false, &[("curl", ""), ("tree", "")]))), ["libc6:i386"]);
+        assert_eq!(wished(&asked(false, &[("curl", ""), ("tree", "")])), "libc6:i386");
+    }
+
+    #[test]
+    fn a_version_that_would_fill_reports_is_kept_back_by_its_name() {
+        let long = "2".repeat(100_000);
+        let upgrade = simulation(&[("curl", "1", &long), ("tree", "1", "2")], &["tree"]);
+        let mut kept_back = BTreeSet::new();
+        assert_eq!(names(&wished(&upgrade, &asked(false, &[]), &mut kept_back)), ["tree"]);
+        assert_eq!(kept_back, BTreeSet::from(["curl".to_owned()]));
+    }
+
+    #[test]
+    fn no_suite_means_more_to_apt_than_its_name() {
+        let suites = |names: &[&str]| first(&names.iter().map(|name| (*name).to_owned()).collect());
+        assert_eq!(suites(&["a.b-security", "c-security"]).unwrap(), "/^(a[.]b-security|c-security)$/");
+        assert!(suites(&[]).is_err());
     }
 
     #[test]
     fn a_transaction_that_does_anything_else_is_not_made() {
         let upgrade = simulation(&[("curl", "1", "2")], &["curl"]);
-        let updates = wished(&upgrade, &asked(true, &[]));
-        let is_clean =
-            |would: &Simulation, security_only| is_clean(would, &asked(security_only, &[]), &updates);
+        let updates = wished(&upgrade, &asked(true, &[]), &mut BTreeSet::new());
+        let is_clean = |would: &Simulation, security_only| {
+            is_clean(would, &asked(security_only, &[]), &updates, &updates)
+        };
         assert!(is_clean(&upgrade, true));
         assert!(!is_clean(&simulation(&[("curl", "1", "2"), ("tree", "1", "2")], &["curl", "tree"]), true));
         assert!(!is_clean(&simulation(&[("curl", "1", "3")], &["curl"]), true));
@@ -189,5 +242,8 @@ mod tests {
         assert!(!is_clean(&adding, true) && is_clean(&adding, false));
         adding.security.insert("libnew".to_owned());
         assert!(is_clean(&adding, true));
+        // Nor in a version that a profile does not have.
+        let asked = asked(true, &[("libnew", "< 1")]);
+        assert!(!super::is_clean(&adding, &asked, &updates, &updates));
     }
 }

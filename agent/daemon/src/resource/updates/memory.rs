@@ -2,7 +2,7 @@
 //! reboot; without it a device only waits anew.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 
@@ -24,6 +24,8 @@ pub(super) struct Memory {
     pub(super) tried: Option<i64>,
     /// Since when it fails, and why it last did.
     pub(super) trouble: Option<(i64, String)>,
+    /// Whether packages are being changed: what is half-way there then was cut off by whatever ended the agent.
+    pub(super) installing: bool,
     /// Since when there has been an update of a package.
     pub(super) waiting: BTreeMap<String, i64>,
 }
@@ -42,7 +44,8 @@ impl Memory {
                 OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
             file.write_all(&serde_json::to_vec(self)?)?;
             file.sync_all()?;
-            Ok(fs::rename(&new, &path)?)
+            fs::rename(&new, &path)?;
+            Ok(File::open(&host.state)?.sync_all()?)
         };
         write().with_context(|| format!("writing {}", path.display()))
     }

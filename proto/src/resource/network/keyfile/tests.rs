@@ -57,7 +57,16 @@ fn a_profile_names_the_file_of_a_secret_and_the_device_puts_it_in() {
         [("/etc/wifi/password".to_owned(), "/etc/wifi/password\\sis\\ssecret\\\\".to_owned())]
     );
     // What someone put in themselves is not taken for what Muster wrote.
-    assert!(unfill("[wifi-security]\npsk=12345678\n").is_strange);
+    for strange in [
+        "[wifi-security]\npsk=12345678\n",
+        "[wifi-security]\n psk = 12345678\n",
+        "[wireguard]\nprivate-key=x\n",
+        "[wireguard-peer.x]\nendpoint=y\n",
+        "[vpn-secrets]\nXauth password=x\n",
+    ] {
+        assert!(unfill(strange).is_strange, "{strange}");
+    }
+    assert!(!unfill("[wireguard]\n[802-1x]\nprivate-key=/etc/key\n").is_strange);
 }
 
 #[test]
