@@ -248,6 +248,24 @@ impl<'n> Device<'n> {
         fs::remove_file(self.path(place)).context("removing the installed package file")
     }
 
+    /// Makes a certificate of an authority of this name whose key nobody has; its PEM text.
+    pub fn make_authority(&self, name: &str) -> Result<String> {
+        let subject = format!("/CN={name}");
+        let argv = [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ed25519",
+            "-nodes",
+            "-keyout",
+            "/dev/null",
+            "-days",
+            "3650",
+        ];
+        Ok(self.exec(argv.into_iter().chain(["-subj", &subject]))?.ok()?.stdout)
+    }
+
     /// Puts the agent on a device that is off, with its serial and the file by which it joins at the next start.
     pub fn install_agent(&self, deb: &Path, serial: &str, join_file: &str) -> Result<()> {
         self.install_deb(deb)?;
