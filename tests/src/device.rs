@@ -30,7 +30,7 @@ exec "$@"
 /// A device on a network. It is off until [`Device::start`]; dropping it pulls the plug.
 #[derive(Debug)]
 pub struct Device<'n> {
-    network: &'n Network,
+    pub(crate) network: &'n Network,
     name: String,
     address: String,
     /// The folders below the device's own, as overlay mounts take them.
@@ -93,6 +93,11 @@ impl<'n> Device<'n> {
     /// The IPv4 address.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Whether it is on.
+    pub(crate) fn is_on(&self) -> bool {
+        self.power.is_some()
     }
 
     /// Turns it on and waits until systemd has started everything.
@@ -326,7 +331,8 @@ impl<'n> Device<'n> {
             .map_or_else(|error| format!("{error:#}"), |output| output.stdout)
     }
 
-    fn mount(&self) -> Result<()> {
+    /// Puts its root together from the image and its own part.
+    pub(crate) fn mount(&self) -> Result<()> {
         let folder = self.folder();
         for part in ["upper", "work", "root"] {
             fs::create_dir_all(folder.join(part)).with_context(|| format!("making {part}"))?;
@@ -414,7 +420,8 @@ impl<'n> Device<'n> {
         Ok(words)
     }
 
-    fn folder(&self) -> PathBuf {
+    /// What is its own: its part of the disk, and where that is put together with the image.
+    pub(crate) fn folder(&self) -> PathBuf {
         self.network.folder().join(format!("device-{}", self.name))
     }
 
