@@ -30,7 +30,7 @@ exec "$@"
 /// A device on a network. It is off until [`Device::start`]; dropping it pulls the plug.
 #[derive(Debug)]
 pub struct Device<'n> {
-    network: &'n Network,
+    pub(crate) network: &'n Network,
     name: String,
     address: String,
     /// The folders below the device's own, as overlay mounts take them.
@@ -93,6 +93,11 @@ impl<'n> Device<'n> {
     /// The IPv4 address.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Whether it is on.
+    pub(crate) fn is_on(&self) -> bool {
+        self.power.is_some()
     }
 
     /// Turns it on and waits until systemd has started everything.
@@ -248,6 +253,24 @@ impl<'n> Device<'n> {
         fs::remove_file(self.path(place)).context("removing the installed package file")
     }
 
+    /// Makes a certificate of an authority of this name whose key nobody has; its PEM text.
+    pub fn make_authority(&self, name: &str) -> Result<String> {
+        let subject = format!("/CN={name}");
+        let argv = [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ed25519",
+            "-nodes",
+            "-keyout",
+            "/dev/null",
+            "-days",
+            "3650",
+        ];
+        Ok(self.exec(argv.into_iter().chain(["-subj", &subject]))?.ok()?.stdout)
+    }
+
     /// Puts the agent on a device that is off, with its serial and the file by which it joins at the next start.
     pub fn install_agent(&self, deb: &Path, serial: &str, join_file: &str) -> Result<()> {
         self.install_deb(deb)?;
@@ -308,7 +331,8 @@ impl<'n> Device<'n> {
             .map_or_else(|error| format!("{error:#}"), |output| output.stdout)
     }
 
-    fn mount(&self) -> Result<()> {
+    /// Puts its root together from the image and its own part.
+    pub(crate) fn mount(&self) -> Result<()> {
         let folder = self.folder();
         for part in ["upper", "work", "root"] {
             fs::create_dir_all(folder.join(part)).with_context(|| format!("making {part}"))?;
@@ -396,7 +420,8 @@ impl<'n> Device<'n> {
         Ok(words)
     }
 
-    fn folder(&self) -> PathBuf {
+    /// What is its own: its part of the disk, and where that is put together with the image.
+    pub(crate) fn folder(&self) -> PathBuf {
         self.network.folder().join(format!("device-{}", self.name))
     }
 

@@ -2,10 +2,15 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::device::Device;
+use crate::fleet::Fleet;
+use crate::wait::wait_until;
+
+const SOON: Duration = Duration::from_secs(120);
 
 /// What `sqlite3` answers of a database, a line for each row.
 pub fn ask(database: &Path, sql: &str) -> Result<Vec<String>> {
@@ -27,5 +32,32 @@ impl Device<'_> {
             }
         }
         ask(&copy.path().join("ledger.db"), sql)
+    }
+}
+
+impl Fleet<'_> {
+    /// Waits until the server has acknowledged all that a device had to tell: each event that it has numbered is in the server's
+    /// record, once.
+    pub fn check_record(&self, device: &Device<'_>) -> Result<()> {
+        wait_until("everything to be acknowledged", SOON, || {
+            Ok((device.ask_ledger("SELECT count(*) FROM event")? == ["0"]).then_some(()))
+        })?;
+        let numbered = device.ask_ledger("SELECT value FROM meta WHERE name = 'sequence'")?;
+        let numbered: u64 = numbered.concat().parse().context("the ledger's last number")?;
+        let name = device.name();
+        let sql = format!(
+            "SELECT sequence FROM event JOIN device ON device.id = event.device
+             WHERE device.name = '{name}' ORDER BY sequence"
+        );
+        // The server's disk may be one that only its network sees.
+        let database = self.server.data().join("muster.db");
+        let argv = ["sqlite3".as_ref(), database.as_os_str(), sql.as_ref()];
+        let recorded = device.network.run(argv, SOON)?.ok()?.stdout;
+        let expected: Vec<_> = (1..=numbered).map(|number| number.to_string()).collect();
+        ensure!(
+            recorded.lines().eq(&expected),
+            "{name} has numbered {numbered} events, and the server has {recorded:?}"
+        );
+        Ok(())
     }
 }

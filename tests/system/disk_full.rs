@@ -63,19 +63,6 @@ fn sh(device: &Device<'_>, script: &str) -> Result<Output> {
     device.exec(["sh", "-c", script])?.ok()
 }
 
-/// Asks a copy of the ledger: SQLite follows the way into a device to this host.
-fn ask_ledger(device: &Device<'_>, sql: &str) -> Result<String> {
-    let folder = tempfile::tempdir().context("making a folder for a copy of the ledger")?;
-    for name in ["ledger.db", "ledger.db-wal"] {
-        let from = device.path(format!("/var/lib/muster/{name}"));
-        std::fs::copy(from, folder.path().join(name)).with_context(|| format!("copying {name}"))?;
-    }
-    let copy = folder.path().join("ledger.db");
-    let said = std::process::Command::new("sqlite3").arg(copy).arg(sql).output().context("sqlite3")?;
-    ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
-}
-
 /// Processor time of the agent so far, in seconds, and its process: a restart would hide what it took before.
 fn spent(device: &Device<'_>) -> Result<(f64, String)> {
     let said = sh(
@@ -86,26 +73,6 @@ fn spent(device: &Device<'_>) -> Result<(f64, String)> {
     let pid = words.next().context("no process")?.to_owned();
     let ticks: f64 = words.filter_map(|word| word.parse::<f64>().ok()).sum();
     Ok((ticks / 100.0, pid))
-}
-
-/// Every event that the device has numbered is in the record of the server, once.
-fn each_event_is_here_once(fleet: &Fleet<'_>, network: &Network, name: &str) -> Result<()> {
-    let device = fleet.device(name)?;
-    wait_until("everything to be acknowledged", SOON, || {
-        Ok((ask_ledger(device, "SELECT COUNT(*) FROM event")? == "0").then_some(()))
-    })?;
-    let numbered: u64 =
-        ask_ledger(device, "SELECT value FROM meta WHERE name = 'sequence'")?.parse().context("sequence")?;
-    let sql = format!(
-        "SELECT sequence FROM event JOIN device ON device.id = event.device
-         WHERE device.name = '{name}' ORDER BY sequence"
-    );
-    let database = fleet.server.data().join("muster.db");
-    let argv = ["sqlite3".as_ref(), database.as_os_str(), sql.as_ref()];
-    let recorded = network.run(argv, Duration::from_secs(30))?.ok()?.stdout;
-    let expected: Vec<_> = (1..=numbered).map(|number| number.to_string()).collect();
-    assert_eq!(recorded.lines().collect::<Vec<_>>(), expected, "{name}");
-    Ok(())
 }
 
 #[test]
@@ -161,8 +128,8 @@ fn a_device_whose_disk_is_full_says_so_ends_leases_and_goes_on_by_itself_with_a_
     let status = device.exec(["muster-agent", "status"])?.ok()?.stdout;
     ensure!(!status.contains("Ledger"), "{status}");
     assert_eq!(device.read_file("/var/lib/muster/identity/identity.pem")?, identity);
-    assert_eq!(ask_ledger(device, "PRAGMA integrity_check")?, "ok");
-    each_event_is_here_once(&fleet, &network, DEVICE)?;
+    assert_eq!(device.ask_ledger("PRAGMA integrity_check")?, ["ok"]);
+    fleet.check_record(device)?;
     let history = history(&fleet, DEVICE)?;
     for said in [format!("ended: file:{VISIT}"), format!("failed: file:{KEPT}")] {
         let times = history.iter().filter(|entry| entry.text.starts_with(&said)).count();
@@ -191,7 +158,7 @@ fn an_agent_that_starts_on_a_full_disk_knows_who_it_is_and_ends_leases() -> Resu
     device.make_room(LEDGER)?;
     give(&fleet, "kept", &file("kept", KEPT, "ours"))?;
     fleet.admin.wait_until_applied(DEVICE)?;
-    each_event_is_here_once(&fleet, &network, DEVICE)
+    fleet.check_record(device)
 }
 
 #[test]
@@ -267,7 +234,7 @@ fn a_server_whose_disk_is_full_refuses_changes_keeps_what_it_has_and_gets_everyt
             wait_for_content(device, KEPT, "ours\n")?;
         }
     }
-    let waiting = ask_ledger(fleet.device(DEVICE)?, "SELECT COUNT(*) FROM event")?;
+    let waiting = fleet.device(DEVICE)?.ask_ledger("SELECT COUNT(*) FROM event")?.concat();
     ensure!(waiting.parse::<u32>().is_ok_and(|waiting| waiting >= 3), "{waiting} events wait");
 
     // A crash now loses nothing that was acknowledged, and the server can be read at once.
@@ -284,7 +251,7 @@ fn a_server_whose_disk_is_full_refuses_changes_keeps_what_it_has_and_gets_everyt
     fleet.admin.assign("later", "everyone", Mode::Enforce)?;
     for name in [DEVICE, "srv-2"] {
         fleet.admin.wait_until_applied(name)?;
-        each_event_is_here_once(&fleet, &network, name)?;
+        fleet.check_record(fleet.device(name)?)?;
         let changed: Vec<_> =
             history(&fleet, name)?.into_iter().filter(|one| one.text.contains("changed")).collect();
         ensure!(changed.len() == 3, "{changed:#?}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use muster_proto::report::OutcomeKind;
 use muster_proto::state::Mode;
 use muster_tests::{Device, Fleet, Network, wait_until};
@@ -233,4 +233,98 @@ fn trust_and_ssh_go_back_too_and_what_was_not_the_changes_fault_is_tried_again()
     assert!(refused.contains("sshd refuses the settings"), "{refused}");
     assert_eq!(look(device, script)?, good);
     Ok(())
+}
+
+/// Takes what goes back only where the server is not reached through a bad change that does not cut the device off by itself: the link
+/// is cut beside it, and each time the device is back on the old one and says so.
+fn all_go_back(fleet: &Fleet<'_>, id: &str, good: &str, bad: &[&str], script: &str) -> Result<()> {
+    const UNDONE: &str = "the server was not reached after this change: it is undone";
+    let device = fleet.device(DEVICE)?;
+    save(fleet, good)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    let before = look(device, script)?;
+    let times = || device.journal("muster-agent").matches(UNDONE).count();
+    let reason = || -> Result<Option<String>> {
+        let all = fleet.admin.resources(DEVICE)?;
+        let found = all.into_iter().find(|one| one.resource.as_str() == id);
+        Ok(found.and_then(|one| one.reason).filter(|reason| reason.starts_with("undone at ")))
+    };
+    for bad in bad {
+        let (said, undone) = (reason()?, times());
+        look(device, CUT)?;
+        save(fleet, bad)?;
+        wait_until("the change to be made", SOON, || Ok((look(device, script)? != before).then_some(())))
+            .with_context(|| format!("{bad}: {}", device.journal("muster-agent")))?;
+        wait_until("the change to be undone", SOON, || Ok((times() > undone).then_some(())))
+            .with_context(|| bad.to_string())?;
+        // The server is back before the device can think that it was away for another reason.
+        look(device, MEND)?;
+        wait_until("the undoing to be said", SOON, || {
+            Ok(reason()?.filter(|reason| said.as_ref() != Some(reason)).map(drop))
+        })
+        .with_context(|| format!("{bad}: {:?}", fleet.admin.resources(DEVICE)))?;
+        ensure!(look(device, script)? == before, "{bad}: {}", look(device, script)?);
+    }
+    Ok(())
+}
+
+#[test]
+fn rules_for_logins_that_keep_out_everybody_or_the_admin_undo_themselves_where_the_server_is_not_reached()
+-> Result<()> {
+    let network = Network::create()?;
+    let fleet = enroll(&network)?;
+    let device = fleet.device(DEVICE)?;
+    look(device, "useradd -m kim && useradd -m lee")?;
+    let rules = |everyone: &str, admin: &str| {
+        format!(
+            "  - login_rule: {{ name: everyone, from: [{everyone}] }}\n  - login_rule: {{ name: admin, accounts: [kim], from: [{admin}] }}\n"
+        )
+    };
+    let good = rules("local, 10.0.0.0/8", "local, 10.0.0.0/8");
+    // su asks PAM whether the account may be used, from the device itself.
+    let script = "cat /etc/security/access.d/* /etc/pam.d/common-account; for who in kim lee; do su $who -c true && echo $who may; done; true";
+    let everyone = [rules("", "local, 10.0.0.0/8"), rules("192.0.2.0/24", "local, 10.0.0.0/8")];
+    all_go_back(&fleet, "login_rule:everyone", &good, &everyone.each_ref().map(String::as_str), script)?;
+    let admin = [rules("local, 10.0.0.0/8", ""), rules("local, 10.0.0.0/8", "192.0.2.7")];
+    all_go_back(&fleet, "login_rule:admin", &good, &admin.each_ref().map(String::as_str), script)?;
+    ensure!(look(device, script)?.ends_with("kim may\nlee may\n"));
+    Ok(())
+}
+
+#[test]
+fn a_trust_anchor_that_takes_the_place_of_another_or_comes_new_goes_back_where_the_server_is_not_reached()
+-> Result<()> {
+    let network = Network::create()?;
+    let fleet = enroll(&network)?;
+    let device = fleet.device(DEVICE)?;
+    let anchor = |name: &str, authority: &str| -> Result<String> {
+        let pem = device.make_authority(authority)?.replace('\n', "\\n");
+        Ok(format!("  - certificate: {{ name: {name}, pem: \"{pem}\" }}\n"))
+    };
+    // By name, as the store has them under names of its own.
+    let script =
+        "cat /usr/local/share/ca-certificates/* /etc/ssl/certs/ca-certificates.crt; ls /etc/ssl/certs";
+    let good = anchor("corp", "old")?;
+    let other = anchor("corp", "new")?;
+    all_go_back(&fleet, "certificate:corp", &good, &[&other], script)?;
+    let beside = format!("{good}{}", anchor("guest", "guest")?);
+    all_go_back(&fleet, "certificate:guest", &good, &[&beside], script)
+}
+
+#[test]
+fn settings_of_an_ssh_server_that_shut_it_or_its_admin_out_undo_themselves_and_it_runs_as_before()
+-> Result<()> {
+    let network = Network::create()?;
+    let fleet = enroll(&network)?;
+    let ssh = |settings: &str| format!("  - ssh_server: {{ name: base, settings: {{ {settings} }} }}\n");
+    let bad = [
+        ssh("AllowUsers: nobody"),
+        ssh("PubkeyAuthentication: \"no\", PasswordAuthentication: \"no\""),
+        ssh("Port: 2222"),
+        // An address that the device does not have: sshd approves of it, and ends once it has read it.
+        ssh("ListenAddress: 192.0.2.1"),
+    ];
+    let script = "cat /etc/ssh/sshd_config.d/*; sshd -T | grep -iE '^(port|listenaddress|allowusers|.*authentication) '; systemctl is-active ssh; ss -Hltn 'sport = :22' | awk '{print $4}' | sort; ssh-keyscan -p 22 127.0.0.1 2>/dev/null | grep -c ed25519; true";
+    let good = ssh("MaxAuthTries: 3");
+    all_go_back(&fleet, "ssh_server:base", &good, &bad.each_ref().map(String::as_str), script)
 }

@@ -23,9 +23,11 @@ pub(super) fn parts(id: &ResourceId) -> Vec<Part> {
 pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
     let (settings, locks) = (Dconf::file(wanted.id.key()), Dconf::locks(wanted.id.key()));
     let newest = own_file::written_at(host, &settings)?.max(own_file::written_at(host, &locks)?);
-    // Without any of the files there is nothing that the database could lack.
+    // Without any of the files there is nothing that the database could lack. An empty one is what a power cut leaves of it.
     let compiled = match newest {
-        Some(newest) => own_file::written_at(host, DATABASE)?.is_some_and(|made| made >= newest),
+        Some(newest) => {
+            own_file::written_at(host, DATABASE)?.is_some_and(|made| made >= newest) && !is_empty(host)?
+        }
         None => true,
     };
     Ok(Condition::present([
@@ -33,6 +35,11 @@ pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
         ("locks", own_file::read(host, &locks)?),
         ("compiled", compiled.into()),
     ]))
+}
+
+fn is_empty(host: &Host) -> Result<bool> {
+    let place = host.root.existing_place(DATABASE)?;
+    Ok(place.stat().context(DATABASE)?.is_none_or(|stat| stat.st_size == 0))
 }
 
 pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {

@@ -18,6 +18,14 @@ use crate::host::walk;
 const FOLDER: &str = "/etc/security/access.d";
 /// What all services ask whether an account may be used.
 const ACCOUNT: &str = "/etc/pam.d/common-account";
+/// All that `pam-auth-update` writes anew whenever something changes.
+const STACKS: [&str; 5] = [
+    ACCOUNT,
+    "/etc/pam.d/common-auth",
+    "/etc/pam.d/common-password",
+    "/etc/pam.d/common-session",
+    "/etc/pam.d/common-session-noninteractive",
+];
 /// What tells `pam-auth-update` of `pam_access`. It is there as long as it was Muster that had it asked.
 const PROFILE: &str = "/usr/share/pam-configs/muster-login";
 /// It is asked before all others: `pam_unix` ends the asking where a password has to be changed. A name is that of an account, and
@@ -135,9 +143,26 @@ async fn have_asked(host: &mut Host) -> Result<()> {
 }
 
 async fn update(host: &mut Host, what: &str) -> Result<()> {
-    let argv = ["/usr/sbin/pam-auth-update", what, "muster-login"];
+    let mut argv = vec!["/usr/sbin/pam-auth-update", what, "muster-login"];
+    if is_lost(host)? {
+        argv.push("--force");
+    }
     let updated = host.run(Work::Short, &argv, None).await;
-    updated.context("rules need pam-auth-update of Debian and its kin")?.ok("pam-auth-update").map(drop)
+    updated.context("rules need pam-auth-update of Debian and its kin")?.ok("pam-auth-update")?;
+    // It renames what it has not synced, and with empty files nobody could log in after a power cut.
+    host.sync().await.context("bringing the system's PAM to the disk")
+}
+
+/// Whether a power cut took some of the system's PAM: nobody wants it empty, and `pam-auth-update` would take that for somebody's
+/// wish.
+fn is_lost(host: &Host) -> Result<bool> {
+    for path in STACKS {
+        let stack = files::content(&host.root, path, LIMIT).with_context(|| format!("reading {path}"))?;
+        if stack.is_some_and(|stack| stack.is_empty()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ use crate::host::temporary;
 const MAIN: &str = "/etc/ssh/sshd_config";
 /// The folder of settings that it has to include.
 const FOLDER: &str = "/etc/ssh/sshd_config.d/";
+/// The empty directory that Debian's sshd separates its privileges in.
+const PRIVILEGES: &str = "/run/sshd";
 /// The unit is called one or the other, and where it has both names they are of the same unit.
 const UNITS: [&str; 2] = ["ssh.service", "sshd.service"];
 const LIMIT: u64 = 1024 * 1024;
@@ -42,9 +44,12 @@ pub(super) async fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Conditi
 }
 
 /// Whether the sshd that runs was started or told to read its configuration since then. systemd notes when a unit last
-/// changed its state, and to reload is to change it.
+/// changed its state, and to reload is to change it. One that failed may have done so because it read it.
 async fn loaded_since(host: &mut Host, written: i64) -> Result<bool> {
-    let Some((_, unit)) = running(host).await? else { return Ok(true) };
+    let Some((_, unit)) = concerned(host).await? else { return Ok(true) };
+    if !unit.runs() {
+        return Ok(false);
+    }
     let changed: u64 =
         host.systemd.property(&unit.path, "org.freedesktop.systemd1.Unit", "StateChangeTimestamp").await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
@@ -53,9 +58,10 @@ async fn loaded_since(host: &mut Host, written: i64) -> Result<bool> {
     Ok(of_the_future || i128::from(changed) >= i128::from(written))
 }
 
-async fn running(host: &mut Host) -> Result<Option<(&'static str, Unit)>> {
+/// The unit that runs, or that would if it had not failed. One that somebody stopped is none of Muster's business.
+async fn concerned(host: &mut Host) -> Result<Option<(&'static str, Unit)>> {
     let units = host.systemd.units(&UNITS.map(str::to_owned)).await?;
-    Ok(UNITS.into_iter().zip(units).find(|(_, unit)| unit.runs()))
+    Ok(UNITS.into_iter().zip(units).find(|(_, unit)| unit.runs() || unit.active == "failed"))
 }
 
 pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {
@@ -85,11 +91,12 @@ pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents
 }
 
 async fn reload(host: &mut Host) -> Result<()> {
-    let Some((name, _)) = running(host).await? else { return Ok(()) };
-    let ended = host.systemd.job("ReloadUnit", name, RELOAD).await?;
+    let Some((name, unit)) = concerned(host).await? else { return Ok(()) };
+    let (job, what) = if unit.runs() { ("ReloadUnit", "reloaded") } else { ("StartUnit", "started again") };
+    let ended = host.systemd.job(job, name, RELOAD).await?;
     ensure!(
         matches!(ended.as_str(), "done" | "unknown"),
-        "{name} could not be reloaded: systemd says {ended}"
+        "{name} could not be {what}: systemd says {ended}; journalctl -u {name} on the device says why"
     );
     Ok(())
 }
@@ -107,6 +114,8 @@ async fn check(host: &mut Host, job: &Job<'_>, contents: &Contents<'_>) -> Resul
             "{MAIN} does not include {FOLDER}*.conf, so that settings there count for nothing: add it at its top"
         );
     }
+    // It goes with an sshd that ended, and without it none judges anything.
+    files::ensure_directory(&host.root, PRIVILEGES).with_context(|| PRIVILEGES.to_owned())?;
     let settings = host.scratch.join(format!("ssh-{}", temporary::random_suffix()?));
     let whole = host.scratch.join(format!("ssh-{}", temporary::random_suffix()?));
     let includes = format!("Include {}\nInclude {MAIN}\n", settings.display());

@@ -20,8 +20,8 @@ pub(super) struct Proof {
     undoing: bool,
     /// Until when it may come.
     until: Option<Instant>,
-    /// When changes were given up, while the server has not been reached since.
-    given_up: Option<Instant>,
+    /// When changes were undone, while the server has not been reached since.
+    undone: Option<Instant>,
 }
 
 impl Proof {
@@ -43,6 +43,10 @@ impl Converging {
     /// After a turn: asks for a new connection as the proof of changes that it made, or to see whether undoing them helped.
     pub(super) async fn ask_for_proof(&mut self, cycle: &Cycle) {
         let undone = std::mem::take(&mut self.proof.undoing);
+        if undone {
+            // The undoing may take longer than a server may be away, as where the store of certificates is made anew.
+            self.proof.undone = Some(Instant::now());
+        }
         let begun = cycle.on_trial().filter(|number| *number > self.proof.trials);
         if let Some(number) = begun {
             self.proof.trials = number;
@@ -66,15 +70,14 @@ impl Converging {
     pub(super) fn give_up(&mut self, cycle: &mut Cycle) -> Result<()> {
         self.proof.until = None;
         self.proof.undoing = true;
-        self.proof.given_up = Some(Instant::now());
         cycle.give_up_trials()
     }
 
     /// The server is there again. Where undoing a change did not bring it back for as long as the change was given, it was
     /// away for another reason, and the change may be tried again; true when it is.
     pub(super) fn acquit(&mut self, cycle: &mut Cycle) -> Result<bool> {
-        let given_up = self.proof.given_up.take();
-        let was_away = given_up.is_some_and(|at| at.elapsed() > self.patience());
+        let undone = self.proof.undone.take();
+        let was_away = undone.is_some_and(|at| at.elapsed() > self.patience());
         if was_away {
             tracing::info!("undoing the last changes did not bring the server back: they are tried again");
             cycle.retry_trials()?;
