@@ -3,7 +3,7 @@
 use muster_proto::ResourceId;
 use muster_proto::condition::{Action, Condition};
 
-use crate::plan::{Input, Observed, Plan, in_the_way, is_path, plan};
+use crate::plan::{Input, Observed, Plan, Step, in_the_way, is_path, plan};
 
 /// Plans a whole cycle for who only asks: as it would go if every step of it succeeded. What is made of [`plan`] instead is
 /// read and planned anew between its stages, and so finds places that an earlier stage has cleared.
@@ -18,11 +18,15 @@ pub fn once_cleared(input: &Input<'_>, first: &Plan) -> Option<Plan> {
     Some(plan(&Input { observed: &observed, ..*input }))
 }
 
-/// What is there once a plan has removed files, directories and links in the place of others, or on the way to them;
-/// `None` when it clears no place that anything else waits for.
+/// What is there once a plan has removed files, directories and links in the place of others, or on the way to them, or has links
+/// there lead elsewhere; `None` when it clears no place that anything else waits for.
 fn cleared(observed: &Observed, plan: &Plan) -> Option<Observed> {
-    let removed = plan.steps.iter().filter(|step| step.action == Action::Remove).map(|step| &step.id);
-    let going: Vec<&ResourceId> = removed.filter(|id| is_path(id)).collect();
+    let goes = |step: &&Step| match step.action {
+        Action::Remove => is_path(&step.id),
+        Action::Change => step.id.kind() == "link",
+        Action::Create => false,
+    };
+    let going: Vec<&ResourceId> = plan.steps.iter().filter(goes).map(|step| &step.id).collect();
     let free: Vec<&ResourceId> = observed
         .iter()
         .filter(|(id, there)| there.is_err() && going.iter().any(|gone| in_the_way(gone, id)))
