@@ -226,7 +226,7 @@ mod tests {
         }
         assert!(documentation.contains(&format!("by itself | {RETURN_WINDOW_DAYS} |")));
         let most = LARGEST / (1024 * 1024);
-        assert!(documentation.contains(&format!("one artifact may have | {most} |")));
+        assert!(documentation.contains(&format!("a device fetches {most} at most | {most} |")));
         assert!(documentation.contains(PACKAGES));
     }
 

@@ -22,6 +22,7 @@ use crate::ca::Issued;
 use crate::install::snippet::Origin;
 
 mod access;
+mod artifacts;
 mod assigning;
 mod checking;
 mod counting;
