@@ -95,7 +95,7 @@ impl Watch {
             units.follow(composition);
         }
         let (at_a_path, elsewhere): (Vec<&ResourceId>, Vec<&ResourceId>) =
-            composition.claims.keys().partition(|id| is_path(id));
+            composition.claims.keys().partition(|id| is_path(id) && id.kind() != "archive");
         let named =
             |ids: Vec<&ResourceId>| ids.into_iter().flat_map(directories).collect::<BTreeSet<PathBuf>>();
         let elsewhere = named(elsewhere);
@@ -228,7 +228,9 @@ fn directories(id: &ResourceId) -> Vec<PathBuf> {
     match id.kind() {
         "file" | "link" => parent(id.key()).into_iter().collect(),
         "line" => parent(muster_proto::resource::line::path_of(id.key())).into_iter().collect(),
-        "directory" => [Some(PathBuf::from(id.key())), parent(id.key())].into_iter().flatten().collect(),
+        "archive" | "directory" => {
+            [Some(PathBuf::from(id.key())), parent(id.key())].into_iter().flatten().collect()
+        }
         "package" => vec!["/var/lib/dpkg".into()],
         "group" | "account" | "hosts_entry" | "hostname" => vec!["/etc".into()],
         "sudo" => vec!["/etc/sudoers.d".into()],
