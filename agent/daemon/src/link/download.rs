@@ -26,7 +26,7 @@ const BLOCK: usize = 256 * 1024;
 /// How often it is told how far a fetch is.
 const TELL_EVERY: Duration = Duration::from_secs(30);
 
-/// How long to wait after what may soon be better.
+/// The longest to wait after what may soon be better; a second at first, and twice as long each time.
 const SOON: Duration = Duration::from_secs(60);
 
 /// How long to wait after what somebody has to look at; a large artifact is not to be fetched in vain over and over.
@@ -60,8 +60,8 @@ enum Missed {
 }
 
 impl Missed {
-    /// How long to wait before the next try.
-    fn wait(&self) -> Duration {
+    /// How long to wait before the next try, after so many in vain.
+    fn wait(&self, tries: u32) -> Duration {
         match self {
             Self::Busy(wait) => *wait,
             Self::Wrong | Self::TooLarge(_) => LATER,
@@ -71,7 +71,7 @@ impl Missed {
             | Self::Protocol(_)
             | Self::NoRoom(_)
             | Self::Cut(_)
-            | Self::Kept(_) => SOON,
+            | Self::Kept(_) => Duration::from_secs(1 << tries.min(6)).min(SOON),
         }
     }
 }
@@ -80,8 +80,8 @@ impl Missed {
 pub(super) struct Downloads {
     artifacts: Artifacts,
     named: BTreeSet<Digest>,
-    /// Those that were tried in vain, and when they are tried again.
-    later: BTreeMap<Digest, Instant>,
+    /// Those that were tried in vain, how often, and when they are tried again.
+    later: BTreeMap<Digest, (u32, Instant)>,
 }
 
 /// A fetch under way.
@@ -110,7 +110,7 @@ impl Downloads {
 
     /// When there is something to fetch.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.missing().map(|artifact| self.later.get(artifact).copied().unwrap_or_else(Instant::now)).min()
+        self.missing().map(|artifact| self.later.get(artifact).map_or_else(Instant::now, |(_, at)| *at)).min()
     }
 
     /// Goes on with the fetch that is under way, if it is of something that is still named, or begins the next.
@@ -124,7 +124,7 @@ impl Downloads {
             return Some(download);
         }
         let now = Instant::now();
-        let is_due = |artifact: &&Digest| self.later.get(artifact).is_none_or(|at| *at <= now);
+        let is_due = |artifact: &&Digest| self.later.get(artifact).is_none_or(|(_, at)| *at <= now);
         let artifact = *self.missing().find(is_due)?;
         let work = Box::pin(fetch(connection.clone(), self.artifacts.clone(), artifact, news.clone()));
         Some(Download { artifact, work })
@@ -147,7 +147,8 @@ impl Downloads {
                 None
             }
             Err(missed) => {
-                self.later.insert(artifact, Instant::now() + missed.wait());
+                let tries = self.later.get(&artifact).map_or(0, |(tries, _)| *tries);
+                self.later.insert(artifact, (tries.saturating_add(1), Instant::now() + missed.wait(tries)));
                 Some(format!("its artifact could not be fetched: {missed}"))
             }
         };

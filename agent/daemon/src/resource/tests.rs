@@ -17,6 +17,7 @@ use serde_json::json;
 use super::*;
 use crate::host::accounts::Group;
 
+mod archives;
 mod directories;
 mod system;
 

@@ -1,3 +1,4 @@
+mod artifacts;
 mod bad_days;
 mod server;
 
