@@ -40,7 +40,7 @@ pub mod wire;
 #[cfg(feature = "yaml")]
 pub mod yaml;
 
-pub use id::{DeviceId, Digest, Generation, ProfileName, ResourceId, RevisionNumber};
+pub use id::{DeviceId, Digest, Generation, Hasher, ProfileName, ResourceId, RevisionNumber};
 pub use timestamp::Timestamp;
 
 /// The version of the profile language this crate reads (`muster: 1`).

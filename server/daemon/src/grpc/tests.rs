@@ -1,5 +1,6 @@
 //! A plain client against the real listener, doors, operations, store and authority, over TLS on loopback.
 
+mod artifacts;
 mod bad_days;
 mod crowds;
 mod matrix;
@@ -35,6 +36,7 @@ use crate::app::restore::{Choices, Newcomers, Tokens};
 use crate::app::seal::SealingKey;
 use crate::app::searches::Searches;
 use crate::app::{Parts, Site, system_clock};
+use crate::artifacts::Artifacts;
 use crate::ca::ProvenKey;
 use crate::install::snippet::Origin;
 use crate::listen::{ServedCertificate, Source, device_tls, serve_devices};
@@ -119,6 +121,7 @@ impl Rig {
         let authority = Arc::new(authority.unwrap());
         let app = App::new(Parts {
             store: Store::open(&folder.path().join("muster.db")).unwrap(),
+            artifacts: Artifacts::open(&folder.path().join("artifacts"), 1024 * 1024).unwrap(),
             sealing_key: SealingKey::open_or_create(&folder.path().join("sealing.key")).unwrap(),
             clock,
             site: Site {
