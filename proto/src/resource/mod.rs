@@ -447,7 +447,7 @@ fn claimed_id(entry: &Value) -> ResourceId {
         _ => ["name", "path", "key", "id"].iter().find_map(|field| text(field)).map(str::to_owned),
     };
     // Without a recognisable key the digest of its bytes is as stable a name as there is.
-    let key = key.unwrap_or_else(|| crate::Digest::of(entry.to_string().as_bytes()).to_string());
+    let key = key.unwrap_or_else(|| Digest::of(entry.to_string().as_bytes()).to_string());
     let word = (1..=63).contains(&kind.len())
         && kind.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     ResourceId::new(if word { kind } else { "unknown" }, &key)
