@@ -37,7 +37,7 @@ pub use device::Device;
 pub use fleet::Fleet;
 pub use ledger::ask;
 pub use looks::Look;
-pub use network::{Network, SERVER_ADDRESS, SERVER_NAME};
+pub use network::{Network, SERVER_ADDRESS, SERVER_NAME, end};
 pub use packages::{PACKAGES_NAME, PACKAGES_URL, Packages};
 pub use repack::repack;
 pub use server::Server;

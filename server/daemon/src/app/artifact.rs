@@ -68,34 +68,21 @@ impl App {
         let digest: Digest = digest.parse().map_err(|e| AppError::Invalid(format!("digest: {e}")))?;
         policy::check(&name, size, self.artifacts().limit())?;
         let known = self.store().read(move |tx| artifact::get(tx, digest)).await?;
-        let Some(known) = known else {
-            self.require_room(digest, size).await?;
-            let (at, actor) = (self.now(), right.actor().to_owned());
-            let row = ArtifactRow { digest, name, size, put_by: actor, begun: at, stored: None };
-            self.store()
-                .write(move |tx| {
-                    // Somebody else may have begun it since.
-                    if artifact::get(tx, digest)?.is_some() {
-                        return Ok(());
-                    }
-                    let under_way = artifact::list(tx)?.iter().filter(|row| row.stored.is_none()).count();
-                    if under_way >= policy::MAX_UPLOADS {
-                        return Err(policy::InvalidArtifact::TooMany.into());
-                    }
-                    artifact::insert(tx, &row)?;
-                    let act = Act { at, actor: &row.put_by, action: "artifact.begin" };
-                    audit::write(tx, act, &digest.to_string(), describe(&row))?;
-                    Ok::<_, AppError>(())
-                })
-                .await?;
-            return self.show_artifact(&right.view(), digest.to_string()).await;
-        };
-        if known.size != size {
-            return Err(AppError::Taken(format!(
-                "{digest} was begun with {} bytes, and this has {size}: one of them is another file; delete the other \
-                 first (muster artifact delete {digest})",
-                known.size
-            )));
+        match known {
+            Some(known) if known.size != size => {
+                return Err(AppError::Taken(format!(
+                    "{digest} was begun with {} bytes, and this has {size}: one of them is another file; delete the other \
+                     first (muster artifact delete {digest})",
+                    known.size
+                )));
+            }
+            Some(_) => {}
+            None => {
+                self.require_room(digest, size).await?;
+                let (put_by, begun) = (right.actor().to_owned(), self.now());
+                let row = ArtifactRow { digest, name, size, put_by, begun, stored: None };
+                self.store().write(move |tx| add_upload(tx, &row)).await?;
+            }
         }
         self.show_artifact(&right.view(), digest.to_string()).await
     }
@@ -109,10 +96,11 @@ impl App {
         offset: u64,
         bytes: impl Stream<Item = Result<Bytes, AppError>>,
     ) -> Result<ArtifactView, AppError> {
-        let row = self.store().read(move |tx| find(tx, &called)).await?;
-        let (digest, size) = (row.digest, row.size);
+        let digest = self.store().read(move |tx| find(tx, &called)).await?.digest;
         let turn = self.artifacts().turn(digest).await;
-        let artifacts = self.artifacts().clone();
+        // Only now: until its turn came, somebody else may have finished or deleted it.
+        let row = self.store().read(move |tx| find(tx, &digest.to_string())).await?;
+        let (size, artifacts) = (row.size, self.artifacts().clone());
         let part = blocking(move || match artifacts.held(digest)? {
             Held::Whole => Ok(None),
             Held::Part(_) => artifacts.part(turn).map(Some),
@@ -290,6 +278,20 @@ impl App {
     }
 }
 
+/// Writes down that an upload begins. Somebody else may have begun the same since it was looked for.
+fn add_upload(tx: &mut Tx<'_>, row: &ArtifactRow) -> Result<(), AppError> {
+    let all = artifact::list(tx)?;
+    if all.iter().any(|known| known.digest == row.digest) {
+        return Ok(());
+    }
+    if all.iter().filter(|known| known.stored.is_none()).count() >= policy::MAX_UPLOADS {
+        return Err(policy::InvalidArtifact::TooMany.into());
+    }
+    artifact::insert(tx, row)?;
+    let act = Act { at: row.begun, actor: &row.put_by, action: "artifact.begin" };
+    Ok(audit::write(tx, act, &row.digest.to_string(), describe(row))?)
+}
+
 /// Takes up what comes, in pieces that are large enough for the disk.
 async fn append(
     mut part: Part,
@@ -354,6 +356,11 @@ pub(super) fn require_still(tx: &mut Tx<'_>, revision: &str, document: Digest) -
 }
 
 fn find(tx: &mut Tx<'_>, called: &str) -> Result<ArtifactRow, AppError> {
+    let unknown = || AppError::not_found("artifact", called);
+    // A whole digest is that one's alone, whatever another is called.
+    if let Ok(digest) = called.parse() {
+        return artifact::get(tx, digest)?.ok_or_else(unknown);
+    }
     let hex = called.strip_prefix("sha256:").unwrap_or(called);
     let is_hex = hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     let mut found = artifact::of_name(tx, called)?;
@@ -369,7 +376,7 @@ fn find(tx: &mut Tx<'_>, called: &str) -> Result<ArtifactRow, AppError> {
             digests.join(", ")
         )));
     }
-    found.pop().ok_or_else(|| AppError::not_found("artifact", called))
+    found.pop().ok_or_else(unknown)
 }
 
 /// Takes back that an upload was begun. One that was stored before keeps its row: documents name it.

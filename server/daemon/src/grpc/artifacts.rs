@@ -47,7 +47,7 @@ const LOOK: Duration = Duration::from_secs(30);
 pub(super) struct ArtifactDoor {
     app: App,
     door: DeviceDoor,
-    places: Arc<Semaphore>,
+    pub(super) places: Arc<Semaphore>,
     sending: Sending,
 }
 

@@ -47,6 +47,7 @@ struct Rig {
     app: App,
     authority: Arc<Authority>,
     address: std::net::SocketAddr,
+    doors: Doors,
     _folder: TempDir,
 }
 
@@ -150,16 +151,16 @@ impl Rig {
         let (doors, waking) = Doors::open(app.clone(), Arc::clone(&authority));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let domain = authority.trust_domain().clone();
+        let (domain, served_by) = (authority.trust_domain().clone(), doors.clone());
         let never = std::future::pending();
         tokio::spawn(async move {
             tokio::join!(
                 waking,
                 served.keep_fresh(system_clock),
-                serve_devices(listener, tls, domain, doors, system_clock, never)
+                serve_devices(listener, tls, domain, served_by, system_clock, never)
             )
         });
-        Self { app, authority, address, _folder: folder }
+        Self { app, authority, address, doors, _folder: folder }
     }
 
     async fn token(&self, uses: u32) -> String {

@@ -149,4 +149,8 @@ async fn a_name_of_several_is_asked_for_by_digest() {
         assert_eq!(rig.app.show_artifact(&viewer(), called.to_owned()).await.unwrap().digest, digest);
     }
     assert!(rig.app.show_artifact(&viewer(), digest[7..12].to_owned()).await.is_err(), "too few digits");
+    let posing = Digest::of(b"posing").to_string();
+    let new = NewArtifact { digest: posing, size: 6, name: digest.clone() };
+    rig.app.begin_artifact(&admin(), new).await.unwrap();
+    assert_eq!(rig.app.show_artifact(&viewer(), digest.clone()).await.unwrap().digest, digest);
 }

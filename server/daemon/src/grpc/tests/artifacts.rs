@@ -153,3 +153,45 @@ async fn who_asks_anew_gets_the_place_of_what_it_lost() {
     assert!(rest.is_err(), "the device is told that it was not all");
     wire.device().fetch(wire::FetchRequest::default()).await.expect("its calls are not concerned");
 }
+
+#[tokio::test]
+async fn while_all_places_are_taken_a_device_is_told_when_to_come_back_and_its_calls_are_answered() {
+    let rig = Rig::start().await;
+    let (machine, _) = rig.enrolled().await;
+    let digest = rig.put(b"tool".to_vec()).await;
+    rig.name(digest).await;
+    let places = Arc::clone(&rig.doors.artifacts.places);
+    let all = u32::try_from(places.available_permits()).unwrap();
+    let taken = places.acquire_many(all).await.unwrap();
+    let mut wire = rig.connect(&machine).await;
+    let device = wire.device();
+    let (busy, call) = tokio::join!(wire.get(digest, None), async {
+        let mut device = device;
+        timeout(Duration::from_secs(2), device.fetch(wire::FetchRequest::default())).await
+    });
+    assert_eq!(busy.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(busy.header("retry-after"), "30");
+    call.expect("calls do not wait for artifacts").unwrap();
+    drop(taken);
+    assert_eq!(wire.get(digest, None).await.bytes, b"tool");
+    // Its place is free again once all is sent.
+    let freed = timeout(SOON, places.acquire_many(all)).await;
+    assert!(freed.is_ok());
+}
+
+#[tokio::test]
+async fn a_device_that_is_revoked_meanwhile_gets_no_more_of_it() {
+    let rig = Rig::start().await;
+    let (machine, id) = rig.enrolled().await;
+    let digest = rig.put(vec![7; LARGE]).await;
+    rig.name(digest).await;
+    let mut wire = rig.connect(&machine).await;
+    let (mut follower, mut notices) = (wire.device(), None);
+    notices.replace(follower.follow(wire::FollowRequest::default()).await.unwrap());
+    let answer = wire.ask(Method::GET, digest, None).await;
+    rig.app.revoke_device(&admin(), id).await.unwrap();
+    // It takes the rest so slowly that the connection is cut before.
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    let rest = timeout(SOON, to_bytes(axum::body::Body::new(answer.into_body()), usize::MAX)).await.unwrap();
+    assert!(rest.is_err(), "the device has to see that it was cut off");
+}
