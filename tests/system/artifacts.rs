@@ -183,8 +183,9 @@ fn a_device_gets_what_its_state_names_and_what_is_in_use_stays() -> Result<()> {
     assert!(unknown.status == 422 && unknown.body.contains("muster artifact put"), "{}", unknown.body);
     fleet.admin.save_profile("tool", &source(&stored.digest))?;
     assert_eq!(fetch(&network, &fleet, named, &stored.digest, "0-")?.0, 404, "it is not assigned yet");
-    // Only looked at: what is in it is no archive.
-    fleet.admin.assign("tool", "device:srv-1", Mode::Audit)?;
+    // A device is sent one artifact at a time, and this one is asked for in place of its agent.
+    named.exec(["systemctl", "stop", "muster-agent.path", "muster-agent.service"])?.ok()?;
+    fleet.admin.assign("tool", "device:srv-1", Mode::Enforce)?;
 
     let (status, came) = fetch(&network, &fleet, named, &stored.digest, "0-")?;
     assert!(status == 206 && came == content, "{status} with {} bytes", came.len());
@@ -196,7 +197,8 @@ fn a_device_gets_what_its_state_names_and_what_is_in_use_stays() -> Result<()> {
     let shown = fleet.server.muster(["artifact", "show", "tool-1.tar"])?.ok()?.stdout;
     assert!(shown.contains("named by  tool@1"), "{shown}");
 
-    fleet.admin.request("POST", "/devices/srv-1/revoke", None)?;
+    let revoked = fleet.admin.request("POST", "/devices/srv-1/revoke", None)?;
+    ensure!(revoked.status == 200, "{}", revoked.body);
     assert_eq!(fetch(&network, &fleet, named, &stored.digest, "0-")?.0, 403, "it is revoked");
     Ok(())
 }
