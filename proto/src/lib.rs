@@ -4,8 +4,10 @@
 //! revisions apply to a device and sends their names as a [`state`]; the device (and the server, for previews)
 //! merges them by [`compose`]; the device compares [`condition`]s into a [`plan`] and answers with a [`report`]. A
 //! [`dry_run`] asks for the plan alone, a [`last_order`] ends what people can do on a lost device, and [`returning`]
-//! says how one comes back whose certificate ended; [`serial`] says what a machine is known by. [`wire`] is the envelope between the two, [`rest`] what the admin's side speaks.
+//! says how one comes back whose certificate ended; an [`artifact`] is what it fetches beside
+//! documents; [`serial`] says what a machine is known by. [`wire`] is the envelope between the two, [`rest`] what the admin's side speaks.
 
+pub mod artifact;
 pub mod check;
 pub mod clock;
 pub mod compose;
@@ -38,7 +40,7 @@ pub mod wire;
 #[cfg(feature = "yaml")]
 pub mod yaml;
 
-pub use id::{DeviceId, Digest, Generation, ProfileName, ResourceId, RevisionNumber};
+pub use id::{DeviceId, Digest, Generation, Hasher, ProfileName, ResourceId, RevisionNumber};
 pub use timestamp::Timestamp;
 
 /// The version of the profile language this crate reads (`muster: 1`).

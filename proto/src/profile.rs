@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::check::Check;
-use crate::id::{ProfileName, ResourceId};
+use crate::id::{Digest, ProfileName, ResourceId};
 use crate::resource::account::group_of_key;
 use crate::resource::{Body, Declared, pointer};
 use crate::template::{self, Names};
@@ -173,6 +173,15 @@ impl Profile {
             _ => None,
         };
         self.resources.iter().filter_map(|declared| of_key(&declared.id)).map(|g| g.to_string()).collect()
+    }
+
+    /// The artifacts that its resources are made of, as far as this reader knows them.
+    pub fn artifacts(&self) -> BTreeSet<Digest> {
+        let of_body = |body: &Body| match body {
+            Body::Known(resource) => resource.artifacts(),
+            Body::Unsupported { .. } => vec![],
+        };
+        self.resources.iter().flat_map(|declared| of_body(&declared.body)).collect()
     }
 
     /// The values of the parameters, from the assignment or by default, under their names in templates.
@@ -373,6 +382,7 @@ mod schema {
             own("account", resource::account::Account::json_schema(&mut inner)),
             own("mount", resource::mount::Mount::json_schema(&mut inner)),
             own("directory", resource::directory::Directory::json_schema(&mut inner)),
+            own("archive", resource::archive::Archive::json_schema(&mut inner)),
             own("file", resource::file::File::json_schema(&mut inner)),
             own("link", resource::link::Link::json_schema(&mut inner)),
             own("line", resource::line::Line::json_schema(&mut inner)),

@@ -34,6 +34,9 @@
 //! | `GET /profiles/{name}/diff?from=&to=` | | [`RevisionDiff`] |
 //! | `POST /profiles/{name}/rollback?dry_run=` | [`Rollback`] | [`RollbackResult`] |
 //! | `GET /schema/profile` | | JSON Schema |
+//! | `GET, POST /artifacts`, `GET, DELETE /artifacts/{id}` | [`NewArtifact`] | [`ArtifactView`]; `{id}` is its digest, the beginning of that, or its name |
+//! | `PATCH /artifacts/{id}?offset=` | bytes from there on | [`ArtifactView`] |
+//! | `GET /artifacts/{id}/content` | | its bytes |
 //! | `GET, POST /assignments?dry_run=`, `DELETE /assignments/{id}` | [`NewAssignment`] | [`AssignmentView`], [`AssignmentResult`] |
 //! | `POST /assignments/plan` | [`NewAssignment`] | [`FleetPlan`]; nothing is assigned |
 //! | `GET, POST /rollouts`, `GET /rollouts/{id}` | [`NewRollout`] | [`RolloutView`], [`RolloutDetail`] |
@@ -61,6 +64,7 @@ use serde_json::{Map, Value};
 use crate::timestamp::Timestamp;
 
 mod access;
+mod artifact;
 mod assignment;
 mod check;
 mod compliance;
@@ -83,6 +87,7 @@ pub use access::{
     Account, AdminLink, AdminPatch, AdminView, CODE_NEEDED, Ended, NewAdmin, NewLogin, NewPassword, NewTotp,
     Scope, TotpCode, TotpEnd, TotpSecret,
 };
+pub use artifact::{ArtifactState, ArtifactView, NewArtifact};
 pub use assignment::{AssignmentResult, AssignmentView, ConflictView, NewAssignment, Replaced};
 pub use check::{
     CheckDetail, CheckInterval, CheckSummary, CheckedDevice, ControlDetail, Finding, VerdictCounts,

@@ -8,6 +8,7 @@ use muster_proto::resource::Body;
 use muster_proto::yaml::{Source, parse_profile};
 use serde_json::{Value, json};
 
+const DIGEST: &str = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 const EXAMPLE: &str = include_str!("engineering-laptop.yaml");
 
 fn schema() -> jsonschema::Validator {
@@ -98,6 +99,11 @@ fn what_the_parser_refuses_by_its_form_the_schema_refuses() {
         minimal(&json!({"line": {"path": "/etc/a", "line": "x\ny"}})),
         minimal(&json!({"line": {"path": "/etc/a"}})),
         minimal(&json!({"line": {"path": "/etc/a", "line": "x", "match": "x"}})),
+        minimal(&json!({"archive": {"path": "/opt/x", "artifact": "sha256:00"}})),
+        minimal(&json!({"archive": {"path": "/opt/x", "artifact": DIGEST, "strip": 17}})),
+        minimal(&json!({"archive": {"path": "/opt/x", "artifact": DIGEST, "strip": -1}})),
+        minimal(&json!({"archive": {"path": "opt", "artifact": DIGEST}})),
+        minimal(&json!({"archive": {"path": "/opt/x"}})),
         minimal(&json!({"hosts_entry": {"address": "ten", "names": ["a"]}})),
         minimal(&json!({"hosts_entry": {"address": "10.0.0.5", "names": ["a b"]}})),
         minimal(&json!({"hosts_entry": {"address": "10.0.0.5"}})),
@@ -262,6 +268,11 @@ fn every_wrong_value_is_refused_where_it_stands() {
         (r#"directory: { path: /a, state: absent, after: ["file:/b"] }"#, "waits for nothing"),
         (r#"file: { path: /a, notify: ["timer:x"] }"#, "only services"),
         ("updates: { which: security, not_after: 2030-01-01T00:00:00Z }", "nothing to end"),
+        ("archive: { path: /opt/x, artifact: https://example.com/x.tar.gz }", "not a digest"),
+        ("archive: { path: /opt/x, artifact: SHA256:00 }", "not a digest"),
+        ("archive: { path: /opt/x, url: https://example.com/x.tar.gz }", "unknown field"),
+        ("archive: { path: /opt/../x }", "an absolute path"),
+        ("archive: { path: /opt/x }", "missing field `artifact`"),
         ("updates: { which: all, zone: Europe/Berlin }", "the zone of the windows"),
         (r#"updates: { which: all, windows: [{ from: "02:00", to: "02:30" }] }"#, "an hour long at least"),
         (r#"updates: { which: all, windows: [{ from: "02:00", to: "02:00" }] }"#, "an hour long at least"),

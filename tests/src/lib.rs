@@ -39,7 +39,7 @@ pub use device::Device;
 pub use fleet::Fleet;
 pub use ledger::ask;
 pub use looks::Look;
-pub use network::{Network, SERVER_ADDRESS, SERVER_NAME};
+pub use network::{Network, SERVER_ADDRESS, SERVER_NAME, end};
 pub use packages::{PACKAGES_NAME, PACKAGES_URL, Packages};
 pub use repack::repack;
 pub use rounds::{Rounds, STEPS, Scene};

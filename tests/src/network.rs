@@ -169,7 +169,7 @@ pub(crate) fn children(parent: u32) -> Vec<u32> {
 }
 
 /// Ends a program that was started by [`Network::command`]: the `nsenter` in between passes no signal on.
-pub(crate) fn end(entered: &mut Child) {
+pub fn end(entered: &mut Child) {
     let inner = children(entered.id());
     for pid in &inner {
         signal(*pid, Signal::KILL);

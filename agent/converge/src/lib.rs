@@ -2,9 +2,11 @@
 //!
 //! In the order of a cycle: [`accept`] a desired state or refuse it, [`plan`] the exact changes from what is observed
 //! to what is desired, in the [`order`] in which they can be made, and say what became of each in an [`outcome`], with a [`diff`] of texts;
-//! [`schedule`] says when to look again, [`fight`] when to stand back, and [`trial`] what has to prove that it cuts nobody off.
+//! [`schedule`] says when to look again, [`fight`] when to stand back,
+//! [`archive`] what may be unpacked, and [`trial`] what has to prove that it cuts nobody off.
 
 pub mod accept;
+pub mod archive;
 pub mod diff;
 pub mod fight;
 pub mod foresee;

@@ -128,7 +128,7 @@ impl Step {
 }
 
 /// The kinds that are at a path and nowhere else.
-pub const AT_A_PATH: [&str; 3] = ["directory", "file", "link"];
+pub const AT_A_PATH: [&str; 4] = ["archive", "directory", "file", "link"];
 
 /// Whether it is of a kind that is at a path.
 pub fn is_path(id: &ResourceId) -> bool {
@@ -142,7 +142,7 @@ pub(crate) fn in_the_way(other: &ResourceId, id: &ResourceId) -> bool {
         && if other.key() == id.key() {
             other.kind() != id.kind()
         } else {
-            other.kind() != "directory" && below()
+            !matches!(other.kind(), "archive" | "directory") && below()
         }
 }
 

@@ -3,20 +3,22 @@
 //! The main thread keeps the link and its timers on a current-thread runtime. The convergence thread owns the ledger and
 //! the host, and does one thing at a time. Neither holds a lock of the other.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use muster_proto::{DeviceId, Timestamp};
+use muster_proto::{DeviceId, Digest, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::artifacts::{self, Artifacts};
 use crate::config::Config;
 use crate::cycle::{Cycle, LOOK, Next};
 use crate::facts;
-use crate::host::Host;
 use crate::host::systemd::{Systemd, Unit};
+use crate::host::{Host, tree};
 use crate::identity::{self, Enrolled};
 use crate::ledger::{Ledger, cant_be_written};
 use crate::link::{self, Channels, FromServer, ToServer};
@@ -57,9 +59,11 @@ pub(crate) fn run(config: Config) -> Result<()> {
             to_link,
             from_link,
             last_orders: from_admin,
+            named: None,
             pace: Pace::default(),
             proof: Proof::default(),
         };
+        let artifacts = Artifacts::beside_ledger(&config.state_dir);
         let channels = Channels { orders, news, last_orders };
         std::thread::Builder::new().name("converge".to_owned()).spawn(move || {
             let ended = block_on(thread.run());
@@ -69,7 +73,7 @@ pub(crate) fn run(config: Config) -> Result<()> {
         // Without a service manager there is nobody to tell.
         sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
         let ended = tokio::select! {
-            ended = link::run(enrolled, config.identity(), mark, channels, SCRATCH.as_ref()) => ended,
+            ended = link::run(enrolled, config.identity(), mark, channels, SCRATCH.as_ref(), artifacts) => ended,
             Some(ended) = failure.recv() => ended,
             () = terminated() => Ok(()),
         };
@@ -191,6 +195,14 @@ pub(crate) fn wipe(config: &Config) -> Result<()> {
     let failed = |path: &Path| format!("can't remove {}", path.display());
     let identity = config.identity();
     std::fs::remove_dir_all(&identity).with_context(|| failed(&identity))?;
+    for folder in [artifacts::FOLDER, tree::FOLDER].map(|folder| config.state_dir.join(folder)) {
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| failed(&folder));
+            }
+            _ => {}
+        }
+    }
     let entries = std::fs::read_dir(&config.state_dir)
         .with_context(|| format!("can't list {}", config.state_dir.display()))?;
     for entry in entries {
@@ -281,6 +293,8 @@ struct Converging {
     to_link: mpsc::Sender<ToServer>,
     from_link: mpsc::Receiver<FromServer>,
     last_orders: mpsc::Receiver<Vec<u8>>,
+    /// The artifacts that the link was last told to have here.
+    named: Option<BTreeSet<Digest>>,
     pace: Pace,
     proof: Proof,
 }
@@ -317,6 +331,7 @@ impl Converging {
             if !next.missing.is_empty() {
                 self.send(ToServer::Fetch(next.missing.into_iter().collect())).await;
             }
+            self.name_artifacts(next.artifacts).await;
             self.report(&cycle).await?;
             self.ask_for_proof(&cycle).await;
             // Who replaces a directory over and over makes it new with each turn.
@@ -415,6 +430,7 @@ impl Converging {
             }
             // Of an order that is not there any more.
             FromServer::ReceiptTaken { .. } => Ok(false),
+            FromServer::Artifact { artifact, told } => Ok(cycle.heard_of(artifact, told)),
             FromServer::Documents(documents) => cycle.keep(&documents),
             FromServer::Acknowledged { report, sequence, restored } => {
                 if cycle.acknowledged(&report, sequence, restored)? {
@@ -422,6 +438,15 @@ impl Converging {
                 }
                 Ok(false)
             }
+        }
+    }
+
+    /// Tells the link which artifacts are to be here: once where there are none, else again and again, as they may be lost.
+    async fn name_artifacts(&mut self, named: Option<BTreeSet<Digest>>) {
+        let Some(named) = named else { return };
+        if !named.is_empty() || self.named.as_ref() != Some(&named) {
+            self.send(ToServer::Artifacts(named.clone())).await;
+            self.named = Some(named);
         }
     }
 

@@ -1,5 +1,5 @@
-//! Claims on paths that can't all be kept: a directory, a file and a link can't stand in the same place, nothing can be in a
-//! file, and a part of a file can't be said beside the whole of it.
+//! Claims on paths that can't all be kept: a directory, a tree, a file and a link can't stand in the same place, nothing can be in a
+//! file, and a part of a file or a tree can't be said beside the whole of it.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,10 @@ use crate::resource::value::Existence;
 use crate::state::Mode;
 
 /// The kinds whose key is the path of what they are.
-const ON_PATHS: [&str; 3] = ["directory", "file", "link"];
+const ON_PATHS: [&str; 4] = ["archive", "directory", "file", "link"];
+
+/// The kinds that put something at the path that their key is.
+const AT_THEIR_KEY: [&str; 5] = ["archive", "directory", "file", "link", "mount"];
 
 /// Settles each contested path as if its claims were on one resource: the highest weight wins, equal weight is a
 /// conflict.
@@ -75,15 +78,24 @@ fn block(claim: &mut Claim, reason: String, whose: String) {
     }
 }
 
-/// Blocks what would change a part of a file that another claim says the whole of: each turn would undo the other.
+/// Blocks what would change a part of a file or a tree that another claim says the whole of: each turn would undo the other.
 fn block_parts(claims: &mut BTreeMap<ResourceId, Claim>) {
+    let is_tree = |(id, claim): &(&ResourceId, &Claim)| id.kind() == "archive" && is_made(claim);
+    let trees: Vec<&ResourceId> = claims.iter().filter(is_tree).map(|(id, _)| id).collect();
+    let tree_around = |path: &str| {
+        let holds = |tree: &str| path.strip_prefix(tree).is_some_and(|rest| rest.starts_with('/'));
+        trees.iter().find(|tree| holds(tree.key())).map(|tree| (*tree).clone())
+    };
     let parts: Vec<(ResourceId, ResourceId)> = claims
         .iter()
         .filter_map(|(id, claim)| {
             let Claimed::Apply(resource) = &claim.claimed else { return None };
-            let paths = resource.writes_to().into_iter();
-            let mut wholes = paths.flat_map(|path| ON_PATHS.map(|kind| ResourceId::new(kind, &path)));
-            Some((id.clone(), wholes.find(|whole| claims.get(whole).is_some_and(is_made))?))
+            let written = resource.writes_to();
+            let own = AT_THEIR_KEY.contains(&id.kind()).then(|| id.key());
+            let mut around = written.iter().map(String::as_str).chain(own).filter_map(tree_around);
+            let mut wholes = written.iter().flat_map(|path| ON_PATHS.map(|kind| ResourceId::new(kind, path)));
+            let whole = wholes.find(|whole| claims.get(whole).is_some_and(is_made));
+            Some((id.clone(), whole.or_else(|| around.next())?))
         })
         .collect();
     for (id, whole) in parts {
@@ -297,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_file_whose_whole_another_claim_says_is_a_conflict() {
+    fn a_part_of_what_another_claim_says_the_whole_of_is_a_conflict() {
         let entry = json!([{"hosts_entry": {"address": "10.0.0.5", "names": ["db"]}}]);
         let part = ResourceId::new("hosts_entry", "10.0.0.5");
         let whole = json!([{"file": {"path": "/etc/hosts", "content": "127.0.0.1 localhost\n"}}]);
@@ -312,6 +324,24 @@ mod tests {
         assert_eq!(conflicts(&composition)[0].resource.as_str(), "time:time");
         let servers = json!([{"time": {"servers": ["ntp.example.com"]}}]);
         assert_eq!(conflicts(&both_ways(("a", 1, servers), ("b", 1, link))), []);
+
+        let tree = json!([{"archive": {"path": "/opt/tool", "artifact": Digest::of(b"x")}}]);
+        for (kind, inside) in [
+            ("file:/opt/tool/bin/x", json!({"file": {"path": "/opt/tool/bin/x", "mode": "0755"}})),
+            ("link:/opt/tool/x", json!({"link": {"path": "/opt/tool/x", "target": "y"}})),
+            (
+                "archive:/opt/tool/x",
+                json!({"archive": {"path": "/opt/tool/x", "artifact": Digest::of(b"y")}}),
+            ),
+            ("line:/opt/tool/x//a", json!({"line": {"path": "/opt/tool/x", "line": "a"}})),
+            ("mount:/opt/tool/x", json!({"mount": {"where": "/opt/tool/x", "what": "x", "type": "tmpfs"}})),
+        ] {
+            let composition = both_ways(("a", 0, tree.clone()), ("b", 1, json!([inside])));
+            assert_eq!(conflicts(&composition)[0].resource.as_str(), kind);
+            assert_eq!(conflicts(&composition).len(), 1, "{kind}");
+        }
+        let beside = json!([{"file": {"path": "/opt/tools", "content": "x"}}]);
+        assert_eq!(conflicts(&both_ways(("a", 0, tree), ("b", 1, beside))), []);
 
         let mode = json!([{"file": {"path": "/etc/hosts", "mode": "0644"}}]);
         let composition = both_ways(("a", 1, entry), ("b", 0, mode));

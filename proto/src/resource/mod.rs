@@ -7,11 +7,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::condition::Condition;
-use crate::id::ResourceId;
+use crate::id::{Digest, ResourceId};
 use crate::template::Names;
 use crate::text::one_line;
 
 pub mod account;
+pub mod archive;
 pub mod browser_policy;
 pub mod certificate;
 pub mod dconf;
@@ -63,6 +64,8 @@ pub enum Resource {
     Sudo(sudo::Sudo),
     /// A directory.
     Directory(directory::Directory),
+    /// A tree of files from an artifact.
+    Archive(archive::Archive),
     /// A regular file.
     File(file::File),
     /// A line of a file.
@@ -107,7 +110,7 @@ pub enum Resource {
 
 /// The kinds by their names in documents, in the order in which they are applied: what comes later may need what
 /// comes before. Removal goes the other way round.
-pub const KINDS: [&str; 27] = [
+pub const KINDS: [&str; 28] = [
     "certificate",
     "repository",
     "package",
@@ -115,6 +118,7 @@ pub const KINDS: [&str; 27] = [
     "account",
     "mount",
     "directory",
+    "archive",
     "file",
     "link",
     "line",
@@ -148,6 +152,7 @@ impl Resource {
             Self::Account(_) => "account",
             Self::Sudo(_) => "sudo",
             Self::Directory(_) => "directory",
+            Self::Archive(_) => "archive",
             Self::File(_) => "file",
             Self::Link(_) => "link",
             Self::Line(_) => "line",
@@ -184,6 +189,7 @@ impl Resource {
             Self::KernelModule(r) => return ResourceId::new(self.kind(), &r.key()),
             Self::Sudo(r) => r.name.as_str(),
             Self::Directory(r) => r.path.as_str(),
+            Self::Archive(r) => r.path.as_str(),
             Self::File(r) => r.path.as_str(),
             Self::Link(r) => r.path.as_str(),
             Self::BrowserPolicy(r) => r.browser.name(),
@@ -215,6 +221,7 @@ impl Resource {
             Self::Account(r) => r.desired(),
             Self::Sudo(r) => r.desired(),
             Self::Directory(r) => r.desired(),
+            Self::Archive(r) => r.desired(),
             Self::File(r) => r.desired(),
             Self::Link(r) => r.desired(),
             Self::Line(r) => r.desired(),
@@ -317,6 +324,14 @@ impl Resource {
         }
     }
 
+    /// The artifacts that a device needs to apply this.
+    pub fn artifacts(&self) -> Vec<Digest> {
+        match self {
+            Self::Archive(r) => vec![r.artifact],
+            _ => vec![],
+        }
+    }
+
     /// Resources whose change a service has to read.
     pub fn restart_on(&self) -> &[ResourceId] {
         match self {
@@ -343,6 +358,7 @@ impl Resource {
             "account" => read(fields, Self::Account),
             "sudo" => read(fields, Self::Sudo),
             "directory" => read(fields, Self::Directory),
+            "archive" => read(fields, Self::Archive),
             "file" => read(fields, Self::File),
             "line" => read(fields, Self::Line),
             "link" => read(fields, Self::Link),
@@ -376,6 +392,7 @@ impl Resource {
             Self::Script(r) => r.validate(),
             Self::Account(r) => r.validate(),
             Self::File(r) => r.validate(),
+            Self::Archive(r) => r.validate(),
             Self::Repository(r) => r.validate(),
             Self::Link(r) => r.validate(),
             Self::Line(r) => r.validate(),
@@ -406,7 +423,7 @@ fn claimed_id(entry: &Value) -> ResourceId {
     let (kind, fields) = single(entry).unwrap_or(("unknown", entry));
     let text = |field: &str| fields.get(field)?.as_str().filter(|t| t.len() <= MAX_KEY && one_line(t));
     let key = match kind {
-        "directory" | "file" | "link" => text("path").map(str::to_owned),
+        "directory" | "archive" | "file" | "link" => text("path").map(str::to_owned),
         "account" => {
             let whose = || text("for").or_else(|| text("from")).map(|whose| format!("@{whose}"));
             text("name").map(str::to_owned).or_else(whose)
@@ -430,7 +447,7 @@ fn claimed_id(entry: &Value) -> ResourceId {
         _ => ["name", "path", "key", "id"].iter().find_map(|field| text(field)).map(str::to_owned),
     };
     // Without a recognisable key the digest of its bytes is as stable a name as there is.
-    let key = key.unwrap_or_else(|| crate::Digest::of(entry.to_string().as_bytes()).to_string());
+    let key = key.unwrap_or_else(|| Digest::of(entry.to_string().as_bytes()).to_string());
     let word = (1..=63).contains(&kind.len())
         && kind.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     ResourceId::new(if word { kind } else { "unknown" }, &key)

@@ -40,6 +40,12 @@ pub enum Scope {
     /// Save revisions; saving never deploys.
     #[serde(rename = "profiles:write")]
     ProfilesWrite,
+    /// Artifacts and their bytes.
+    #[serde(rename = "artifacts:read")]
+    ArtifactsRead,
+    /// Put artifacts on the server and delete them.
+    #[serde(rename = "artifacts:write")]
+    ArtifactsWrite,
     /// Assignments, pauses and removals.
     #[serde(rename = "assignments:read")]
     AssignmentsRead,

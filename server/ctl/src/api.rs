@@ -15,6 +15,8 @@ use crate::pin;
 
 /// How long a request may take in all; an import of 100,000 devices fits.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a download may take in all.
+const DOWNLOAD: Duration = Duration::from_secs(24 * 60 * 60);
 /// The largest page the server gives.
 pub(crate) const PAGE: usize = 1000;
 
@@ -23,6 +25,20 @@ pub(crate) struct Api {
     client: Client,
     url: String,
     who: HeaderMap,
+}
+
+/// Bytes that come piece by piece.
+pub(crate) struct Download(Response);
+
+impl Download {
+    /// The next of them; none when all have come.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+        let cut = || Failure::new("the server's answer broke off").next("try again");
+        match tokio::time::timeout(PATIENCE, self.0.chunk()).await {
+            Ok(piece) => Ok(piece.map_err(|error| cut().because(error.without_url()))?.map(Into::into)),
+            Err(late) => Err(cut().because(late)),
+        }
+    }
 }
 
 impl Api {
@@ -101,6 +117,28 @@ impl Api {
         read(response).await
     }
 
+    /// Sends bytes.
+    pub(crate) async fn send_bytes<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        bytes: Vec<u8>,
+    ) -> Result<T, Failure> {
+        read(self.send(method, path, Some("application/octet-stream"), bytes).await?).await
+    }
+
+    /// Begins to read bytes, of which there may be many.
+    pub(crate) async fn download(&self, path: &str) -> Result<Download, Failure> {
+        let url = format!("{}/api/v1{path}", self.url);
+        let request = self.client.get(url).headers(self.who.clone()).timeout(DOWNLOAD);
+        let response = request.send().await.map_err(|error| self.unreached(error))?;
+        if response.status().is_success() {
+            Ok(Download(response))
+        } else {
+            Err(self.refused(response).await)
+        }
+    }
+
     /// Reads a list page by page to its end.
     pub(crate) async fn get_all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Failure> {
         self.get_up_to(path, usize::MAX).await
@@ -172,12 +210,15 @@ impl Api {
         if let Some(content_type) = content_type {
             request = request.header(CONTENT_TYPE, content_type).body(body);
         }
-        let response = request.send().await.map_err(|error| {
-            Failure::new(format!("can't ask {}", self.url)).because(error.without_url()).next(
-                "check that muster-server runs there and that this machine reaches it; if its certificate was replaced, log in again with muster login",
-            )
-        })?;
+        let response = request.send().await.map_err(|error| self.unreached(error))?;
         if response.status().is_success() { Ok(response) } else { Err(self.refused(response).await) }
+    }
+
+    fn unreached(&self, error: reqwest::Error) -> Failure {
+        let failure = Failure::new(format!("can't ask {}", self.url)).because(error.without_url()).passing();
+        failure.next(
+            "check that muster-server runs there and that this machine reaches it; if its certificate was replaced, log in again with muster login",
+        )
     }
 
     async fn refused(&self, response: Response) -> Failure {
@@ -194,6 +235,12 @@ impl Api {
             });
         let failure = Failure::new(problem.detail).of_parts(places.collect()).of(problem.kind);
         match status {
+            StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS => {
+                failure.passing()
+            }
+            status if status.is_server_error() && status != StatusCode::INSUFFICIENT_STORAGE => {
+                failure.passing()
+            }
             StatusCode::UNAUTHORIZED if self.who.contains_key(AUTHORIZATION) => {
                 failure.next(format!("check what you typed, or log in again: muster login {}", self.url))
             }
@@ -247,7 +294,7 @@ async fn read<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
             .because(cause)
             .next("is this muster as new as the server? compare muster --version with the server's")
     };
-    let bytes = response.bytes().await.map_err(|error| unread(error.into()))?;
+    let bytes = response.bytes().await.map_err(|error| unread(error.into()).passing())?;
     let bytes = if bytes.is_empty() { b"null".as_slice() } else { bytes.as_ref() };
     serde_json::from_slice(bytes).map_err(|error| unread(error.into()))
 }

@@ -4,9 +4,9 @@ use clap::{Parser, Subcommand};
 
 use crate::api::Api;
 use crate::commands::{
-    admin, api_token, assign, assignments, audit, check, completions, compliance, context, device, group,
-    login, manuals, pause, person, profile, removal, report, rollback, rollout, setup, token, unassign,
-    waiver, why,
+    admin, api_token, artifact, assign, assignments, audit, check, completions, compliance, context, device,
+    group, login, manuals, pause, person, profile, removal, report, rollback, rollout, setup, token,
+    unassign, waiver, why,
 };
 use crate::contexts::Contexts;
 use crate::failure::{Ending, Failure};
@@ -46,6 +46,8 @@ enum Command {
     Token(token::Token),
     #[command(subcommand)]
     Profile(profile::Profile),
+    #[command(subcommand)]
+    Artifact(artifact::Artifact),
     Assign(assign::Assign),
     Unassign(unassign::Unassign),
     Assignments(assignments::Assignments),
@@ -87,6 +89,7 @@ impl Arguments {
             Command::Device(command) => command.run(&global.api()?).await,
             Command::Token(command) => command.run(&global.api()?).await,
             Command::Profile(command) => command.run(global).await,
+            Command::Artifact(command) => command.run(&global.api()?).await,
             Command::Assign(command) => command.run(&global.api()?).await,
             Command::Unassign(command) => command.run(&global.api()?).await,
             Command::Assignments(command) => command.run(&global.api()?).await,
@@ -154,6 +157,7 @@ mod tests {
         let lists = [
             "admin list",
             "api-token list",
+            "artifact list",
             "assignments",
             "audit",
             "check list",
@@ -205,6 +209,7 @@ mod tests {
             "device delete",
             "device label",
             "profile apply",
+            "artifact delete",
             "assign",
             "unassign",
             "rollout cancel",

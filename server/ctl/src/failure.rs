@@ -32,13 +32,14 @@ pub(crate) struct Failure {
     parts: Vec<String>,
     next: Option<String>,
     kind: Option<String>,
+    passing: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Failure {
     /// A failure to do `what`.
     pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), parts: Vec::new(), next: None, kind: None, source: None }
+        Self { what: what.into(), parts: Vec::new(), next: None, kind: None, passing: false, source: None }
     }
 
     /// Keeps the cause.
@@ -62,6 +63,17 @@ impl Failure {
     /// Whether the server calls it this.
     pub(crate) fn is_of(&self, kind: &str) -> bool {
         self.kind.as_deref() == Some(kind)
+    }
+
+    /// Notes that it may be gone the next time, as where the server can't be reached.
+    pub(crate) fn passing(mut self) -> Self {
+        self.passing = true;
+        self
+    }
+
+    /// Whether the same may succeed the next time.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.passing
     }
 
     /// Says what to do next.

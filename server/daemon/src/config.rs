@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use muster_proto::artifact::LARGEST;
 use serde::{Deserialize, Serialize};
 
 /// The port that devices connect to.
@@ -31,6 +32,9 @@ pub(crate) struct Config {
     /// Days after the end of its certificate in which a device that was off comes back by itself; 180 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) return_window_days: Option<u16>,
+    /// MiB that an artifact may have; 4096, as many as devices fetch, when left out or more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) max_artifact_mib: Option<u32>,
 }
 
 /// Half a year, when nobody says: a laptop that lay in a drawer for longer is looked at by a person.
@@ -50,6 +54,11 @@ impl Config {
     /// Seconds after the end of its certificate in which a device comes back by itself.
     pub(crate) fn return_window(&self) -> i64 {
         i64::from(self.return_window_days.unwrap_or(RETURN_WINDOW_DAYS)) * 86_400
+    }
+
+    /// Bytes that an artifact may have.
+    pub(crate) fn max_artifact(&self) -> u64 {
+        self.max_artifact_mib.map_or(LARGEST, |mib| (u64::from(mib) * 1024 * 1024).min(LARGEST))
     }
 
     /// Reads the text of a `server.toml`.
@@ -105,6 +114,11 @@ impl DataFolder {
     /// The database.
     pub(crate) fn database(&self) -> PathBuf {
         self.0.join("muster.db")
+    }
+
+    /// The files of artifacts.
+    pub(crate) fn artifacts(&self) -> PathBuf {
+        self.0.join("artifacts")
     }
 
     /// The key that seals secrets in the database.
@@ -197,10 +211,11 @@ mod tests {
             packages: Some("/srv/muster-apt".into()),
             tls: Some(GivenTls { certificate: "/etc/muster.crt".into(), key: "/etc/muster.key".into() }),
             return_window_days: Some(30),
+            max_artifact_mib: Some(1024),
         };
         let mut all = Vec::new();
         settings(&toml::Table::try_from(&whole).unwrap(), "", &mut all);
-        assert_eq!(all.len(), 5, "{all:?}");
+        assert_eq!(all.len(), 6, "{all:?}");
         let documentation = include_str!("../../../docs/operations.md");
         for setting in &all {
             let row = format!("| `{setting}` |");
@@ -210,6 +225,8 @@ mod tests {
             assert!(documentation.contains(&format!("| {port}/tcp |")), "{port}");
         }
         assert!(documentation.contains(&format!("by itself | {RETURN_WINDOW_DAYS} |")));
+        let most = LARGEST / (1024 * 1024);
+        assert!(documentation.contains(&format!("a device fetches {most} at most | {most} |")));
         assert!(documentation.contains(PACKAGES));
     }
 

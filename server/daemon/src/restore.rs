@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use muster_policy::rights::Identity;
+use muster_proto::rest::{ArtifactState, ArtifactView};
+use muster_proto::text::escape;
 
 use crate::account;
 use crate::app::restore::{Choices, Newcomers, Restored, Tokens};
@@ -45,6 +47,14 @@ pub(crate) struct Restore {
     only_recorded: bool,
 }
 
+/// What was made of a backup.
+struct Made {
+    manifest: Manifest,
+    config: Config,
+    restored: Restored,
+    artifacts: Vec<ArtifactView>,
+}
+
 impl Restore {
     /// Becomes who may safely work in the folder, with the backup open. To be called while the process has one thread.
     pub(crate) fn drop_rights(&self) -> Result<()> {
@@ -64,10 +74,10 @@ impl Restore {
         if made.is_err() {
             clear(folder.path());
         }
-        let (manifest, config, restored) = made.with_context(|| {
+        let made = made.with_context(|| {
             format!("{} was not restored, {} is empty", self.file.display(), self.data.display())
         })?;
-        self.tell(&manifest, &config, restored)
+        self.tell(made)
     }
 
     fn open(&self) -> Result<File> {
@@ -77,7 +87,7 @@ impl Restore {
         File::open(&self.file).with_context(|| format!("can't read {}", self.file.display()))
     }
 
-    async fn make(&self, folder: &DataFolder, input: impl Read) -> Result<(Manifest, Config, Restored)> {
+    async fn make(&self, folder: &DataFolder, input: impl Read) -> Result<Made> {
         folder.write_private(&folder.restoring(), "")?;
         let Extracted { manifest, config: text } = archive::extract(BufReader::new(input), folder)?;
         let now = system_clock();
@@ -106,16 +116,18 @@ impl Restore {
         };
         let restored = record.app.make_safe(&right, manifest.made, choices).await;
         let restored = restored.context("its record could not be made safe")?;
+        let artifacts = record.app.list_artifacts(&right.view()).await.context("can't read its artifacts")?;
         fs::remove_file(folder.restoring()).context("can't end the restore")?;
         // Only now does the folder count as set up: a server can't start on a record that is not made safe.
         folder.write_private(&folder.config(), &text)?;
-        Ok((manifest, config, restored))
+        Ok(Made { manifest, config, restored, artifacts })
     }
 
-    fn tell(&self, manifest: &Manifest, config: &Config, restored: Restored) -> Result<()> {
+    fn tell(&self, made: Made) -> Result<()> {
+        let Made { manifest, config, restored, artifacts } = made;
         let Restored { lifted, awaited, tokens, api_tokens, sessions } = restored;
         let mut out = io::stdout().lock();
-        let Manifest { server, made, version, .. } = manifest;
+        let Manifest { server, made, version, .. } = &manifest;
         writeln!(
             out,
             "{server} is restored in {} as of {made} (muster-server {version}).\n",
@@ -138,10 +150,27 @@ impl Restore {
                 "  Tokens    {tokens} enrollment and {api_tokens} API tokens ended; log in again, make new ones"
             )?;
         }
+        let (count, bytes) = manifest.artifacts();
+        writeln!(out, "  Artifacts {count} put back, with {} MiB", bytes / (1024 * 1024))?;
         writeln!(
             out,
             "  Sessions  {sessions} ended, and all links to choose a password and recovery codes\n"
         )?;
+        let missing: Vec<_> =
+            artifacts.iter().filter(|artifact| artifact.state == ArtifactState::Missing).collect();
+        if !missing.is_empty() {
+            let folder = DataFolder::at(&self.data).artifacts();
+            writeln!(
+                out,
+                "Not in the backup: the files of these artifacts. Put each again (muster artifact put FILE), or copy the old \
+                 server's folder of them\nto {}, for its owner alone:",
+                folder.display()
+            )?;
+            for artifact in missing {
+                writeln!(out, "  - {} ({})", escape(&artifact.name), artifact.digest)?;
+            }
+            writeln!(out)?;
+        }
         writeln!(
             out,
             "What was done since the backup is not in this record, above all:\n{}\n",

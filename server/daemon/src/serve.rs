@@ -20,6 +20,7 @@ use crate::app::presence::Presence;
 use crate::app::seal::SealingKey;
 use crate::app::searches::Searches;
 use crate::app::{self, App, Parts, Site, system_clock};
+use crate::artifacts::Artifacts;
 use crate::ca::Authority;
 use crate::config::{Config, DEVICE_PORT, DataFolder};
 use crate::grpc::Doors;
@@ -59,8 +60,11 @@ impl Record {
         let store = Store::open(&folder.database()).context("can't open the database")?;
         let restored = store.read(app::restore::last).await.context("can't read the database")?;
         let presence = Presence::default();
+        let artifacts = Artifacts::open(&folder.artifacts(), config.max_artifact())
+            .with_context(|| format!("can't make {}", folder.artifacts().display()))?;
         let app = App::new(Parts {
             store: store.clone(),
+            artifacts,
             sealing_key: SealingKey::open_or_create(&folder.sealing_key())?,
             clock: system_clock,
             site: Site {
@@ -195,6 +199,12 @@ async fn passes(app: &App) {
         }
         if let Err(error) = app.let_go().await {
             tracing::error!(error = &error as &dyn std::error::Error, "what is too old could not be removed");
+        }
+        if let Err(error) = app.sweep_artifacts().await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "what is left of artifacts could not be removed"
+            );
         }
     }
 }

@@ -147,7 +147,8 @@ impl Setup {
         }
         ServedCertificate::make(&authority, &folder.device_certificate(), &names, now)?;
         ServedCertificate::make(&authority, &folder.admin_certificate(), &names, now)?;
-        folder.write_config(&Config { name, packages: None, tls, return_window_days: None })
+        let (return_window_days, max_artifact_mib) = (None, None);
+        folder.write_config(&Config { name, packages: None, tls, return_window_days, max_artifact_mib })
     }
 
     /// What was given, or what the person at the terminal answers.

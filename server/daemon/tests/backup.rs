@@ -4,10 +4,13 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use muster_proto::{Digest, Timestamp, artifact};
+use muster_store::Store;
+use muster_store::artifact::ArtifactRow;
 use serde_json::Value;
 
 /// The account `nobody`.
@@ -211,4 +214,69 @@ fn the_doctor_names_what_is_wrong_and_a_backup_heals_one_of_it() {
     let table = server(&["doctor", "--data"], &[&data]);
     let table = String::from_utf8(table.stdout).unwrap();
     assert!(table.contains("failed   data folder") && table.contains("chmod -R go="), "{table}");
+}
+
+impl Place {
+    /// Has an artifact stored, without asking a server for it.
+    fn store(&self, bytes: &[u8], name: &str) -> PathBuf {
+        let folder = self.path("data/artifacts");
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).unwrap();
+        let digest = Digest::of(bytes);
+        let now = Timestamp::from_system(std::time::SystemTime::now());
+        let row = ArtifactRow {
+            digest,
+            name: name.to_owned(),
+            size: bytes.len() as u64,
+            put_by: "admin:kim".to_owned(),
+            begun: now,
+            stored: Some(now),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let written = async {
+            let store = Store::open(&self.path("data/muster.db")).unwrap();
+            store.write(move |tx| muster_store::artifact::insert(tx, &row)).await
+        };
+        runtime.block_on(written).unwrap();
+        let file = folder.join(artifact::hex(&digest));
+        fs::write(&file, bytes).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        file
+    }
+}
+
+#[test]
+fn artifacts_come_back_with_a_backup_and_what_is_damaged_is_named() {
+    let place = Place::set_up();
+    let tool = place.store(b"a tool", "tool.tar");
+    let other = place.store(b"another", "other.tar");
+    fs::write(place.path("data/artifacts/notes.part"), "x").unwrap();
+    fs::write(&other, "damaged").unwrap();
+    assert_eq!(state_of(&findings(&place.path("data")).1, "artifacts"), "failed");
+    let file = place.path("backup.tar");
+    let words = ["backup", "--data"];
+    let said = good(server(&words, &[&place.path("data"), Path::new("--to"), &file]));
+    assert!(said.contains("and 1 artifacts") && said.contains("its file is damaged"), "{said}");
+    let said = good(place.restore(&file, "new"));
+    assert!(said.contains("Artifacts 1 put back") && said.contains("- other.tar (sha256:"), "{said}");
+    assert!(!said.contains("- tool.tar"), "{said}");
+    let back = place.path("new/artifacts").join(tool.file_name().unwrap());
+    assert_eq!(fs::read(&back).unwrap(), b"a tool");
+    assert_eq!(fs::metadata(&back).unwrap().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(place.path("new/artifacts")).unwrap().count(), 1);
+    fs::write(&other, "another").unwrap();
+    assert_eq!(state_of(&findings(&place.path("data")).1, "artifacts"), "ok");
+}
+
+#[test]
+fn a_backup_without_artifacts_says_so_and_so_does_its_restore() {
+    let place = Place::set_up();
+    place.store(b"a tool", "tool.tar");
+    let file = place.path("small.tar");
+    let words = ["backup", "--without-artifacts", "--data"];
+    let said = good(server(&words, &[&place.path("data"), Path::new("--to"), &file]));
+    assert!(said.contains("Not in it: the artifacts in"), "{said}");
+    let said = good(place.restore(&file, "new"));
+    assert!(said.contains("Artifacts 0 put back") && said.contains("muster artifact put FILE"), "{said}");
+    assert!(said.contains("- tool.tar (sha256:"), "{said}");
+    assert_eq!(state_of(&findings(&place.path("new")).1, "artifacts"), "failed");
 }

@@ -90,6 +90,11 @@ impl ViewRight {
 }
 
 impl AdminRight {
+    /// Who may change may read.
+    pub fn view(&self) -> ViewRight {
+        ViewRight { actor: self.actor.clone() }
+    }
+
     /// Who, as the audit says it.
     pub fn actor(&self) -> &str {
         &self.actor

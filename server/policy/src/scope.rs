@@ -15,6 +15,8 @@ pub enum Noun {
     People,
     /// Profiles.
     Profiles,
+    /// Artifacts.
+    Artifacts,
     /// Assignments, pauses and removals.
     Assignments,
     /// How devices comply.
@@ -51,6 +53,8 @@ impl Noun {
             (Self::People, Access::Write) => Scope::PeopleWrite,
             (Self::Profiles, Access::Read) => Scope::ProfilesRead,
             (Self::Profiles, Access::Write) => Scope::ProfilesWrite,
+            (Self::Artifacts, Access::Read) => Scope::ArtifactsRead,
+            (Self::Artifacts, Access::Write) => Scope::ArtifactsWrite,
             (Self::Assignments, Access::Read) => Scope::AssignmentsRead,
             (Self::Assignments, Access::Write) => Scope::AssignmentsWrite,
             (Self::Compliance, Access::Read) => Scope::ComplianceRead,
@@ -78,6 +82,7 @@ pub fn fits(scope: Scope, role: Role) -> bool {
         | Scope::EnrollmentRead
         | Scope::PeopleRead
         | Scope::ProfilesRead
+        | Scope::ArtifactsRead
         | Scope::AssignmentsRead
         | Scope::ComplianceRead
         | Scope::AuditRead
@@ -89,6 +94,7 @@ pub fn fits(scope: Scope, role: Role) -> bool {
         | Scope::EnrollmentWrite
         | Scope::PeopleWrite
         | Scope::ProfilesWrite
+        | Scope::ArtifactsWrite
         | Scope::AssignmentsWrite
         | Scope::ComplianceWrite => role == Role::Admin,
     }

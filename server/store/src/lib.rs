@@ -9,6 +9,7 @@
 
 pub mod admin;
 pub mod api_token;
+pub mod artifact;
 pub mod assignment;
 pub mod audit;
 pub mod boot;

@@ -27,11 +27,12 @@ pub(crate) const ALL: &[Migration] = &[
     Migration { number: 15, sql: include_str!("migrations/0015_clocks.sql") },
     Migration { number: 16, sql: include_str!("migrations/0016_programs.sql") },
     Migration { number: 17, sql: include_str!("migrations/0017_stages.sql") },
+    Migration { number: 18, sql: include_str!("migrations/0018_artifacts.sql") },
 ];
 
 /// Schemas that are only added to, each with the oldest one whose servers can go on working: what they do not know has
 /// defaults, and they write nothing that a newer one would read wrongly. All others are for servers of their own.
-const ADDED_TO: &[(i64, i64)] = &[];
+const ADDED_TO: &[(i64, i64)] = &[(18, 17)];
 
 /// The oldest schema whose servers can work with a database of this one.
 pub(crate) fn floor(number: i64) -> i64 {

@@ -6,7 +6,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use muster_proto::Timestamp;
+use muster_proto::{Digest, RevisionNumber, Timestamp};
+use muster_store::artifact::{self, ArtifactRow};
+use muster_store::profile::{self, RevisionRow};
 use muster_store::{Change, OpenError, Store, StoreError, Tx, audit, meta};
 
 fn open() -> (tempfile::TempDir, Store) {
@@ -219,4 +221,63 @@ fn what_is_no_database_or_is_not_there_is_not_copied_and_not_made() {
         assert!(muster_store::examine(from).is_err());
     }
     assert!(!none.exists());
+}
+
+fn artifact_of(bytes: &[u8], name: &str) -> ArtifactRow {
+    ArtifactRow {
+        digest: Digest::of(bytes),
+        name: name.to_owned(),
+        size: bytes.len() as u64,
+        put_by: "admin:kim".to_owned(),
+        begun: Timestamp::default(),
+        stored: None,
+    }
+}
+
+/// Saves a revision whose document names these artifacts.
+fn save(tx: &mut Tx<'_>, number: u32, artifacts: &[Digest]) -> Result<Digest, StoreError> {
+    let document = format!("{{\"revision\": {number}}}");
+    let digest = Digest::of(document.as_bytes());
+    let revision = RevisionRow {
+        profile: "tool".to_owned(),
+        number: RevisionNumber(number),
+        digest,
+        source: String::new(),
+        saved_by: "admin:kim".to_owned(),
+        saved: Timestamp::default(),
+    };
+    profile::insert_revision(tx, &revision, "", document.as_bytes())?;
+    artifact::put_uses(tx, digest, &artifacts.iter().copied().collect())?;
+    Ok(digest)
+}
+
+#[tokio::test]
+async fn artifacts_are_found_by_name_and_digest_and_the_newest_revision_needs_them() {
+    let (_folder, store) = open();
+    let (one, two) = (artifact_of(b"one", "tool.tar"), artifact_of(b"two", "tool.tar"));
+    let rows = [one.clone(), two.clone()];
+    let looked: Result<(), StoreError> = store
+        .write(move |tx| {
+            rows.iter().try_for_each(|row| artifact::insert(tx, row))?;
+            assert_eq!(artifact::get(tx, one.digest)?, Some(one.clone()));
+            assert_eq!(artifact::of_name(tx, "tool.tar")?.len(), 2);
+            let begins = one.digest.to_string()[..20].to_owned();
+            assert_eq!(artifact::between(tx, &begins, &format!("{begins}g"))?, [one.clone()]);
+
+            let first = save(tx, 1, &[one.digest])?;
+            assert_eq!(artifact::lacking(tx, first)?, [one.digest], "it is on its way");
+            assert!(artifact::set_stored(tx, one.digest, Timestamp::default())?);
+            assert_eq!(artifact::lacking(tx, first)?, []);
+            assert_eq!(artifact::named_by(tx, one.digest)?, ["tool@1"]);
+            save(tx, 2, &[two.digest])?;
+            assert!(artifact::named_by(tx, one.digest)?.is_empty());
+            assert_eq!(artifact::named_by(tx, two.digest)?, ["tool@2"]);
+            artifact::remove(tx, one.digest)?;
+            assert_eq!(artifact::list(tx)?, [two.clone()]);
+            assert_eq!(artifact::lacking(tx, first)?, [one.digest]);
+            assert!(!artifact::set_stored(tx, one.digest, Timestamp::default())?);
+            Ok(())
+        })
+        .await;
+    looked.unwrap();
 }

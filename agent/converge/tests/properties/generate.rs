@@ -252,7 +252,8 @@ fn given<T: Into<Value>>(value: T) -> Option<Value> {
 }
 
 /// Kinds that have no `state`.
-const STATELESS: [&str; 18] = [
+const STATELESS: [&str; 19] = [
+    "archive",
     "browser_policy",
     "certificate",
     "dconf",
@@ -385,6 +386,10 @@ fn kind() -> impl Strategy<Value = Value> {
         }),
         1 => select(vec!["echo 1", "echo 2"]).prop_map(|body| {
             entry("script", vec![("name", given("setup")), ("body", given(body))])
+        }),
+        1 => (select(vec!["1", "2"]), 0..2).prop_map(|(version, strip)| {
+            let artifact = Digest::of(version.as_bytes()).to_string();
+            entry("archive", vec![("path", given("/opt/x")), ("artifact", given(artifact)), ("strip", given(strip))])
         }),
         1 => select(vec!["security", "all"]).prop_map(|which| {
             let window = json!({"from": "02:00", "to": "04:00"});

@@ -190,6 +190,7 @@ pub(crate) fn fresh(kind: &str) -> Attributes {
         "mount" => json!({"unit": "none", "enabled": false, "mounted": false}),
         "timer" => json!({"timer": "none", "service": "none", "enabled": false, "running": false}),
         "repository" => json!({"sources": "", "key": ""}),
+        "archive" => json!({"artifact": "none", "owner": "root", "group": "root"}),
         "updates" => json!({"to_install": ["curl 1 -> 2"]}),
         other => panic!("no such kind: {other}"),
     };

@@ -3,6 +3,7 @@
 //! A turn composes the accepted state, reads, plans, writes in stages, reads again, and keeps what it came to in the
 //! ledger. Nothing in a turn is retried: a failure only makes the next turn come sooner.
 
+mod artifacts;
 mod dry_run;
 mod hands;
 mod last_order;
@@ -94,6 +95,8 @@ pub(crate) struct Next {
     pub(crate) next_end: Option<Timestamp>,
     /// Documents that the accepted state names and that are not here.
     pub(crate) missing: BTreeSet<Digest>,
+    /// The artifacts that are to be here; `None` where that is as it was, since nobody looked.
+    pub(crate) artifacts: Option<BTreeSet<Digest>>,
 }
 
 impl Cycle {
@@ -279,7 +282,7 @@ impl Cycle {
             self.keep_end(&composition)?;
             make::end_leases(&mut self.hands, &composition, make::NO_KIND).await?;
             let next_end = self.next_end(&composition)?;
-            return Ok(Next { wait: schedule::SCAN, next_end, missing: BTreeSet::new() });
+            return Ok(Next { wait: schedule::SCAN, next_end, missing: BTreeSet::new(), artifacts: None });
         };
         let digest = self.hands.ledger.current()?.digest;
         let is_composed = self.composed.as_ref().is_some_and(|(known, _)| Some(known) == digest.as_ref());
@@ -291,7 +294,7 @@ impl Cycle {
             self.keep_end(&composition)?;
             make::end_leases(&mut self.hands, &composition, make::NO_KIND).await?;
             let next_end = self.next_end(&composition)?;
-            return Ok(Next { wait: schedule::FIRST_RETRY, next_end, missing });
+            return Ok(Next { wait: schedule::FIRST_RETRY, next_end, missing, artifacts: None });
         }
         let composition = self.compose(&state, &documents)?;
         self.keep_end(&composition)?;
@@ -317,9 +320,10 @@ impl Cycle {
         let now = self.hands.clock.now();
         let next_end = self.next_end(&composition)?;
         let wait = schedule::wait(next_end, self.failures, now, jitter());
+        let artifacts = Some(self.named_artifacts(&composition));
         self.composed = Some((digest_of(&self.hands.ledger)?, composition));
         result?;
-        Ok(Next { wait, next_end, missing: BTreeSet::new() })
+        Ok(Next { wait, next_end, missing: BTreeSet::new(), artifacts })
     }
 
     /// Waits for the commands of an agent that ended before they did, while leases go on ending, and removes what a crash
@@ -434,8 +438,8 @@ impl Cycle {
         self.unwritten.put_off(kept)?;
         self.outcomes = outcomes;
         let first_time = self.hands.ledger.applied()? != state.generation;
-        // What is on trial may still be undone.
-        if failed == 0 && self.on_trial().is_none() {
+        // What is on trial may still be undone, and what is not here yet could not be made.
+        if failed == 0 && self.on_trial().is_none() && !self.awaits_artifacts(composition) {
             let applied = self.hands.ledger.set_applied(state.generation);
             self.unwritten.put_off(applied)?;
         }

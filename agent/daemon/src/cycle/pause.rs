@@ -37,6 +37,11 @@ impl Cycle {
         let next_end = self.next_end(&composition)?;
         let next_end = Some(next_end.map_or(pause.until, |end| end.min(pause.until)));
         self.composed = Some((digest_of(&self.hands.ledger)?, composition));
-        Ok(Next { wait: schedule::wait(next_end, 0, now, jitter()), next_end, missing: BTreeSet::new() })
+        Ok(Next {
+            wait: schedule::wait(next_end, 0, now, jitter()),
+            next_end,
+            missing: BTreeSet::new(),
+            artifacts: None,
+        })
     }
 }

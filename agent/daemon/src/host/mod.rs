@@ -9,6 +9,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
+use crate::artifacts::Artifacts;
+
 pub(crate) mod account_files;
 pub(crate) mod accounts;
 pub(crate) mod dpkg;
@@ -24,6 +26,8 @@ pub(crate) mod run;
 pub(crate) mod subuid;
 pub(crate) mod systemd;
 pub(crate) mod temporary;
+pub(crate) mod tree;
+pub(crate) mod unpack;
 pub(crate) mod updates;
 pub(crate) mod version;
 pub(crate) mod walk;
@@ -50,6 +54,12 @@ pub(crate) struct Host {
     pub(crate) updates: Option<updates::Looked>,
     /// Scripts that ended well, as long as the ledger may not know of it.
     pub(crate) scripts_done: BTreeMap<muster_proto::ResourceId, String>,
+    /// The artifacts that are here.
+    pub(crate) artifacts: Artifacts,
+    /// What was last heard of those that are not.
+    pub(crate) told_of_artifacts: BTreeMap<muster_proto::Digest, String>,
+    /// What is known of the trees that were unpacked.
+    pub(crate) trees: tree::Lists,
     /// What the work on each kind takes.
     pub(crate) meter: meter::Meter,
 }
@@ -77,6 +87,9 @@ impl Host {
             firewall: None,
             updates: None,
             scripts_done: BTreeMap::new(),
+            artifacts: Artifacts::beside_ledger(state),
+            told_of_artifacts: BTreeMap::new(),
+            trees: tree::Lists::beside_ledger(state),
             meter: meter::Meter::default(),
         })
     }

@@ -20,7 +20,7 @@ pub(crate) fn make<T>(
     place: &Place,
     make: impl Fn(&str) -> rustix::io::Result<T>,
 ) -> rustix::io::Result<(T, String)> {
-    let usual = name_for(&place.name);
+    let usual = usual_name(&place.name);
     for _ in 0..TRIES {
         match make(&usual) {
             Err(Errno::EXIST) if discard(place, &usual).is_ok() => {}
@@ -34,7 +34,7 @@ pub(crate) fn make<T>(
 
 /// Removes what a crash left beside `place`, if there is something.
 pub(crate) fn remove_leftover(place: &Place) -> Result<()> {
-    match discard(place, &name_for(&place.name)) {
+    match discard(place, &usual_name(&place.name)) {
         Ok(()) => place.sync_dir(),
         Err(Errno::NOENT) => Ok(()),
         Err(error) => Err(error).context("removing what a crash left beside it"),
@@ -46,8 +46,8 @@ pub(crate) fn discard(place: &Place, name: &str) -> rustix::io::Result<()> {
     rustix::fs::unlinkat(&place.dir, name, AtFlags::empty())
 }
 
-/// Of one length, because the name that it is for may be as long as a name can be.
-fn name_for(name: &str) -> String {
+/// The name for what is made for `name`. Of one length, because that may be as long as a name can be.
+pub(crate) fn usual_name(name: &str) -> String {
     let digest = Digest::of(name.as_bytes()).to_string();
     let hex = digest.rsplit(':').next().unwrap_or_default();
     format!("{PREFIX}{}", &hex[..32])
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn what_is_planted_under_the_name_is_neither_followed_nor_opened_nor_in_the_way() {
         let (dir, place) = place();
-        let usual = name_for("x");
+        let usual = usual_name("x");
         fs::write(dir.path().join("victim"), "precious").unwrap();
         symlink("victim", dir.path().join(&usual)).unwrap();
         assert_eq!(make_file(&place), usual);
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_longest_name_has_one_too() {
-        assert!(name_for(&"x".repeat(255)).len() < 64);
-        assert_ne!(name_for("x"), name_for("y"));
+        assert!(usual_name(&"x".repeat(255)).len() < 64);
+        assert_ne!(usual_name("x"), usual_name("y"));
     }
 }

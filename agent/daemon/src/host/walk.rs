@@ -10,7 +10,7 @@ use std::path::{Component, Path};
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, StatxFlags};
 use rustix::io::Errno;
 
 /// As many links as the kernel itself follows.
@@ -254,6 +254,17 @@ impl Place {
         let dir = rustix::fs::openat(&self.dir, ".", flags, Mode::empty())?;
         Ok(rustix::fs::fsync(&dir)?)
     }
+}
+
+/// By what a directory is known again: its number, and its birth in seconds and nanoseconds. The number of one that is gone is soon
+/// another's, which has not its birth.
+pub(crate) type Identity = (u64, i64, u32);
+
+/// By what this directory is known again.
+pub(crate) fn identity(dir: &OwnedFd) -> Result<Identity> {
+    let asked = StatxFlags::INO | StatxFlags::BTIME;
+    let stat = rustix::fs::statx(dir, "", AtFlags::EMPTY_PATH, asked).context("asking which one it is")?;
+    Ok((stat.stx_ino, stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec))
 }
 
 /// How many entries a directory has, counted up to `most`: a user can make one that takes long to list.

@@ -186,6 +186,23 @@ impl Connection {
             .max_encoding_message_size(wire::MAX_MESSAGE)
     }
 
+    /// Asks for what is at `path`, from its byte `begin` on.
+    pub(super) async fn get(
+        &self,
+        path: &str,
+        begin: u64,
+    ) -> Result<http::Response<Incoming>, Box<dyn std::error::Error + Send + Sync>> {
+        let mut origin = self.origin.clone().into_parts();
+        origin.path_and_query = Some(path.parse()?);
+        let mut request = http::Request::get(http::Uri::from_parts(origin)?);
+        if begin > 0 {
+            request = request.header(http::header::RANGE, format!("bytes={begin}-"));
+        }
+        let mut send = self.send.clone();
+        send.ready().await?;
+        Ok(send.send_request(request.body(Body::empty())?).await?)
+    }
+
     pub(super) fn device(&self) -> DeviceClient<Self> {
         DeviceClient::with_origin(self.clone(), self.origin.clone())
             .max_decoding_message_size(wire::MAX_MESSAGE)

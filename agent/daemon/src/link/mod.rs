@@ -5,6 +5,7 @@
 
 mod backoff;
 mod connect;
+mod download;
 mod returning;
 mod session;
 mod standing;
@@ -13,6 +14,7 @@ mod tests;
 mod trouble;
 mod verify;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,10 +23,12 @@ use muster_proto::{Digest, Generation, Timestamp, wire};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::artifacts::Artifacts;
 use crate::clock::Clock;
 use crate::cycle::DryRun;
 use crate::identity::time::CertificateTime;
 use crate::identity::{Enrolled, Folder};
+use download::Downloads;
 use standing::Noted;
 
 pub(crate) use backoff::Backoff;
@@ -64,6 +68,13 @@ pub(crate) enum FromServer {
     },
     /// Documents that were asked for, each proven to have its digest.
     Documents(Vec<(Digest, Vec<u8>)>),
+    /// What is told of an artifact that is to be here, or that it came.
+    Artifact {
+        /// Which.
+        artifact: Digest,
+        /// How far it is, or why it did not come; `None` once it is here.
+        told: Option<String>,
+    },
     /// The server was reached over a connection that was begun after this was asked for.
     Reached {
         /// The number under which it was asked for.
@@ -85,6 +96,8 @@ pub(crate) enum FromServer {
 pub(crate) enum ToServer {
     /// Ask for documents.
     Fetch(Vec<Digest>),
+    /// Have these artifacts here, and no others. A newer word replaces an older one; it counts while the link is down as well.
+    Artifacts(BTreeSet<Digest>),
     /// Send a report. A newer one replaces one that is not under way yet.
     Report(wire::ReportRequest),
     /// Send the receipt for the last order, before anything else. It is kept until it is taken.
@@ -98,7 +111,7 @@ pub(crate) enum ToServer {
 }
 
 /// Keeps the link up and the certificate renewed until the other side of the channels is gone. `mark` is the latest time
-/// that the ledger knows of; in `scratch` it is noted how the link stands.
+/// that the ledger knows of; in `scratch` it is noted how the link stands, and among `artifacts` is kept what is fetched.
 ///
 /// A refused device goes on asking, slowly: an admin may allow it again, and what it enforces is not the link's concern.
 pub(crate) async fn run(
@@ -107,11 +120,13 @@ pub(crate) async fn run(
     mark: Timestamp,
     channels: Channels,
     scratch: &Path,
+    artifacts: Artifacts,
 ) -> Result<()> {
     let time = CertificateTime::starting_at(mark);
     let folder = Folder::open(&folder)?;
     let boot = Clock::start(None).boot_id();
-    let mut owner = Owner { channels, following: Generation(0), receipt: None, reach: None, boot };
+    let downloads = Downloads::new(artifacts);
+    let mut owner = Owner { channels, following: Generation(0), receipt: None, reach: None, boot, downloads };
     let mut backoff = Backoff::noting(Noted::begin(scratch));
     loop {
         match session::run(&enrolled, &folder, &time, &mut owner, &mut backoff).await {
@@ -151,6 +166,7 @@ struct Owner {
     reach: Option<u64>,
     /// The running kernel.
     boot: Uuid,
+    downloads: Downloads,
 }
 
 impl Owner {
@@ -171,6 +187,7 @@ impl Owner {
             ToServer::Following(generation) => self.following = generation,
             ToServer::Receipt(receipt) => self.receipt = Some(receipt),
             ToServer::Reach(number) => self.reach = Some(number),
+            ToServer::Artifacts(named) => self.downloads.name(named),
             ToServer::Fetch(_) | ToServer::Report(_) | ToServer::Answer(_) => {}
         }
     }

@@ -13,6 +13,7 @@ use muster_proto::{Digest, Timestamp, wire};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connect::{Connection, Target};
+use super::download::{Download, Downloads};
 use super::{Backoff, FromServer, Owner, ToServer, Trouble, returning};
 use crate::cycle::DryRun;
 use crate::identity::time::CertificateTime;
@@ -73,7 +74,8 @@ pub(super) async fn run(
     let reach = owner.reach;
     let target = Target::as_device(enrolled, time)?;
     let Some(connected) = owner.dropping_orders(target.connect()).await else { return Ok(End::OwnerGone) };
-    let device = connected?.device();
+    let connection = connected?;
+    let device = connection.device();
     if let Some(receipt) = owner.receipt.clone() {
         let Some(sent) = owner.dropping_orders(send_receipt(device.clone(), receipt)).await else {
             return Ok(End::OwnerGone);
@@ -108,6 +110,7 @@ pub(super) async fn run(
     }
     let renew_at = Instant::now() + until_due(enrolled, time);
     let session = Session {
+        connection,
         device,
         enrolled,
         folder,
@@ -127,6 +130,7 @@ pub(super) async fn run(
 }
 
 struct Session<'a> {
+    connection: Connection,
     device: DeviceClient<Connection>,
     enrolled: &'a Enrolled,
     folder: &'a Folder,
@@ -157,6 +161,7 @@ type Call = Pin<Box<dyn Future<Output = Result<Answer, Trouble>> + Send>>;
 impl Session<'_> {
     async fn follow(mut self, mut notices: tonic::Streaming<wire::Notice>) -> Result<End, Trouble> {
         let mut call: Option<Call> = None;
+        let mut download: Option<Download> = None;
         let news = self.owner.channels.news.clone();
         let mut silent_at = Instant::now() + SILENCE;
         loop {
@@ -165,6 +170,8 @@ impl Session<'_> {
             }
             let renew_at = self.renew_at;
             let again_at = self.again_at;
+            download = self.owner.downloads.go_on(download, &self.connection, &news);
+            let fetch_at = self.owner.downloads.due().filter(|_| download.is_none());
             tokio::select! {
                 biased;
                 permit = news.reserve(), if !self.news.is_empty() => {
@@ -195,6 +202,11 @@ impl Session<'_> {
                     Some(order) => self.take_order(order),
                     None => return Ok(End::OwnerGone),
                 },
+                done = Downloads::done(&mut download) => {
+                    download = None;
+                    self.news.push_back(self.owner.downloads.take(done));
+                }
+                () = sleep_until(fetch_at.unwrap_or(renew_at)), if fetch_at.is_some() => {}
                 () = sleep_until(renew_at), if call.is_none() => {}
                 () = sleep_until(again_at.unwrap_or(renew_at)), if again_at.is_some() => {
                     self.again_at = None;
@@ -274,6 +286,7 @@ impl Session<'_> {
     fn take_order(&mut self, order: ToServer) {
         match order {
             ToServer::Following(generation) => self.owner.following = generation,
+            ToServer::Artifacts(named) => self.owner.downloads.name(named),
             ToServer::Fetch(digests) => self.fetch.extend(digests),
             ToServer::Report(report) => self.report = Some(report),
             ToServer::Answer(answer) => self.answer = Some(answer),

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use anyhow::{Context as _, Result, bail};
 use muster_proto::condition::Condition;
 use muster_proto::resource::value::Mode;
-use rustix::fs::{AtFlags, FileType, Mode as Bits, OFlags, Stat, StatxFlags};
+use rustix::fs::{AtFlags, FileType, Mode as Bits, OFlags, Stat};
 use rustix::io::Errno;
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use super::{Job, Prepared, Wanted, Written, is_removal, mode, owners, ready, sen
 use crate::host::Host;
 use crate::host::accounts::Accounts;
 use crate::host::files;
-use crate::host::walk::{Others, Place, count_entries, kind_of};
+use crate::host::walk::{Others, Place, count_entries, identity, kind_of};
 
 /// Beyond this the number says nothing more to an admin.
 const MOST_COUNTED: usize = 10_000;
@@ -131,16 +131,9 @@ fn strange(
 fn is_known(job: &Job<'_>, dir: &OwnedFd) -> Result<bool> {
     let known = job.record.and_then(|record| record.extra.get(MADE));
     Ok(match known {
-        Some(known) => *known == identity(dir)?,
+        Some(known) => *known == json!(identity(dir)?),
         None => false,
     })
-}
-
-/// By what a directory is known again. The number of one that is gone is soon another's, which has not its birth.
-fn identity(dir: &OwnedFd) -> Result<Value> {
-    let asked = StatxFlags::INO | StatxFlags::BTIME;
-    let stat = rustix::fs::statx(dir, "", AtFlags::EMPTY_PATH, asked).context("asking which one it is")?;
-    Ok(json!([stat.stx_ino, stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec]))
 }
 
 fn remove(place: &Place) -> Result<()> {

@@ -2,6 +2,7 @@
 //! longer wanted is never written again.
 
 use std::collections::BTreeMap;
+use std::os::fd::AsFd as _;
 
 use anyhow::Result;
 use muster_converge::plan::Record;
@@ -13,21 +14,28 @@ use super::{
 };
 use crate::host::Host;
 use crate::host::accounts::Accounts;
-use crate::host::temporary;
+use crate::host::{temporary, tree};
 
 /// Removes the leftovers of all writes that the ledger does not know the end of.
 pub(crate) fn remove_leftovers(host: &Host, records: &BTreeMap<ResourceId, Record>) {
     let unsettled = records.iter().filter(|(_, record)| record.intended.is_some());
+    if let Err(error) = host.trees.keep_only(records.keys().filter(|id| id.kind() == "archive")) {
+        tracing::warn!(reason = %format!("{error:#}"), "removing lists of trees that are gone");
+    }
     for (id, path) in unsettled.flat_map(|(id, _)| paths(host, id).into_iter().map(move |path| (id, path))) {
         // It stays for the next start, and disturbs nobody under its hidden name.
-        if let Err(error) = remove(host, &path) {
+        if let Err(error) = remove(host, id, &path) {
             tracing::warn!(resource = %id, reason = %format!("{error:#}"), "removing what a crash left");
         }
     }
 }
 
-fn remove(host: &Host, path: &str) -> Result<()> {
+fn remove(host: &Host, id: &ResourceId, path: &str) -> Result<()> {
     match host.root.place(path)? {
+        // A tree is only ever made where nobody but root could have put one.
+        Some(place) if id.kind() == "archive" => {
+            tree::remove(place.dir.as_fd(), &temporary::usual_name(&place.name))
+        }
         Some(place) => temporary::remove_leftover(&place),
         None => Ok(()),
     }
@@ -36,7 +44,7 @@ fn remove(host: &Host, path: &str) -> Result<()> {
 /// The paths at which a resource makes something new.
 fn paths(host: &Host, id: &ResourceId) -> Vec<String> {
     match Kind::of(id) {
-        Ok(Kind::File | Kind::Link) => vec![id.key().to_owned()],
+        Ok(Kind::Archive | Kind::File | Kind::Link) => vec![id.key().to_owned()],
         Ok(Kind::Sudo) => vec![sudo::path(id)],
         Ok(Kind::Repository) => repository::parts(id).map(|(_, path)| path).into(),
         Ok(Kind::Line) => vec![muster_proto::resource::line::path_of(id.key()).to_owned()],

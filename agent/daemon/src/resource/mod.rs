@@ -20,6 +20,7 @@ use crate::host::walk::NotADirectory;
 
 mod account;
 mod apt;
+mod archive;
 mod authorized_keys;
 mod browser_policy;
 mod certificate;
@@ -76,6 +77,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) audited: bool,
     /// Whether a program that its author named may be run to find out how it is.
     pub(crate) asks: bool,
+    /// Whether what it needs from the server is fetched: for a claim that is made so, and that has not ended.
+    pub(crate) fetches: bool,
     /// The versions that claims ask for, by packages, for who might change them; `None` where the package has to stay as it is.
     pub(crate) versions: &'a BTreeMap<String, Option<String>>,
     /// The time that the device goes by.
@@ -131,6 +134,7 @@ enum Kind {
     Account,
     Mount,
     Directory,
+    Archive,
     File,
     Link,
     Line,
@@ -162,6 +166,7 @@ impl Kind {
             "group" => Self::Group,
             "account" => Self::Account,
             "directory" => Self::Directory,
+            "archive" => Self::Archive,
             "file" => Self::File,
             "link" => Self::Link,
             "line" => Self::Line,
@@ -272,6 +277,7 @@ fn read_one(host: &mut Host, kind: Kind, accounts: &Accounts, wanted: &Wanted<'_
         Kind::Group => group::read(accounts, wanted),
         Kind::Account => account::read(host, accounts, wanted),
         Kind::Directory => directory::read(host, accounts, wanted),
+        Kind::Archive => archive::read(host, accounts, wanted),
         Kind::File => file::read(host, accounts, wanted, wanted.id.key()),
         Kind::Link => link::read(host, wanted),
         Kind::Line => line::read(host, wanted),
@@ -370,6 +376,7 @@ fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> R
         Kind::Group => Ok(group::prepare(accounts, job)),
         Kind::Account => account::prepare(accounts, job),
         Kind::Directory => directory::prepare(host, accounts, job),
+        Kind::Archive => archive::prepare(host, accounts, job),
         Kind::File => backup(host, job, job.step.id.key(), "content"),
         Kind::Line => line::prepare(host, job),
         Kind::BrowserPolicy => browser_policy::prepare(host, job),
@@ -421,6 +428,7 @@ pub(crate) async fn write(
             Ok(Kind::Repository) => repository::write(host, &jobs, contents).await,
             Ok(Kind::Package) => package::write(host, &jobs).await,
             Ok(Kind::Group) => group::write(host, &jobs).await,
+            Ok(Kind::Archive) => archive::write(host, &jobs).await,
             Ok(Kind::File) => file::write(host, &jobs, contents),
             Ok(Kind::Link) => each(&jobs, |job| link::write(host, job)),
             Ok(Kind::Line) => line::write(host, &jobs, contents),
@@ -556,6 +564,7 @@ impl Wanted<'_> {
             (Some(Resource::Directory(dir)), _) => {
                 (dir.owner.as_ref().map(AccountName::as_str), dir.group.as_ref().map(AccountName::as_str))
             }
+            (Some(Resource::Archive(archive)), _) => (Some(archive.owner()), Some(archive.group())),
             (Some(_), _) | (None, None) => (None, None),
             (None, Some(record)) => (text(&record.wrote, "owner"), text(&record.wrote, "group")),
         }

@@ -17,6 +17,7 @@ use serde_json::json;
 use super::*;
 use crate::host::accounts::Group;
 
+mod archives;
 mod directories;
 mod system;
 
@@ -85,6 +86,7 @@ impl Machine {
                 record: self.records.get(id),
                 audited: false,
                 asks: true,
+                fetches: true,
                 versions: &NO_VERSIONS,
                 now: Timestamp::from_system(std::time::SystemTime::now()),
             })
@@ -371,6 +373,7 @@ fn an_account_is_read_with_those_of_its_wanted_groups_and_keys_that_are_there() 
         record: None,
         audited: false,
         asks: true,
+        fetches: true,
         versions: &NO_VERSIONS,
         now: Timestamp::from_system(std::time::SystemTime::now()),
     };
@@ -417,6 +420,7 @@ fn a_group_is_not_the_own_group_of_a_person_who_is_called_like_it() {
         record: None,
         audited: false,
         asks: true,
+        fetches: true,
         versions: &NO_VERSIONS,
         now: Timestamp::from_system(std::time::SystemTime::now()),
     };

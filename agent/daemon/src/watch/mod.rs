@@ -95,10 +95,12 @@ impl Watch {
             units.follow(composition);
         }
         let (at_a_path, elsewhere): (Vec<&ResourceId>, Vec<&ResourceId>) =
-            composition.claims.keys().partition(|id| is_path(id));
+            composition.claims.keys().partition(|id| is_path(id) && id.kind() != "archive");
         let named =
             |ids: Vec<&ResourceId>| ids.into_iter().flat_map(directories).collect::<BTreeSet<PathBuf>>();
-        let elsewhere = named(elsewhere);
+        let mut elsewhere = named(elsewhere);
+        let trees = composition.claims.keys().filter(|id| id.kind() == "archive");
+        elsewhere.extend(trees.flat_map(|id| below(Path::new(id.key()))));
         self.shared = elsewhere.iter().cloned().map(existing).collect();
         self.named = named(at_a_path);
         self.named.extend(elsewhere);
@@ -228,6 +230,7 @@ fn directories(id: &ResourceId) -> Vec<PathBuf> {
     match id.kind() {
         "file" | "link" => parent(id.key()).into_iter().collect(),
         "line" => parent(muster_proto::resource::line::path_of(id.key())).into_iter().collect(),
+        "archive" => parent(id.key()).into_iter().collect(),
         "directory" => [Some(PathBuf::from(id.key())), parent(id.key())].into_iter().flatten().collect(),
         "package" => vec!["/var/lib/dpkg".into()],
         "group" | "account" | "hosts_entry" | "hostname" => vec!["/etc".into()],
@@ -256,6 +259,22 @@ fn directories(id: &ResourceId) -> Vec<PathBuf> {
         "repository" => vec!["/etc/apt/sources.list.d".into(), "/etc/apt/keyrings".into()],
         _ => vec![],
     }
+}
+
+/// The directories in a tree, as far as they are watched: a device watches only so many, and of a larger tree the scan finds the rest.
+fn below(tree: &Path) -> Vec<PathBuf> {
+    const MOST: usize = 64;
+    let mut found = vec![tree.to_owned()];
+    let mut next = 0;
+    while let Some(path) = found.get(next).filter(|_| found.len() < MOST) {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        // No link is followed, as their kind is that of the entry itself.
+        let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let some: Vec<PathBuf> = directories.map(|entry| entry.path()).take(MOST - found.len()).collect();
+        found.extend(some);
+        next += 1;
+    }
+    found
 }
 
 fn existing(mut path: PathBuf) -> PathBuf {

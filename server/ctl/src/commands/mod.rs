@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod api_token;
+pub(crate) mod artifact;
 pub(crate) mod assign;
 pub(crate) mod assignments;
 pub(crate) mod audit;

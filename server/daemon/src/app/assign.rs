@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::audit::{self, Act};
 use super::import::Trial;
-use super::{App, AppError, device, group, hold, profile, question, recompile, rollout, secret};
+use super::{App, AppError, artifact, device, group, hold, profile, question, recompile, rollout, secret};
 
 /// How many names of devices an answer lists: enough to see that the target is right.
 pub(super) const NAMES: usize = 1_000;
@@ -108,6 +108,7 @@ pub(super) fn preview(
     let number = request.revision.map_or(newest, RevisionNumber);
     let revision = profile::find_revision(tx, &request.profile, number.0)?;
     let profile = read_profile(tx, &revision.profile, revision.digest)?;
+    artifact::require_still(tx, &format!("{}@{}", revision.profile, revision.number), revision.digest)?;
     let (target_kind, target) = read_target(tx, &request.target)?;
     let same = |other: &AssignmentRow| {
         other.profile == request.profile && other.target_kind == target_kind && other.target == target

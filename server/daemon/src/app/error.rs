@@ -63,6 +63,12 @@ pub(crate) enum AppError {
     /// Nobody could administer any more.
     #[error(transparent)]
     LastAdmin(#[from] LastAdmin),
+    /// There is no room for it; the text says how much there is.
+    #[error("{0}")]
+    NoRoom(String),
+    /// The files of artifacts can't be read or written.
+    #[error("the files of artifacts could not be read or written")]
+    Artifacts(#[source] std::io::Error),
     /// The record can't be read or written.
     #[error("the server's record could not be read or written")]
     Store(#[from] StoreError),
@@ -83,6 +89,7 @@ fn listing(kind: &str) -> &'static str {
     match kind {
         "admin" => "muster admin list",
         "API token" => "muster api-token list",
+        "artifact" => "muster artifact list",
         "assignment" => "muster assignments",
         "check" => "muster check list",
         "control" => "muster compliance --by control",

@@ -3,7 +3,7 @@
 //! Each is one store transaction that reads, asks the policy, writes and audits. For devices: [`enroll`], [`renew`],
 //! [`standing`], [`twins`], [`returning`], [`follow`], [`fetch`], [`report`]. For admins: [`admin`], [`admins`],
 //! [`account`] with [`code`] and [`hash`], [`api_token`], [`device`], [`import`], [`token`], [`person`], [`group`],
-//! [`profile`] with [`question`], [`assign`], [`dry_run`], [`rollout`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`lost`],
+//! [`profile`] with [`question`], [`artifact`], [`assign`], [`dry_run`], [`rollout`], [`rollback`], [`pause`], [`removal`], [`reenroll`], [`lost`],
 //! [`deletion`], [`waiver`],
 //! [`compliance`] with [`needs`], [`controls`], [`checks`], [`outcomes`], [`detail`],
 //! [`reveal`], [`audit`] with [`searches`]. Between them [`recompile`] keeps desired states true to what is assigned, [`hold`] says which
@@ -15,6 +15,7 @@ pub(crate) mod admin;
 pub(crate) mod admins;
 pub(crate) mod api_token;
 mod apply_now;
+pub(crate) mod artifact;
 pub(crate) mod assign;
 pub(crate) mod audit;
 pub(crate) mod checks;
@@ -71,6 +72,7 @@ use muster_proto::{Digest, Timestamp};
 use muster_store::{Change, Store};
 use tokio::sync::broadcast;
 
+use crate::artifacts::Artifacts;
 use crate::install::snippet::Origin;
 use dry_run::Desk;
 use presence::Presence;
@@ -87,6 +89,8 @@ pub(crate) struct App(Arc<Parts>);
 pub(crate) struct Parts {
     /// The record.
     pub(crate) store: Store,
+    /// The files of artifacts.
+    pub(crate) artifacts: Artifacts,
     /// Seals first-login passwords at rest.
     pub(crate) sealing_key: SealingKey,
     /// What time it is.
@@ -159,6 +163,11 @@ impl App {
     /// Whose link is up.
     pub(crate) fn presence(&self) -> &Presence {
         &self.0.presence
+    }
+
+    /// The files of artifacts.
+    pub(crate) fn artifacts(&self) -> &Artifacts {
+        &self.0.artifacts
     }
 
     fn store(&self) -> &Store {

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::audit::{self, Act};
 use super::follower::{self, Followers};
 use super::import::Trial;
-use super::{App, AppError, assign, question};
+use super::{App, AppError, artifact, assign, question};
 
 /// Revisions shown with a profile. Each is read with its source, and older ones can still be asked for by number.
 const REVISIONS: u32 = 100;
@@ -58,7 +58,7 @@ impl App {
             warnings: checked.warnings.clone(),
             followers,
         };
-        let groups = checked.profile.groups();
+        let (groups, artifacts) = (checked.profile.groups(), checked.profile.artifacts());
         let (description, document) = (checked.profile.description, checked.document);
         let profile = checked.profile.name.to_string();
         let save = move |tx: &mut Tx<'_>| -> Result<SavedRevision, AppError> {
@@ -75,6 +75,7 @@ impl App {
                 };
                 return Ok(answer(newest.number, false, told_of));
             }
+            artifact::require(tx, &artifacts, &source)?;
             let number = RevisionNumber(newest.map_or(0, |newest| newest.number.0) + 1);
             if trial == Trial::Dry {
                 return Ok(answer(number, true, follower::list(tx, &profile)?));
@@ -82,6 +83,7 @@ impl App {
             let revision = RevisionRow { profile: profile.clone(), number, digest, source, saved_by, saved };
             muster_store::profile::insert_revision(tx, &revision, &description, &document)?;
             muster_store::people_group::put_uses(tx, digest, &groups)?;
+            muster_store::artifact::put_uses(tx, digest, &artifacts)?;
             let act = Act { at: saved, actor: &revision.saved_by, action: "profile.save" };
             audit::write(tx, act, &profile, json!({"revision": number, "digest": digest}))?;
             let told_of = follower::bring(tx, &profile, number, followers, act)?;

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::assign::{NAMES, conflicts, reached, read_profile, read_target, target_name};
 use super::audit::{self, Act};
 use super::import::Trial;
-use super::{App, AppError, hold, profile, recompile, rollout, secret};
+use super::{App, AppError, artifact, hold, profile, recompile, rollout, secret};
 
 /// One assignment that goes back.
 struct Turn {
@@ -194,6 +194,7 @@ fn pinning(
 }
 
 fn check(tx: &mut Tx<'_>, row: &AssignmentRow, target: &str) -> Result<(), AppError> {
+    artifact::require_still(tx, &format!("{}@{}", row.profile, row.revision), row.digest)?;
     let document = read_profile(tx, &row.profile, row.digest)?;
     let wrong = |error| {
         AppError::Invalid(format!(

@@ -17,10 +17,12 @@ use super::presence::Presence;
 use super::seal::SealingKey;
 use super::searches::Searches;
 use super::{App, Parts, Site};
+use crate::artifacts::Artifacts;
 use crate::ca::Issued;
 use crate::install::snippet::Origin;
 
 mod access;
+mod artifacts;
 mod assigning;
 mod checking;
 mod counting;
@@ -68,6 +70,7 @@ fn rig() -> Rig {
 fn open(folder: tempfile::TempDir, restored: Option<Timestamp>) -> Rig {
     let app = App::new(Parts {
         store: Store::open(&folder.path().join("muster.db")).unwrap(),
+        artifacts: Artifacts::open(&folder.path().join("artifacts"), 1024 * 1024).unwrap(),
         sealing_key: SealingKey::open_or_create(&folder.path().join("sealing.key")).unwrap(),
         clock,
         site: Site {

@@ -6,8 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use aws_lc_rs::digest::{self, SHA256};
-use muster_proto::Digest;
+use muster_proto::{Digest, Hasher};
 use tar::{Archive, Builder, Entry, EntryType, Header};
 use zeroize::Zeroizing;
 
@@ -15,9 +14,10 @@ use super::manifest::{CONFIG, Manifest, Member};
 use crate::config::DataFolder;
 
 const MANIFEST: &str = "manifest.json";
-const MAX_MANIFEST: u64 = 64 * 1024;
+/// A line for each part and artifact: tens of thousands of them.
+const MAX_MANIFEST: u64 = 8 * 1024 * 1024;
 /// Left free for the database's log and for what the server writes next.
-const SPARE: u64 = 64 * 1024 * 1024;
+pub(super) const SPARE: u64 = 64 * 1024 * 1024;
 
 /// What a member holds.
 pub(super) enum Content {
@@ -165,24 +165,23 @@ fn copy(entry: Entry<'_, impl Read>, member: &Member, out: &mut impl Write) -> R
 /// Passes on what is read, and hashes it.
 struct Hashing<R> {
     inner: R,
-    hash: digest::Context,
+    hasher: Hasher,
 }
 
 impl<R: Read> Hashing<R> {
     fn new(inner: R) -> Self {
-        Self { inner, hash: digest::Context::new(&SHA256) }
+        Self { inner, hasher: Hasher::default() }
     }
 
     fn digest(self) -> Digest {
-        let hex = data_encoding::HEXLOWER.encode(self.hash.finish().as_ref());
-        format!("sha256:{hex}").parse().expect("SHA-256 has 64 hex digits")
+        self.hasher.finish()
     }
 }
 
 impl<R: Read> Read for Hashing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        self.hash.update(&buffer[..read]);
+        self.hasher.update(&buffer[..read]);
         Ok(read)
     }
 }

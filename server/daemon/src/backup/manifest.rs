@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use muster_proto::spiffe::TrustDomain;
-use muster_proto::{Digest, Timestamp};
+use muster_proto::{Digest, Timestamp, artifact};
 use serde::{Deserialize, Serialize};
 
 use super::archive::Content;
@@ -13,6 +13,9 @@ const FORMAT: u32 = 1;
 pub(crate) const DATABASE: &str = "muster.db";
 /// The configuration: with it a folder counts as set up, so that it is put back last.
 pub(crate) const CONFIG: &str = "server.toml";
+
+/// The folder of artifacts, which are called by their digests.
+const ARTIFACTS: &str = "artifacts/";
 
 const SMALL: u64 = 1024 * 1024;
 
@@ -45,6 +48,15 @@ pub(crate) const PARTS: &[Part] = &[
     part(CONFIG),
 ];
 
+/// Where an artifact stands in the data folder and in a backup, behind all parts.
+pub(super) fn artifact_path(digest: Digest) -> String {
+    format!("{ARTIFACTS}{}", artifact::hex(&digest))
+}
+
+fn is_artifact(member: &Member) -> bool {
+    member.path == artifact_path(member.sha256)
+}
+
 /// The list in front of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,7 +80,7 @@ pub(crate) struct Manifest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Member {
-    /// One of [`PARTS`].
+    /// One of [`PARTS`], or that of an artifact.
     pub(crate) path: String,
     /// Its bytes.
     pub(crate) size: u64,
@@ -131,10 +143,22 @@ impl Manifest {
                 None => {}
             }
         }
-        match members.next() {
-            None => Ok(()),
-            Some(member) => bail!("{:?} has no place in a backup", member.path),
+        let mut before = "";
+        for member in members {
+            ensure!(
+                is_artifact(member) && before < member.path.as_str(),
+                "{:?} has no place in a backup",
+                member.path
+            );
+            before = &member.path;
         }
+        Ok(())
+    }
+
+    /// How many artifacts are in it, and their bytes.
+    pub(crate) fn artifacts(&self) -> (usize, u64) {
+        let artifacts = self.members.iter().filter(|member| is_artifact(member));
+        artifacts.fold((0, 0), |(count, bytes), member| (count + 1, bytes + member.size))
     }
 }
 
@@ -179,6 +203,15 @@ mod tests {
             assert!(refusal(|m| m.members.push(more)).contains("no place"), "{path}");
         }
         assert!(refusal(|m| m.members.push(m.members[0].clone())).contains("no place"));
+        let artifact = |path: String| Member { path, size: 1, sha256: Digest::of(b"x") };
+        let right = artifact(artifact_path(Digest::of(b"x")));
+        let mut whole = manifest();
+        whole.members.push(right.clone());
+        assert_eq!(Manifest::read(&serde_json::to_vec(&whole).unwrap()).unwrap().artifacts(), (1, 1));
+        assert!(refusal(|m| m.members.extend([right.clone(), right.clone()])).contains("no place"));
+        for path in [artifact_path(Digest::of(b"y")), right.path.replace("artifacts/", "artifacts/../")] {
+            assert!(refusal(|m| m.members.push(artifact(path.clone()))).contains("no place"), "{path}");
+        }
         assert!(refusal(|m| drop(m.members.pop())).contains("server.toml is missing"));
         assert!(refusal(|m| m.members[0].size = SMALL + 1).contains("too large"));
     }

@@ -30,7 +30,8 @@ pub(super) fn folder(folder: &DataFolder) -> Finding {
         }
     };
     let parts = PARTS.iter().map(|part| path.join(part.path)).filter(|part| part.exists());
-    let all = [path.to_owned(), folder.authority()].into_iter().chain(parts);
+    let artifacts = Some(folder.artifacts()).filter(|path| path.exists());
+    let all = [path.to_owned(), folder.authority()].into_iter().chain(artifacts).chain(parts);
     match all.filter_map(|path| open_to_others(&path, owner)).next() {
         None => Finding::ok(CHECK, format!("{} is its owner's alone", path.display())),
         Some(fault) => {

@@ -1,8 +1,9 @@
 //! `muster-server doctor`: looks whether everything is in order, changes nothing, and says what to do.
 //!
 //! [`finding`] is what a check says; [`machine`] looks at folder and disk, [`port`] at who answers, [`trust`] at certificates, [`record`] at
-//! the database.
+//! the database, [`artifacts`] at what it says of files.
 
+mod artifacts;
 mod finding;
 mod machine;
 mod port;

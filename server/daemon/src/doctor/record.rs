@@ -3,10 +3,12 @@
 use muster_proto::clock::ClockSkew;
 use muster_proto::rest::AuditEntry;
 use muster_proto::{Digest, Timestamp};
+use muster_store::artifact::ArtifactRow;
 use muster_store::audit::{self, Broken};
 use muster_store::report;
 use muster_store::{OpenError, Store, StoreError, Tx};
 
+use super::artifacts;
 use super::finding::Finding;
 use crate::ca::{self, Authority};
 use crate::config::DataFolder;
@@ -75,7 +77,9 @@ async fn look_back(folder: &DataFolder, authority: Option<&Authority>, now: Time
             let whose = authority.map(|authority| {
                 judge_owner(authority.root(), authority.trust_domain().as_str(), past.issuers.as_deref())
             });
-            let found = [judge_chain(past.chain), clock, judge_backup(past.backup, now)];
+            let backup = judge_backup(past.backup, now);
+            let files = artifacts::judge(&folder.artifacts(), past.artifacts);
+            let found = [judge_chain(past.chain), clock, backup, files];
             found.into_iter().chain(whose).collect()
         }
         Err(error) => {
@@ -91,6 +95,8 @@ struct Past {
     /// By how many seconds the clocks of devices are ahead of this server's, 0 for those that agree.
     skews: Vec<i64>,
     backup: Option<Timestamp>,
+    /// Those that are stored.
+    artifacts: Vec<ArtifactRow>,
     /// What the newest certificate of a device was issued under, the root last.
     issuers: Option<Vec<Vec<u8>>>,
 }
@@ -104,7 +110,9 @@ fn read(tx: &mut Tx<'_>) -> Result<Past, StoreError> {
     let skew = |text: &String| serde_json::from_str::<Option<ClockSkew>>(text).ok();
     let skews = skews.iter().filter_map(skew).map(|skew| skew.map_or(0, |skew| skew.ahead)).collect();
     let issuers = muster_store::certificate::newest_issuers(tx)?;
-    Ok(Past { chain: audit::verify(tx)?, newest, skews, backup: made.max(restored), issuers })
+    let mut artifacts = muster_store::artifact::list(tx)?;
+    artifacts.retain(|artifact| artifact.stored.is_some());
+    Ok(Past { chain: audit::verify(tx)?, newest, skews, backup: made.max(restored), artifacts, issuers })
 }
 
 fn backup_of(restore: &AuditEntry) -> Option<Timestamp> {

@@ -69,23 +69,40 @@ impl DeviceDoor {
     /// The device that calls, if its certificate still counts and it has not taken its share. One whose certificate does
     /// not count is told nothing and cut off.
     async fn caller<T>(&self, request: &Request<T>, cost: f64) -> Result<(Peer, DeviceCertificate), Status> {
-        let (peer, device) = self.paying(request, cost).await?;
+        let peer = peer_of(request)?;
+        let device = self.known(&peer, cost).await?;
+        Ok((peer, device))
+    }
+
+    /// The same for who is at the other end of a connection.
+    pub(super) async fn known(&self, peer: &Peer, cost: f64) -> Result<DeviceCertificate, Status> {
+        let device = self.pay(peer, cost).await?;
         let standing = self.standing(&device).await?;
-        if self.judge(&peer, &device, standing).await? == Word::LastOrder {
+        if self.judge(peer, &device, standing).await? == Word::LastOrder {
             return Err(Status::failed_precondition("the last order comes before anything else"));
         }
         self.app.seen(device.id);
-        Ok((peer, device))
+        Ok(device)
+    }
+
+    /// Whether what a device is being sent may go on.
+    pub(super) async fn is_good(&self, device: &DeviceCertificate) -> bool {
+        matches!(self.standing(device).await, Ok(Standing::Good))
     }
 
     /// Who calls, whatever its certificate is worth, if it has not taken its share.
     async fn paying<T>(&self, request: &Request<T>, cost: f64) -> Result<(Peer, DeviceCertificate), Status> {
         let peer = peer_of(request)?;
+        let device = self.pay(&peer, cost).await?;
+        Ok((peer, device))
+    }
+
+    async fn pay(&self, peer: &Peer, cost: f64) -> Result<DeviceCertificate, Status> {
         let Some(device) = peer.device.clone() else {
-            return Err(self.refusals.without_certificate(&peer).await);
+            return Err(self.refusals.without_certificate(peer).await);
         };
         self.pace.spend(device.id, cost)?;
-        Ok((peer, device))
+        Ok(device)
     }
 
     async fn standing(&self, device: &DeviceCertificate) -> Result<Standing, Status> {

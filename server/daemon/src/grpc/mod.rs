@@ -1,9 +1,10 @@
 //! The door for devices: gRPC messages to operations and back, and nothing that decides.
 //!
 //! [`enrollment`] serves machines without a certificate, [`device`] those with one, by the device that the certificate
-//! names. [`followers`] wakes the links that a change concerns. [`refusals`] keeps what a stranger learns to a reference,
+//! names. Beside the calls stands [`artifacts`], over plain HTTP on the same connection. [`followers`] wakes the links that a change concerns. [`refusals`] keeps what a stranger learns to a reference,
 //! and how often one address may be refused; [`pace`] how much one device may ask for.
 
+mod artifacts;
 mod device;
 mod enrollment;
 mod followers;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use muster_proto::DeviceId;
+use muster_proto::artifact::asked_for;
 use muster_proto::wire;
 use muster_proto::wire::device_server::DeviceServer;
 use muster_proto::wire::enrollment_server::EnrollmentServer;
@@ -29,6 +31,7 @@ use tonic::server::NamedService;
 use crate::app::App;
 use crate::ca::Authority;
 use crate::listen::Peer;
+use artifacts::ArtifactDoor;
 use device::DeviceDoor;
 use enrollment::EnrollmentDoor;
 use followers::Followers;
@@ -47,6 +50,7 @@ const MAX_REPORT: usize = 3 * 1024 * 1024;
 pub(crate) struct Doors {
     enrollment: EnrollmentServer<EnrollmentDoor>,
     device: DeviceServer<DeviceDoor>,
+    artifacts: ArtifactDoor,
     followers: Followers,
     refusals: Refusals,
     pace: Pace,
@@ -62,7 +66,9 @@ impl Doors {
         let waking = followers.clone().wake(app.changes());
         let (refusals, pace) = (Refusals::new(app.clone()), Pace::default());
         let enrollment = EnrollmentDoor::new(app.clone(), Arc::clone(&authority), refusals.clone());
-        let device = DeviceDoor::new(app, authority, refusals.clone(), followers.clone(), pace.clone());
+        let device =
+            DeviceDoor::new(app.clone(), authority, refusals.clone(), followers.clone(), pace.clone());
+        let artifacts = ArtifactDoor::new(app, device.clone());
         let doors = Self {
             enrollment: EnrollmentServer::new(enrollment)
                 .max_decoding_message_size(MAX_ENROLLMENT)
@@ -70,6 +76,7 @@ impl Doors {
             device: DeviceServer::new(device)
                 .max_decoding_message_size(MAX_REPORT)
                 .max_encoding_message_size(wire::MAX_MESSAGE),
+            artifacts,
             followers,
             refusals,
             pace,
@@ -87,6 +94,9 @@ impl Doors {
         &self,
         request: http::Request<Incoming>,
     ) -> BoxFuture<http::Response<Body>, Infallible> {
+        if let Some(artifact) = asked_for(request.uri().path()) {
+            return self.artifacts.clone().answer(request.map(drop), artifact);
+        }
         let service = request.uri().path().strip_prefix('/').and_then(|path| path.split_once('/'));
         match service {
             Some((Enrollment::NAME, _)) => self.enrollment.clone().call(request),

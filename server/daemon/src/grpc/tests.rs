@@ -1,5 +1,6 @@
 //! A plain client against the real listener, doors, operations, store and authority, over TLS on loopback.
 
+mod artifacts;
 mod bad_days;
 mod crowds;
 mod matrix;
@@ -35,6 +36,7 @@ use crate::app::restore::{Choices, Newcomers, Tokens};
 use crate::app::seal::SealingKey;
 use crate::app::searches::Searches;
 use crate::app::{Parts, Site, system_clock};
+use crate::artifacts::Artifacts;
 use crate::ca::ProvenKey;
 use crate::install::snippet::Origin;
 use crate::listen::{ServedCertificate, Source, device_tls, serve_devices};
@@ -45,6 +47,7 @@ struct Rig {
     app: App,
     authority: Arc<Authority>,
     address: std::net::SocketAddr,
+    doors: Doors,
     _folder: TempDir,
 }
 
@@ -119,6 +122,7 @@ impl Rig {
         let authority = Arc::new(authority.unwrap());
         let app = App::new(Parts {
             store: Store::open(&folder.path().join("muster.db")).unwrap(),
+            artifacts: Artifacts::open(&folder.path().join("artifacts"), 1024 * 1024).unwrap(),
             sealing_key: SealingKey::open_or_create(&folder.path().join("sealing.key")).unwrap(),
             clock,
             site: Site {
@@ -147,16 +151,16 @@ impl Rig {
         let (doors, waking) = Doors::open(app.clone(), Arc::clone(&authority));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let domain = authority.trust_domain().clone();
+        let (domain, served_by) = (authority.trust_domain().clone(), doors.clone());
         let never = std::future::pending();
         tokio::spawn(async move {
             tokio::join!(
                 waking,
                 served.keep_fresh(system_clock),
-                serve_devices(listener, tls, domain, doors, system_clock, never)
+                serve_devices(listener, tls, domain, served_by, system_clock, never)
             )
         });
-        Self { app, authority, address, _folder: folder }
+        Self { app, authority, address, doors, _folder: folder }
     }
 
     async fn token(&self, uses: u32) -> String {

@@ -31,6 +31,7 @@ fn place() -> Place {
         packages: Some(packages),
         tls: None,
         return_window_days: None,
+        max_artifact_mib: None,
     };
     let origin = origin(&data, &config, &authority, now).unwrap();
     let install =

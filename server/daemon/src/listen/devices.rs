@@ -5,7 +5,6 @@
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::http2::Builder;
@@ -146,11 +145,10 @@ impl Serving {
 
     async fn serve(mut self, tls: TlsStream<TcpStream>, peer: Peer, _place: Place) {
         let _counted = peer.device.as_ref().map(|device| self.crowd.join(device.id, &peer));
-        let calls = Arc::new(AtomicU64::new(0));
         let service = {
-            let (peer, doors, calls) = (peer.clone(), self.doors.clone(), Arc::clone(&calls));
+            let (peer, doors) = (peer.clone(), self.doors.clone());
             service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-                calls.fetch_add(1, Ordering::Relaxed);
+                peer.stir();
                 request.extensions_mut().insert(peer.clone());
                 doors.call(request)
             })
@@ -165,7 +163,7 @@ impl Serving {
             .max_send_buf_size(size.connection_window as usize)
             .serve_connection(TokioIo::new(tls), service);
         let mut connection = pin!(connection);
-        let must_end = self.must_end(&peer, &calls);
+        let must_end = self.must_end(&peer);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = must_end => {
@@ -179,7 +177,7 @@ impl Serving {
     }
 
     /// Waits for a reason to end the connection.
-    async fn must_end(&mut self, peer: &Peer, calls: &AtomicU64) {
+    async fn must_end(&mut self, peer: &Peer) {
         let Some(device) = &peer.device else {
             tokio::select! {
                 () = tokio::time::sleep(STRANGER) => return,
@@ -189,10 +187,10 @@ impl Serving {
         loop {
             let left = device.not_after.seconds() - (self.clock)().seconds();
             let Ok(left @ 1..) = u64::try_from(left) else { return };
-            let before = calls.load(Ordering::Relaxed);
+            let before = peer.moves();
             tokio::select! {
                 () = tokio::time::sleep(LOOK.min(Duration::from_secs(left))) => {
-                    if !self.doors.is_following(device.id) && calls.load(Ordering::Relaxed) == before {
+                    if !self.doors.is_following(device.id) && peer.moves() == before {
                         return;
                     }
                 }

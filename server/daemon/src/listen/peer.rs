@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use muster_proto::returning::EXPORTED;
 use muster_proto::spiffe::TrustDomain;
@@ -21,6 +22,8 @@ pub(crate) struct Peer {
     /// Keying material of this connection (see [`muster_proto::returning`]), where no certificate was shown.
     pub(crate) exported: Option<[u8; EXPORTED]>,
     closing: Arc<Notify>,
+    /// Grows with what is asked for over the connection, and with what is sent of long answers.
+    moves: Arc<AtomicU64>,
 }
 
 /// What a device's certificate says.
@@ -46,12 +49,22 @@ impl Peer {
         device: Option<DeviceCertificate>,
         exported: Option<[u8; EXPORTED]>,
     ) -> Self {
-        Self { address, device, exported, closing: Arc::new(Notify::new()) }
+        Self { address, device, exported, closing: Arc::new(Notify::new()), moves: Arc::default() }
     }
 
     /// Ends the connection once the answers under way are sent.
     pub(crate) fn cut(&self) {
         self.closing.notify_one();
+    }
+
+    /// Notes that the connection is in use.
+    pub(crate) fn stir(&self) {
+        self.moves.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Another number than before when it was in use since.
+    pub(super) fn moves(&self) -> u64 {
+        self.moves.load(Ordering::Relaxed)
     }
 
     /// Whether this is the same connection.

@@ -38,6 +38,18 @@ impl<S: Send + Sync> FromRequest<S> for Text {
     }
 }
 
+/// A body of plain bytes, taken as they come: it may have any size.
+pub(super) struct Octets(pub(super) axum::body::Body);
+
+impl<S: Send + Sync> FromRequest<S> for Octets {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        require_type(&request, &["application/octet-stream"])?;
+        Ok(Self(request.into_body()))
+    }
+}
+
 /// The query, strictly: the type refuses names that it does not know.
 pub(super) struct Query<T>(pub(super) T);
 

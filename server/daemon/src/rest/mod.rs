@@ -6,6 +6,7 @@
 mod account;
 mod admins;
 mod api_tokens;
+mod artifacts;
 mod assignments;
 pub(crate) mod attempts;
 mod audit;
@@ -134,6 +135,7 @@ fn closed() -> OpenApiRouter<Api> {
         .merge(people::router())
         .merge(groups::router())
         .merge(profiles::router())
+        .merge(artifacts::router())
         .merge(assignments::router())
         .merge(rollouts::router())
         .merge(pauses::router())

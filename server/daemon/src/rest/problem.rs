@@ -127,7 +127,8 @@ impl From<AppError> for Refusal {
                 tracing::error!("a request was refused: there is no room on the disk of the database");
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "Disk full", FULL)
             }
-            AppError::Store(_) | AppError::Defect(_) => {
+            AppError::NoRoom(_) => Self::new(StatusCode::INSUFFICIENT_STORAGE, "No room", detail),
+            AppError::Artifacts(_) | AppError::Store(_) | AppError::Defect(_) => {
                 let reference = uuid::Uuid::now_v7();
                 tracing::error!(%reference, error = &error as &dyn std::error::Error, "a request failed");
                 let detail = format!("The server could not do this; its log says why, under {reference}.");

@@ -35,6 +35,7 @@ pub(super) fn needs(route: &str) -> Option<Needs> {
         "people" | "groups" => Noun::People,
         "profiles" if path.ends_with("/rollback") => Noun::Assignments,
         "profiles" | "schema" => Noun::Profiles,
+        "artifacts" => Noun::Artifacts,
         "assignments" | "rollouts" | "pauses" | "removals" => Noun::Assignments,
         "overview" | "compliance" | "checks" | "controls" | "outcomes" | "waivers" => Noun::Compliance,
         "audit" => Noun::Audit,

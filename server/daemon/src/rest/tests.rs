@@ -1,5 +1,6 @@
 //! The admins' door from outside: a server that was set up, over TLS on loopback.
 
+mod artifacts;
 mod matrix;
 
 use clap::{Args as _, FromArgMatches as _};

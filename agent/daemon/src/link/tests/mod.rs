@@ -1,3 +1,4 @@
+mod artifacts;
 mod bad_days;
 mod server;
 
@@ -50,7 +51,8 @@ impl Running {
         let channels = Channels { orders: from_owner, news: to_owner, last_orders };
         let folder = folder.to_owned();
         let task = tokio::spawn(async move {
-            run(enrolled, folder.clone(), Timestamp::default(), channels, &folder).await
+            let artifacts = Artifacts::beside_ledger(&folder);
+            run(enrolled, folder.clone(), Timestamp::default(), channels, &folder, artifacts).await
         });
         Self { orders, news, last_orders: from_admin, task }
     }

@@ -10,7 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use muster_proto::wire::device_server::{Device, DeviceServer};
 use muster_proto::wire::enrollment_server::{Enrollment, EnrollmentServer};
-use muster_proto::{Timestamp, wire};
+use muster_proto::{Digest, Timestamp, wire};
 use rcgen::{ExtendedKeyUsagePurpose, KeyPair, SanType};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -36,6 +36,8 @@ pub(super) struct Script {
     pub(super) answer: Answer<wire::AnswerRequest, wire::AnswerResponse>,
     pub(super) receipt: Answer<wire::ReceiptRequest, wire::ReceiptResponse>,
     pub(super) come_back: Answer<wire::ComeBackRequest, wire::ComeBackResponse>,
+    /// By the digest, and the byte from which on it is asked for.
+    pub(super) artifact: Box<dyn Fn(Digest, u64) -> http::Response<String> + Send + Sync>,
 }
 
 impl Default for Script {
@@ -52,6 +54,7 @@ impl Default for Script {
             answer: no(),
             receipt: no(),
             come_back: no(),
+            artifact: Box::new(|_, _| http::Response::builder().status(404).body(String::new()).unwrap()),
         }
     }
 }
@@ -168,6 +171,13 @@ impl Fake {
         &self,
         request: http::Request<hyper::body::Incoming>,
     ) -> tonic::codegen::BoxFuture<http::Response<tonic::body::Body>, std::convert::Infallible> {
+        if let Some(artifact) = muster_proto::artifact::asked_for(request.uri().path()) {
+            let range = request.headers().get("range").map(|range| range.to_str().unwrap());
+            let begin = range.map(|range| range.strip_prefix("bytes=").unwrap().strip_suffix('-').unwrap());
+            let begin = begin.map_or(0, |begin| begin.parse().unwrap());
+            let answer = (self.script.artifact)(artifact, begin).map(tonic::body::Body::new);
+            return Box::pin(async { Ok(answer) });
+        }
         // The server of a test sends what a real one never would.
         if request.uri().path().contains("Enrollment") {
             EnrollmentServer::new(self.clone()).call(request)

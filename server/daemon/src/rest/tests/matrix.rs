@@ -28,9 +28,9 @@ enum May {
 
 use May::{Anybody, Change, Own, Person, Read};
 use Scope::{
-    AccessRead, AssignmentsRead, AssignmentsWrite, AuditRead, ComplianceRead, ComplianceWrite, DevicesRead,
-    DevicesWrite, EnrollmentRead, EnrollmentWrite, EventsRead, MetricsRead, PasswordsWrite, PeopleRead,
-    PeopleWrite, ProfilesRead, ProfilesWrite,
+    AccessRead, ArtifactsRead, ArtifactsWrite, AssignmentsRead, AssignmentsWrite, AuditRead, ComplianceRead,
+    ComplianceWrite, DevicesRead, DevicesWrite, EnrollmentRead, EnrollmentWrite, EventsRead, MetricsRead,
+    PasswordsWrite, PeopleRead, PeopleWrite, ProfilesRead, ProfilesWrite,
 };
 
 /// In the order of the document.
@@ -50,6 +50,12 @@ const TABLE: &[(&str, &str, May)] = &[
     ("GET", "/api-tokens", Read(AccessRead)),
     ("POST", "/api-tokens", Person),
     ("DELETE", "/api-tokens/{id}", Person),
+    ("GET", "/artifacts", Read(ArtifactsRead)),
+    ("POST", "/artifacts", Change(ArtifactsWrite)),
+    ("DELETE", "/artifacts/{id}", Change(ArtifactsWrite)),
+    ("GET", "/artifacts/{id}", Read(ArtifactsRead)),
+    ("PATCH", "/artifacts/{id}", Change(ArtifactsWrite)),
+    ("GET", "/artifacts/{id}/content", Read(ArtifactsRead)),
     ("GET", "/assignments", Read(AssignmentsRead)),
     ("POST", "/assignments", Change(AssignmentsWrite)),
     ("POST", "/assignments/plan", Change(AssignmentsWrite)),

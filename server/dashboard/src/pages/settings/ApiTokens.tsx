@@ -23,6 +23,7 @@ const READ: Scope[] = [
   'enrollment:read',
   'people:read',
   'profiles:read',
+  'artifacts:read',
   'assignments:read',
   'compliance:read',
   'audit:read',
@@ -36,6 +37,7 @@ const WRITE: Scope[] = [
   'enrollment:write',
   'people:write',
   'profiles:write',
+  'artifacts:write',
   'assignments:write',
   'compliance:write',
 ];

@@ -1,0 +1,217 @@
+//! Archives on a real device: put on the server, fetched, unpacked, kept, replaced and taken back.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use muster_proto::artifact;
+use muster_proto::report::OutcomeKind;
+use muster_proto::rest::ResourceView;
+use muster_proto::state::Mode;
+use muster_tests::{Device, Fleet, Network, command, wait_until};
+
+const DEVICE: &str = "srv-1";
+const ID: &str = "archive:/opt/tool";
+const SOON: Duration = Duration::from_secs(60);
+
+/// Packs a tool of this version as a vendor would, with some MiB of it that gzip can't make smaller; where it is.
+fn pack(folder: &Path, version: &str) -> Result<String> {
+    let tree = folder.join(version).join(format!("tool-{version}"));
+    for dir in ["bin", "lib/deep", "share"] {
+        fs::create_dir_all(tree.join(dir))?;
+    }
+    fs::write(tree.join("bin/tool"), format!("#!/bin/sh\necho {version}\n"))?;
+    fs::set_permissions(tree.join("bin/tool"), std::os::unix::fs::PermissionsExt::from_mode(0o4755))?;
+    symlink("bin/tool", tree.join("run"))?;
+    fs::write(tree.join("lib/deep/version"), version)?;
+    let mut noise = version.bytes().fold(1u64, |seed, byte| seed * 257 + u64::from(byte));
+    let blob: Vec<u8> = std::iter::repeat_with(|| {
+        noise ^= noise << 13;
+        noise ^= noise >> 7;
+        noise ^= noise << 17;
+        noise.to_le_bytes()
+    })
+    .take(512 * 1024)
+    .flatten()
+    .collect();
+    fs::write(tree.join("share/blob"), blob)?;
+    let file = folder.join(format!("tool-{version}.tar.gz"));
+    let above = folder.join(version);
+    let name = format!("tool-{version}");
+    run(&["tar", "-czf", text(&file)?, "-C", text(&above)?, &name])?;
+    Ok(text(&file)?.to_owned())
+}
+
+fn text(path: &Path) -> Result<&str> {
+    path.to_str().context("a folder with a name that is text")
+}
+
+fn run(argv: &[&str]) -> Result<()> {
+    command::run(argv.iter().map(AsRef::as_ref).collect::<Vec<&std::ffi::OsStr>>(), SOON)?.ok()?;
+    Ok(())
+}
+
+/// Puts a file on the server; its digest.
+fn put(fleet: &Fleet<'_>, file: &str) -> Result<muster_proto::Digest> {
+    let put = fleet.server.muster(["artifact", "put", file])?.ok()?;
+    let printed = format!("{} {}", put.stdout, put.stderr);
+    let digest = printed.split_whitespace().find(|word| word.starts_with("sha256:"));
+    digest.with_context(|| format!("no digest is printed: {printed}"))?.parse().context("its digest")
+}
+
+fn assign(fleet: &Fleet<'_>, digest: &muster_proto::Digest) -> Result<String> {
+    let source = format!(
+        "muster: 1\nprofile: tools\nresources:\n  - archive: {{ path: /opt/tool, artifact: {digest}, strip: 1 }}\n"
+    );
+    fleet.admin.save_profile("tools", &source)?;
+    Ok(fleet.admin.assign("tools", &format!("device:{DEVICE}"), Mode::Enforce)?.id)
+}
+
+fn wait_for(fleet: &Fleet<'_>, is_so: impl Fn(&ResourceView) -> bool) -> Result<ResourceView> {
+    let found = || {
+        let all = fleet.admin.resources(DEVICE)?;
+        Ok::<_, anyhow::Error>(all.into_iter().find(|one| one.resource.as_str() == ID))
+    };
+    let waited = wait_until("the archive to be told of", SOON, || Ok(found()?.filter(|one| is_so(one))));
+    waited.with_context(|| format!("told is {:?}", found()))
+}
+
+fn version(device: &Device<'_>) -> Result<String> {
+    Ok(device.exec(["/opt/tool/run"])?.ok()?.line().to_owned())
+}
+
+fn plans_nothing(device: &Device<'_>) -> Result<()> {
+    let plan = device.exec(["muster-agent", "plan"])?;
+    assert_eq!(plan.code, Some(0), "a second turn would change something: {}{}", plan.stdout, plan.stderr);
+    Ok(())
+}
+
+#[test]
+fn a_tool_is_fetched_unpacked_kept_replaced_at_once_and_taken_back() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    fleet.log_in()?;
+    let device = fleet.device(DEVICE)?;
+    let folder = tempfile::tempdir()?;
+    let one = put(&fleet, &pack(folder.path(), "1.0")?)?;
+    let two = put(&fleet, &pack(folder.path(), "2.0")?)?;
+
+    assign(&fleet, &one)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(version(device)?, "1.0");
+    let stat = device.exec(["stat", "-c", "%a %U:%G", "/opt/tool/bin/tool", "/opt/tool"])?.ok()?;
+    assert_eq!(stat.stdout, "755 root:root\n755 root:root\n", "and no setuid");
+    plans_nothing(device)?;
+
+    // Whatever is done to it is put right, also far down.
+    device.write_file("/opt/tool/lib/deep/version", "forged", 0o644)?;
+    device.write_file("/opt/tool/bin/eve", "forged", 0o755)?;
+    wait_until("the tree to be put right", SOON, || {
+        let right = device.read_file("/opt/tool/lib/deep/version")? == "1.0";
+        Ok((right && !device.path("/opt/tool/bin/eve").exists()).then_some(()))
+    })?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    plans_nothing(device)?;
+
+    // While it is replaced, there is never a moment without a whole tool.
+    let looks = "while [ ! -e /tmp/done ]; do \
+                 /opt/tool/run >/dev/null 2>&1 || echo lost; done >/tmp/lost 2>&1";
+    device.exec(["systemd-run", "--quiet", "sh", "-c", looks])?.ok()?;
+    assign(&fleet, &two)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(version(device)?, "2.0");
+    device.write_file("/tmp/done", "", 0o600)?;
+    assert_eq!(device.read_file("/tmp/lost")?, "");
+    let kept = device.exec(["ls", "/var/lib/muster/artifacts"])?.ok()?;
+    assert_eq!(kept.line(), artifact::hex(&two), "only what is named is kept");
+
+    // A turn after a restart finds all as it was, and after its end nothing is left.
+    device.exec(["systemctl", "restart", "muster-agent.service"])?.ok()?;
+    fleet.wait_until_connected(DEVICE)?;
+    plans_nothing(device)?;
+    let assignment = assign(&fleet, &two)?;
+    fleet.admin.unassign(&assignment)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    wait_until("the artifact to go", SOON, || {
+        let left = device.exec([
+            "find",
+            "/opt",
+            "/var/lib/muster/artifacts",
+            "/var/lib/muster/archives",
+            "-mindepth",
+            "1",
+        ])?;
+        Ok(left.stdout.is_empty().then_some(()))
+    })
+}
+
+#[test]
+fn what_came_wrong_is_never_unpacked_and_a_fetch_goes_on_where_it_was() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    fleet.log_in()?;
+    let device = fleet.device(DEVICE)?;
+    let folder = tempfile::tempdir()?;
+    let file = pack(folder.path(), "1.0")?;
+    let one = put(&fleet, &file)?;
+    let hex = artifact::hex(&one);
+    let part = format!("/var/lib/muster/artifacts/{hex}.part");
+
+    // What is here of it already is not fetched again: so what is wrong in it is found when all is here, and thrown away.
+    let restart = || device.exec(["systemctl", "restart", "muster-agent.service"])?.ok().map(drop);
+    device.exec(["systemctl", "stop", "muster-agent.service"])?.ok()?;
+    device.exec(["mkdir", "-p", "-m", "0700", "/var/lib/muster/artifacts"])?.ok()?;
+    device.write_file(&part, vec![0; 1024 * 1024], 0o600)?;
+    assign(&fleet, &one)?;
+    restart()?;
+    let wrong = wait_for(&fleet, |one| one.reason.as_deref().is_some_and(|why| why.contains("thrown away")))?;
+    assert_eq!(wrong.outcome, OutcomeKind::Drifted);
+    assert!(!device.path("/opt/tool").exists() && !device.path(&part).exists());
+
+    // The right first half is kept, and only the rest is fetched.
+    let bytes = fs::read(&file)?;
+    device.exec(["systemctl", "stop", "muster-agent.service"])?.ok()?;
+    device.write_file(&part, &bytes[..bytes.len() / 2], 0o600)?;
+    restart()?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(version(device)?, "1.0");
+
+    // A device that is cut off keeps the tool in order by what it has.
+    device.cut_off()?;
+    device.exec(["rm", "-rf", "/opt/tool/bin"])?.ok()?;
+    wait_until("the tool to come back", SOON, || {
+        Ok(device.path("/opt/tool/bin/tool").exists().then_some(()))
+    })?;
+    device.reconnect()
+}
+
+#[test]
+fn a_hostile_archive_changes_nothing_and_what_is_someone_elses_stays() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    fleet.log_in()?;
+    let device = fleet.device(DEVICE)?;
+    let folder = tempfile::tempdir()?;
+    fs::write(folder.path().join("x"), "* * * * * root id\n")?;
+    let at = text(folder.path())?;
+    let hostile = format!("{at}/hostile.tar");
+    run(&["tar", "-cf", &hostile, "-C", at, "--transform", "s,^x,t/../../../../etc/cron.d/x,", "-P", "x"])?;
+    let digest = put(&fleet, &hostile)?;
+    assign(&fleet, &digest)?;
+    let failed = wait_for(&fleet, |one| one.outcome == OutcomeKind::Failed)?;
+    let reason = failed.reason.unwrap_or_default();
+    assert!(reason.contains("has '..' in its path"), "{reason}");
+    let left = device.exec(["find", "/opt", "/etc/cron.d/x"])?;
+    assert_eq!(left.stdout, "/opt\n");
+
+    device.exec(["mkdir", "/opt/tool"])?.ok()?;
+    device.write_file("/opt/tool/data", "precious", 0o600)?;
+    assign(&fleet, &put(&fleet, &pack(folder.path(), "1.0")?)?)?;
+    let blocked = wait_for(&fleet, |one| one.outcome == OutcomeKind::Blocked)?;
+    let reason = blocked.reason.unwrap_or_default();
+    assert!(reason.contains("Muster did not unpack"), "{reason}");
+    assert_eq!(device.read_file("/opt/tool/data")?, "precious");
+    Ok(())
+}
