@@ -11,7 +11,7 @@ fn main() -> std::io::Result<()> {
     let dist = Path::new("../dashboard/dist");
     let page = dist.join("index.html");
     if !page.exists() {
-        fs::create_dir_all(&dist)?;
+        fs::create_dir_all(dist)?;
         fs::write(
             &page,
             "<!doctype html>\n<title>Muster</title>\n<p>This server was built without its dashboard.\n",
