@@ -219,7 +219,7 @@ fn what_came_wrong_is_never_unpacked_and_a_fetch_goes_on_where_it_was() -> Resul
     let restart = || device.exec(["systemctl", "restart", "muster-agent.service"])?.ok().map(drop);
     device.exec(["systemctl", "stop", "muster-agent.service"])?.ok()?;
     device.exec(["mkdir", "-p", "-m", "0700", "/var/lib/muster/artifacts"])?.ok()?;
-    device.write_file(&part, vec![0; 1024 * 1024], 0o600)?;
+    device.write_file(&part, vec![0u8; 1024 * 1024], 0o600)?;
     assign(&fleet, &one)?;
     restart()?;
     let wrong = wait_for(&fleet, |one| one.reason.as_deref().is_some_and(|why| why.contains("thrown away")))?;
