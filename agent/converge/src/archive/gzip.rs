@@ -1,4 +1,4 @@
-//! gzip (RFC 1952): the frame around what miniz_oxide inflates, one member after another.
+//! gzip (RFC 1952): the frame around what `miniz_oxide` inflates, one member after another.
 
 use std::io::{self, Read};
 
