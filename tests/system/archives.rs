@@ -3,14 +3,15 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use muster_proto::artifact;
 use muster_proto::report::OutcomeKind;
 use muster_proto::rest::ResourceView;
 use muster_proto::state::Mode;
-use muster_tests::{Device, Fleet, Network, command, wait_until};
+use muster_tests::{Crash, Device, Fleet, Network, wait_until};
 
 const DEVICE: &str = "srv-1";
 const ID: &str = "archive:/opt/tool";
@@ -40,7 +41,7 @@ fn pack(folder: &Path, version: &str) -> Result<String> {
     let file = folder.join(format!("tool-{version}.tar.gz"));
     let above = folder.join(version);
     let name = format!("tool-{version}");
-    run(&["tar", "-czf", text(&file)?, "-C", text(&above)?, &name])?;
+    tar(&["-czf", text(&file)?, "-C", text(&above)?, &name])?;
     Ok(text(&file)?.to_owned())
 }
 
@@ -48,8 +49,10 @@ fn text(path: &Path) -> Result<&str> {
     path.to_str().context("a folder with a name that is text")
 }
 
-fn run(argv: &[&str]) -> Result<()> {
-    command::run(argv.iter().map(AsRef::as_ref).collect::<Vec<&std::ffi::OsStr>>(), SOON)?.ok()?;
+/// Runs tar of this machine.
+fn tar(args: &[&str]) -> Result<()> {
+    let made = Command::new("/usr/bin/tar").args(args).output()?;
+    ensure!(made.status.success(), "tar: {}", String::from_utf8_lossy(&made.stderr));
     Ok(())
 }
 
@@ -147,6 +150,59 @@ fn a_tool_is_fetched_unpacked_kept_replaced_at_once_and_taken_back() -> Result<(
     })
 }
 
+/// System calls by which a tree is made, put in place and removed, and how many of each are the agent's last.
+const PLACES: [(&str, u32); 7] = [
+    ("mkdirat", 3),
+    ("symlinkat", 1),
+    ("fchown", 4),
+    ("syncfs", 1),
+    ("renameat2", 2),
+    ("unlinkat", 8),
+    ("rename", 3),
+];
+
+#[test]
+fn wherever_the_agent_is_killed_there_is_a_whole_tree_and_nothing_beside_it() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    fleet.log_in()?;
+    let device = fleet.device(DEVICE)?;
+    device.install_tracer()?;
+    let folder = tempfile::tempdir()?;
+    let versions = ["1.0", "2.0"];
+    let tools = versions.map(|version| put(&fleet, &pack(folder.path(), version)?));
+    let [one, two] = tools;
+    let tools = [one?, two?];
+    let mut assignment = assign(&fleet, &tools[0])?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    let (mut round, mut killed) = (0, 0);
+    for (call, most) in PLACES {
+        for nth in 1..=most {
+            round += 1;
+            device.exec(["systemctl", "stop", "muster-agent.path", "muster-agent.service"])?.ok()?;
+            assignment = assign(&fleet, &tools[round % 2])?;
+            let crash = device.kill_agent_at(call, nth, Duration::from_secs(6))?;
+            killed += u32::from(crash == Crash::Killed);
+            let found = version(device)?;
+            assert_eq!(
+                device.read_file("/opt/tool/lib/deep/version")?,
+                found,
+                "a mixture after {call} {nth}"
+            );
+            device.exec(["systemctl", "start", "muster-agent"])?.ok()?;
+            fleet.admin.wait_until_applied(DEVICE).with_context(|| format!("after {call} number {nth}"))?;
+            assert_eq!(version(device)?, versions[round % 2], "after {call} {nth}");
+            let beside = device.exec(["ls", "-A", "/opt"])?.ok()?;
+            assert_eq!(beside.stdout, "tool\ntracer\n", "after {call} {nth}");
+        }
+    }
+    assert!(killed >= 15, "only {killed} crashes");
+    fleet.admin.unassign(&assignment)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert!(!device.path("/opt/tool").exists());
+    Ok(())
+}
+
 #[test]
 fn what_came_wrong_is_never_unpacked_and_a_fetch_goes_on_where_it_was() -> Result<()> {
     let network = Network::create()?;
@@ -163,7 +219,7 @@ fn what_came_wrong_is_never_unpacked_and_a_fetch_goes_on_where_it_was() -> Resul
     let restart = || device.exec(["systemctl", "restart", "muster-agent.service"])?.ok().map(drop);
     device.exec(["systemctl", "stop", "muster-agent.service"])?.ok()?;
     device.exec(["mkdir", "-p", "-m", "0700", "/var/lib/muster/artifacts"])?.ok()?;
-    device.write_file(&part, vec![0; 1024 * 1024], 0o600)?;
+    device.write_file(&part, vec![0u8; 1024 * 1024], 0o600)?;
     assign(&fleet, &one)?;
     restart()?;
     let wrong = wait_for(&fleet, |one| one.reason.as_deref().is_some_and(|why| why.contains("thrown away")))?;
@@ -197,7 +253,7 @@ fn a_hostile_archive_changes_nothing_and_what_is_someone_elses_stays() -> Result
     fs::write(folder.path().join("x"), "* * * * * root id\n")?;
     let at = text(folder.path())?;
     let hostile = format!("{at}/hostile.tar");
-    run(&["tar", "-cf", &hostile, "-C", at, "--transform", "s,^x,t/../../../../etc/cron.d/x,", "-P", "x"])?;
+    tar(&["-cf", &hostile, "-C", at, "--transform", "s,^x,t/../../../../etc/cron.d/x,", "-P", "x"])?;
     let digest = put(&fleet, &hostile)?;
     assign(&fleet, &digest)?;
     let failed = wait_for(&fleet, |one| one.outcome == OutcomeKind::Failed)?;

@@ -156,7 +156,10 @@ fn fetch(
     range: &str,
 ) -> Result<(u16, Vec<u8>)> {
     let root = fleet.server.data().join("ca/root.crt");
-    let identity = device.path("/var/lib/muster/identity.pem");
+    // Where curl runs, the device's own files are out of sight.
+    let identity = network.folder().join(format!("{}.pem", device.name()));
+    fs::copy(device.path("/var/lib/muster/identity/identity.pem"), &identity)
+        .context("copying an identity")?;
     let url = format!("https://{SERVER_NAME}:8440{}", artifact::path(&of.parse()?));
     let file = network.folder().join("fetched");
     let argv =

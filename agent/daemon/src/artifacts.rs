@@ -76,10 +76,15 @@ impl Artifacts {
         Ok(())
     }
 
-    /// What is here of an artifact that is not whole, opened for more, and how many bytes that is.
+    /// What is here of an artifact that is not whole, opened to be written behind that, and how many bytes it is.
     pub(crate) fn begin(&self, artifact: &Digest) -> io::Result<(File, u64)> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(self.part(artifact))?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(self.part(artifact))?;
         let length = file.metadata()?.len();
         Ok((file, length))
     }
@@ -120,7 +125,7 @@ fn is(mut file: &File, artifact: &Digest) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::os::unix::fs::FileExt as _;
 
     use super::*;
 
@@ -131,17 +136,17 @@ mod tests {
         let (one, other) = (Digest::of(b"whole"), Digest::of(b"other"));
         artifacts.keep_only(&BTreeSet::new()).unwrap();
         assert_eq!(artifacts.begin(&one).unwrap().1, 0);
-        artifacts.begin(&one).unwrap().0.write_all(b"who").unwrap();
-        let (mut file, length) = artifacts.begin(&one).unwrap();
+        artifacts.begin(&one).unwrap().0.write_all_at(b"who", 0).unwrap();
+        let (file, length) = artifacts.begin(&one).unwrap();
         assert_eq!(length, 3, "it goes on where it was cut off");
         assert!(!artifacts.has(&one));
-        file.write_all(b"le").unwrap();
+        file.write_all_at(b"le", length).unwrap();
         assert!(artifacts.complete(&one).unwrap() && artifacts.has(&one));
 
         let mut read = String::new();
         artifacts.open(&one).unwrap().read_to_string(&mut read).unwrap();
         assert_eq!(read, "whole");
-        artifacts.begin(&other).unwrap().0.write_all(b"wrong").unwrap();
+        artifacts.begin(&other).unwrap().0.write_all_at(b"wrong", 0).unwrap();
         assert!(!artifacts.complete(&other).unwrap() && !artifacts.has(&other));
         assert_eq!(artifacts.begin(&other).unwrap().1, 0, "nothing is left of what was wrong");
 

@@ -76,7 +76,12 @@ impl Lists {
 
     /// Looks at the directory at `place`, whose path is `of`.
     pub(crate) fn look(&self, of: &str, place: &Place) -> Result<Found> {
-        let top = open(place.dir.as_fd(), &place.name, OFlags::PATH).context("opening it")?;
+        let top = match open(place.dir.as_fd(), place.name.as_str(), OFlags::PATH) {
+            Err(Errno::XDEV) => {
+                bail!("a file system is mounted there: unmount it, or name a directory below it")
+            }
+            top => top.context("opening it")?,
+        };
         let identity = identity(&top)?;
         // The next one is in force as soon as its tree is in place, whether or not a crash kept it from its name.
         for path in [self.path(of), self.next(of)] {
@@ -117,6 +122,19 @@ impl Lists {
         };
         write().with_context(|| format!("writing {}", path.display()))?;
         self.sync()
+    }
+
+    /// Gives the list its name that counts already, where a crash kept it from that: the next one is not to be written over it.
+    pub(crate) fn catch_up(&self, of: &str, dir: BorrowedFd<'_>, name: &str) -> Result<()> {
+        let (Ok(top), Ok(file)) = (open(dir, name, OFlags::PATH), File::open(self.next(of))) else {
+            return Ok(());
+        };
+        let mut first = String::new();
+        BufReader::new(file).read_line(&mut first).context("reading the list of its files")?;
+        match parse_head(first.trim_end()) {
+            Some((_, known)) if known == identity(&top)? => self.settle(of),
+            _ => Ok(()),
+        }
     }
 
     /// Has the list that was written last count as the one of `of`, now that its tree is in place.

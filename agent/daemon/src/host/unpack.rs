@@ -80,14 +80,16 @@ impl Spot {
 
     fn make(&self, archive: File, tree: &Tree) -> Result<()> {
         let top = self.begin()?;
-        let mut archive = Archive::open(archive, tree.strip)?;
+        const NOT_UNPACKED: &str = "the archive is not unpacked";
+        let mut archive = Archive::open(archive, tree.strip).context(NOT_UNPACKED)?;
         let mut unpacking = Unpacking { top: &top, tree, last: None, since_look: 0, stop: &self.stop };
-        while let Some(entry) = archive.next_entry()? {
+        while let Some(entry) = archive.next_entry().context(NOT_UNPACKED)? {
             unpacking
                 .make(&entry, &mut archive)
                 .with_context(|| format!("unpacking {}", entry.place.join("/")))?;
         }
         rustix::fs::syncfs(&top).context("syncing what was unpacked")?;
+        self.lists.catch_up(&self.path, self.dir.as_fd(), &self.name)?;
         self.lists.write(&self.path, tree, &top, OPEN)?;
         finish_top(&top, (tree.uid, tree.gid), OPEN)?;
         self.put_in_place()?;

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::future::poll_fn;
-use std::io::{self, Write as _};
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -224,7 +225,7 @@ async fn take_in(
     (begin, total): (u64, u64),
     tell: impl Fn(u64),
 ) -> Result<(), Missed> {
-    let (mut here, mut told) = (begin, Instant::now());
+    let (mut here, mut written, mut told) = (begin, begin, Instant::now());
     let mut block = Vec::with_capacity(BLOCK);
     tell(here);
     loop {
@@ -242,7 +243,10 @@ async fn take_in(
         }
         block.extend_from_slice(&data);
         if block.len() >= BLOCK || end.is_some() {
-            (file, block) = blocking(move || file.write_all(&block).map(|()| (file, block))).await?;
+            // What a link that ended is still writing is the same at the same place.
+            (file, block) =
+                blocking(move || file.write_all_at(&block, written).map(|()| (file, block))).await?;
+            written = here;
             block.clear();
         }
         if let Some(end) = end {

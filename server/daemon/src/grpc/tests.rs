@@ -122,7 +122,7 @@ impl Rig {
         let authority = Arc::new(authority.unwrap());
         let app = App::new(Parts {
             store: Store::open(&folder.path().join("muster.db")).unwrap(),
-            artifacts: Artifacts::open(&folder.path().join("artifacts"), 1024 * 1024).unwrap(),
+            artifacts: Artifacts::open(&folder.path().join("artifacts"), 16 * 1024 * 1024).unwrap(),
             sealing_key: SealingKey::open_or_create(&folder.path().join("sealing.key")).unwrap(),
             clock,
             site: Site {

@@ -42,10 +42,6 @@ impl Machine {
         digest
     }
 
-    fn text(&self, path: &str) -> String {
-        fs::read_to_string(self.path(path)).unwrap()
-    }
-
     fn in_srv(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path("/srv")).unwrap();
         let mut names: Vec<_> =

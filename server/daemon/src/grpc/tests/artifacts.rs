@@ -11,8 +11,8 @@ use muster_proto::rest::{ArtifactState, NewAssignment};
 use super::*;
 use crate::app::follower::Followers as Follow;
 
-/// Larger than what waits on the way to a device that takes nothing.
-const LARGE: usize = 900 * 1024;
+/// Larger than what a client takes in by itself before anybody reads it.
+const LARGE: usize = 12 * 1024 * 1024;
 
 struct Answer {
     status: StatusCode,
