@@ -273,6 +273,31 @@ fn what_a_crash_cut_off_comes_to_its_end_by_one_apt_and_waits_for_no_window() ->
     wait_until("what was cut off to end", soon, || Ok((status(device)? == "6 installed").then_some(())))
         .with_context(|| device.journal("muster-agent"))?;
     wait_for(&fleet, |one| one.outcome == OutcomeKind::Kept && reason(one).contains("no update waits"))?;
+
+    // One whose scripts fail each time waits for the next window and is told, and there others come all the same.
+    device
+        .exec(["sh", "-c", "printf '#!/bin/sh\\nexit 1\\n' >/var/lib/dpkg/info/web-tool.postinst"])?
+        .ok()?;
+    device
+        .exec([
+            "sed",
+            "-i",
+            "/^Package: web-tool$/,/^$/s/^Status: .*/Status: install ok half-configured/",
+            "/var/lib/dpkg/status",
+        ])?
+        .ok()?;
+    fleet.admin.request("POST", &format!("/devices/{DEVICE}/apply-now"), None)?;
+    wait_for(&fleet, |one| {
+        one.outcome == OutcomeKind::Kept && reason(one).contains("web-tool is half installed")
+    })?;
+    fleet
+        .admin
+        .save_profile("patched", "muster: 1\nprofile: patched\nresources:\n  - updates: { which: all }\n")?;
+    fleet.admin.assign("patched", &format!("device:{DEVICE}"), Mode::Enforce)?;
+    wait_for(&fleet, |one| {
+        one.outcome == OutcomeKind::Failed && reason(one).contains("dpkg returned an error")
+    })?;
+    assert!(versions(device)?.contains("other-tool 2, "), "{}", versions(device)?);
     Ok(())
 }
 

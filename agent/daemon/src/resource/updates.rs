@@ -5,6 +5,7 @@
 mod choose;
 mod memory;
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -82,6 +83,9 @@ pub(super) async fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Conditi
     let is_open = updates.windows.is_empty() || updates::is_open(&updates.windows, clock.wall(now));
     let battery = host.low_battery();
     let is_time = is_open && battery.is_none();
+    if let Some(looked) = &mut host.updates {
+        looked.is_time = is_time;
+    }
     let missed = memory
         .oldest()
         .map_or(0, |since| updates::missed(&updates.windows, clock.wall(since), clock.wall(now)));
@@ -191,20 +195,34 @@ async fn write_one(host: &mut Host, job: &Job<'_>) -> Result<()> {
     let Some(Resource::Updates(updates)) = job.step.resource().filter(|_| !is_removal(job.step)) else {
         return Ok(());
     };
-    let versions = host.updates.clone().context("what is to be updated was forgotten")?.asked.versions;
+    let known = host.updates.clone().context("what is to be updated was forgotten")?;
+    let versions = known.asked.versions;
     let mut memory = Memory::load(host);
     memory.installing = true;
     memory.keep(host)?;
     let was_cut_off = host.packages.in_state(State::Partly).next().is_some();
-    if was_cut_off {
-        apt::finish(host, |name, version| choose::admits(&versions, name, version)).await?;
-        host.packages.refresh(&host.root)?;
-    }
+    let finished = if was_cut_off {
+        apt::finish(host, |name, version| choose::admits(&versions, name, version)).await
+    } else {
+        Ok(())
+    };
+    host.packages.refresh(&host.root)?;
+    // One package whose scripts fail makes apt fail each time, and does not keep it from installing the others.
+    let planned = list(&job.step.from, TO_INSTALL).filter(|_| !was_cut_off);
+    let installed = if known.is_time { install(host, updates, &versions, planned).await } else { Ok(()) };
+    finished.and(installed)
+}
+
+async fn install(
+    host: &mut Host,
+    updates: &Updates,
+    versions: &BTreeMap<String, Option<String>>,
+    planned: Option<Vec<&str>>,
+) -> Result<()> {
     // Packages that were installed in this turn may have brought some of it.
-    let mut looked = choose::look(host, updates, &versions).await?;
-    let planned = list(&job.step.from, TO_INSTALL).unwrap_or_default();
+    let mut looked = choose::look(host, updates, versions).await?;
     let all = bounded(lines(&looked.updates));
-    let news = all.iter().find(|line| !was_cut_off && !planned.contains(&line.as_str()));
+    let news = planned.and_then(|planned| all.iter().find(|line| !planned.contains(&line.as_str())));
     if let Some(news) = news {
         bail!("{news} came a moment ago: it is looked at in the next turn");
     }
@@ -214,7 +232,7 @@ async fn write_one(host: &mut Host, job: &Job<'_>) -> Result<()> {
         }
         choose::install(host, &looked).await?;
         host.packages.refresh(&host.root)?;
-        looked = choose::look(host, updates, &versions).await?;
+        looked = choose::look(host, updates, versions).await?;
     }
     Ok(())
 }
