@@ -58,6 +58,7 @@ pub(super) async fn read_as<M: Machine>(
                 && !hands.deny_kinds.contains(id.kind()),
             versions: &versions,
             now: hands.clock.now(),
+            settled: hands.trials.values().all(|trial| trial.given_up.is_some()),
         })
         .collect();
     hands.host.read(&wanted).await
