@@ -274,6 +274,8 @@ fn every_wrong_value_is_refused_where_it_stands() {
         ("archive: { path: /opt/../x }", "an absolute path"),
         ("archive: { path: /opt/x }", "missing field `artifact`"),
         ("updates: { which: all, zone: Europe/Berlin }", "the zone of the windows"),
+        ("updates: { which: all, reboot: in_window }", "when the device may reboot"),
+        ("updates: { which: all, reboot: always }", "unknown variant"),
         (r#"updates: { which: all, windows: [{ from: "02:00", to: "02:30" }] }"#, "an hour long at least"),
         (r#"updates: { which: all, windows: [{ from: "02:00", to: "02:00" }] }"#, "an hour long at least"),
         (r#"updates: { which: all, windows: [{ from: "24:00", to: "02:00" }] }"#, "from 00:00 to 23:59"),

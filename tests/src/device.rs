@@ -314,6 +314,20 @@ impl<'n> Device<'n> {
         off.map(drop)
     }
 
+    /// Waits until it has begun to reboot by itself, and turns it on again, as firmware would.
+    pub fn wait_until_rebooted(&mut self, limit: Duration) -> Result<()> {
+        /// With what systemd-nspawn ends where what is in it reboots.
+        const REBOOTS: i32 = 133;
+        let Some(mut power) = self.power.take() else { bail!("{} is off", self.name) };
+        let off = wait_until("the device to reboot by itself", limit, || Ok(power.container.try_wait()?));
+        if off.is_err() {
+            self.power = Some(power);
+        }
+        let code = off?.code();
+        ensure!(code == Some(REBOOTS), "{} did not reboot but ended with {code:?}", self.name);
+        self.start()
+    }
+
     /// Pulls the plug: every process ends at once. What was written stays, because the host's cache holds it.
     pub fn kill(&mut self) -> Result<()> {
         let Some(mut power) = self.power.take() else { return Ok(()) };

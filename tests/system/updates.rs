@@ -272,7 +272,34 @@ fn what_a_crash_cut_off_comes_to_its_end_by_one_apt_and_waits_for_no_window() ->
     device.write_file("/var/lib/web-tool.go", "", 0o644)?;
     wait_until("what was cut off to end", soon, || Ok((status(device)? == "6 installed").then_some(())))
         .with_context(|| device.journal("muster-agent"))?;
-    wait_for(&fleet, |one| one.outcome == OutcomeKind::Kept && reason(one).contains("no update waits"))?;
+    wait_for(&fleet, |one| {
+        one.revision == 2 && one.outcome == OutcomeKind::Kept && reason(one).contains("no update waits")
+    })?;
+
+    // One whose scripts fail each time waits for the next window and is told, and there others come all the same.
+    device
+        .exec(["sh", "-c", "printf '#!/bin/sh\\nexit 1\\n' >/var/lib/dpkg/info/web-tool.postinst"])?
+        .ok()?;
+    device
+        .exec([
+            "sed",
+            "-i",
+            "/^Package: web-tool$/,/^$/s/^Status: .*/Status: install ok half-configured/",
+            "/var/lib/dpkg/status",
+        ])?
+        .ok()?;
+    fleet.admin.request("POST", &format!("/devices/{DEVICE}/apply-now"), None)?;
+    wait_for(&fleet, |one| {
+        one.outcome == OutcomeKind::Kept && reason(one).contains("web-tool is half installed")
+    })?;
+    fleet
+        .admin
+        .save_profile("patched", "muster: 1\nprofile: patched\nresources:\n  - updates: { which: all }\n")?;
+    fleet.admin.assign("patched", &format!("device:{DEVICE}"), Mode::Enforce)?;
+    wait_for(&fleet, |one| {
+        one.outcome == OutcomeKind::Failed && reason(one).contains("dpkg returned an error")
+    })?;
+    assert!(versions(device)?.contains("other-tool 2, "), "{}", versions(device)?);
     Ok(())
 }
 
@@ -302,5 +329,92 @@ fn a_broken_repository_does_not_keep_updates_of_others_away_and_is_told_of() -> 
     device.exec(["sed", "-i", r#"s/"tried":[0-9]*/"tried":1/"#, "/var/lib/muster/updates.json"])?.ok()?;
     fleet.admin.request("POST", &format!("/devices/{DEVICE}/apply-now"), None)?;
     wait_for(&fleet, |one| one.outcome == OutcomeKind::Kept)?;
+    Ok(())
+}
+
+const ORDER: &str = "/run/systemd/shutdown/scheduled";
+
+/// Has the moment that the device has drawn for its reboot be a minute ago.
+fn bring_moment_about(device: &Device<'_>) -> Result<()> {
+    let moment = Timestamp::from_system(SystemTime::now()).seconds() - 60;
+    device.exec(["systemctl", "stop", "muster-agent.service"])?.ok()?;
+    let memory = format!(r#"s/"reboot":{{"at":[0-9]*/"reboot":{{"at":{moment}/"#);
+    device.exec(["sed", "-i", &memory, "/var/lib/muster/updates.json"])?.ok()?;
+    device.exec(["systemctl", "start", "muster-agent.service"])?.ok()?;
+    Ok(())
+}
+
+#[test]
+fn a_device_reboots_for_its_updates_in_a_window_alone_and_not_twice() -> Result<()> {
+    let network = Network::create()?;
+    let mut fleet = Fleet::enroll(&network, &[DEVICE])?;
+    {
+        let device = fleet.device(DEVICE)?;
+        device.exec(["sh", "-c", SET_UP])?.ok()?;
+        let required = "*** System restart required ***\n";
+        device.write_file("/run/reboot-required", required, 0o644)?;
+        // Outside of the window it is only told of.
+        apply(&fleet, &format!("which: security, reboot: in_window, {}", window(8)))?;
+        let told = wait_for(&fleet, |one| reason(one).contains("a reboot is needed"))?;
+        assert!(!reason(&told).contains("by itself"), "{}", reason(&told));
+        // In it the updates come first, then it is at a moment of its own.
+        apply(&fleet, &format!("which: security, reboot: in_window, {}", window(-1)))?;
+        assert!(versions(device)?.contains("web-tool 2"), "{}", versions(device)?);
+        wait_for(&fleet, |one| reason(one).contains("it reboots by itself after"))?;
+        assert!(!device.exec(["test", "-e", ORDER])?.success(), "it was ordered before its moment");
+        bring_moment_about(device)?;
+        let order = wait_until("the reboot to be ordered", Duration::from_secs(60), || {
+            let order = device.exec(["cat", ORDER])?;
+            Ok(order.success().then_some(order.stdout))
+        })
+        .with_context(|| device.journal("muster-agent"))?;
+        assert!(
+            order.contains("MODE=reboot") && order.contains("WALL_MESSAGE=This device reboots in 5 minutes"),
+            "{order}"
+        );
+        let history = |part: &str| {
+            wait_until(&format!("the server to hear of it: {part}"), Duration::from_secs(120), || {
+                let history = fleet.admin.request("GET", &format!("/devices/{DEVICE}/history"), None)?;
+                Ok(history.body.contains(part).then_some(()))
+            })
+        };
+        history("due: a reboot is needed: a package asks for it").with_context(|| {
+            format!("{:?}\n{}", fleet.admin.resources(DEVICE), device.journal("muster-agent"))
+        })?;
+        // Nothing long begins while it is about to go down.
+        let source = "muster: 1\nprofile: more\nresources:\n  - package: { name: hello }\n";
+        fleet.admin.save_profile("more", source)?;
+        fleet.admin.assign("more", &format!("device:{DEVICE}"), Mode::Enforce)?;
+        wait_until("the package to wait", Duration::from_secs(60), || {
+            let all = fleet.admin.resources(DEVICE)?;
+            let package = all.into_iter().find(|one| one.resource.as_str() == "package:hello");
+            Ok(package.filter(|one| reason(one).contains("about to shut down or to reboot")))
+        })?;
+        // The five minutes pass.
+        let soon = (Timestamp::from_system(SystemTime::now()).seconds() + 3) * 1_000_000;
+        let argv = [
+            "busctl",
+            "call",
+            "org.freedesktop.login1",
+            "/org/freedesktop/login1",
+            "org.freedesktop.login1.Manager",
+        ];
+        device.exec(argv.into_iter().chain(["ScheduleShutdown", "st", "reboot", &soon.to_string()]))?.ok()?;
+    }
+    fleet.devices.get_mut(DEVICE).context(DEVICE)?.wait_until_rebooted(Duration::from_secs(90))?;
+    fleet.wait_until_connected(DEVICE)?;
+    let device = fleet.device(DEVICE)?;
+    wait_until("the server to hear that it is back", Duration::from_secs(60), || {
+        let history = fleet.admin.request("GET", &format!("/devices/{DEVICE}/history"), None)?;
+        Ok(history.body.contains("the device is back: kernel ").then_some(()))
+    })?;
+    wait_until("the package to come", Duration::from_secs(60), || {
+        Ok(device.exec(["dpkg", "-s", "hello"])?.success().then_some(()))
+    })?;
+    // What asks for one again does not get it on the same day.
+    device.write_file("/run/reboot-required", "*** System restart required ***\n", 0o644)?;
+    bring_moment_about(device)?;
+    wait_for(&fleet, |one| reason(one).contains("that did not help or is no day ago"))?;
+    assert!(!device.exec(["test", "-e", ORDER])?.success());
     Ok(())
 }

@@ -2,8 +2,8 @@
 //!
 //! In the order of a cycle: [`accept`] a desired state or refuse it, [`plan`] the exact changes from what is observed
 //! to what is desired, in the [`order`] in which they can be made, and say what became of each in an [`outcome`], with a [`diff`] of texts;
-//! [`schedule`] says when to look again, [`fight`] when to stand back,
-//! [`archive`] what may be unpacked, and [`trial`] what has to prove that it cuts nobody off.
+//! [`schedule`] says when to look again, [`fight`] when to stand back, [`archive`] what may be unpacked, [`trial`] what has to prove that it
+//! cuts nobody off, and [`updates`] and [`reboot`] which hours are for what.
 
 pub mod accept;
 pub mod archive;
@@ -13,6 +13,7 @@ pub mod foresee;
 pub mod order;
 pub mod outcome;
 pub mod plan;
+pub mod reboot;
 mod record;
 pub mod schedule;
 pub mod trial;

@@ -40,10 +40,20 @@ impl WallClock {
 
 /// Whether one of the windows is open.
 pub fn is_open(windows: &[Window], now: WallClock) -> bool {
+    left(windows, now).is_some()
+}
+
+/// For how many minutes one of the windows is still open; `None` where none is.
+pub fn left(windows: &[Window], now: WallClock) -> Option<u32> {
     let now = now.minute_of_week();
-    let is_open =
-        |window: &Window| window.begins().any(|begin| (now + WEEK - begin % WEEK) % WEEK < window.length());
-    windows.iter().any(is_open)
+    windows
+        .iter()
+        .flat_map(|window| {
+            let length = window.length();
+            window.begins().filter_map(move |begin| length.checked_sub((now + WEEK - begin % WEEK) % WEEK))
+        })
+        .max()
+        .filter(|left| *left > 0)
 }
 
 /// How many windows have opened after `since` and closed before `now`.

@@ -12,6 +12,12 @@ pub const KEY: &str = "updates";
 /// The attribute with what is to be installed now, each as `name old -> new`.
 pub const TO_INSTALL: &str = "to_install";
 
+/// The attribute with the reboot that is to be ordered or told of now, or [`NO_REBOOT`].
+pub const REBOOT: &str = "reboot";
+
+/// What stands there when there is none.
+pub const NO_REBOOT: &str = "none";
+
 /// More windows than anybody keeps in mind.
 const MOST_WINDOWS: usize = 16;
 
@@ -24,8 +30,11 @@ const MINUTES_OF_DAY: u32 = 24 * 60;
 /// downgraded, for an update: a package that could only be updated so is kept back, and told. Configuration files that were changed
 /// on the device stay as they are. A package with a `version` in any profile is never taken past it. Whether a repository is one
 /// for security updates, it says itself: by a suite whose name ends in `-security`. The lists of packages are fetched once a day.
-/// With the end of the resource no package goes back to an older version. The device does not reboot by itself: which kernel runs
-/// and whether a reboot is needed is told.
+/// With the end of the resource no package goes back to an older version. On battery at less than 30 % all waits for power. What a
+/// crash cut off is brought to its end at once.
+///
+/// Which kernel runs and whether a reboot is needed is told. It is needed where a newer kernel is installed than the one that runs, or
+/// where a package asks for it by `/run/reboot-required`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -39,6 +48,29 @@ pub struct Updates {
     /// The zone of the windows, such as `Europe/Berlin`; that of the device when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<TimeZone>,
+    /// Whether the device reboots by itself where that is needed, `never` when left out. With `in_window` it does so in a window, once no
+    /// update waits and no change is on trial, at a moment that each device draws anew in the first half of what is left of it. Who is
+    /// logged in is told five minutes before, and `shutdown -c` calls it off. At most once in 24 hours, and for one kernel once.
+    #[serde(default, skip_serializing_if = "Reboot::is_never")]
+    pub reboot: Reboot,
+}
+
+/// When a device reboots for its updates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Reboot {
+    /// Never by itself.
+    #[default]
+    Never,
+    /// In a window: where a kernel does not start with one reboot, another one would not help either.
+    InWindow,
+}
+
+impl Reboot {
+    fn is_never(&self) -> bool {
+        *self == Self::Never
+    }
 }
 
 /// Which updates a device takes.
@@ -108,10 +140,11 @@ impl Window {
 }
 
 impl Updates {
-    /// That nothing is to be installed now.
+    /// That nothing is to be installed now, and no reboot is due where that is Muster's.
     pub fn desired(&self) -> Condition {
         let none: Vec<String> = vec![];
-        Condition::present([(TO_INSTALL, none.into())])
+        let reboot = (!self.reboot.is_never()).then_some(NO_REBOOT);
+        Condition::present([(TO_INSTALL, none.into()), (REBOOT, reboot.into())])
     }
 
     pub(super) fn validate(&self) -> Result<(), InvalidResource> {
@@ -129,6 +162,9 @@ impl Updates {
         }
         if self.zone.is_some() && self.windows.is_empty() {
             return wrong("zone".to_owned(), "it is the zone of the windows, and there are none");
+        }
+        if !self.reboot.is_never() && self.windows.is_empty() {
+            return wrong("reboot".to_owned(), "say by `windows` when the device may reboot");
         }
         Ok(())
     }

@@ -42,30 +42,30 @@ pub(super) async fn read_as<M: Machine>(
         composition.claims.keys().chain(records.keys()).filter(|id| which(id)).collect();
     let versions =
         if ids.iter().any(|id| id.kind() == "updates") { versions(composition) } else { BTreeMap::new() };
-    let wanted: Vec<Wanted<'_>> =
-        ids.into_iter()
-            .map(|id| Wanted {
-                id,
-                resource: composition.claims.get(id).and_then(|claim| match &claim.claimed {
-                    Claimed::Apply(resource) => Some(resource),
-                    Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => None,
-                }),
-                record: records.get(id),
-                audited: is_audited(composition, id),
-                // What its owner denies is not even asked by a program.
-                asks: asks == Asks::Programs
-                    && !is_audited(composition, id)
-                    && !hands.deny_kinds.contains(id.kind()),
-                fetches: asks == Asks::Programs
-                    && !is_audited(composition, id)
-                    && !hands.deny_kinds.contains(id.kind())
-                    && composition.claims.get(id).is_some_and(|claim| {
-                        claim.common.not_after.is_none_or(|end| end > hands.clock.now())
-                    }),
-                versions: &versions,
-                now: hands.clock.now(),
-            })
-            .collect();
+    let now = hands.clock.now();
+    let settled = hands.trials.values().all(|trial| trial.given_up.is_some());
+    let one = |id| {
+        let claim = composition.claims.get(id);
+        // What its owner denies is not even asked by a program.
+        let asks =
+            asks == Asks::Programs && !is_audited(composition, id) && !hands.deny_kinds.contains(id.kind());
+        Wanted {
+            id,
+            resource: claim.and_then(|claim| match &claim.claimed {
+                Claimed::Apply(resource) => Some(resource),
+                Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => None,
+            }),
+            record: records.get(id),
+            audited: is_audited(composition, id),
+            asks,
+            fetches: asks
+                && claim.is_some_and(|claim| claim.common.not_after.is_none_or(|end| end > now)),
+            versions: &versions,
+            now,
+            settled,
+        }
+    };
+    let wanted: Vec<Wanted<'_>> = ids.into_iter().map(one).collect();
     hands.host.read(&wanted).await
 }
 

@@ -7,7 +7,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use zbus::Variant;
@@ -155,6 +155,10 @@ impl Host {
     ) -> Result<Ran> {
         let shown = argv.first().copied().context("a command has a name")?;
         let inner = async {
+            anyhow::ensure!(
+                !work.is_long() || !self.goes_down_soon(),
+                "the device is about to shut down or to reboot, and this may take long: it is done afterwards"
+            );
             let prefix = if work.is_long() { LONG } else { PREFIX };
             let name = format!("{prefix}{}", temporary::random_suffix()?);
             let unit = format!("{name}.service");
@@ -175,6 +179,18 @@ impl Host {
             ran
         };
         inner.await.with_context(|| format!("running {shown}"))
+    }
+
+    /// Whether an order stands to shut down or reboot, and its time is about now.
+    fn goes_down_soon(&self) -> bool {
+        /// Where logind has it.
+        const ORDER: &str = "/run/systemd/shutdown/scheduled";
+        const SOON: Duration = Duration::from_secs(600);
+        let Ok(Some(order)) = files::content(&self.root, ORDER, 4096) else { return false };
+        let order = String::from_utf8_lossy(&order);
+        let at = order.lines().find_map(|line| line.strip_prefix("USEC=")?.parse().ok());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        at.is_some_and(|at| now.abs_diff(Duration::from_micros(at)) < SOON)
     }
 
     /// Waits for the commands of an agent that ended before they did, and removes their traces.
@@ -402,6 +418,22 @@ mod tests {
         let tail = printable_tail(&text);
         assert!(tail.len() <= TAIL + 16, "{}", tail.len());
         assert!(tail.ends_with("é\\u{1b}[2Jlast\nline"), "{tail:?}");
+    }
+
+    #[test]
+    fn nothing_long_begins_while_the_machine_is_about_to_go_down() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = Host::at(dir.path(), &dir.path().join("scratch"), dir.path()).unwrap();
+        assert!(!host.goes_down_soon());
+        fs::create_dir_all(dir.path().join("run/systemd/shutdown")).unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let in_minutes = |minutes: u64| {
+            let at = (now + Duration::from_secs(minutes * 60)).as_micros();
+            let order = format!("USEC={at}\nWARN_WALL=1\nMODE=reboot\n");
+            fs::write(dir.path().join("run/systemd/shutdown/scheduled"), order).unwrap();
+            host.goes_down_soon()
+        };
+        assert!(in_minutes(5) && in_minutes(0) && !in_minutes(60));
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub(crate) struct Looked {
     pub(crate) kept_back: BTreeSet<String>,
     /// How many others have a newer version, that nobody asks for.
     pub(crate) others: usize,
+    /// Whether it is time to install them.
+    pub(crate) is_time: bool,
     /// When what it goes by was as it is.
     pub(crate) stamps: Stamps,
 }

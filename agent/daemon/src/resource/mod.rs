@@ -83,6 +83,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) versions: &'a BTreeMap<String, Option<String>>,
     /// The time that the device goes by.
     pub(crate) now: Timestamp,
+    /// Whether no change is on trial.
+    pub(crate) settled: bool,
 }
 
 /// The versions where none are asked for, or nobody would change them.

@@ -89,6 +89,7 @@ impl Machine {
                 fetches: true,
                 versions: &NO_VERSIONS,
                 now: Timestamp::from_system(std::time::SystemTime::now()),
+                settled: true,
             })
             .collect();
         let observed = read(&mut self.host, &wanted).await;
@@ -376,6 +377,7 @@ fn an_account_is_read_with_those_of_its_wanted_groups_and_keys_that_are_there() 
         fetches: true,
         versions: &NO_VERSIONS,
         now: Timestamp::from_system(std::time::SystemTime::now()),
+        settled: true,
     };
     let mut found = block_on(read(&mut machine.host, &[one]));
     let found = found.remove(&id).unwrap().unwrap();
@@ -423,6 +425,7 @@ fn a_group_is_not_the_own_group_of_a_person_who_is_called_like_it() {
         fetches: true,
         versions: &NO_VERSIONS,
         now: Timestamp::from_system(std::time::SystemTime::now()),
+        settled: true,
     };
     let read = block_on(read(&mut machine.host, &[one])).remove(&id).unwrap();
     assert!(read.unwrap_err().contains("own group of the person"));

@@ -4,19 +4,22 @@
 
 mod choose;
 mod memory;
+mod restart;
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use muster_converge::reboot::Next;
 use muster_converge::updates::{self, MOST_MISSED, WallClock};
 use muster_proto::Timestamp;
 use muster_proto::condition::{Condition, LEFT, TOLD};
 use muster_proto::resource::Resource;
 use muster_proto::resource::time::{LOCALTIME, ZONES};
-use muster_proto::resource::updates::{TO_INSTALL, Updates};
+use muster_proto::resource::updates::{NO_REBOOT, REBOOT, Reboot, TO_INSTALL, Updates};
 
 use self::memory::Memory;
-use super::{Job, Wanted, apt, is_removal, list, sentence};
+use super::{Job, Wanted, apt, is_removal, list, sentence, text};
 use crate::host::dpkg::State;
 use crate::host::updates::{Looked, Need, Update};
 use crate::host::{Host, files};
@@ -74,20 +77,43 @@ pub(super) async fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Conditi
         memory.installing = false;
         memory.note(&looked.updates, now);
     }
-    // Who only asks changes nothing that is remembered.
-    if wanted.asks && memory != known {
-        memory.keep(host)?;
-    }
     let clock = Clock::of(host, updates, now)?;
     let is_open = updates.windows.is_empty() || updates::is_open(&updates.windows, clock.wall(now));
     let battery = host.low_battery();
     let is_time = is_open && battery.is_none();
+    if let Some(looked) = &mut host.updates {
+        looked.is_time = is_time;
+    }
     let missed = memory
         .oldest()
         .map_or(0, |since| updates::missed(&updates.windows, clock.wall(since), clock.wall(now)));
     let is_late = !is_time && missed >= MOST_MISSED;
     let all = [unfinished, lines(&looked.updates)].concat();
-    let told = told(host, &looked, &all, &memory, battery.filter(|_| is_open))?;
+    let need = host.reboot_need()?;
+    let may_reboot = is_time && all.is_empty() && wanted.settled && updates.reboot == Reboot::InWindow;
+    let left = updates::left(&updates.windows, clock.wall(now)).filter(|_| may_reboot);
+    let reboot = restart::plan(&mut memory, need.as_ref(), now, left)?;
+    // Who only asks changes nothing that is remembered.
+    if wanted.asks && memory != known {
+        memory.keep(host)?;
+    }
+    let running = host.running_kernel()?;
+    let need = match need {
+        Some(Need::Kernel(newest)) => {
+            format!("a reboot is needed: kernel {newest} is installed and {running} runs")
+        }
+        Some(Need::Required) => format!("a reboot is needed: a package asks for it; kernel {running} runs"),
+        None => format!("kernel {running} runs"),
+    };
+    let to_reboot = match reboot {
+        Next::Due => format!("{}{need}", restart::DUE),
+        Next::Back => format!("the device is back: {need}"),
+        _ => NO_REBOOT.to_owned(),
+    };
+    let to_reboot = (updates.reboot == Reboot::InWindow).then_some(to_reboot);
+    let need =
+        [Some(need), restart::told(&reboot, &memory)].into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let told = told(&looked, &all, &memory, battery.filter(|_| is_open), need);
     let left = (is_late && !memory.installing).then(|| {
         format!("{missed} windows have gone by: was the device off in each of them, or did apt fail? {told}")
     });
@@ -101,7 +127,12 @@ pub(super) async fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Conditi
             "package lists could not be fetched for days, so that nobody knows what else is to be updated: {reason}"
         );
     }
-    Ok(Condition::present([(TO_INSTALL, to_install.into()), (TOLD, told.into()), (LEFT, left.into())]))
+    Ok(Condition::present([
+        (TO_INSTALL, to_install.into()),
+        (REBOOT, to_reboot.into()),
+        (TOLD, told.into()),
+        (LEFT, left.into()),
+    ]))
 }
 
 /// The clock that the windows are measured by.
@@ -132,13 +163,7 @@ impl Clock {
 }
 
 /// What there is to tell, the most important first.
-fn told(
-    host: &Host,
-    looked: &Looked,
-    all: &[String],
-    memory: &Memory,
-    battery: Option<u8>,
-) -> Result<String> {
+fn told(looked: &Looked, all: &[String], memory: &Memory, battery: Option<u8>, need: String) -> String {
     let mut parts = vec![];
     let security = looked.updates.iter().filter(|update| update.security).count();
     parts.push(match looked.updates.len() {
@@ -147,14 +172,7 @@ fn told(
         count => format!("waiting: {count}, {security} for security: {}", apt::names(all)),
     });
     parts.extend(battery.map(|percent| format!("waiting for power, as the battery is at {percent} %")));
-    let running = host.running_kernel()?;
-    parts.push(match host.reboot_need()? {
-        Some(Need::Kernel(newest)) => {
-            format!("a reboot is needed: kernel {newest} is installed and {running} runs")
-        }
-        Some(Need::Required) => format!("a reboot is needed: a package asks for it; kernel {running} runs"),
-        None => format!("kernel {running} runs"),
-    });
+    parts.push(need);
     if !looked.kept_back.is_empty() {
         parts.push(format!("kept back: {}", apt::names(&looked.kept_back)));
     }
@@ -162,7 +180,7 @@ fn told(
         parts.push(format!("newer but not asked for: {}", looked.others));
     }
     parts.extend(memory.trouble.as_ref().map(|(_, reason)| format!("package lists are old: {reason}")));
-    Ok(parts.join("; "))
+    parts.join("; ")
 }
 
 fn lines(updates: &[Update]) -> Vec<String> {
@@ -191,20 +209,40 @@ async fn write_one(host: &mut Host, job: &Job<'_>) -> Result<()> {
     let Some(Resource::Updates(updates)) = job.step.resource().filter(|_| !is_removal(job.step)) else {
         return Ok(());
     };
-    let versions = host.updates.clone().context("what is to be updated was forgotten")?.asked.versions;
+    if let Some(reboot) = text(&job.step.from, REBOOT).filter(|_| job.changes(REBOOT)) {
+        restart::make(host, reboot).await?;
+    }
+    if !job.changes(TO_INSTALL) {
+        return Ok(());
+    }
+    let known = host.updates.clone().context("what is to be updated was forgotten")?;
+    let versions = known.asked.versions;
     let mut memory = Memory::load(host);
     memory.installing = true;
     memory.keep(host)?;
     let was_cut_off = host.packages.in_state(State::Partly).next().is_some();
-    if was_cut_off {
-        apt::finish(host, |name, version| choose::admits(&versions, name, version)).await?;
-        host.packages.refresh(&host.root)?;
-    }
+    let finished = if was_cut_off {
+        apt::finish(host, |name, version| choose::admits(&versions, name, version)).await
+    } else {
+        Ok(())
+    };
+    host.packages.refresh(&host.root)?;
+    // One package whose scripts fail makes apt fail each time, and does not keep it from installing the others.
+    let planned = list(&job.step.from, TO_INSTALL).filter(|_| !was_cut_off);
+    let installed = if known.is_time { install(host, updates, &versions, planned).await } else { Ok(()) };
+    finished.and(installed)
+}
+
+async fn install(
+    host: &mut Host,
+    updates: &Updates,
+    versions: &BTreeMap<String, Option<String>>,
+    planned: Option<Vec<&str>>,
+) -> Result<()> {
     // Packages that were installed in this turn may have brought some of it.
-    let mut looked = choose::look(host, updates, &versions).await?;
-    let planned = list(&job.step.from, TO_INSTALL).unwrap_or_default();
+    let mut looked = choose::look(host, updates, versions).await?;
     let all = bounded(lines(&looked.updates));
-    let news = all.iter().find(|line| !was_cut_off && !planned.contains(&line.as_str()));
+    let news = planned.and_then(|planned| all.iter().find(|line| !planned.contains(&line.as_str())));
     if let Some(news) = news {
         bail!("{news} came a moment ago: it is looked at in the next turn");
     }
@@ -214,7 +252,7 @@ async fn write_one(host: &mut Host, job: &Job<'_>) -> Result<()> {
         }
         choose::install(host, &looked).await?;
         host.packages.refresh(&host.root)?;
-        looked = choose::look(host, updates, &versions).await?;
+        looked = choose::look(host, updates, versions).await?;
     }
     Ok(())
 }

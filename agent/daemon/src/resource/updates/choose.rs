@@ -40,7 +40,15 @@ pub(super) async fn look(
     let others = upgrade.replaced.len().saturating_sub(wished.len());
     let updates = together(host, &asked, first.as_deref(), wished, &mut kept_back).await?;
     // Without stamps none will be equal, and apt is asked again next time.
-    let looked = Looked { asked, first, updates, kept_back, others, stamps: stamps.unwrap_or_default() };
+    let looked = Looked {
+        asked,
+        first,
+        updates,
+        kept_back,
+        others,
+        is_time: false,
+        stamps: stamps.unwrap_or_default(),
+    };
     host.updates = Some(looked.clone());
     Ok(looked)
 }
@@ -53,7 +61,7 @@ pub(super) fn wait(
 ) -> Looked {
     let asked = Asked { security_only: updates.which == Which::Security, versions: versions.clone() };
     let (kept_back, stamps) = (BTreeSet::new(), vec![]);
-    let looked = Looked { asked, first: None, updates: vec![], kept_back, others: 0, stamps };
+    let looked = Looked { asked, first: None, updates: vec![], kept_back, others: 0, is_time: false, stamps };
     host.updates = Some(looked.clone());
     looked
 }

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 
 use anyhow::{Context as _, Result};
+use muster_converge::reboot::Reboot;
 use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
@@ -26,6 +27,8 @@ pub(super) struct Memory {
     pub(super) trouble: Option<(i64, String)>,
     /// Whether packages are being changed: what is half-way there then was cut off by whatever ended the agent.
     pub(super) installing: bool,
+    /// The reboot that is planned or was last ordered.
+    pub(super) reboot: Option<Reboot>,
     /// Since when there has been an update of a package.
     pub(super) waiting: BTreeMap<String, i64>,
 }
