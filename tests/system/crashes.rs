@@ -13,7 +13,7 @@ use muster_tests::{
 
 /// How many crashes there must be, and how many places are tried at most, as not all of them are reached each time.
 const CRASHES: usize = 300;
-const TRIED: usize = 480;
+const TRIED: usize = 600;
 
 const SOON: Duration = Duration::from_secs(40);
 
