@@ -41,7 +41,8 @@ const AGAIN: &str = r#"
     mount -o "$2" "$1.disk" "$1""#;
 
 impl Device<'_> {
-    /// Gives a device that is off a disk of its own, with all that it has, so that [`Device::cut_power`] can be asked for.
+    /// Gives a device that is off a disk of its own, with all that it has, so that [`Device::cut_power`] can be asked for. It has to be the
+    /// only one on its network: what starts there afterwards holds the disk in a corner of its own root.
     pub fn move_to_own_disk(&self) -> Result<()> {
         ensure!(!self.is_on(), "{} is on", self.name());
         self.on_disk(OWN_DISK, &[SIZE, OPTIONS])?;

@@ -53,7 +53,7 @@ impl Device<'_> {
             systemctl list-unit-files --no-legend | awk '{print $1, $2}'
             echo "keepalive $(cat /proc/sys/net/ipv4/tcp_keepalive_time), named $(cat /proc/sys/kernel/hostname)"
         "#;
-        let output = self.exec_within(["sh", "-c", script], Duration::from_secs(60))?.ok()?;
+        let output = self.exec_within(["sh", "-c", script], Duration::from_secs(180))?.ok()?;
         Ok(Snapshot(output.stdout.lines().map(str::to_owned).collect()))
     }
 }

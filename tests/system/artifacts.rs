@@ -98,7 +98,7 @@ fn an_upload_survives_the_end_of_the_server_and_of_the_command() -> Result<()> {
     end(&mut sending);
     let halted = wait_until("the server to notice", SOON, || {
         let before = fs::metadata(part_of(&fleet, &digest))?.len();
-        std::thread::sleep(Duration::from_millis(300));
+        std::thread::park_timeout(Duration::from_millis(300));
         Ok((fs::metadata(part_of(&fleet, &digest))?.len() == before).then_some(before))
     })?;
     let shown = fleet.server.muster(["artifact", "list"])?.ok()?.stdout;

@@ -18,8 +18,7 @@ const CUTS: usize = 24;
 const PLACES: usize = 400;
 
 const SOON: Duration = Duration::from_secs(40);
-
-const DEVICES: [&str; 2] = ["srv-files", "srv-system"];
+const BEGINNING: Duration = Duration::from_secs(120);
 
 fn scenes() -> Result<[Scene; 2]> {
     let key: String = Packages::public_key("corp")?.lines().map(|line| format!("        {line}\n")).collect();
@@ -71,10 +70,9 @@ fn scenes() -> Result<[Scene; 2]> {
   - service: { name: cron, enabled: true }
 "#,
     ];
-    let [of_files, of_system] = DEVICES;
     Ok([
-        Scene { device: of_files, forms: files.map(str::to_owned) },
-        Scene { device: of_system, forms: system.map(|form| format!("{repository}{form}")) },
+        Scene { device: "srv-files", forms: files.map(str::to_owned) },
+        Scene { device: "srv-system", forms: system.map(|form| format!("{repository}{form}")) },
     ])
 }
 
@@ -141,7 +139,6 @@ fn cut_over_and_over(
         let came = cut.with_context(|| {
             format!("{} on {}, at {moment:?}\n{}", STEPS[step], device.name(), device.journal("muster-agent"))
         })?;
-        eprintln!("{:?} {number} {} {moment:?} {came}", std::time::SystemTime::now(), STEPS[step]);
         if came {
             *counts.entry(STEPS[step]).or_default() += 1;
             due.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |due| Some(due.saturating_sub(1))).ok();
@@ -195,45 +192,41 @@ fn cut_once(
     Ok(came)
 }
 
+/// Enrolls the device of a scene on a network of its own, since another one that is on would hold its disk, and cuts its power.
+fn suffer(scene: &Scene, due: &AtomicUsize) -> Result<BTreeMap<&'static str, usize>> {
+    let network = Network::create()?;
+    let mut fleet = Fleet::enroll(&network, &[scene.device])?;
+    let mut device = fleet.devices.remove(scene.device).context("the scene's device is enrolled")?;
+    let dconf = "apt-get -qq update && apt-get -qq install -y dconf-cli";
+    device.exec_within(["sh", "-c", dconf], BEGINNING)?.ok()?;
+    device.let_the_agent_lie()?;
+    device.power_off()?;
+    device.move_to_own_disk()?;
+    device.start()?;
+    let counts = cut_over_and_over(&fleet, scene, &mut device, due)?;
+    fleet.check_record(&device)?;
+    Ok(counts)
+}
+
 #[test]
 fn power_that_goes_at_any_moment_leaves_all_whole_and_the_next_boot_converges() -> Result<()> {
     let wanted = match std::env::var("MUSTER_CUTS") {
         Ok(number) => number.parse().context("MUSTER_CUTS is no number")?,
         Err(_) => CUTS,
     };
-    let network = Network::create()?;
-    let mut fleet = Fleet::enroll(&network, &DEVICES)?;
-    let dconf = "apt-get -qq update && apt-get -qq install -y dconf-cli";
-    fleet.device(DEVICES[0])?.exec_within(["sh", "-c", dconf], SOON)?.ok()?;
-    let mut devices = std::mem::take(&mut fleet.devices);
-    for device in devices.values_mut() {
-        device.let_the_agent_lie()?;
-        device.power_off()?;
-        device.move_to_own_disk()?;
-        device.start()?;
-    }
     let (scenes, due) = (scenes()?, AtomicUsize::new(wanted));
     let counts = thread::scope(|scope| -> Result<Vec<_>> {
-        let (fleet, due) = (&fleet, &due);
-        let cutting: Vec<_> = scenes
-            .iter()
-            .map(|scene| {
-                let device = devices.remove(scene.device);
-                scope.spawn(move || {
-                    let mut device = device.context("a scene is of one of the devices")?;
-                    let counts = cut_over_and_over(fleet, scene, &mut device, due);
-                    // Where one has failed the other need not go on.
-                    due.store(0, Ordering::Relaxed);
-                    let counts = counts?;
-                    fleet.check_record(&device)?;
-                    Ok((scene.device, counts))
-                })
-            })
-            .collect();
-        cutting.into_iter().map(|one| one.join().expect("a scene has panicked")).collect()
+        let suffer = |scene| {
+            let counts = suffer(scene, &due);
+            // Where one has failed the other need not go on.
+            due.store(0, Ordering::Relaxed);
+            counts
+        };
+        let all = scenes.each_ref().map(|scene| scope.spawn(move || suffer(scene)));
+        all.into_iter().map(|one| one.join().expect("a scene has panicked")).collect()
     })?;
     println!("{counts:?}");
-    let came: usize = counts.iter().flat_map(|(_, counts)| counts.values()).sum();
+    let came: usize = counts.iter().flat_map(BTreeMap::values).sum();
     ensure!(came >= wanted, "only {came} cuts of {wanted}: {counts:?}");
     Ok(())
 }

@@ -58,8 +58,7 @@ pub(super) async fn read_as<M: Machine>(
             record: records.get(id),
             audited: is_audited(composition, id),
             asks,
-            fetches: asks
-                && claim.is_some_and(|claim| claim.common.not_after.is_none_or(|end| end > now)),
+            fetches: asks && claim.is_some_and(|claim| claim.common.not_after.is_none_or(|end| end > now)),
             versions: &versions,
             now,
             settled,

@@ -140,8 +140,8 @@ impl Host {
         self.run_as(work, argv, Some(program.body).filter(|body| !body.is_empty()), Some(program)).await
     }
 
-    /// Has all that programs wrote brought to the disk, for where the ledger alone will say that they ran. In a unit, as a file system that does
-    /// not answer would hold the agent as well.
+    /// Has what programs wrote brought to the disk, as most of them leave that to chance. In a unit, since a file system that does not
+    /// answer would hold the agent as well.
     pub(crate) async fn sync(&mut self) -> Result<()> {
         self.run(Work::Packages, &["/bin/sync"], None).await?.ok("sync").map(drop)
     }

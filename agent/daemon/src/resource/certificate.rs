@@ -113,5 +113,7 @@ async fn update(host: &mut Host, jobs: &[Job<'_>]) -> Result<()> {
     // Other packages have their own stores made by it, which takes a while where that is Java's.
     let updated =
         host.run(Work::Packages, &argv, None).await.context("is the package ca-certificates installed?")?;
-    updated.ok("update-ca-certificates").map(drop)
+    updated.ok("update-ca-certificates")?;
+    // An empty store is what a power cut would leave, and no program would trust any server until it is made anew.
+    host.sync().await.context("bringing the store to the disk")
 }

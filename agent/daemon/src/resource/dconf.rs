@@ -70,7 +70,8 @@ pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents
 
 async fn update(host: &mut Host) -> Result<()> {
     let updated = host.run(Work::Short, &[DCONF, "update"], None).await;
-    updated.context("is the package dconf-cli installed?")?.ok("dconf update").map(drop)
+    updated.context("is the package dconf-cli installed?")?.ok("dconf update")?;
+    host.sync().await.context("bringing the database to the disk")
 }
 
 /// Lets dconf make a database of the settings alone: with one file that it can't read it would make none at all.
