@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(at(NOW + 60, Some(NOTICE - 1)), Next::Nothing);
         assert_eq!(at(NOW + 60, None), Next::Nothing);
         // The device was off until the next window.
-        assert_eq!(at(NOW + 7 * DAY, Some(60)), Next::Planned(NOW + 7 * DAY + 15 * 60));
+        assert_eq!(at(NOW + 7 * DAY, Some(60)), Next::Planned(NOW + 7 * DAY + 450));
     }
 
     #[test]
