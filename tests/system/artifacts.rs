@@ -96,10 +96,12 @@ fn an_upload_survives_the_end_of_the_server_and_of_the_command() -> Result<()> {
     let mut sending = begin(&network, &fleet, &file)?;
     wait_for_some(&fleet, &digest, 20 * MIB)?;
     end(&mut sending);
-    let halted = wait_until("the server to notice", SOON, || {
-        let before = fs::metadata(part_of(&fleet, &digest))?.len();
-        std::thread::park_timeout(Duration::from_millis(300));
-        Ok((fs::metadata(part_of(&fleet, &digest))?.len() == before).then_some(before))
+    let (mut halted, mut looks) = (0, 0);
+    wait_until("the server to notice", SOON, || {
+        let now = fs::metadata(part_of(&fleet, &digest))?.len();
+        looks = if now == halted { looks + 1 } else { 0 };
+        halted = now;
+        Ok((looks >= 5).then_some(()))
     })?;
     let shown = fleet.server.muster(["artifact", "list"])?.ok()?.stdout;
     assert!(shown.contains("tool-2.tar") && shown.contains("% there"), "{shown}");
