@@ -499,7 +499,7 @@ fn an_account_whose_end_was_cut_off_is_not_done_while_something_of_it_runs() {
         extra: Value::Null,
     };
     machine.records.insert(id, cut_off);
-    let running = crate::host::processes::tests::Running::start(uid, "sleep 600");
+    let running = crate::host::processes::tests::Running::start(uid, "exec sleep 600");
     for wanted in [&ended, &Composition::default()] {
         let plan = block_on(machine.plan(wanted));
         let locks: Vec<_> = plan.steps.iter().filter_map(|step| flag(&step.to, "locked")).collect();
