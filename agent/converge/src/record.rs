@@ -175,11 +175,14 @@ impl Record {
         // A list is read as far as Muster asks for its entries or put them there, so nothing in it is anyone else's: one
         // who takes an entry away must not keep the others by it.
         let list = |name: &String| known.iter().any(|k| k.get(name).is_some_and(Value::is_array));
+        // What was cut off while it came or went as a whole has some of its parts.
+        let comes_or_goes = [Some(&self.wrote), self.intended.as_ref()].contains(&Some(&Condition::Absent));
+        let is_known = |name: &String| {
+            (comes_or_goes && !have.contains_key(name)) || known.iter().any(|k| k.get(name) == have.get(name))
+        };
         let foreign: Vec<Difference> = names
             .into_iter()
-            .filter(|name| {
-                destroyed(name) && !list(name) && !known.iter().any(|k| k.get(*name) == have.get(*name))
-            })
+            .filter(|name| destroyed(name) && !list(name) && !is_known(name))
             .map(|name| {
                 let known = known.iter().find_map(|k| k.get(name)).cloned().unwrap_or_default();
                 Difference::new(name, have.get(name).cloned().unwrap_or_default(), known)

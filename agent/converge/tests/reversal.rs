@@ -135,6 +135,24 @@ fn what_someone_changed_after_muster_is_left_and_said() {
 }
 
 #[test]
+fn of_what_was_cut_off_as_it_came_or_went_the_rest_goes_and_what_someone_took_a_part_of_stays() {
+    let both = Condition::present([("key", "k".into()), ("sources", "s".into())]);
+    let left = Condition::present([("sources", "s".into())]);
+    let record = |wrote: &Condition, intended: Option<&Condition>| Record {
+        before: Condition::Absent,
+        wrote: wrote.clone(),
+        intended: intended.cloned(),
+        ..made(&motd(&json!({})))
+    };
+    let planned = |record: Record| planned(&composed(&[]), "repository:corp", left.clone(), Some(&record), 0);
+    for cut_off in [record(&both, Some(&Condition::Absent)), record(&Condition::Absent, Some(&both))] {
+        assert_eq!(planned(cut_off).steps[0].action, Action::Remove);
+    }
+    let taken = planned(record(&both, None));
+    assert_eq!((taken.steps, taken.settled[0].outcome), (vec![], OutcomeKind::Drifted));
+}
+
+#[test]
 fn changing_a_file_in_the_last_moment_of_its_lease_does_not_keep_it() {
     let leased = motd(&json!({"not_after": "1970-01-01T00:01:00Z"}));
     let composition = composed(&[profile("base", &leased)]);
