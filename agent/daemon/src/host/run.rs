@@ -40,7 +40,8 @@ pub(crate) enum Work {
     Ending,
     /// A package manager: long, and its scripts may leave processes behind that are to stay.
     Packages,
-    /// A package manager that only fetches. It can be cut off anywhere, and who answers it may never come to an end.
+    /// A package manager that only fetches or says what it would do. It can be cut off anywhere, and who answers it may never come to an
+    /// end.
     Download,
     /// A program of an admin's, with limits of their own.
     Script(Limits),
@@ -66,6 +67,11 @@ pub(crate) struct Program<'a> {
 impl Work {
     fn is_long(self) -> bool {
         matches!(self, Self::Packages | Self::Download | Self::Script(_))
+    }
+
+    /// Whether it leaves something half-done where it is cut off.
+    fn must_end(self) -> bool {
+        matches!(self, Self::Packages | Self::Script(_))
     }
 
     fn limit(self) -> Duration {
@@ -156,7 +162,7 @@ impl Host {
         let shown = argv.first().copied().context("a command has a name")?;
         let inner = async {
             anyhow::ensure!(
-                !work.is_long() || !self.goes_down_soon(),
+                !work.must_end() || !self.goes_down_soon(),
                 "the device is about to shut down or to reboot, and this may take long: it is done afterwards"
             );
             let prefix = if work.is_long() { LONG } else { PREFIX };

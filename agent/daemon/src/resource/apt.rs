@@ -123,7 +123,7 @@ fn is_security(version: &str) -> bool {
 /// The suites of repositories for security updates from which apt installs newer versions by itself. An admin may have given others a
 /// lower priority, and some ask for one themselves: those are for what somebody names.
 pub(super) async fn security_suites(host: &mut Host) -> Result<BTreeSet<String>> {
-    let ran = host.run(Work::Packages, &["/usr/bin/apt-cache", "policy"], None).await?;
+    let ran = host.run(Work::Download, &["/usr/bin/apt-cache", "policy"], None).await?;
     Ok(usual_security_suites(&ran.ok("apt-cache policy")?.stdout))
 }
 
@@ -167,7 +167,7 @@ pub(super) async fn simulate(host: &mut Host, verb: &[&str], packages: &[String]
     argv.extend(verb);
     argv.push("--");
     argv.extend(packages.iter().map(String::as_str));
-    let ran = apt_get(host, Work::Packages, &argv).await?;
+    let ran = apt_get(host, Work::Download, &argv).await?;
     ensure!(ran.success, "{}", reason(&ran));
     Ok(Simulation::parse(&ran.stdout))
 }
