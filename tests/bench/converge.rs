@@ -71,6 +71,7 @@ pub(crate) fn run() -> Result<()> {
     let installed = device.exec(["dpkg-query", "-W", "-f", "${Package}\n"])?.ok()?.stdout;
 
     let muster = measure_muster(&fleet, device, &installed)?;
+    say(&serde_json::to_string(&muster)?)?;
     device.exec(["systemctl", "stop", "muster-agent"])?.ok()?;
     let cfengine = measure_peer(Peer::Cfengine, device, &installed)?;
     let salt = measure_peer(Peer::Salt, device, &installed)?;

@@ -25,7 +25,7 @@ use super::machine::Machine;
 use super::outcomes::Outcomes;
 use super::reading::{Asks, freshen, input, read, read_as, replan};
 use super::rest::Rest;
-use super::stages::stages;
+use super::stages::{Stage, stages};
 use super::texts;
 use crate::ledger::{Ledger, Records, Settlement, cant_be_written};
 use crate::resource::{Prepared, Written};
@@ -118,19 +118,15 @@ pub(super) async fn converge<M: Machine>(
     // although what it waits for may turn out not to be needed: who saw the plan has seen the order.
     let planned = foreseen_rounds(hands, composition, &records, &observed, &plan)?;
     let last = planned.values().max().copied().unwrap_or_default();
+    let stages: Vec<Stage> = stages(composition, &records).collect();
     for round in 0.. {
         let before = outcomes.count();
-        for stage in stages().filter(|stage| round == 0 || !stage.removing) {
+        for stage in stages.iter().filter(|stage| round == 0 || !stage.removing) {
             // Once, or for directories within directories as often as they are deep.
             loop {
                 if written {
-                    // And what could not be read before something went that was in its place.
-                    let was_unread =
-                        |id: &ResourceId| plan::is_path(id) && matches!(observed.get(id), Some(Err(_)));
-                    let is_read = |id: &ResourceId| id.kind() == stage.kind || was_unread(id);
-                    let found = read(hands, composition, &records, is_read).await;
-                    observed.extend(found);
-                    plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
+                    plan =
+                        look_anew(hands, composition, &records, &mut observed, &outcomes, stage.kind).await?;
                 }
                 let left: Vec<&Step> = plan.steps.iter().filter(|step| !outcomes.tried(&step.id)).collect();
                 let waiting = order::predecessors(composition, &records, left.iter().copied());
@@ -157,14 +153,14 @@ pub(super) async fn converge<M: Machine>(
                 }
             }
         }
+        observed = read(hands, composition, &records, |_| true).await;
+        plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
         let is_left = |step: &Step| !step.takes_away() && !outcomes.tried(&step.id);
         let is_stuck = outcomes.count() == before && round >= last;
         if is_stuck || !plan.steps.iter().any(is_left) {
             break;
         }
     }
-    let observed = read(hands, composition, &records, |_| true).await;
-    let mut plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
     hands.settle(forgotten(&plan))?;
     texts::show(hands, composition, plan.settled.iter_mut().map(|o| (&o.resource, &mut o.differences)));
     // Services that were made in this turn and have yet to read what was changed after them.
@@ -178,6 +174,21 @@ pub(super) async fn converge<M: Machine>(
         leases.kept_during("service", made).await?;
     }
     Ok(Converged { outcomes: Some(outcomes.complete(&plan)), rest: None })
+}
+
+/// Reads what is of `kind`, and what could not be read before something went that was in its place, and plans anew.
+async fn look_anew<M: Machine>(
+    hands: &mut Hands<M>,
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    observed: &mut Observed,
+    outcomes: &Outcomes,
+    kind: &str,
+) -> Result<Plan> {
+    let was_unread = |id: &ResourceId| plan::is_path(id) && matches!(observed.get(id), Some(Err(_)));
+    let found = read(hands, composition, records, |id| id.kind() == kind || was_unread(id)).await;
+    observed.extend(found);
+    replan(hands, composition, records, observed, outcomes.given_up())
 }
 
 /// In which round each step is made by a plan that is shown to who asks now.
@@ -210,7 +221,7 @@ pub(super) async fn end_leases(hands: &mut Hands, composition: &Composition, bus
     let due = |id: &ResourceId| id.kind() != busy && due.contains(id);
     let observed = read(hands, composition, &records, due).await;
     let plan = replan(hands, composition, &records, &observed, &BTreeSet::new())?;
-    for stage in stages() {
+    for stage in stages(composition, &records) {
         let steps: Vec<Step> = plan
             .steps
             .iter()

@@ -1,6 +1,10 @@
 //! The stages of a turn: by kind, what is taken away first.
 
-use muster_converge::plan::Step;
+use std::collections::{BTreeMap, BTreeSet};
+
+use muster_converge::plan::{Record, Step};
+use muster_proto::ResourceId;
+use muster_proto::compose::Composition;
 use muster_proto::resource::KINDS;
 
 /// One stage: what is taken away, or the rest, of one kind.
@@ -31,7 +35,14 @@ impl Stage {
     }
 }
 
-pub(super) fn stages() -> impl Iterator<Item = Stage> {
-    let removing = KINDS.iter().rev().map(|kind| Stage { kind, removing: true });
-    removing.chain(KINDS.iter().map(|kind| Stage { kind, removing: false }))
+/// The stages of the kinds that are claimed or on record: of others nothing is ever made.
+pub(super) fn stages(
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+) -> impl Iterator<Item = Stage> + use<> {
+    let there: BTreeSet<&str> =
+        composition.claims.keys().chain(records.keys()).map(ResourceId::kind).collect();
+    let kinds: Vec<&'static str> = KINDS.iter().copied().filter(|kind| there.contains(kind)).collect();
+    let removing: Vec<Stage> = kinds.iter().rev().map(|kind| Stage { kind, removing: true }).collect();
+    removing.into_iter().chain(kinds.into_iter().map(|kind| Stage { kind, removing: false }))
 }
