@@ -24,9 +24,12 @@ say() { printf '%s\n' "deb: $*" >&2; }
 compile() {
     cd "$root"
     say "compiling (profile $profile)"
-    # The agent on its own: built together with the server it would carry the server's choice of features.
-    MUSTER_BUILT=$epoch cargo build --quiet --locked --profile "$agent_profile" -p muster-agent --message-format json-render-diagnostics \
-        >"$out/agent.json"
+    # The agent on its own: built together with the server it would carry the server's choice of features. Without the tables by which
+    # a panic would unwind, a fiftieth of the file, as it ends the process here.
+    local flags=${RUSTFLAGS:-}
+    [ "$profile" = dev ] || flags="$flags -C force-unwind-tables=no"
+    MUSTER_BUILT=$epoch RUSTFLAGS=$flags cargo build --quiet --locked --profile "$agent_profile" -p muster-agent \
+        --message-format json-render-diagnostics >"$out/agent.json"
     cargo build --quiet --locked --profile "$profile" -p muster-server -p muster
 }
 

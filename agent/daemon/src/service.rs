@@ -32,6 +32,9 @@ mod proof;
 /// Messages that may wait on either side; the link is asked again when it comes up, so little is lost by being short.
 const WAITING: usize = 16;
 
+/// After so long without anything to do, memory that is not needed goes back. Whatever comes over the link comes by here.
+const CALM: Duration = Duration::from_secs(2);
+
 /// Where commands get their input and leave their output; root's alone, and gone with the next boot.
 pub(crate) const SCRATCH: &str = "/run/muster";
 
@@ -351,10 +354,19 @@ impl Converging {
         next_end: Option<Timestamp>,
     ) -> Result<()> {
         let timer = tokio::time::sleep(wait);
-        tokio::pin!(timer);
+        let calm = tokio::time::sleep(CALM);
+        tokio::pin!(timer, calm);
+        let mut is_calm = false;
         loop {
             tokio::select! {
                 () = &mut timer => return Ok(()),
+                () = &mut calm, if !is_calm => {
+                    if let Err(error) = muster_memory::give_back() {
+                        tracing::warn!("the agent keeps memory that it does not need: {error}");
+                    }
+                    is_calm = true;
+                    continue;
+                }
                 () = passed(cycle, next_end) => return Ok(()),
                 Some(order) = self.last_orders.recv() => {
                     take_last_order(cycle, &order);
@@ -390,6 +402,8 @@ impl Converging {
                     }
                 }
             }
+            is_calm = false;
+            calm.as_mut().reset(tokio::time::Instant::now() + CALM);
         }
     }
 
