@@ -141,9 +141,10 @@ pub fn is_exec(line: &str) -> bool {
     line.contains("execve(")
 }
 
-/// Whether a line of [`Device::trace_agent`] changes the machine; what the agent notes in its own ledger does not.
+/// Whether a line of [`Device::trace_agent`] changes the machine; what the agent notes in its own ledger does not,
+/// nor of its link in memory.
 pub fn is_write(line: &str) -> bool {
-    let ledger = line.contains("/var/lib/muster/");
+    let ledger = line.contains("/var/lib/muster/") || line.contains("/run/muster/link");
     let opens_to_write =
         ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TMPFILE"].iter().any(|flag| line.contains(flag));
     let failed = line.contains(" = -1 ");
