@@ -17,7 +17,6 @@ use crate::artifacts::{self, Artifacts};
 use crate::config::Config;
 use crate::cycle::{Cycle, LOOK, Next};
 use crate::facts;
-use crate::host::systemd::{Systemd, Unit};
 use crate::host::{Host, tree};
 use crate::identity::{self, Enrolled};
 use crate::ledger::{Ledger, cant_be_written};
@@ -28,6 +27,9 @@ use self::proof::Proof;
 
 mod last_order;
 mod proof;
+mod unit;
+
+pub(crate) use unit::{nudge, stop, stop_for_good};
 
 /// Messages that may wait on either side; the link is asked again when it comes up, so little is lost by being short.
 const WAITING: usize = 16;
@@ -100,11 +102,8 @@ pub(crate) fn enroll(config: &Config, join_file: &Path) -> Result<()> {
         }
         let stopped = stop_for_good().await?;
         let enrolled = enroll_here(config, join_file).await;
-        for unit in &stopped {
-            let started = Systemd::default().job("StartUnit", unit, Duration::from_secs(90)).await;
-            started.with_context(|| format!("{unit} was stopped meanwhile, and can't be started again"))?;
-        }
-        let (device, runs) = (enrolled?, stopped.contains(&UNIT));
+        unit::start_again(&stopped).await?;
+        let (device, runs) = (enrolled?, stopped.contains(&unit::UNIT));
         let next = if runs { "muster-agent goes on with it" } else { "Next: systemctl start muster-agent" };
         writeln!(std::io::stdout(), "Enrolled as {device}. {next}")?;
         Ok(())
@@ -127,69 +126,6 @@ async fn enroll_here(config: &Config, join_file: &Path) -> Result<DeviceId> {
     )
     .await?;
     Ok(enrolled.device)
-}
-
-const UNIT: &str = "muster-agent.service";
-
-/// What starts the service when a join file arrives.
-const PATH_UNIT: &str = "muster-agent.path";
-
-/// Stops the running service and waits until it is gone, so that nobody else writes to the ledger.
-pub(crate) async fn stop() -> Result<()> {
-    stop_unit(UNIT).await
-}
-
-/// Stops the service and what would start it again for the join file that is there, until the next boot; gives what ran.
-pub(crate) async fn stop_for_good() -> Result<Vec<&'static str>> {
-    if !has_service_manager() {
-        return Ok(vec![]);
-    }
-    let names = [PATH_UNIT, UNIT];
-    let units = Systemd::default().units(&names.map(str::to_owned)).await?;
-    let mut ran = vec![];
-    for (name, unit) in names.into_iter().zip(units).filter(|(_, unit)| unit.exists()) {
-        if unit.runs() {
-            ran.push(name);
-        }
-        stop_unit(name).await?;
-    }
-    Ok(ran)
-}
-
-/// Whether systemd runs here. In a folder in which an image is built nothing does, the agent neither.
-fn has_service_manager() -> bool {
-    Path::new("/run/systemd/system").exists()
-}
-
-async fn stop_unit(unit: &str) -> Result<()> {
-    let result = Systemd::default()
-        .job("StopUnit", unit, Duration::from_secs(90))
-        .await
-        .with_context(|| format!("can't stop {unit}"))?;
-    // A job whose end was not heard is over as well: systemd has no such job any more.
-    anyhow::ensure!(
-        matches!(result.as_str(), "done" | "unknown"),
-        "can't stop {unit}: systemd says {result}"
-    );
-    Ok(())
-}
-
-/// Lets a running service look at the ledger now. Without one there is nobody to tell: it looks when it starts.
-pub(crate) fn nudge() -> Result<()> {
-    if !has_service_manager() {
-        return Ok(());
-    }
-    block_on(async {
-        let mut systemd = Systemd::default();
-        let units = systemd.units(&[UNIT.to_owned()]).await?;
-        if units.iter().any(Unit::runs) {
-            systemd
-                .hang_up(UNIT)
-                .await
-                .with_context(|| format!("can't tell {UNIT}, which looks within 15 minutes"))?;
-        }
-        Ok(())
-    })
 }
 
 /// Removes all that makes this device the one it is: identity, ledger, and what stands beside them.
