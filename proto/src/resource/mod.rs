@@ -278,6 +278,7 @@ impl Resource {
             (Self::Timer(r), "service") => Some(r.rendered_service().into_bytes()),
             (Self::Network(r), "file") if !r.is_of_network_manager() => Some(r.rendered().into_bytes()),
             (Self::Network(r), "keyfile") if r.is_of_network_manager() => Some(r.keyfile().into_bytes()),
+            (Self::Network(r), "netdev") => r.netdev().map(String::into_bytes),
             (Self::LoginRule(r), "lets_in") => Some(r.lets_in().into_bytes()),
             (Self::LoginRule(r), "keeps_out") => Some(r.keeps_out().into_bytes()),
             (Self::SshServer(r), "file") => Some(r.rendered().into_bytes()),

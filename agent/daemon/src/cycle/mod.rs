@@ -332,7 +332,9 @@ impl Cycle {
         let composition = self.in_force()?;
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &composition };
         leases.kept_during("package", self.hands.host.reattach()).await?;
-        resource::remove_leftovers(&self.hands.host, self.hands.ledger.records()?.as_ref());
+        let records = self.hands.ledger.records()?;
+        resource::remove_leftovers(&self.hands.host, records.as_ref());
+        self.forget_ways_back(records.keys().filter(|id| !self.hands.trials.contains_key(*id)));
         Ok(())
     }
 

@@ -55,7 +55,10 @@ fn paths(host: &Host, id: &ResourceId) -> Vec<String> {
         Ok(Kind::Sysctl) => sysctl::parts(id).into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::BrowserPolicy) => browser_policy::parts(id).into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::Dconf) => dconf::parts(id).into_iter().map(|(_, path)| path).collect(),
-        Ok(Kind::Network) => network::parts(id).into_iter().map(|(_, path)| path).collect(),
+        Ok(Kind::Network) => {
+            let key = muster_proto::resource::network::Network::private_key_path(id.key());
+            network::parts(id).into_iter().map(|(_, path)| path).chain([key]).collect()
+        }
         Ok(Kind::LoginRule) => login_rule::parts(id).into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::SshServer) => ssh_server::parts(id).into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::Firewall) => firewall::parts().into_iter().map(|(_, path)| path).collect(),
