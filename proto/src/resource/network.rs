@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::InvalidResource;
-use super::value::{AbsolutePath, DomainName, InterfaceAddress, InterfacePattern, IpAddress, SnippetName};
+use super::value::{
+    AbsolutePath, DomainName, InterfaceAddress, InterfacePattern, IpAddress, PacUrl, SnippetName,
+};
 use crate::condition::{Condition, NO_FILE};
 use crate::id::Digest;
 
@@ -57,6 +59,10 @@ pub struct Network {
     /// Domains that are tried behind names without a dot.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub domains: Vec<DomainName>,
+    /// The script by which programs find their proxies (PAC), for whom NetworkManager tells of it: what asks pacrunner. It takes
+    /// NetworkManager; a `proxy` is for all of the device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pac: Option<PacUrl>,
     /// The Wi-Fi that the interface is for; a wired one has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wifi: Option<Box<Wifi>>,
@@ -145,6 +151,12 @@ impl Network {
                     "Wi-Fi takes NetworkManager, and systemd-networkd sets up interfaces here: install and enable it, or leave this out",
                 ));
             }
+        }
+        if self.pac.is_some() && self.manager == Some(Manager::Networkd) {
+            return Err(InvalidResource::new(
+                "/network/pac",
+                "a script for proxies takes NetworkManager, and systemd-networkd sets up interfaces here: leave this out",
+            ));
         }
         if self.is_of_network_manager() {
             self.validate_for_network_manager()?;

@@ -10,7 +10,7 @@ use muster_proto::ResourceId;
 
 use super::{
     Kind, authorized_keys, browser_policy, certificate, dconf, firewall, hostname, kernel_module, locale,
-    login_rule, mount, network, repository, ssh_server, sudo, sysctl, time, timer,
+    login_rule, mount, network, proxy, repository, ssh_server, sudo, sysctl, time, timer,
 };
 use crate::host::Host;
 use crate::host::accounts::Accounts;
@@ -61,6 +61,7 @@ fn paths(host: &Host, id: &ResourceId) -> Vec<String> {
         }
         Ok(Kind::LoginRule) => login_rule::parts(id).into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::SshServer) => ssh_server::parts(id).into_iter().map(|(_, path)| path).collect(),
+        Ok(Kind::Proxy) => proxy::parts().into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::Firewall) => firewall::parts().into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::Time) => {
             let link = muster_proto::resource::time::LOCALTIME.to_owned();

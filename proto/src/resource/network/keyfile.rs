@@ -148,6 +148,10 @@ impl Network {
         if let Some(wireguard) = &self.wireguard {
             text.push_str(&wireguard::sections(self.name.as_str(), wireguard));
         }
+        if let Some(pac) = &self.pac {
+            // 1 is by a script.
+            text.push_str(&format!("\n[proxy]\nmethod=1\npac-url={pac}\n"));
+        }
         // A tunnel has no address of its link to make one from.
         let without_v6 = if self.wireguard.is_some() { "disabled" } else { "link-local" };
         let searched_by_v4 = self.family_is_set(IpAddr::is_ipv4);

@@ -76,6 +76,38 @@ checked_string!(
     }
 );
 
+checked_string!(
+    /// The URL of a proxy: http or https, a host and a port from 1 to 65,535.
+    ProxyUrl,
+    "the URL of a proxy with its port and nothing behind it, such as http://proxy.corp.example:3128, and without a user name or password, \
+     which every account of a device could read",
+    r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}$",
+    |text| {
+        let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        host.is_some_and(|host| Endpoint::parse(host).is_ok())
+    }
+);
+
+checked_string!(
+    /// What is reached without a proxy.
+    NoProxy,
+    "a name, a domain as .corp.example, an address, or a network with no bit set behind the prefix",
+    "^[A-Za-z0-9.:/-]+$",
+    |text| DomainName::parse(text.strip_prefix('.').unwrap_or(text)).is_ok() || IpNetwork::parse(text).is_ok()
+);
+
+checked_string!(
+    /// Where a script for proxies (PAC) is fetched.
+    PacUrl,
+    "a URL that begins with https://, of at most 2048 letters, digits and ._~:/?&=%+,- without a user name",
+    r"^https://[A-Za-z0-9._~:/?&=%+,-]+$",
+    |text| text.len() <= 2048
+        && text.strip_prefix("https://").is_some_and(|rest| {
+            rest.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+                && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~:/?&=%+,-".contains(&b))
+        })
+);
+
 /// An address of an interface, with the length of its network's prefix: `10.0.0.5/24`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InterfaceAddress {
