@@ -545,7 +545,6 @@ fn audit_mode_looks_at_the_system_and_writes_nothing() -> Result<()> {
 fn a_proxy_reaches_services_logins_desktops_and_apt_and_leaves_none_of_them_with_it() -> Result<()> {
     let network = Network::create()?;
     let fleet = Fleet::enroll(&network, &[DEVICE])?;
-    let device = fleet.device(DEVICE)?;
     let url = "http://proxy.corp.example:3128";
     // What each of them really has, and not what stands in files.
     let script = "systemd-run -q --pipe --wait /usr/bin/env | grep -i _proxy= | sort; echo login; env -i HOME=/root bash -lc env | grep -i _proxy= | sort; echo desktop; env -i HOME=/root /usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator | grep -i _proxy= | sort; echo apt; apt-config dump | grep -i '::Proxy' | sort; stat -c '%n %a %U' /etc/apt/apt.conf.d/*muster* /etc/profile.d/muster* /etc/environment.d/*muster* /etc/systemd/system.conf.d/*muster* 2>/dev/null || true";
@@ -591,5 +590,6 @@ fn a_tunnel_is_not_begun_on_a_kernel_that_has_no_wireguard() -> Result<()> {
     assert!(!left.contains("vpn"), "{left}");
     assert!(!device.journal("muster-agent").contains("over a new connection"), "no trial was begun");
     fleet.admin.unassign(&assignment.id)?;
-    fleet.admin.wait_until_applied(DEVICE)
+    fleet.admin.wait_until_applied(DEVICE)?;
+    Ok(())
 }

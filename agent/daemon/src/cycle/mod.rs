@@ -353,7 +353,10 @@ impl Cycle {
     pub(crate) async fn restore(&mut self) -> Result<Vec<Outcome>> {
         let nothing = Composition::default();
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &nothing };
+        let known = self.hands.ledger.records()?;
         let made = make::converge(&mut self.hands, &leases, Scope::Whole, None).await?;
+        // There is no server any more without which it would be undone.
+        self.forget_ways_back(known.keys());
         Ok(made.outcomes.unwrap_or_default())
     }
 
