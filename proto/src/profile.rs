@@ -376,6 +376,7 @@ mod schema {
         let mut inner = SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true).into_generator();
         vec![
             own("certificate", resource::certificate::Certificate::json_schema(&mut inner)),
+            own("proxy", resource::proxy::Proxy::json_schema(&mut inner)),
             own("repository", resource::repository::Repository::json_schema(&mut inner)),
             own("package", resource::package::Package::json_schema(&mut inner)),
             own("group", resource::group::Group::json_schema(&mut inner)),

@@ -309,6 +309,21 @@ fn every_wrong_value_is_refused_where_it_stands() {
             "network: { name: air, interface: w, dhcp: true, manager: networkd, wifi: { ssid: a, access: open } }",
             "takes NetworkManager",
         ),
+        (
+            r#"network: { name: vpn, interface: wg0, addresses: [10.8.0.2/24], wireguard: { peers: [{ public_key: "AAAA\n[Peer]", allowed_ips: [] }] } }"#,
+            "a key of WireGuard's",
+        ),
+        (
+            "network: { name: vpn, interface: \"wg*\", addresses: [10.8.0.2/24], wireguard: { peers: [] } }",
+            "a network interface",
+        ),
+        ("network: { name: vpn, interface: wg0, wireguard: { peers: [] } }", "give addresses"),
+        (
+            "network: { name: lan, interface: eth0, dhcp: true, pac: http://proxy/x.pac }",
+            "begins with https://",
+        ),
+        ("proxy: { http: http://ada:secret@proxy.corp.example:3128 }", "without a user name or password"),
+        ("proxy: { https: http://proxy.corp.example:3128 }", "missing field `http`"),
         ("login_rule: { name: x, from: [local] }", "name accounts or groups"),
         ("login_rule: { name: everyone, accounts: [kim], from: [local] }", "names nobody"),
         ("login_rule: { name: x, accounts: [all], from: [10.0.0.0/8] }", "a word of access.conf"),
@@ -468,6 +483,7 @@ fn what_cant_be_read_keeps_the_claim_it_would_have() {
     assert_eq!(claims(entry), unsupported("hosts_entry:2001:db8::1"));
     assert_eq!(claims(json!({"hostname": {"name": "a", "x": 1}})), unsupported("hostname:hostname"));
     assert_eq!(claims(json!({"time": {"zone": "Etc/UTC", "x": 1}})), unsupported("time:time"));
+    assert_eq!(claims(json!({"proxy": {"x": 1}})), unsupported("proxy:proxy"));
     assert_eq!(claims(json!({"locale": {"x": 1}})), unsupported("locale:locale"));
     assert_eq!(claims(json!({"mount": {"where": "/srv/x", "x": 1}})), unsupported("mount:/srv/x"));
     assert_eq!(claims(json!({"wireguard": {"name": "wg0"}})), unsupported("wireguard:wg0"));

@@ -21,7 +21,7 @@ pub const ACCOUNT_FILES: [&str; 7] = [
 /// Where else putting back is allowed to leave a trace, by how a line of a snapshot begins: an account is locked and its home kept, a
 /// package leaves its configuration, the users its scripts made and the units they enabled, and caches and backups of
 /// system tools are nobody's, nor is a directory of the system's that was made before its package came.
-const EXCEPTIONS: [&str; 16] = [
+const EXCEPTIONS: [&str; 18] = [
     "/home/bob",
     "/etc/nginx",
     "/etc/default/nginx",
@@ -34,6 +34,8 @@ const EXCEPTIONS: [&str; 16] = [
     "/etc/systemd/system/multi-user.target.wants",
     "/etc ",
     "/etc/modprobe.d ",
+    "/etc/environment.d ",
+    "/etc/systemd/system.conf.d ",
     "/etc/muster",
     "/home ",
     "/srv ",

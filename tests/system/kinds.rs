@@ -540,3 +540,56 @@ fn audit_mode_looks_at_the_system_and_writes_nothing() -> Result<()> {
     assert_eq!(look(device, script)?, before);
     Ok(())
 }
+
+#[test]
+fn a_proxy_reaches_services_logins_desktops_and_apt_and_leaves_none_of_them_with_it() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let url = "http://proxy.corp.example:3128";
+    // What each of them really has, and not what stands in files.
+    let script = "systemd-run -q --pipe --wait /usr/bin/env | grep -i _proxy= | sort; echo login; env -i HOME=/root bash -lc env | grep -i _proxy= | sort; echo desktop; env -i HOME=/root /usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator | grep -i _proxy= | sort; echo apt; apt-config dump | grep -i '::Proxy' | sort; stat -c '%n %a %U' /etc/apt/apt.conf.d/*muster* /etc/profile.d/muster* /etc/environment.d/*muster* /etc/systemd/system.conf.d/*muster* 2>/dev/null || true";
+    let excepted = "localhost,127.0.0.1,::1,.corp.example,10.0.0.0/8,git.example";
+    let names = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
+    let value = |name: &str| if name.eq_ignore_ascii_case("no_proxy") { excepted } else { url };
+    let all: String = names.iter().map(|name| format!("{name}={}\n", value(name))).collect();
+    lives_and_goes(
+        &fleet,
+        &format!("  - proxy: {{ http: \"{url}\", no_proxy: [.corp.example, 10.0.0.0/8, git.example] }}\n"),
+        &format!("export LC_ALL=C; {script}"),
+        &format!(
+            "{all}login\n{all}desktop\n{all}apt\nAcquire::http::Proxy \"{url}\";\nAcquire::http::Proxy::127.0.0.1 \"DIRECT\";\n\
+             Acquire::http::Proxy::git.example \"DIRECT\";\nAcquire::http::Proxy::localhost \"DIRECT\";\nAcquire::https::Proxy \"{url}\";\n"
+        ),
+        "rm /etc/systemd/system.conf.d/90-muster-proxy.conf; systemctl daemon-reload; echo 'export http_proxy=http://evil:1' >/etc/profile.d/muster-proxy.sh; chmod 0666 /etc/apt/apt.conf.d/90muster-proxy",
+    )
+}
+
+#[test]
+fn a_tunnel_is_not_begun_on_a_kernel_that_has_no_wireguard() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    if device.path("/sys/module/wireguard").exists() {
+        return Ok(());
+    }
+    let vpn = "  - service: { name: systemd-networkd, running: true, enabled: true }\n  - network: { name: vpn, interface: wg0, addresses: [10.8.0.2/24], wireguard: { peers: [{ public_key: \"xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=\", allowed_ips: [10.8.0.0/24] }] } }\n";
+    fleet.admin.save_profile("system", &format!("muster: 1\nprofile: system\nresources:\n{vpn}"))?;
+    let assignment = fleet.admin.assign("system", &format!("device:{DEVICE}"), Mode::Enforce)?;
+    let reason = wait_until("the tunnel to be blocked", Duration::from_secs(30), || {
+        let all = fleet.admin.resources(DEVICE)?;
+        let is = |one: &&muster_proto::rest::ResourceView| {
+            one.resource == "network:vpn" && one.outcome == OutcomeKind::Blocked
+        };
+        Ok(all.iter().find(is).and_then(|one| one.reason.clone()))
+    })?;
+    assert!(reason.contains("the kernel of this device has no WireGuard"), "{reason}");
+    let plan = device.exec(["muster-agent", "plan"])?;
+    assert!(plan.stdout.contains("as the device is now it would not be made"), "{}", plan.stdout);
+    // Neither a file nor a key, and no trial.
+    let left = look(device, "ls /etc/systemd/network /var/lib/muster")?;
+    assert!(!left.contains("vpn"), "{left}");
+    assert!(!device.journal("muster-agent").contains("over a new connection"), "no trial was begun");
+    fleet.admin.unassign(&assignment.id)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    Ok(())
+}

@@ -14,7 +14,7 @@ const SEQUENCES: u64 = 2;
 
 /// Resources of which a state has some, each in one of its forms. Some are there before, others are not; some are on the way to
 /// others, or in their place.
-const POOL: [&[&str]; 24] = [
+const POOL: [&[&str]; 25] = [
     &[
         "directory: { path: /srv/a, mode: \"0755\" }",
         "directory: { path: /srv/a, mode: \"2775\", group: builders }",
@@ -73,6 +73,10 @@ const POOL: [&[&str]; 24] = [
     &[
         "sysctl: { name: net.ipv4.tcp_keepalive_time, value: 1111 }",
         "sysctl: { name: net.ipv4.tcp_keepalive_time, value: 2222 }",
+    ],
+    &[
+        "proxy: { http: \"http://proxy.corp.example:3128\", no_proxy: [packages.demo.example, .demo.example] }",
+        "proxy: { http: \"http://proxy.corp.example:3129\", no_proxy: [packages.demo.example] }",
     ],
     &["hosts_entry: { address: 10.0.0.5, names: [db.example.com, db] }"],
     &["hostname: { name: renamed }", "hostname: { name: srv-1 }"],

@@ -148,6 +148,7 @@ pub(crate) fn wipe(config: &Config) -> Result<()> {
         let path = entry.with_context(|| format!("can't list {}", config.state_dir.display()))?.path();
         let is_ours = crate::resource::is_password_note(&path)
             || crate::resource::is_said(&path)
+            || crate::resource::is_key_of_tunnel(&path)
             || path.ends_with(crate::host::nftables::NOTE);
         if is_ours {
             std::fs::remove_file(&path).with_context(|| failed(&path))?;

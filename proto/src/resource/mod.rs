@@ -31,6 +31,7 @@ pub mod login_rule;
 pub mod mount;
 pub mod network;
 pub mod package;
+pub mod proxy;
 pub mod repository;
 pub mod script;
 pub mod service;
@@ -52,6 +53,8 @@ pub use declared::{Body, Common, Declared, InvalidResource, OnRemoval};
 pub enum Resource {
     /// A certificate that the device trusts.
     Certificate(certificate::Certificate),
+    /// The way to the web.
+    Proxy(proxy::Proxy),
     /// A package repository.
     Repository(repository::Repository),
     /// A software package.
@@ -110,8 +113,9 @@ pub enum Resource {
 
 /// The kinds by their names in documents, in the order in which they are applied: what comes later may need what
 /// comes before. Removal goes the other way round.
-pub const KINDS: [&str; 28] = [
+pub const KINDS: [&str; 29] = [
     "certificate",
+    "proxy",
     "repository",
     "package",
     "group",
@@ -146,6 +150,7 @@ impl Resource {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Certificate(_) => "certificate",
+            Self::Proxy(_) => "proxy",
             Self::Repository(_) => "repository",
             Self::Package(_) => "package",
             Self::Group(_) => "group",
@@ -180,6 +185,7 @@ impl Resource {
     pub fn id(&self) -> ResourceId {
         let key = match self {
             Self::Certificate(r) => r.name.as_str(),
+            Self::Proxy(_) => proxy::KEY,
             Self::Repository(r) => r.name.as_str(),
             Self::Package(r) => r.name.as_str(),
             Self::Group(r) => r.name.as_str(),
@@ -215,6 +221,7 @@ impl Resource {
     pub fn desired(&self) -> Condition {
         match self {
             Self::Certificate(r) => r.desired(),
+            Self::Proxy(r) => r.desired(),
             Self::Repository(r) => r.desired(),
             Self::Package(r) => r.desired(),
             Self::Group(r) => r.desired(),
@@ -258,6 +265,10 @@ impl Resource {
     /// The bytes behind an attribute that stands as a digest in [`Resource::desired`].
     pub fn content(&self, attribute: &str) -> Option<Vec<u8>> {
         match (self, attribute) {
+            (Self::Proxy(r), "services") => Some(r.for_services().into_bytes()),
+            (Self::Proxy(r), "logins") => Some(r.for_logins().into_bytes()),
+            (Self::Proxy(r), "sessions") => Some(r.for_sessions().into_bytes()),
+            (Self::Proxy(r), "apt") => Some(r.for_apt().into_bytes()),
             (Self::Repository(r), "sources") => Some(r.sources().into_bytes()),
             (Self::Repository(r), "key") => Some(r.key.clone().into_bytes()),
             (Self::Sudo(r), "content") => Some(r.rendered().into_bytes()),
@@ -278,6 +289,7 @@ impl Resource {
             (Self::Timer(r), "service") => Some(r.rendered_service().into_bytes()),
             (Self::Network(r), "file") if !r.is_of_network_manager() => Some(r.rendered().into_bytes()),
             (Self::Network(r), "keyfile") if r.is_of_network_manager() => Some(r.keyfile().into_bytes()),
+            (Self::Network(r), "netdev") => r.netdev().map(String::into_bytes),
             (Self::LoginRule(r), "lets_in") => Some(r.lets_in().into_bytes()),
             (Self::LoginRule(r), "keeps_out") => Some(r.keeps_out().into_bytes()),
             (Self::SshServer(r), "file") => Some(r.rendered().into_bytes()),
@@ -301,6 +313,9 @@ impl Resource {
                 vec![timer::Timer::timer_file(r.name.as_str()), timer::Timer::service_file(r.name.as_str())]
             }
             Self::Firewall(_) => vec![firewall::PATH.to_owned()],
+            Self::Proxy(_) => {
+                [proxy::SERVICES, proxy::LOGINS, proxy::SESSIONS, proxy::APT].map(str::to_owned).to_vec()
+            }
             Self::BrowserPolicy(r) => vec![r.browser.file().to_owned()],
             _ => vec![],
         }
@@ -352,6 +367,7 @@ impl Resource {
         }
         Some(match kind {
             "certificate" => read(fields, Self::Certificate),
+            "proxy" => read(fields, Self::Proxy),
             "repository" => read(fields, Self::Repository),
             "package" => read(fields, Self::Package),
             "group" => read(fields, Self::Group),
@@ -393,6 +409,7 @@ impl Resource {
             Self::Account(r) => r.validate(),
             Self::File(r) => r.validate(),
             Self::Archive(r) => r.validate(),
+            Self::Proxy(r) => r.validate(),
             Self::Repository(r) => r.validate(),
             Self::Link(r) => r.validate(),
             Self::Line(r) => r.validate(),
@@ -437,6 +454,7 @@ fn claimed_id(entry: &Value) -> ResourceId {
         }
         "hosts_entry" => text("address").map(hosts_entry::key),
         "hostname" => Some(hostname::KEY.to_owned()),
+        "proxy" => Some(proxy::KEY.to_owned()),
         "firewall" => Some(firewall::KEY.to_owned()),
         "updates" => Some(updates::KEY.to_owned()),
         "browser_policy" => text("browser").map(str::to_owned),

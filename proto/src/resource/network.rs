@@ -3,19 +3,26 @@
 use serde::{Deserialize, Serialize};
 
 use super::InvalidResource;
-use super::value::{DomainName, InterfaceAddress, InterfacePattern, IpAddress, SnippetName};
+use super::value::{
+    AbsolutePath, DomainName, InterfaceAddress, InterfacePattern, IpAddress, PacUrl, SnippetName,
+};
 use crate::condition::{Condition, NO_FILE};
 use crate::id::Digest;
 
 pub mod keyfile;
 pub mod wifi;
+pub mod wireguard;
 
 use wifi::Wifi;
+use wireguard::WireGuard;
 
 /// More of anything than an interface has.
 const MOST: usize = 64;
 
-/// An interface, wired or of a Wi-Fi, that NetworkManager or systemd-networkd sets up, by a file of Muster's own. Which of them is
+/// What stands for a private key that the device has made.
+pub const KEY_MADE: &str = "made";
+
+/// An interface, wired, of a Wi-Fi or of WireGuard, that NetworkManager or systemd-networkd sets up, by a file of Muster's own. Which of them is
 /// `manager`, and it has to run. With networkd `dns` and `domains` take `systemd-resolved`. With the end of the resource the
 /// interface is what their other files make of it. What a profile asks for that the one of the device can't do is Blocked: Wi-Fi
 /// takes NetworkManager.
@@ -52,9 +59,16 @@ pub struct Network {
     /// Domains that are tried behind names without a dot.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub domains: Vec<DomainName>,
+    /// The script by which programs find their proxies (PAC), for whom NetworkManager tells of it: what asks pacrunner. It takes
+    /// NetworkManager; a `proxy` is for all of the device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pac: Option<PacUrl>,
     /// The Wi-Fi that the interface is for; a wired one has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wifi: Option<Box<Wifi>>,
+    /// The tunnel that the interface is the device's end of, and that comes and goes with this; others have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wireguard: Option<Box<WireGuard>>,
 }
 
 /// What sets up interfaces.
@@ -98,10 +112,12 @@ impl Network {
         let dns = self.dns.iter().map(|server| format!("DNS={server}\n"));
         let domains = self.domains.iter().map(|domain| format!("Domains={domain}\n"));
         text.extend(addresses.chain(gateways).chain(dns).chain(domains));
+        text.push_str(&self.routes());
         text
     }
 
-    /// The digest of the one file, that there is no other, and that it was read. A keyfile counts without its secrets.
+    /// The digests of the files that there are to be, that there is no other, whether there is a private key, and that all was read.
+    /// A file counts without its secrets.
     pub fn desired(&self) -> Condition {
         let digest = |text: String| Digest::of(text.as_bytes()).to_string();
         let (file, keyfile) = if self.is_of_network_manager() {
@@ -109,12 +125,23 @@ impl Network {
         } else {
             (digest(self.rendered()), NO_FILE.to_owned())
         };
-        Condition::present([("file", file.into()), ("keyfile", keyfile.into()), ("loaded", true.into())])
+        let netdev = self.netdev().map_or_else(|| NO_FILE.to_owned(), digest);
+        let key = if self.wireguard.is_some() { KEY_MADE } else { NO_FILE };
+        Condition::present([
+            ("file", file.into()),
+            ("keyfile", keyfile.into()),
+            ("netdev", netdev.into()),
+            ("key", key.into()),
+            ("loaded", true.into()),
+        ])
     }
 
     pub(super) fn validate(&self) -> Result<(), InvalidResource> {
         if !self.dhcp && self.addresses.is_empty() {
             return Err(InvalidResource::new("/network", "give addresses, or dhcp: true"));
+        }
+        if let Some(wireguard) = &self.wireguard {
+            self.validate_wireguard(wireguard)?;
         }
         if let Some(wifi) = &self.wifi {
             wifi.validate()?;
@@ -124,6 +151,12 @@ impl Network {
                     "Wi-Fi takes NetworkManager, and systemd-networkd sets up interfaces here: install and enable it, or leave this out",
                 ));
             }
+        }
+        if self.pac.is_some() && self.manager == Some(Manager::Networkd) {
+            return Err(InvalidResource::new(
+                "/network/pac",
+                "a script for proxies takes NetworkManager, and systemd-networkd sets up interfaces here: leave this out",
+            ));
         }
         if self.is_of_network_manager() {
             self.validate_for_network_manager()?;
@@ -141,6 +174,15 @@ impl Network {
             None => Ok(()),
         }
     }
+}
+
+/// Whether nothing in the path of a file means anything in the files that it is named in.
+fn is_plain(path: &AbsolutePath) -> bool {
+    path.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@".contains(&byte))
+}
+
+fn not_plain(path: &AbsolutePath) -> String {
+    format!("{path}: a file that a network names has only letters, digits and ._-+@ in its path")
 }
 
 #[cfg(test)]

@@ -58,7 +58,8 @@ macro_rules! checked_string {
 mod network;
 
 pub use network::{
-    InterfaceAddress, InterfaceName, InterfacePattern, IpNetwork, Ports, RadioIdentity, SshKeyword, Ssid,
+    Endpoint, InterfaceAddress, InterfaceName, InterfacePattern, IpNetwork, NoProxy, PacUrl, Ports, ProxyUrl,
+    RadioIdentity, SshKeyword, Ssid, WireGuardKey,
 };
 
 /// A value was not what its type demands.

@@ -198,7 +198,7 @@ pub(crate) fn document(flavor: Flavor) -> impl Strategy<Value = Value> {
 
 fn identity(entry: &Value) -> String {
     let (kind, fields) = entry.as_object().unwrap().iter().next().unwrap();
-    if matches!(kind.as_str(), "hostname" | "time" | "locale") {
+    if matches!(kind.as_str(), "hostname" | "time" | "locale" | "proxy") {
         return format!("{kind}:{kind}");
     }
     if kind == "firewall" {
@@ -251,8 +251,14 @@ fn given<T: Into<Value>>(value: T) -> Option<Value> {
     Some(value.into())
 }
 
+fn tunnel(port: u16) -> Value {
+    let peer =
+        json!({"public_key": "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=", "allowed_ips": ["10.8.0.0/24"]});
+    json!({"interface": "wg0", "wireguard": {"listen_port": port, "peers": [peer]}})
+}
+
 /// Kinds that have no `state`.
-const STATELESS: [&str; 19] = [
+const STATELESS: [&str; 20] = [
     "archive",
     "browser_policy",
     "certificate",
@@ -265,6 +271,7 @@ const STATELESS: [&str; 19] = [
     "login_rule",
     "mount",
     "network",
+    "proxy",
     "script",
     "service",
     "ssh_server",
@@ -357,10 +364,15 @@ fn kind() -> impl Strategy<Value = Value> {
             entry("sysctl", vec![("name", given(name)), ("value", given(value))])
         }),
         1 => (22..24).prop_map(|port| entry("firewall", vec![("allow", given(vec![json!({"port": port})]))])),
-        1 => any::<bool>().prop_map(|dhcp| entry("network", vec![
-            ("name", given("lan")), ("interface", given("en*")), ("dhcp", given(dhcp)),
-            ("addresses", given(vec!["10.0.0.5/24"])),
-        ])),
+        1 => select(vec![json!({"interface": "en*"}), json!({"interface": "en*", "dhcp": true}), tunnel(51820), tunnel(51821)])
+            .prop_map(|mut fields| {
+                fields["name"] = "lan".into();
+                fields["addresses"] = json!(["10.0.0.5/24"]);
+                json!({"network": fields})
+            }),
+        1 => (3128..3130).prop_map(|port| {
+            entry("proxy", vec![("http", given(format!("http://proxy.corp.example:{port}")))])
+        }),
         1 => any::<bool>().prop_map(|on| entry("browser_policy", vec![
             ("browser", given("firefox")), ("policies", given(json!({"DisableTelemetry": on}))),
         ])),
@@ -504,6 +516,7 @@ fn machine() -> impl Strategy<Value = Machine> {
             ("login_rule", "office"),
             ("ssh_server", "corp"),
             ("network", "lan"),
+            ("proxy", "proxy"),
             ("locale", "locale"),
             ("mount", "/mnt/x"),
             ("time", "time"),

@@ -332,7 +332,9 @@ impl Cycle {
         let composition = self.in_force()?;
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &composition };
         leases.kept_during("package", self.hands.host.reattach()).await?;
-        resource::remove_leftovers(&self.hands.host, self.hands.ledger.records()?.as_ref());
+        let records = self.hands.ledger.records()?;
+        resource::remove_leftovers(&self.hands.host, records.as_ref());
+        self.forget_ways_back(records.keys().filter(|id| !self.hands.trials.contains_key(*id)));
         Ok(())
     }
 
@@ -351,7 +353,10 @@ impl Cycle {
     pub(crate) async fn restore(&mut self) -> Result<Vec<Outcome>> {
         let nothing = Composition::default();
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &nothing };
+        let known = self.hands.ledger.records()?;
         let made = make::converge(&mut self.hands, &leases, Scope::Whole, None).await?;
+        // There is no server any more without which it would be undone.
+        self.forget_ways_back(known.keys());
         Ok(made.outcomes.unwrap_or_default())
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use muster_converge::outcome::{self, Tried};
 use muster_converge::plan::{Plan, Record, Step};
 use muster_proto::ResourceId;
-use muster_proto::report::Outcome;
+use muster_proto::report::{Outcome, OutcomeKind};
 
 /// What was tried, and what it came to.
 #[derive(Debug, Default)]
@@ -47,7 +47,10 @@ impl Outcomes {
             plan.settled.iter().map(|o| (o.resource.clone(), o.clone())).collect();
         for (id, outcome) in self.tried {
             if let Some(outcome) = outcome {
-                all.insert(id, outcome);
+                // What there is to tell of what is as it should be is told at once.
+                let found = all.remove(&id).filter(|found| found.outcome == OutcomeKind::Kept);
+                let told = found.and_then(|found| found.reason);
+                all.insert(id, Outcome { reason: outcome.reason.or(told), ..outcome });
             }
         }
         all.into_values().collect()

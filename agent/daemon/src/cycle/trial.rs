@@ -1,9 +1,12 @@
 //! Changes on trial, as the rest of the agent sees them: they wait for the server, stand, or are given up.
 
 use anyhow::Result;
+use muster_converge::trial::Trial;
+use muster_proto::ResourceId;
 use muster_proto::compose::{Claimed, Composition};
 
 use super::Cycle;
+use crate::resource;
 
 impl Cycle {
     /// How many times changes were put on trial since this agent started, while any of them waits for the server to be reached
@@ -18,8 +21,22 @@ impl Cycle {
         tracing::info!(
             "the server was reached over a new connection: the changes that could cut this device off stand"
         );
-        self.hands.trials.retain(|_, trial| trial.given_up.is_some());
-        self.keep_trials()
+        let is_waiting = |trial: &Trial| trial.given_up.is_none();
+        let standing = self.hands.trials.extract_if(.., |_, trial| is_waiting(trial)).map(|(id, _)| id);
+        let standing: Vec<ResourceId> = standing.collect();
+        let kept = self.keep_trials();
+        self.forget_ways_back(&standing);
+        kept
+    }
+
+    /// Forgets what was kept for ways back that nobody will go.
+    pub(super) fn forget_ways_back<'i>(&self, ids: impl IntoIterator<Item = &'i ResourceId>) {
+        for id in ids {
+            // It is root's alone, and the next start tries again.
+            if let Err(error) = resource::forget_way_back(&self.hands.host, id) {
+                tracing::warn!(resource = %id, reason = %format!("{error:#}"), "removing a key that is no longer needed");
+            }
+        }
     }
 
     /// The server was not reached in time: the next turn brings back what was there before.

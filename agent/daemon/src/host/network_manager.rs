@@ -63,6 +63,11 @@ impl NetworkManager {
         self.activate_on(uuid, device.as_ref().map_or(ANY, |device| device.as_str())).await
     }
 
+    /// Has the interface of a profile made and set up, which is nobody else's.
+    pub(crate) async fn activate_new(&self, uuid: &str) -> Result<()> {
+        self.activate_on(uuid, ANY).await
+    }
+
     /// As [`NetworkManager::activate`], where the profile is in use, and nothing else otherwise.
     pub(crate) async fn activate_again(&self, uuid: &str) -> Result<()> {
         let active: Vec<OwnedObjectPath> = self.property(PATH, BUS, "ActiveConnections").await?;

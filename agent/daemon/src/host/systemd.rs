@@ -179,6 +179,12 @@ impl Systemd {
         Ok(())
     }
 
+    /// The variables that it starts services with, each as `name=value`.
+    pub(crate) async fn environment(&mut self) -> Result<Vec<String>> {
+        let manager = OwnedObjectPath::try_from(MANAGER_PATH.to_owned()).context("a path of D-Bus")?;
+        self.property(&manager, MANAGER, "Environment").await
+    }
+
     /// Lets the unit start at boot. False when it has no `[Install]` section to say how.
     pub(crate) async fn enable(&mut self, unit: &str) -> Result<bool> {
         let bus = self.connection().await?;

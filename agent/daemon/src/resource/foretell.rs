@@ -44,7 +44,7 @@ async fn unprepared(
     records: &BTreeMap<ResourceId, Record>,
 ) -> BTreeMap<ResourceId, String> {
     /// What is asked of the device alone. Packages and rules are told of below, as they have to ask programs.
-    const ASKED: [&str; 7] = ["archive", "script", "timer", "mount", "time", "locale", "hostname"];
+    const ASKED: [&str; 8] = ["archive", "script", "timer", "mount", "time", "locale", "hostname", "network"];
     const BRINGING: [&str; 7] = ["package", "file", "link", "directory", "account", "script", "mount"];
     let mut notes = BTreeMap::new();
     for step in steps.iter().filter(|step| !is_removal(step) && ASKED.contains(&step.id.kind())) {

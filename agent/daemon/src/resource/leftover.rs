@@ -10,7 +10,7 @@ use muster_proto::ResourceId;
 
 use super::{
     Kind, authorized_keys, browser_policy, certificate, dconf, firewall, hostname, kernel_module, locale,
-    login_rule, mount, network, repository, ssh_server, sudo, sysctl, time, timer,
+    login_rule, mount, network, proxy, repository, ssh_server, sudo, sysctl, time, timer,
 };
 use crate::host::Host;
 use crate::host::accounts::Accounts;
@@ -55,9 +55,13 @@ fn paths(host: &Host, id: &ResourceId) -> Vec<String> {
         Ok(Kind::Sysctl) => sysctl::parts(id).into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::BrowserPolicy) => browser_policy::parts(id).into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::Dconf) => dconf::parts(id).into_iter().map(|(_, path)| path).collect(),
-        Ok(Kind::Network) => network::parts(id).into_iter().map(|(_, path)| path).collect(),
+        Ok(Kind::Network) => {
+            let key = muster_proto::resource::network::Network::private_key_path(id.key());
+            network::parts(id).into_iter().map(|(_, path)| path).chain([key]).collect()
+        }
         Ok(Kind::LoginRule) => login_rule::parts(id).into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::SshServer) => ssh_server::parts(id).into_iter().map(|(_, path)| path).collect(),
+        Ok(Kind::Proxy) => proxy::parts().into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::Firewall) => firewall::parts().into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::Time) => {
             let link = muster_proto::resource::time::LOCALTIME.to_owned();

@@ -43,6 +43,7 @@ mod network;
 mod own_file;
 mod own_unit;
 mod package;
+mod proxy;
 mod repository;
 mod script;
 mod service;
@@ -57,6 +58,7 @@ mod updates;
 pub(crate) use account::{Locked, is_password_note, lock, password_is_safe};
 pub(crate) use foretell::foretell;
 pub(crate) use leftover::remove_leftovers;
+pub(crate) use network::{forget_way_back, is_key_of_tunnel};
 pub(crate) use script::is_said;
 pub(crate) use text_path::text_path;
 pub(crate) use updates::freshen;
@@ -130,6 +132,7 @@ pub(crate) type Contents<'a> = dyn Fn(&Digest) -> Option<Vec<u8>> + 'a;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Certificate,
+    Proxy,
     Repository,
     Package,
     Group,
@@ -163,6 +166,7 @@ impl Kind {
     fn of(id: &ResourceId) -> Result<Self> {
         Ok(match id.kind() {
             "certificate" => Self::Certificate,
+            "proxy" => Self::Proxy,
             "repository" => Self::Repository,
             "package" => Self::Package,
             "group" => Self::Group,
@@ -236,6 +240,7 @@ pub(crate) async fn read(
             }
             (Ok(Kind::SshServer), _) => ssh_server::read(host, one).await.map_err(|error| sentence(&error)),
             (Ok(Kind::Network), _) => network::read(host, one).await.map_err(|error| sentence(&error)),
+            (Ok(Kind::Proxy), _) => proxy::read(host).await.map_err(|error| sentence(&error)),
             (Ok(Kind::Firewall), _) => firewall::read(host).await.map_err(|error| sentence(&error)),
             (Ok(Kind::Updates), _) => match &packages {
                 Ok(()) => updates::read(host, one).await.map_err(|error| sentence(&error)),
@@ -293,6 +298,7 @@ fn read_one(host: &mut Host, kind: Kind, accounts: &Accounts, wanted: &Wanted<'_
         Kind::Locale => locale::read(host, wanted),
         Kind::LoginRule => login_rule::read(host, wanted),
         Kind::Certificate
+        | Kind::Proxy
         | Kind::Package
         | Kind::KernelModule
         | Kind::Mount
@@ -374,6 +380,7 @@ pub(crate) async fn prepare(
 fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> Result<Prepared> {
     match kind {
         Kind::Certificate => certificate::prepare(host, job),
+        Kind::Proxy => proxy::prepare(host, job),
         Kind::Repository => repository::prepare(host, job),
         Kind::Group => Ok(group::prepare(accounts, job)),
         Kind::Account => account::prepare(accounts, job),
@@ -427,6 +434,7 @@ pub(crate) async fn write(
                 continue;
             }
             Ok(Kind::Certificate) => certificate::write(host, &jobs, contents).await,
+            Ok(Kind::Proxy) => proxy::write(host, &jobs, contents).await,
             Ok(Kind::Repository) => repository::write(host, &jobs, contents).await,
             Ok(Kind::Package) => package::write(host, &jobs).await,
             Ok(Kind::Group) => group::write(host, &jobs).await,

@@ -1,50 +1,88 @@
-//! `network`: a file for systemd-networkd or NetworkManager, and that it has read it.
+//! `network`: files for systemd-networkd or NetworkManager, and that it has read them.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use muster_proto::ResourceId;
-use muster_proto::condition::{Condition, NO_FILE};
+use muster_proto::condition::{Condition, NO_FILE, TOLD};
 use muster_proto::resource::Resource;
 use muster_proto::resource::network::Network;
 use muster_proto::resource::network::keyfile::uuid;
 
 use super::own_file::{self, Part};
-use super::{Contents, Job, Prepared, Wanted, sentence, text};
+use super::{Contents, Job, Prepared, Wanted, flag, sentence, text};
 use crate::host::Host;
 use crate::host::network_manager::NetworkManager;
 use crate::host::run::Work;
 
 mod keyfile;
+mod wireguard;
+
+use keyfile::Filled;
 
 const NETWORKD: &str = "systemd-networkd.service";
 const NETWORK_MANAGER: &str = "NetworkManager.service";
 
-/// The files: that of networkd, and that of NetworkManager.
+/// The files: those of networkd, and that of NetworkManager.
 pub(super) fn parts(id: &ResourceId) -> Vec<Part> {
-    vec![("file", Network::file(id.key())), ("keyfile", Network::keyfile_path(id.key()))]
+    vec![
+        ("file", Network::file(id.key())),
+        ("keyfile", Network::keyfile_path(id.key())),
+        ("netdev", Network::netdev_path(id.key())),
+    ]
 }
 
-/// The one of networkd, which has no secrets in it and is written as other files of Muster's own.
+/// The one of networkd which has no secrets in it and is written as other files of Muster's own.
 fn networkd_parts(job: &Job<'_>) -> Vec<Part> {
     vec![("file", Network::file(job.step.id.key()))]
 }
 
+/// Whether a file is the private key of a tunnel, or one that was kept aside.
+pub(crate) fn is_key_of_tunnel(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.starts_with("wireguard-") && name.contains(".key")
+}
+
+/// Forgets what was kept for the way back of a change that stands.
+pub(crate) fn forget_way_back(host: &Host, id: &ResourceId) -> Result<()> {
+    if id.kind() == "network" { wireguard::forget(host, id.key()) } else { Ok(()) }
+}
+
 pub(super) async fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
     let key = wanted.id.key();
-    let file = own_file::read(host, &Network::file(key))?;
-    let keyfile = keyfile::read(host, wanted, &Network::keyfile_path(key))?;
+    let own = own_file::read(host, &Network::file(key))?;
+    let (keyfile, netdev) = (Filled::keyfile(key), Filled::netdev(host, key));
+    let filled = keyfile::read(host, wanted, &keyfile)?;
+    let made = keyfile::read(host, wanted, &netdev)?;
     let mut loaded = true;
-    for (there, path, unit) in
-        [(&file, Network::file(key), NETWORKD), (&keyfile, Network::keyfile_path(key), NETWORK_MANAGER)]
-    {
-        if *there == NO_FILE || noted(host, wanted.id).is_some_and(|noted| *there == noted) {
+    for (there, path, unit) in [
+        (&own, &Network::file(key), NETWORKD),
+        (&filled, &keyfile.path, NETWORK_MANAGER),
+        (&made, &netdev.path, NETWORKD),
+    ] {
+        if *there == NO_FILE {
             continue;
         }
-        let written = own_file::written_at(host, &path)?;
-        loaded &= started_after(host, unit, written).await?;
+        if let Some(interface) = wireguard::interface(host, path)? {
+            loaded &= wireguard::is_tunnel(host, &interface)? == Some(true);
+        }
+        if !noted(host, wanted.id).is_some_and(|noted| noted.lines().any(|line| *there == line)) {
+            let written = own_file::written_at(host, path)?;
+            loaded &= started_after(host, unit, written).await?;
+        }
     }
-    Ok(Condition::present([("file", file), ("keyfile", keyfile), ("loaded", loaded.into())]))
+    let (private, public) = wireguard::read(host, key)?;
+    let is_asked = matches!(wanted.resource, Some(Resource::Network(network)) if network.wireguard.is_some());
+    let told = public.filter(|_| is_asked).map(|public| format!("its public key is {public}"));
+    Ok(Condition::present([
+        ("file", own),
+        ("keyfile", filled),
+        ("netdev", made),
+        ("key", private.into()),
+        ("loaded", loaded.into()),
+        (TOLD, told.into()),
+    ]))
 }
 
 /// Both read all files when they start.
@@ -69,7 +107,15 @@ fn noted(host: &Host, id: &ResourceId) -> Option<String> {
 }
 
 pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {
-    let kept = keyfile::prepare(host, job, &Network::keyfile_path(job.step.id.key()))?;
+    let name = job.step.id.key();
+    if let Some(Resource::Network(network)) = job.step.resource().filter(|_| !job.step.ending)
+        && network.wireguard.is_some()
+        && let Some(reason) = wireguard::obstacle(host, name, network.interface.as_str())?
+    {
+        return Ok(Prepared::Blocked(reason));
+    }
+    let mut kept = keyfile::prepare(host, job, "keyfile", &Network::keyfile_path(name))?;
+    kept.extend(keyfile::prepare(host, job, "netdev", &Network::netdev_path(name))?);
     let mut prepared = own_file::prepare(host, job, &networkd_parts(job))?;
     if let Prepared::Ready(preserved) = &mut prepared {
         preserved.blobs.extend(kept);
@@ -87,17 +133,46 @@ pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents
         let at = usize::from(name == NETWORK_MANAGER);
         units.get(at).is_some_and(|unit| unit.runs())
     };
-    let checked: Vec<Result<()>> = jobs.iter().map(|job| check(job, runs)).collect();
+    let mut checked: Vec<Result<()>> = vec![];
+    for job in jobs {
+        checked.push(match check(job, runs).and_then(|()| wireguard::make(host, job)) {
+            Ok(()) => end_tunnel(host, job, runs(NETWORKD)).await,
+            Err(error) => Err(error),
+        });
+    }
     let sound: Vec<Job<'_>> =
         jobs.iter().zip(&checked).filter(|(_, checked)| checked.is_ok()).map(|(job, _)| *job).collect();
     let mut written = own_file::write(host, &sound, networkd_parts, contents);
     for (job, result) in sound.iter().zip(&mut written) {
-        if result.is_ok() {
-            *result = keyfile::write(host, job, Network::keyfile_path(job.step.id.key()), contents);
+        let name = job.step.id.key();
+        for file in [Filled::keyfile(name), Filled::netdev(host, name)] {
+            if result.is_ok() {
+                *result = keyfile::write(host, job, file, contents);
+            }
         }
     }
     let mut told = tell(host, &sound, written, runs).await.into_iter();
-    checked.into_iter().map(|checked| checked.and_then(|()| told.next().unwrap_or(Ok(())))).collect()
+    let told = checked.into_iter().map(|checked| checked.and_then(|()| told.next().unwrap_or(Ok(()))));
+    let results: Vec<Result<()>> = told.collect();
+    jobs.iter().zip(results).map(|(job, told)| told.and_then(|()| wireguard::take_away(host, job))).collect()
+}
+
+/// Ends the tunnel that networkd made of the file that is there: it neither changes nor removes one by itself. Before the file goes, as
+/// nobody would know of it after a crash.
+async fn end_tunnel(host: &mut Host, job: &Job<'_>, runs: bool) -> Result<()> {
+    let is_stale =
+        job.changes("netdev") || (job.changes("loaded") && flag(&job.step.from, "loaded") == Some(false));
+    if !is_stale || !runs {
+        return Ok(());
+    }
+    let Some(interface) = wireguard::interface(host, &Network::netdev_path(job.step.id.key()))? else {
+        return Ok(());
+    };
+    if wireguard::is_tunnel(host, &interface)? != Some(true) {
+        return Ok(());
+    }
+    let argv = ["/usr/bin/networkctl", "delete", "--", interface.as_str()];
+    host.run(Work::Short, &argv, None).await?.ok("networkctl delete").map(drop)
 }
 
 /// What is written for one that does not run would only wait for a day on which nobody expects it. What was there before comes back all
@@ -106,7 +181,7 @@ fn check(job: &Job<'_>, runs: impl Fn(&str) -> bool) -> Result<()> {
     if job.step.undoes || job.step.claim.is_none() {
         return Ok(());
     }
-    for (attribute, unit) in [("file", NETWORKD), ("keyfile", NETWORK_MANAGER)] {
+    for (attribute, unit) in [("file", NETWORKD), ("netdev", NETWORKD), ("keyfile", NETWORK_MANAGER)] {
         ensure!(
             !comes(job, attribute) || runs(unit),
             "{unit} does not run here: have it run by `service`, or set this network up by what runs, with `manager`"
@@ -127,18 +202,37 @@ async fn tell(
     runs: impl Fn(&str) -> bool,
 ) -> Vec<Result<()>> {
     let concerns = |attribute: &str| jobs.iter().any(|job| comes(job, attribute) || job.changes(attribute));
-    let networkd = if concerns("file") && runs(NETWORKD) { reload(host).await } else { Ok(()) };
+    let concerned = concerns("file") || concerns("netdev");
+    let networkd = if concerned && runs(NETWORKD) { reload(host).await } else { Ok(()) };
     let mut results = vec![];
     for (job, result) in jobs.iter().zip(written) {
         results.push(match (result, &networkd) {
             (Err(error), _) => Err(error),
             (Ok(()), Err(error)) => Err(anyhow::anyhow!("{}", sentence(error))),
-            (Ok(()), Ok(())) => tell_network_manager(host, job, runs(NETWORK_MANAGER))
-                .await
-                .and_then(|()| keep_note(host, job)),
+            (Ok(()), Ok(())) => match tell_network_manager(host, job, runs(NETWORK_MANAGER)).await {
+                Ok(()) => await_tunnel(host, job, &runs).await.and_then(|()| keep_note(host, job)),
+                Err(error) => Err(error),
+            },
         });
     }
     results
+}
+
+/// The interface of a tunnel that was asked for has to come, where there is somebody to make it.
+async fn await_tunnel(host: &Host, job: &Job<'_>, runs: impl Fn(&str) -> bool) -> Result<()> {
+    let name = job.step.id.key();
+    for (attribute, path, unit) in [
+        ("netdev", Network::netdev_path(name), NETWORKD),
+        ("keyfile", Network::keyfile_path(name), NETWORK_MANAGER),
+    ] {
+        if comes(job, attribute)
+            && runs(unit)
+            && let Some(interface) = wireguard::interface(host, &path)?
+        {
+            wireguard::comes_up(host, &interface, unit.trim_end_matches(".service")).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn reload(host: &mut Host) -> Result<()> {
@@ -157,6 +251,9 @@ async fn tell_network_manager(host: &mut Host, job: &Job<'_>, runs: bool) -> Res
     manager.load(&Network::keyfile_path(key)).await?;
     match job.step.resource() {
         // NetworkManager joins a Wi-Fi by itself: who sits in another one is not to be torn out of it.
+        Some(Resource::Network(network)) if network.wireguard.is_some() => {
+            manager.activate_new(&uuid(key)).await
+        }
         Some(Resource::Network(network)) if network.wifi.is_none() => {
             manager.activate(&uuid(key), network.interface.as_str()).await
         }
@@ -166,10 +263,11 @@ async fn tell_network_manager(host: &mut Host, job: &Job<'_>, runs: bool) -> Res
 
 fn keep_note(host: &Host, job: &Job<'_>) -> Result<()> {
     let path = note(host, &job.step.id);
-    let there = ["file", "keyfile"].into_iter().find(|attribute| comes(job, attribute));
-    let Some(file) = there.and_then(|attribute| text(&job.step.to, attribute)) else {
+    let files = ["file", "keyfile", "netdev"].into_iter().filter(|attribute| comes(job, attribute));
+    let files: Vec<&str> = files.filter_map(|attribute| text(&job.step.to, attribute)).collect();
+    if files.is_empty() {
         ensure!(fs::remove_file(&path).is_ok() || !path.exists(), "can't remove {}", path.display());
         return Ok(());
-    };
-    fs::write(&path, file).with_context(|| format!("writing {}", path.display()))
+    }
+    fs::write(&path, files.join("\n")).with_context(|| format!("writing {}", path.display()))
 }

@@ -3,8 +3,8 @@
 use muster_proto::ResourceId;
 
 use super::{
-    Kind, browser_policy, dconf, firewall, kernel_module, login_rule, mount, network, ssh_server, sysctl,
-    time, timer,
+    Kind, browser_policy, dconf, firewall, kernel_module, login_rule, mount, network, proxy, ssh_server,
+    sysctl, time, timer,
 };
 
 /// Where the text is whose digest this attribute of a resource is; `None` where it is that of no file.
@@ -16,6 +16,7 @@ pub(crate) fn text_path(id: &ResourceId, attribute: &str) -> Option<String> {
         Kind::Firewall => firewall::parts(),
         Kind::KernelModule => kernel_module::parts(id),
         Kind::Mount => mount::parts(id),
+        Kind::Proxy => proxy::parts(),
         Kind::Network => network::parts(id),
         // Where there is no such file the other one is shown whole.
         Kind::Locale => vec![("file", muster_proto::resource::locale::DEBIAN_PATH.to_owned())],

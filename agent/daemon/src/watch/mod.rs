@@ -249,6 +249,12 @@ fn directories(id: &ResourceId) -> Vec<PathBuf> {
         "network" => {
             vec!["/etc/systemd/network".into(), "/etc/NetworkManager/system-connections".into()]
         }
+        "proxy" => vec![
+            "/etc/systemd/system.conf.d".into(),
+            "/etc/profile.d".into(),
+            "/etc/environment.d".into(),
+            "/etc/apt/apt.conf.d".into(),
+        ],
         "login_rule" => vec!["/etc/security/access.d".into(), "/etc/pam.d".into()],
         "ssh_server" => vec!["/etc/ssh/sshd_config.d".into()],
         "firewall" => vec!["/etc/muster".into()],

@@ -1,20 +1,21 @@
 //! A network as NetworkManager keeps it: nm-settings-keyfile(5).
 //!
 //! A secret comes from a file of the device, so that a profile has only its path. The text without secrets, which is what
-//! plans show and what is compared, names that file in a comment; what is written has the secret in the line after it.
+//! plans show and what is compared, names that file in a comment; what is written has the secret in the line after it. So it is with
+//! the tunnels of networkd, whose files have the same form.
 
 use std::net::IpAddr;
 
 use super::wifi::{Access, Method, Wifi};
-use super::{Manager, Network};
+use super::{Manager, Network, wireguard};
 use crate::id::Digest;
 use crate::resource::InvalidResource;
 
 /// Begins the comment that says from which file the value of the next line comes: `#muster-secret psk=/etc/wifi.psk`.
-const MARK: &str = "#muster-secret ";
+pub(super) const MARK: &str = "#muster-secret ";
 
-/// Keys of a keyfile whose values are secrets.
-const SECRETS: [&str; 12] = [
+/// Keys whose values are secrets. As `private-key` 802.1X has the path of a file.
+const SECRETS: [&str; 14] = [
     "psk",
     "password",
     "password-raw",
@@ -27,10 +28,15 @@ const SECRETS: [&str; 12] = [
     "wep-key3",
     "pin",
     "preshared-key",
+    "PrivateKey",
+    "PresharedKey",
 ];
 
-/// How sections begin in which any key may be of a secret. Muster writes none of them.
+/// How sections begin in which any key may be of a secret, but for those that Muster writes.
 const SECRET_SECTIONS: [&str; 2] = ["[vpn-secrets]", "[wireguard"];
+/// What Muster writes in them that is no secret.
+const HARMLESS: [&str; 5] =
+    ["listen-port", "endpoint", "preshared-key-flags", "persistent-keepalive", "allowed-ips"];
 
 /// A keyfile as it is on a device, taken apart.
 #[derive(Debug, PartialEq, Eq)]
@@ -75,7 +81,9 @@ pub fn unfill(text: &str) -> Unfilled {
         if let Some((key, path)) = marked(line) {
             awaited = Some(key);
             unfilled.secrets.push((path.to_owned(), String::new()));
-        } else if SECRETS.contains(&key.trim()) || (is_secret && line.contains('=')) {
+        } else if SECRETS.contains(&key.trim())
+            || (is_secret && line.contains('=') && !key.starts_with('[') && !HARMLESS.contains(&key))
+        {
             unfilled.is_strange = true;
         }
         unfilled.template.push_str(line);
@@ -114,14 +122,18 @@ pub fn uuid(name: &str) -> String {
 impl Network {
     /// The keyfile without secrets.
     pub fn keyfile(&self) -> String {
-        let kind = if self.wifi.is_some() { "wifi" } else { "ethernet" };
+        let kind = match (&self.wireguard, &self.wifi) {
+            (Some(_), _) => "wireguard",
+            (None, Some(_)) => "wifi",
+            (None, None) => "ethernet",
+        };
         let mut text = format!(
             "# Managed by Muster: network:{0}\n[connection]\nid=muster-{0}\nuuid={1}\ntype={kind}\n",
             self.name,
             uuid(self.name.as_str())
         );
         let interface = self.interface.as_str();
-        if self.wifi.is_none() {
+        if kind == "ethernet" {
             // Before the profiles that NetworkManager makes by itself, and those of users.
             text.push_str("autoconnect-priority=10\n");
         }
@@ -133,9 +145,18 @@ impl Network {
         if let Some(wifi) = &self.wifi {
             text.push_str(&of_wifi(wifi));
         }
+        if let Some(wireguard) = &self.wireguard {
+            text.push_str(&wireguard::sections(self.name.as_str(), wireguard));
+        }
+        if let Some(pac) = &self.pac {
+            // 1 is by a script.
+            text.push_str(&format!("\n[proxy]\nmethod=1\npac-url={pac}\n"));
+        }
+        // A tunnel has no address of its link to make one from.
+        let without_v6 = if self.wireguard.is_some() { "disabled" } else { "link-local" };
         let searched_by_v4 = self.family_is_set(IpAddr::is_ipv4);
         text.push_str(&self.family("ipv4", "disabled", IpAddr::is_ipv4, searched_by_v4));
-        text.push_str(&self.family("ipv6", "link-local", IpAddr::is_ipv6, !searched_by_v4));
+        text.push_str(&self.family("ipv6", without_v6, IpAddr::is_ipv6, !searched_by_v4));
         text
     }
 

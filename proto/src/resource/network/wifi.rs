@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{is_plain, not_plain};
 use crate::resource::InvalidResource;
 use crate::resource::value::{AbsolutePath, DomainName, RadioIdentity, Ssid};
 
@@ -91,15 +92,9 @@ impl Wifi {
                 }
             },
         };
-        let is_plain = |path: &AbsolutePath| {
-            path.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@".contains(&byte))
-        };
         match files.into_iter().find(|path| !is_plain(path)) {
             None => Ok(()),
-            Some(path) => Err(InvalidResource::new(
-                "/network/wifi/access",
-                format!("{path}: a file of a Wi-Fi has only letters, digits and ._-+@ in its path"),
-            )),
+            Some(path) => Err(InvalidResource::new("/network/wifi/access", not_plain(path))),
         }
     }
 }

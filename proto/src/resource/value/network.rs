@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidValue, word};
+use super::{DomainName, InvalidValue, word};
 use crate::text::one_line;
 
 checked_string!(
@@ -47,6 +47,65 @@ checked_string!(
     "an identity: 1 to 255 bytes in one line",
     r"^[^\x00-\x1f]{1,255}$",
     |text| (1..=255).contains(&text.len()) && one_line(text)
+);
+
+checked_string!(
+    /// A key of WireGuard's: 32 bytes in base64, not all of them 0.
+    WireGuardKey,
+    "a key of WireGuard's as `wg pubkey` prints it: 44 characters of base64, for 32 bytes that are not all 0",
+    "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$",
+    |text| {
+        let bytes = data_encoding::BASE64.decode(text.as_bytes());
+        bytes.is_ok_and(|bytes| bytes.len() == 32 && bytes.iter().any(|byte| *byte != 0))
+    }
+);
+
+checked_string!(
+    /// Where something is reached: a name or an address, and a port from 1 to 65,535. An IPv6 address stands in brackets.
+    Endpoint,
+    "a host and a port, such as vpn.corp.example:51820, 192.0.2.1:51820 or [2001:db8::1]:51820",
+    r"^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}$",
+    |text| {
+        let Some((host, port)) = text.rsplit_once(':') else { return false };
+        let is_port = port.bytes().all(|b| b.is_ascii_digit()) && !port.starts_with('0');
+        let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+            Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => DomainName::parse(host).is_ok(),
+        };
+        is_port && port.parse::<u16>().is_ok() && is_host
+    }
+);
+
+checked_string!(
+    /// The URL of a proxy: http or https, a host and a port from 1 to 65,535.
+    ProxyUrl,
+    "the URL of a proxy with its port and nothing behind it, such as http://proxy.corp.example:3128, and without a user name or password, \
+     which every account of a device could read",
+    r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}$",
+    |text| {
+        let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        host.is_some_and(|host| Endpoint::parse(host).is_ok())
+    }
+);
+
+checked_string!(
+    /// What is reached without a proxy.
+    NoProxy,
+    "a name, a domain as .corp.example, an address, or a network with no bit set behind the prefix",
+    "^[A-Za-z0-9.:/-]+$",
+    |text| DomainName::parse(text.strip_prefix('.').unwrap_or(text)).is_ok() || IpNetwork::parse(text).is_ok()
+);
+
+checked_string!(
+    /// Where a script for proxies (PAC) is fetched.
+    PacUrl,
+    "a URL that begins with https://, of at most 2048 letters, digits and ._~:/?&=%+,- without a user name",
+    r"^https://[A-Za-z0-9._~:/?&=%+,-]+$",
+    |text| text.len() <= 2048
+        && text.strip_prefix("https://").is_some_and(|rest| {
+            rest.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+                && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~:/?&=%+,-".contains(&b))
+        })
 );
 
 /// An address of an interface, with the length of its network's prefix: `10.0.0.5/24`.
@@ -143,6 +202,17 @@ impl IpNetwork {
     /// The family by which nft(8) and its kin call it: `ip` or `ip6`.
     pub fn family(&self) -> &'static str {
         if self.address.is_ipv4() { "ip" } else { "ip6" }
+    }
+
+    /// The network with the length of its prefix, also where it is a single address: `10.0.0.5/32`.
+    pub fn cidr(&self) -> String {
+        let width = if self.address.is_ipv4() { 32 } else { 128 };
+        format!("{}/{}", self.address, self.prefix.unwrap_or(width))
+    }
+
+    /// Whether it is every address of its family.
+    pub fn is_everything(&self) -> bool {
+        self.prefix == Some(0)
     }
 }
 
@@ -323,6 +393,41 @@ mod tests {
         }
         for name in ["", "-i", "eth0\" accept", "a/b", "a b", "wg0\n", "0123456789abcdef"] {
             assert!(InterfaceName::parse(name).is_err(), "{name:?}");
+        }
+        for endpoint in ["vpn.corp.example:51820", "192.0.2.1:1", "[2001:db8::1]:65535"] {
+            assert_eq!(Endpoint::parse(endpoint).unwrap().as_str(), endpoint);
+        }
+        for endpoint in [
+            "",
+            "vpn.corp.example",
+            "vpn.corp.example:0",
+            "vpn:65536",
+            "vpn:+1",
+            "vpn:051820",
+            ":51820",
+            "2001:db8::1:51820",
+            "[fe80::1%eth0]:51820",
+            "[vpn]:51820",
+            "[2001:db8::1]",
+            "a b:1",
+            "vpn\n[Peer]:1",
+            "vpn:1\nPrivateKey=x",
+        ] {
+            assert!(Endpoint::parse(endpoint).is_err(), "{endpoint:?}");
+        }
+        let key = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=";
+        assert_eq!(WireGuardKey::parse(key).unwrap().as_str(), key);
+        for key in [
+            "",
+            "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg",
+            // Bits behind the last byte, one byte too many, another alphabet, and what no key is.
+            "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dh=",
+            "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg4",
+            "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp-Dg=",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=\n",
+        ] {
+            assert!(WireGuardKey::parse(key).is_err(), "{key:?}");
         }
         for keyword in ["", "Port 22\nPermitRootLogin", "#Port", "Port=", "1Port"] {
             assert!(SshKeyword::parse(keyword).is_err(), "{keyword:?}");

@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use muster_proto::report::Pause;
+use muster_proto::report::{OutcomeKind, Pause};
 use muster_proto::rest::{
-    AllowReenroll, Approve, Device as View, DeviceDetail, DeviceState, Import, RevealedPassword,
+    AllowReenroll, Approve, Device as View, DeviceDetail, DeviceState, Import, ResourceView, RevealedPassword,
 };
 use muster_proto::text::shell_word;
 use muster_proto::when::Facts;
@@ -25,6 +25,9 @@ use crate::failure::{Ending, Failure};
 use crate::output::{self, Output, Single, ago, word};
 use crate::span::span;
 use crate::terminal::Consent;
+
+/// Characters of what is told of one resource: the whole is on the device's page.
+const LONGEST_TOLD: usize = 300;
 
 /// Register, let in, label and look at devices
 #[derive(Subcommand)]
@@ -218,13 +221,14 @@ impl Show {
         if self.cost {
             self.output.one(&detail.cost, cost::show)?;
         } else {
-            self.output.one(&detail, show)?;
+            let resources: Vec<ResourceView> = api.get(&format!("{}/resources", path(&self.device))).await?;
+            self.output.one(&detail, |detail| show(detail, &resources))?;
         }
         Ok(Ending::Fine)
     }
 }
 
-fn show(detail: &DeviceDetail) -> Result<(), Failure> {
+fn show(detail: &DeviceDetail, resources: &[ResourceView]) -> Result<(), Failure> {
     let device = &detail.device;
     let time = |time: Option<muster_proto::Timestamp>| time.map(|t| t.to_string()).unwrap_or_default();
     output::fields(&[
@@ -274,7 +278,22 @@ fn show(detail: &DeviceDetail) -> Result<(), Failure> {
             device.name
         ))?;
     }
+    for resource in resources {
+        if let Some(told) = told(resource) {
+            output::line(format!("{}: {told}", resource.resource))?;
+        }
+    }
     why::print(detail)
+}
+
+/// What there is to tell of a resource that is as it should be, such as a public key.
+fn told(resource: &ResourceView) -> Option<String> {
+    let told = resource.reason.as_ref()?;
+    let is_right = matches!(resource.outcome, OutcomeKind::Kept | OutcomeKind::Repaired);
+    is_right.then(|| match told.char_indices().nth(LONGEST_TOLD) {
+        Some((end, _)) => format!("{} ...", &told[..end]),
+        None => told.clone(),
+    })
 }
 
 fn machine(facts: &Facts) -> String {

@@ -75,7 +75,7 @@ fn assigned() -> impl Strategy<Value = Assigned> {
 
 fn identity(entry: &Value) -> String {
     let (kind, fields) = entry.as_object().unwrap().iter().next().unwrap();
-    if matches!(kind.as_str(), "hostname" | "time" | "locale" | "updates") {
+    if matches!(kind.as_str(), "hostname" | "time" | "locale" | "updates" | "proxy") {
         return format!("{kind}:{kind}");
     }
     if kind == "firewall" {
@@ -121,6 +121,7 @@ fn other_id() -> impl Strategy<Value = ResourceId> {
         ("login_rule", "office"),
         ("ssh_server", "corp"),
         ("network", "lan"),
+        ("proxy", "proxy"),
         ("line", "/etc/c//Port "),
         ("hosts_entry", "10.0.0.5"),
         ("hostname", "hostname"),
@@ -169,8 +170,14 @@ fn meddling() -> impl Strategy<Value = Meddling> {
     ]
 }
 
+fn tunnel(port: u16) -> Value {
+    let peer =
+        json!({"public_key": "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=", "allowed_ips": ["10.8.0.0/24"]});
+    json!({"interface": "wg0", "wireguard": {"listen_port": port, "peers": [peer]}})
+}
+
 /// Kinds that have no `state`.
-const STATELESS: [&str; 18] = [
+const STATELESS: [&str; 19] = [
     "browser_policy",
     "certificate",
     "dconf",
@@ -182,6 +189,7 @@ const STATELESS: [&str; 18] = [
     "login_rule",
     "mount",
     "network",
+    "proxy",
     "script",
     "service",
     "ssh_server",
@@ -316,10 +324,15 @@ fn kind() -> impl Strategy<Value = Value> {
             ("name", given("net.ipv4.ip_forward")), ("value", given(value)),
         ])),
         1 => (22..24).prop_map(|port| entry("firewall", vec![("allow", given(vec![json!({"port": port})]))])),
-        1 => any::<bool>().prop_map(|dhcp| entry("network", vec![
-            ("name", given("lan")), ("interface", given("en*")), ("dhcp", given(dhcp)),
-            ("addresses", given(vec!["10.0.0.5/24"])),
-        ])),
+        1 => select(vec![json!({"interface": "en*"}), json!({"interface": "en*", "dhcp": true}), tunnel(51820), tunnel(51821)])
+            .prop_map(|mut fields| {
+                fields["name"] = "lan".into();
+                fields["addresses"] = json!(["10.0.0.5/24"]);
+                json!({"network": fields})
+            }),
+        1 => (3128..3130).prop_map(|port| {
+            entry("proxy", vec![("http", given(format!("http://proxy.corp.example:{port}")))])
+        }),
         1 => any::<bool>().prop_map(|on| entry("browser_policy", vec![
             ("browser", given("firefox")), ("policies", given(json!({"DisableTelemetry": on}))),
         ])),

@@ -87,6 +87,7 @@ impl Simulated {
             ("dconf", "corp"),
             ("firewall", "incoming"),
             ("login_rule", "office"),
+            ("proxy", "proxy"),
             ("ssh_server", "corp"),
             ("network", "lan"),
             ("hostname", "hostname"),
@@ -326,7 +327,12 @@ fn fresh(kind: &str) -> Attributes {
         "browser_policy" => json!({"file": "none"}),
         "dconf" => json!({"file": "none", "locks": "none", "compiled": true}),
         "firewall" => json!({"file": "none", "table": "none"}),
-        "network" => json!({"file": "none", "keyfile": "none", "loaded": true}),
+        "network" => {
+            json!({"file": "none", "keyfile": "none", "netdev": "none", "key": "none", "loaded": true})
+        }
+        "proxy" => {
+            json!({"services": "none", "logins": "none", "sessions": "none", "apt": "none", "loaded": true})
+        }
         "login_rule" => json!({"lets_in": "none", "keeps_out": "none", "asked": false}),
         "ssh_server" => json!({"file": "none", "loaded": true}),
         "line" => json!({"line": Digest::of(b"Port 22").to_string()}),

@@ -1,4 +1,4 @@
-//! The file of a network for NetworkManager, which has secrets in it.
+//! A file of a network that has secrets in it: of any for NetworkManager, and of a tunnel for networkd.
 //!
 //! In a condition it is the digest of what it says without them. The ledger keeps no more than that either: what comes back
 //! takes its secrets from the files that it names, as they are then.
@@ -10,6 +10,7 @@ use muster_proto::resource::Resource;
 use muster_proto::resource::network::Network;
 use muster_proto::resource::network::keyfile::{Unfilled, escaped, fill, unfill};
 use muster_proto::resource::network::wifi::{Access, Enterprise, Method};
+use muster_proto::resource::value::WireGuardKey;
 use serde_json::Value;
 
 use super::super::{Contents, Job, Wanted, text};
@@ -17,22 +18,46 @@ use crate::host::Host;
 use crate::host::files::{self, NewFile, Seen};
 use crate::host::walk::Place;
 
-/// NetworkManager passes over what others could read.
-const MODE: u32 = 0o600;
+/// Who reads what networkd has secrets in: it is not root.
+const NETWORKD: &str = "systemd-network";
 const LIMIT: u64 = 64 * 1024;
 /// The largest secret: NetworkManager takes passwords of this size.
 const MOST: u64 = 4096;
 /// What others may do with a file.
-const OTHERS: u32 = 0o077;
-const WRITABLE: u32 = 0o022;
+pub(super) const OTHERS: u32 = 0o077;
+pub(super) const WRITABLE: u32 = 0o022;
+
+/// One such file, which is root's.
+#[derive(Debug)]
+pub(super) struct Filled {
+    pub(super) attribute: &'static str,
+    pub(super) path: String,
+    /// `None` where there is no such group.
+    gid: Option<u32>,
+    mode: u32,
+}
+
+impl Filled {
+    /// The one of NetworkManager, which passes over what others could read.
+    pub(super) fn keyfile(name: &str) -> Self {
+        Self { attribute: "keyfile", path: Network::keyfile_path(name), gid: Some(0), mode: 0o600 }
+    }
+
+    /// The one of networkd.
+    pub(super) fn netdev(host: &mut Host, name: &str) -> Self {
+        let gid = host.accounts().ok().and_then(|accounts| accounts.gid_of(NETWORKD).ok());
+        Self { attribute: "netdev", path: Network::netdev_path(name), gid, mode: 0o640 }
+    }
+}
 
 /// The digest of the file without its secrets, with a word on what is not as Muster writes it.
-pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>, path: &str) -> Result<Value> {
+pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>, file: &Filled) -> Result<Value> {
+    let path = file.path.as_str();
     let seen = host.digests.look(&host.root, path).with_context(|| path.to_owned())?;
     let Some(Seen { uid, gid, mode, .. }) = seen else { return Ok(NO_FILE.into()) };
     let Some(there) = taken_apart(host, path)? else { return Ok(NO_FILE.into()) };
     let digest = Digest::of(there.template.as_bytes());
-    if (uid, gid, mode) != (0, 0, MODE) {
+    if (uid, Some(gid), mode) != (0, file.gid, file.mode) {
         return Ok(format!("{digest} of {uid}:{gid}, {mode:04o}").into());
     }
     if there.is_strange {
@@ -52,7 +77,8 @@ pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>, path: &str) -> Result<V
     Ok(if is_current { digest.to_string().into() } else { format!("{digest} with another secret").into() })
 }
 
-fn taken_apart(host: &Host, path: &str) -> Result<Option<Unfilled>> {
+/// The text of such a file without its secrets, and the others apart; `None` where there is none.
+pub(super) fn taken_apart(host: &Host, path: &str) -> Result<Option<Unfilled>> {
     let content = files::content(&host.root, path, LIMIT).with_context(|| path.to_owned())?;
     Ok(content.map(|content| {
         let text = String::from_utf8_lossy(&content);
@@ -63,22 +89,25 @@ fn taken_apart(host: &Host, path: &str) -> Result<Option<Unfilled>> {
 }
 
 /// Keeps what the file said, without secrets, where it may have to come back; and finds out whether the secrets are there.
-pub(super) fn prepare(host: &Host, job: &Job<'_>, path: &str) -> Result<Vec<Vec<u8>>> {
-    if !job.changes("keyfile") {
+pub(super) fn prepare(host: &Host, job: &Job<'_>, attribute: &str, path: &str) -> Result<Vec<Vec<u8>>> {
+    if !job.changes(attribute) {
         return Ok(vec![]);
     }
-    let there = text(&job.step.from, "keyfile").unwrap_or(NO_FILE);
+    let there = text(&job.step.from, attribute).unwrap_or(NO_FILE);
     let is_plain = there == NO_FILE || there.parse::<Digest>().is_ok();
     ensure!(
         is_plain || job.record.is_some(),
         "{path} is not of Muster's making: remove it, with `nmcli connection delete` for one, or choose another name"
     );
     if let Some(resource) = job.step.resource()
-        && let Some(template) = resource.content("keyfile")
+        && let Some(template) = resource.content(attribute)
         // Going back must not fail for a secret of what is left.
-        && text(&job.step.to, "keyfile") == Some(Digest::of(&template).to_string().as_str())
+        && text(&job.step.to, attribute) == Some(Digest::of(&template).to_string().as_str())
     {
-        fill(&String::from_utf8_lossy(&template), |path| secret(host, path))?;
+        let own = Network::private_key_path(job.step.id.key());
+        // The device's own key is made when the rest is known to be there.
+        let ask = |path: &str| if path == own { Ok(String::new()) } else { secret(host, path) };
+        fill(&String::from_utf8_lossy(&template), ask)?;
         if let Resource::Network(network) = resource {
             check_files(host, network)?;
         }
@@ -92,14 +121,15 @@ pub(super) fn prepare(host: &Host, job: &Job<'_>, path: &str) -> Result<Vec<Vec<
 }
 
 /// Writes or removes the file, if the step changes it.
-pub(super) fn write(host: &Host, job: &Job<'_>, path: String, contents: &Contents<'_>) -> Result<()> {
-    if !job.changes("keyfile") {
+pub(super) fn write(host: &Host, job: &Job<'_>, file: Filled, contents: &Contents<'_>) -> Result<()> {
+    let Filled { attribute, path, gid, mode } = file;
+    if !job.changes(attribute) {
         return Ok(());
     }
-    match text(&job.step.to, "keyfile") {
+    match text(&job.step.to, attribute) {
         None => Ok(()),
         Some(NO_FILE) => {
-            let there = text(&job.step.from, "keyfile").and_then(|there| there.parse::<Digest>().ok());
+            let there = text(&job.step.from, attribute).and_then(|there| there.parse::<Digest>().ok());
             let found = taken_apart(host, &path)?.map(|found| Digest::of(found.template.as_bytes()));
             ensure!(there.is_none() || found.is_none() || found == there, "{path} was changed a moment ago");
             files::remove_all(&host.root, &[(path.as_str(), None)]).remove(0)
@@ -108,14 +138,21 @@ pub(super) fn write(host: &Host, job: &Job<'_>, path: String, contents: &Content
             let digest: Digest = digest.parse().with_context(|| format!("what {path} held"))?;
             let template = contents(&digest).context("its content is no longer known to the agent")?;
             let filled = fill(&String::from_utf8_lossy(&template), |path| secret(host, path))?;
-            let file = NewFile { path, content: filled.into_bytes(), uid: 0, gid: 0, mode: MODE };
+            let gid = gid.with_context(|| format!("there is no group {NETWORKD}, who has to read {path}"))?;
+            let file = NewFile { path, content: filled.into_bytes(), uid: 0, gid, mode };
             files::write_all(&host.root, &[file]).remove(0)
         }
     }
 }
 
-/// Checks the files that NetworkManager itself reads: by whom it believes the others who they are, and the device's own key.
+/// Checks the files that NetworkManager itself reads: by whom it believes the others who they are, and the device's own key. And that
+/// what is to be a key of WireGuard's is one, as a peer would be taken without it otherwise.
 fn check_files(host: &Host, network: &Network) -> Result<()> {
+    let peers = network.wireguard.iter().flat_map(|wireguard| &wireguard.peers);
+    for path in peers.filter_map(|peer| peer.preshared_key_file.as_ref()) {
+        let is_key = WireGuardKey::parse(&secret(host, path.as_str())?).is_ok();
+        ensure!(is_key, "{path} does not hold a key as `wg genpsk` prints it");
+    }
     let Some(Access::Enterprise(Enterprise { ca_file, method, .. })) =
         network.wifi.as_ref().map(|wifi| &wifi.access)
     else {
@@ -130,7 +167,7 @@ fn check_files(host: &Host, network: &Network) -> Result<()> {
 }
 
 /// A file that is root's, and of which others have none of these rights.
-fn roots_own(host: &Host, path: &str, rights: u32) -> Result<Place> {
+pub(super) fn roots_own(host: &Host, path: &str, rights: u32) -> Result<Place> {
     let place = host.root.place(path).with_context(|| format!("reaching {path}"))?;
     let stat = place.as_ref().map(|place| place.stat()).transpose()?.flatten();
     let (Some(place), Some(stat)) = (place, stat) else {
@@ -149,7 +186,7 @@ fn roots_own(host: &Host, path: &str, rights: u32) -> Result<Place> {
 }
 
 /// What a file of a secret holds in its one line; no error has it in it.
-fn secret(host: &Host, path: &str) -> Result<String> {
+pub(super) fn secret(host: &Host, path: &str) -> Result<String> {
     let place = roots_own(host, path, OTHERS)?;
     let content = files::content_at(&place, MOST).with_context(|| format!("the secret in {path}"))?;
     let content = content.with_context(|| format!("{path} is gone since a moment ago"))?;

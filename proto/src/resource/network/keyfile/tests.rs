@@ -61,11 +61,15 @@ fn a_profile_names_the_file_of_a_secret_and_the_device_puts_it_in() {
         "[wifi-security]\npsk=12345678\n",
         "[wifi-security]\n psk = 12345678\n",
         "[wireguard]\nprivate-key=x\n",
-        "[wireguard-peer.x]\nendpoint=y\n",
+        "[wireguard-peer.x]\npreshared-key=y\n",
+        "[wireguard-peer.x]\nendpoint =y\n",
+        "[WireGuard]\nPrivateKey=x\n",
+        "[WireGuardPeer]\n PresharedKey = x\n",
         "[vpn-secrets]\nXauth password=x\n",
     ] {
         assert!(unfill(strange).is_strange, "{strange}");
     }
+    assert!(!unfill("[wireguard-peer.x=]\nendpoint=y\n").is_strange);
     assert!(!unfill("[wireguard]\n[802-1x]\nprivate-key=/etc/key\n").is_strange);
 }
 
