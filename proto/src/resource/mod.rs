@@ -258,8 +258,9 @@ impl Resource {
     /// The bytes behind an attribute that stands as a digest in [`Resource::desired`].
     pub fn content(&self, attribute: &str) -> Option<Vec<u8>> {
         match (self, attribute) {
-            (Self::Repository(r), "sources") => Some(r.sources().into_bytes()),
-            (Self::Repository(r), "key") => Some(r.key.clone().into_bytes()),
+            (Self::Repository(r), "sources") => r.sources().map(String::into_bytes),
+            (Self::Repository(r), "repo") => r.repo().map(String::into_bytes),
+            (Self::Repository(r), "key" | "rpm_key") => Some(r.key.clone().into_bytes()),
             (Self::Sudo(r), "content") => Some(r.rendered().into_bytes()),
             (Self::File(r), "content") => r.bytes(),
             (Self::Certificate(r), "file") => r.rendered().map(String::into_bytes),

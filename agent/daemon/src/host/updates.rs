@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::Host;
 use super::dpkg::State;
 use super::files::{self, Stamp};
-use super::version::compare;
+use super::version::Order;
 use super::walk;
 
 /// What decides about the versions that apt would install.
@@ -135,9 +135,9 @@ impl Host {
 fn newest_kernel<'a>(running: &str, installed: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let (version, flavour) = split(running)?;
     let newer = installed.filter(|release| {
-        split(release).is_some_and(|(other, of)| of == flavour && compare(other, version).is_gt())
+        split(release).is_some_and(|(other, of)| of == flavour && Order::Dpkg.compare(other, version).is_gt())
     });
-    newer.max_by(|a, b| compare(a, b))
+    newer.max_by(|a, b| Order::Dpkg.compare(a, b))
 }
 
 /// A release such as `6.1.0-30-amd64` as its version and its flavour.

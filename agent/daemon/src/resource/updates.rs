@@ -19,8 +19,10 @@ use muster_proto::resource::time::{LOCALTIME, ZONES};
 use muster_proto::resource::updates::{NO_REBOOT, REBOOT, Reboot, TO_INSTALL, Updates};
 
 use self::memory::Memory;
+use super::transaction::{self, Sources};
 use super::{Job, Wanted, apt, is_removal, list, sentence, text};
 use crate::host::dpkg::State;
+use crate::host::packages::Manager;
 use crate::host::updates::{Looked, Need, Update};
 use crate::host::{Host, files};
 
@@ -31,6 +33,9 @@ const TRY_AGAIN: i64 = 60 * 60;
 const LISTS_TOO_OLD: i64 = 3 * 24 * 60 * 60;
 /// A file of a time zone has some kilobytes.
 const ZONE_LIMIT: u64 = 256 * 1024;
+/// What is said where it is not.
+const BY_APT: &str = "Muster installs updates by apt, and this device uses dnf: name the versions that packages must have, or have \
+                      dnf-automatic install updates";
 /// What one transaction makes possible comes with another one: so many in a row at most.
 const ROUNDS: usize = 3;
 /// So many updates are listed: a report has to take them, and more in a row than anybody reads.
@@ -46,7 +51,7 @@ pub(crate) async fn freshen(host: &mut Host, now: Timestamp) {
     }
     host.lists_fetched = Some(Instant::now());
     memory.tried = Some(now);
-    match apt::fetch_lists(host, apt::Sources::All).await {
+    match transaction::fetch_lists(host, Sources::All).await {
         Ok(()) => (memory.fetched, memory.trouble) = (Some(now), None),
         Err(error) => {
             let since = memory.trouble.take().map_or(now, |(since, _)| since.min(now));
@@ -63,6 +68,7 @@ pub(super) async fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Conditi
         Memory::forget_waiting(host)?;
         return Ok(wanted.record.map_or(Condition::Absent, |record| record.before.clone()));
     };
+    ensure!(host.packages.manager() == Manager::Apt, BY_APT);
     let unfinished: Vec<String> =
         host.packages.in_state(State::Partly).map(|name| format!("{name} is half installed")).collect();
     let looked = if unfinished.is_empty() {
@@ -168,13 +174,13 @@ fn told(looked: &Looked, all: &[String], memory: &Memory, battery: Option<u8>, n
     let security = looked.updates.iter().filter(|update| update.security).count();
     parts.push(match looked.updates.len() {
         0 if all.is_empty() => "no update waits".to_owned(),
-        0 => format!("cut off: {}; what else waits is not known until that is done", apt::names(all)),
-        count => format!("waiting: {count}, {security} for security: {}", apt::names(all)),
+        0 => format!("cut off: {}; what else waits is not known until that is done", transaction::names(all)),
+        count => format!("waiting: {count}, {security} for security: {}", transaction::names(all)),
     });
     parts.extend(battery.map(|percent| format!("waiting for power, as the battery is at {percent} %")));
     parts.push(need);
     if !looked.kept_back.is_empty() {
-        parts.push(format!("kept back: {}", apt::names(&looked.kept_back)));
+        parts.push(format!("kept back: {}", transaction::names(&looked.kept_back)));
     }
     if looked.others > 0 {
         parts.push(format!("newer but not asked for: {}", looked.others));

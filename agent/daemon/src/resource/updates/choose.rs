@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, ensure};
 use muster_proto::resource::updates::{Updates, Which};
 
-use super::super::apt::{self, Simulation};
+use super::super::apt;
+use super::super::transaction::Simulation;
 use crate::host::Host;
 use crate::host::updates::{Asked, Looked, Update};
-use crate::host::version::{Constraint, compare};
+use crate::host::version::{Constraint, Order};
 
 /// What `apt-get` is to do. New packages come only where an update needs them, as a new kernel does.
 const UPGRADE: [&str; 2] = ["--with-new-pkgs", "upgrade"];
@@ -92,8 +93,9 @@ pub(super) async fn install(host: &mut Host, looked: &Looked) -> Result<()> {
 /// Whether a profile lets the package be of this version.
 pub(super) fn admits(versions: &BTreeMap<String, Option<String>>, name: &str, version: &str) -> bool {
     let package = name.split(':').next().unwrap_or_default();
-    let is_admitted =
-        |asked: &Option<String>| asked.as_ref().is_some_and(|asked| Constraint::parse(asked).admits(version));
+    let is_admitted = |asked: &Option<String>| {
+        asked.as_ref().is_some_and(|asked| Constraint::parse(Order::Dpkg, asked).admits(version))
+    };
     versions.get(package).is_none_or(is_admitted)
 }
 
@@ -108,7 +110,7 @@ fn wished(upgrade: &Simulation, asked: &Asked, kept_back: &mut BTreeSet<String>)
     let asked_for = all.filter(|update| {
         (update.security || !asked.security_only)
             && admits(&asked.versions, &update.name, &update.new)
-            && compare(&update.new, &update.old).is_gt()
+            && Order::Dpkg.compare(&update.new, &update.old).is_gt()
     });
     let (mut wished, odd): (Vec<_>, Vec<_>) = asked_for
         .partition(|update| update.name.len().max(update.new.len()).max(update.old.len()) <= LONGEST);
@@ -160,7 +162,7 @@ fn is_clean(would: &Simulation, asked: &Asked, updates: &[Update], wished: &[Upd
     let is_wished = |name: &String, version: &String| {
         wished.iter().any(|update| update.name == *name && update.new == *version)
     };
-    would.objection().is_none()
+    would.objection(Order::Dpkg).is_none()
         && updates.iter().all(|update| would.replaced.contains_key(&update.name))
         && would.replaced.iter().all(|(name, (_, new))| is_wished(name, new))
         && would.added.iter().all(|(name, version)| {
