@@ -162,7 +162,7 @@ fn what_would_take_something_along_is_blocked_and_what_is_not_signed_is_refused(
     let wrong = format!(
         "{corp}  - packages: [other, bare, rival, nothing-of-that-name, hello-1.0]\n  - package: {{ name: tool-lib, state: absent }}\n  \
          - package: {{ name: kept, state: absent }}\n  - repository: {{ name: deb, url: \"file:///srv/debs\", suite: s, components: [main], key: \"-----BEGIN PGP PUBLIC KEY BLOCK-----\" }}\n  \
-         - updates: {{ which: all }}\n"
+"
     );
     fleet.admin.save_profile("dnf", &format!("muster: 1\nprofile: dnf\nresources:\n{wrong}"))?;
     fleet.admin.assign("dnf", &format!("device:{DEVICE}"), Mode::Enforce)?;
@@ -172,7 +172,6 @@ fn what_would_take_something_along_is_blocked_and_what_is_not_signed_is_refused(
         ("package:nothing-of-that-name", OutcomeKind::Failed, "nothing-of-that-name"),
         ("package:hello-1.0", OutcomeKind::Failed, "no repository of this device has hello-1.0"),
         ("repository:deb", OutcomeKind::Failed, "this device uses dnf"),
-        ("updates:updates", OutcomeKind::Failed, "this device uses dnf"),
     ] {
         let told = wait_for(&fleet, id, |one| one.outcome == outcome)?;
         assert!(reason(&told).contains(said), "{id}: {}", reason(&told));
@@ -182,6 +181,55 @@ fn what_would_take_something_along_is_blocked_and_what_is_not_signed_is_refused(
         Ok((installed(device)? == "other-1 rival-1 tool-lib-1").then_some(()))
     })
     .with_context(|| format!("there is {:?}", installed(device)))
+}
+
+/// Has the repository tell that version 1.1 of `hello` is for security.
+const FOR_SECURITY: &str = r#"
+set -eu
+cat >/tmp/updateinfo.xml <<'XML'
+<?xml version="1.0" encoding="UTF-8"?>
+<updates><update from="corp" status="final" type="security" version="1"><id>CORP-1</id><title>hello</title>
+<issued date="2026-01-01 00:00:00"/><description>x</description><pkglist><collection short="c"><name>c</name>
+<package name="hello" version="1.1" release="1" epoch="0" arch="noarch" src="hello-1.1-1.src.rpm"><filename>hello-1.1-1.noarch.rpm</filename></package>
+</collection></pkglist></update></updates>
+XML
+modifyrepo_c --mdtype=updateinfo /tmp/updateinfo.xml /srv/rpms/repodata >/dev/null
+dnf -q makecache --refresh
+"#;
+
+#[test]
+fn updates_for_security_are_those_that_a_repository_says_are() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = enroll(&network)?;
+    let device = fleet.device(DEVICE)?;
+    let corp = repository(device)?;
+    device.exec(["rpm", "-i", "/srv/rpms/noarch/hello-1.0-1.noarch.rpm"])?.ok()?;
+    let updates = |which: &str, pinned: &str| format!("{corp}{pinned}  - updates: {{ which: {which} }}\n");
+    let source = format!("muster: 1\nprofile: dnf\nresources:\n{}", updates("security", ""));
+    fleet.admin.save_profile("dnf", &source)?;
+    let assignment = fleet.admin.assign("dnf", &format!("device:{DEVICE}"), Mode::Enforce)?.id;
+    let failed = wait_for(&fleet, "updates:updates", |one| one.outcome == OutcomeKind::Failed)?;
+    assert!(reason(&failed).contains("tells which updates are for security"), "{}", reason(&failed));
+
+    device.exec(["sh", "-c", FOR_SECURITY])?.ok()?;
+    device.exec(["systemctl", "restart", "muster-agent.service"])?.ok()?;
+    wait_until("the update to be installed", Duration::from_secs(60), || {
+        Ok((installed(device)? == "hello-1.1 kept-1").then_some(()))
+    })?;
+    let told = wait_for(&fleet, "updates:updates", |one| reason(one).contains("no update waits"))?;
+    assert!(reason(&told).contains("newer but not asked for: 1"), "{}", reason(&told));
+
+    // A package that has to have one version stays there, and goes where none is asked for.
+    apply(&fleet, "dnf", &updates("all", "  - package: { name: kept, version: \"1\" }\n"))?;
+    assert_eq!(installed(device)?, "hello-1.1 kept-1");
+    apply(&fleet, "dnf", &updates("all", ""))?;
+    assert_eq!(installed(device)?, "hello-1.1 kept-2");
+    let plan = device.exec(["muster-agent", "plan"])?;
+    assert_eq!(plan.code, Some(0), "a second turn would change something: {}{}", plan.stdout, plan.stderr);
+    fleet.admin.unassign(&assignment)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(installed(device)?, "hello-1.1 kept-2");
+    Ok(())
 }
 
 #[test]

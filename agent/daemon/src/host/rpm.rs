@@ -45,7 +45,10 @@ impl Installed {
 
     /// Reads again what has changed. False where this system has no such database.
     pub(crate) fn refresh(&mut self, root: &Root) -> Result<bool> {
-        let Some(folder) = Self::folder(root)? else { return Ok(false) };
+        let Some(folder) = Self::folder(root)? else {
+            *self = Self::default();
+            return Ok(false);
+        };
         let paths = [
             format!("{folder}/{FILE}"),
             format!("{folder}/{LOG}"),

@@ -106,6 +106,22 @@ impl Simulation {
     }
 }
 
+/// Architectures of which a machine of another one can have packages.
+const FOREIGN: [&str; 6] = ["i386", "i486", "i586", "i686", "x86_64", "aarch64"];
+
+/// A version of a package as dnf takes it.
+pub(super) fn spec(name: &str, version: &str) -> String {
+    match name.rsplit_once('.').filter(|(_, arch)| FOREIGN.contains(arch)) {
+        Some((name, arch)) => format!("{name}-{version}.{arch}"),
+        None => format!("{name}-{version}"),
+    }
+}
+
+/// A package's own name.
+pub(super) fn without_architecture(name: &str) -> &str {
+    name.rsplit_once('.').filter(|(_, arch)| FOREIGN.contains(arch)).map_or(name, |(name, _)| name)
+}
+
 /// The package as it is called here: with its architecture where that is not the machine's own.
 fn named(name: &str, arch: &str) -> String {
     if is_native(arch) { name.to_owned() } else { format!("{name}.{arch}") }
@@ -121,10 +137,55 @@ fn without_epoch_zero(version: &str) -> &str {
 
 /// Says what this would do.
 pub(super) async fn simulate(host: &mut Host, verb: Verb, packages: &[String]) -> Result<Simulation> {
-    let mut argv = vec!["--assumeno"];
-    argv.extend(words(verb));
-    argv.push("--");
-    argv.extend(packages.iter().map(String::as_str));
+    would(host, words(verb), packages).await
+}
+
+/// Says which newer versions dnf would install by itself, and which of them are for security, by what the repositories tell of their updates
+/// (`updateinfo`). Where only those are asked for, the version is the one that is for security.
+pub(super) async fn upgrades(host: &mut Host, security_only: bool) -> Result<Simulation> {
+    /// One that can't be installed keeps none of the others back.
+    const UPGRADE: [&str; 2] = ["--setopt=best=False", "upgrade"];
+    const FOR_SECURITY: [&str; 3] = ["--setopt=best=False", "--security", "upgrade"];
+    let mut all = would(host, &UPGRADE, &[]).await?;
+    if security_only {
+        let told = dnf(host, Work::Download, &["--quiet", "updateinfo", "--summary", "--all"]).await?;
+        ensure!(
+            told.success && !told.stdout.trim().is_empty(),
+            "no repository of this device tells which updates are for security: add one, or take all updates"
+        );
+    }
+    let security = would(host, &FOR_SECURITY, &[]).await?;
+    for (name, versions) in security.replaced {
+        if security_only || all.replaced.get(&name) == Some(&versions) {
+            all.security.insert(name.clone());
+            all.replaced.insert(name, versions);
+        }
+    }
+    Ok(all)
+}
+
+/// Says what installing these newer versions would do. What they need comes from the same repositories, so that it is for security where
+/// they are.
+pub(super) async fn would_upgrade(host: &mut Host, packages: &[String]) -> Result<Simulation> {
+    let mut would = would(host, &["upgrade"], packages).await?;
+    would.security.extend(would.added.keys().cloned());
+    Ok(would)
+}
+
+/// Installs these newer versions, and what they need.
+pub(super) async fn upgrade(host: &mut Host, packages: &[String]) -> Result<()> {
+    let argv = [&["--assumeyes", "--downloadonly", "upgrade", "--"][..], &words_of(packages)].concat();
+    let ran = dnf(host, Work::Download, &argv).await?;
+    ensure!(ran.success, "{}", reason(&ran));
+    act(host, &["upgrade"], packages).await
+}
+
+fn words_of(packages: &[String]) -> Vec<&str> {
+    packages.iter().map(String::as_str).collect()
+}
+
+async fn would(host: &mut Host, verb: &[&str], packages: &[String]) -> Result<Simulation> {
+    let argv = [&["--assumeno"], verb, &["--"], &words_of(packages)].concat();
     let ran = dnf(host, Work::Download, &argv).await?;
     // It declines its own question, which is no success to it; without a question there was nothing to do.
     let is_declined = ran.said.contains(DECLINED) && ran.stdout.lines().any(|line| line == SUMMARY);
@@ -135,10 +196,11 @@ pub(super) async fn simulate(host: &mut Host, verb: Verb, packages: &[String]) -
 /// Does this in one transaction, after bringing one that was cut off to its end.
 pub(super) async fn transact(host: &mut Host, verb: Verb, packages: &[String]) -> Result<()> {
     finish(host).await?;
-    let mut argv = vec!["--assumeyes"];
-    argv.extend(words(verb));
-    argv.push("--");
-    argv.extend(packages.iter().map(String::as_str));
+    act(host, words(verb), packages).await
+}
+
+async fn act(host: &mut Host, verb: &[&str], packages: &[String]) -> Result<()> {
+    let argv = [&["--assumeyes"], verb, &["--"], &words_of(packages)].concat();
     let ran = dnf(host, Work::Packages, &argv).await?;
     ensure!(ran.success, "{}", reason(&ran));
     Ok(())
@@ -146,13 +208,12 @@ pub(super) async fn transact(host: &mut Host, verb: Verb, packages: &[String]) -
 
 /// Installs once more what a transaction was bringing when it was cut off, so that all scripts of it have run and no version of before is
 /// left on record.
-async fn finish(host: &mut Host) -> Result<()> {
+pub(super) async fn finish(host: &mut Host) -> Result<()> {
     let cut_off = host.packages.cut_off().to_vec();
     if cut_off.is_empty() {
         return Ok(());
     }
-    let mut argv = vec!["--assumeyes", "reinstall", "--"];
-    argv.extend(cut_off.iter().map(String::as_str));
+    let argv = [&["--assumeyes", "reinstall", "--"][..], &words_of(&cut_off)].concat();
     let ran = dnf(host, Work::Packages, &argv).await?;
     ensure!(
         ran.success,

@@ -95,7 +95,7 @@ pub(super) async fn transact(host: &mut Host, verb: Verb, packages: &[String]) -
 pub(super) fn spec(host: &Host, name: &str, version: &str) -> String {
     match host.packages.manager() {
         Manager::Apt => format!("{name}={version}"),
-        Manager::Dnf => format!("{name}-{version}"),
+        Manager::Dnf => dnf::spec(name, version),
     }
 }
 

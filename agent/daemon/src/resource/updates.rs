@@ -20,10 +20,11 @@ use muster_proto::resource::updates::{NO_REBOOT, REBOOT, Reboot, TO_INSTALL, Upd
 
 use self::memory::Memory;
 use super::transaction::{self, Sources};
-use super::{Job, Wanted, apt, is_removal, list, sentence, text};
+use super::{Job, Wanted, apt, dnf, is_removal, list, sentence, text};
 use crate::host::dpkg::State;
 use crate::host::packages::Manager;
 use crate::host::updates::{Looked, Need, Update};
+use crate::host::version::Order;
 use crate::host::{Host, files};
 
 /// Seconds after which package lists are fetched again, and after which that is tried again where it failed.
@@ -33,9 +34,6 @@ const TRY_AGAIN: i64 = 60 * 60;
 const LISTS_TOO_OLD: i64 = 3 * 24 * 60 * 60;
 /// A file of a time zone has some kilobytes.
 const ZONE_LIMIT: u64 = 256 * 1024;
-/// What is said where it is not.
-const BY_APT: &str = "Muster installs updates by apt, and this device uses dnf: name the versions that packages must have, or have \
-                      dnf-automatic install updates";
 /// What one transaction makes possible comes with another one: so many in a row at most.
 const ROUNDS: usize = 3;
 /// So many updates are listed: a report has to take them, and more in a row than anybody reads.
@@ -68,7 +66,6 @@ pub(super) async fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Conditi
         Memory::forget_waiting(host)?;
         return Ok(wanted.record.map_or(Condition::Absent, |record| record.before.clone()));
     };
-    ensure!(host.packages.manager() == Manager::Apt, BY_APT);
     let unfinished: Vec<String> =
         host.packages.in_state(State::Partly).map(|name| format!("{name} is half installed")).collect();
     let looked = if unfinished.is_empty() {
@@ -121,7 +118,7 @@ pub(super) async fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Conditi
         [Some(need), restart::told(&reboot, &memory)].into_iter().flatten().collect::<Vec<_>>().join("; ");
     let told = told(&looked, &all, &memory, battery.filter(|_| is_open), need);
     let left = (is_late && !memory.installing).then(|| {
-        format!("{missed} windows have gone by: was the device off in each of them, or did apt fail? {told}")
+        format!("{missed} windows have gone by: was the device off in each of them, or did the installation fail? {told}")
     });
     // What Muster itself left half-way waits for no window.
     let to_install = if is_time || is_late || memory.installing { bounded(all) } else { vec![] };
@@ -228,7 +225,12 @@ async fn write_one(host: &mut Host, job: &Job<'_>) -> Result<()> {
     memory.keep(host)?;
     let was_cut_off = host.packages.in_state(State::Partly).next().is_some();
     let finished = if was_cut_off {
-        apt::finish(host, |name, version| choose::admits(&versions, name, version)).await
+        match host.packages.manager() {
+            Manager::Apt => {
+                apt::finish(host, |name, version| choose::admits(&versions, Order::Dpkg, name, version)).await
+            }
+            Manager::Dnf => dnf::finish(host).await,
+        }
     } else {
         Ok(())
     };
