@@ -153,6 +153,14 @@ pub struct Header<'a> {
     data: &'a [u8],
 }
 
+/// What a header has of a tag.
+struct Entry<'a> {
+    kind: u32,
+    /// From its offset on, to the end of all data.
+    data: &'a [u8],
+    count: u32,
+}
+
 /// What identifies an installed package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Package {
@@ -184,14 +192,13 @@ impl<'a> Header<'a> {
         Ok(Self { entries: &bytes[PREFIX..end], data: &bytes[end..] })
     }
 
-    /// The type, the data from its offset on, and the count of a tag.
-    fn entry(&self, tag: Tag) -> Result<Option<(u32, &'a [u8], u32)>, Error> {
+    fn entry(&self, tag: Tag) -> Result<Option<Entry<'a>>, Error> {
         let found = self.entries.chunks_exact(ENTRY).find(|entry| number_at(entry, 0) == Some(tag as u32));
         let Some(entry) = found else { return Ok(None) };
         let field = |at| number_at(entry, at).unwrap_or_default();
         let data = usize::try_from(field(8)).ok().and_then(|offset| self.data.get(offset..));
         let data = data.filter(|data| !data.is_empty()).ok_or(Error::Header("a tag points past its end"))?;
-        Ok(Some((field(4), data, field(12))))
+        Ok(Some(Entry { kind: field(4), data, count: field(12) }))
     }
 
     /// A text; the first one where there are several. What is no UTF-8 in it is replaced.
@@ -200,7 +207,7 @@ impl<'a> Header<'a> {
     ///
     /// When the tag has another type, or its text no end.
     pub fn text(&self, tag: Tag) -> Result<Option<String>, Error> {
-        let Some((kind, data, count)) = self.entry(tag)? else { return Ok(None) };
+        let Some(Entry { kind, data, count }) = self.entry(tag)? else { return Ok(None) };
         if !matches!(kind, STRING | I18N_STRING) || count == 0 {
             return Err(Error::Header("a tag that is a text has another type"));
         }
@@ -214,7 +221,7 @@ impl<'a> Header<'a> {
     ///
     /// When the tag has another type, or is cut off.
     pub fn number(&self, tag: Tag) -> Result<Option<u64>, Error> {
-        let Some((kind, data, count)) = self.entry(tag)? else { return Ok(None) };
+        let Some(Entry { kind, data, count }) = self.entry(tag)? else { return Ok(None) };
         let number = match kind {
             INT32 if count > 0 => number_at(data, 0).map(u64::from),
             INT64 if count > 0 => data.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)),

@@ -93,3 +93,36 @@ impl Packages {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_package_manager_is_the_one_that_has_packages_unless_the_owner_says_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(folder.path()).unwrap();
+        let found = |chosen| {
+            let mut packages = Packages::of(chosen);
+            packages
+                .refresh(&root)
+                .map(|()| (packages.manager(), packages.get("hello").map(|one| one.version.clone())))
+        };
+        assert!(found(None).unwrap_err().to_string().contains("neither"));
+        rpm::tests::record(folder.path(), &[("hello", "2.0")]);
+        assert_eq!(found(None).unwrap(), (Manager::Dnf, Some("2.0-1".to_owned())));
+        // dpkg alone, as a tool to look into packages, is no sign of apt.
+        let status = folder.path().join("var/lib/dpkg/status");
+        fs::create_dir_all(status.parent().unwrap()).unwrap();
+        fs::write(&status, "").unwrap();
+        assert_eq!(found(None).unwrap().0, Manager::Dnf);
+        fs::write(&status, "Package: hello\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n")
+            .unwrap();
+        assert_eq!(found(None).unwrap(), (Manager::Apt, Some("1".to_owned())));
+        assert_eq!(found(Some(Manager::Dnf)).unwrap(), (Manager::Dnf, Some("2.0-1".to_owned())));
+        fs::remove_file(&status).unwrap();
+        assert!(found(Some(Manager::Apt)).is_err());
+    }
+}

@@ -220,8 +220,74 @@ fn body(armored: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use rusqlite::Connection;
+
     use super::*;
+
+    /// Puts packages of release 1 on record below `root`, as rpm would.
+    pub(in crate::host) fn record(root: &Path, packages: &[(&str, &str)]) {
+        let folder = root.join("var/lib/rpm");
+        std::fs::create_dir_all(&folder).unwrap();
+        let database = Connection::open(folder.join(FILE)).unwrap();
+        let table = "CREATE TABLE IF NOT EXISTS Packages (hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL)";
+        database.execute(table, ()).unwrap();
+        for (name, version) in packages {
+            let (mut entries, mut data) = (vec![], vec![]);
+            for (tag, text) in [(Tag::Name, *name), (Tag::Version, *version), (Tag::Release, "1")] {
+                for number in [tag as u32, 6, u32::try_from(data.len()).unwrap(), 1] {
+                    entries.extend(number.to_be_bytes());
+                }
+                data.extend(text.bytes().chain([0]));
+            }
+            let lengths = [3, u32::try_from(data.len()).unwrap()].map(u32::to_be_bytes).concat();
+            let header = [lengths, entries, data].concat();
+            database.execute("INSERT INTO Packages (blob) VALUES (?1)", [header]).unwrap();
+        }
+    }
+
+    /// Has dnf's history end with a transaction in this state that brings `hello` at 2-1.
+    fn begin(root: &Path, state: i64) {
+        let folder = root.join("var/lib/dnf");
+        std::fs::create_dir_all(&folder).unwrap();
+        let history = Connection::open(folder.join("history.sqlite")).unwrap();
+        history
+            .execute_batch(&format!(
+                "CREATE TABLE IF NOT EXISTS trans (id INTEGER PRIMARY KEY, state INTEGER);
+                 CREATE TABLE IF NOT EXISTS trans_item (trans_id INTEGER, item_id INTEGER, action INTEGER);
+                 CREATE TABLE IF NOT EXISTS rpm (item_id INTEGER, name TEXT, epoch INTEGER, version TEXT, release TEXT, arch TEXT);
+                 INSERT INTO trans (state) VALUES ({state});
+                 INSERT INTO trans_item SELECT max(id), 1, 6 FROM trans;
+                 INSERT INTO rpm VALUES (1, 'hello', 0, '2', '1', 'noarch')"
+            ))
+            .unwrap();
+    }
+
+    #[test]
+    fn what_dnf_never_ended_is_half_way_unless_somebody_is_at_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(folder.path()).unwrap();
+        record(folder.path(), &[("hello", "1"), ("other", "1")]);
+        begin(folder.path(), 0);
+        let mut installed = Installed::default();
+        let state_of_hello = |installed: &mut Installed| {
+            assert!(installed.refresh(&root).unwrap());
+            (installed.packages()["hello"].state, installed.cut_off().join(" "))
+        };
+        // It has not come as far as to be on record.
+        assert_eq!(state_of_hello(&mut installed), (State::Installed, String::new()));
+        record(folder.path(), &[("hello", "2")]);
+        assert_eq!(state_of_hello(&mut installed), (State::Partly, "hello-0:2-1.noarch".to_owned()));
+        assert_eq!(installed.packages()["other"].state, State::Installed);
+        assert_eq!(installed.packages()["hello"].version, "2-1");
+        std::fs::create_dir_all(folder.path().join("proc/77")).unwrap();
+        std::fs::write(folder.path().join("var/lib/dnf/rpmdb_lock.pid"), "77").unwrap();
+        assert_eq!(state_of_hello(&mut installed), (State::Installed, String::new()));
+        std::fs::remove_dir(folder.path().join("proc/77")).unwrap();
+        assert_eq!(state_of_hello(&mut installed).0, State::Partly);
+        begin(folder.path(), 1);
+        assert_eq!(state_of_hello(&mut installed), (State::Installed, String::new()));
+    }
 
     fn package(name: &str, version: &str, arch: &str) -> Package {
         Package { name: name.to_owned(), version: version.to_owned(), arch: arch.to_owned() }

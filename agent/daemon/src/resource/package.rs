@@ -79,9 +79,13 @@ async fn judge(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Vec<Value>>>
         Verdict::Possible(simulation) => simulation,
         Verdict::Objection(reason) => return Ok(Verdict::Objection(reason)),
     };
+    // What another resource asks for comes for that one, and goes with it.
+    let is_anothers = |job: &Job<'_>, name: &str| {
+        job.step.id.key() != name && jobs.iter().any(|other| other.step.id.key() == name)
+    };
     let extras = jobs.iter().map(|job| {
         let mut added: BTreeSet<&str> = added(job).into_iter().collect();
-        added.extend(simulation.added.keys().map(String::as_str));
+        added.extend(simulation.added.keys().map(String::as_str).filter(|name| !is_anothers(job, name)));
         json!({ "added": added })
     });
     Ok(Verdict::Possible(extras.collect()))
