@@ -23,7 +23,7 @@ declare -A packages=(
     [devices]="debootstrap:debootstrap systemd-container:systemd-nspawn iproute2:ip nftables:nft strace:strace libfaketime:faketime
                python3:python3 gpg:gpg gpg-agent:gpg-agent gpgconf:gpgconf apt-utils:apt-ftparchive
                openssh-client:ssh-keygen util-linux:nsenter procps:sysctl"
-    [test]="shellcheck:shellcheck sqlite3:sqlite3 chromium:chromium dbus-daemon:dbus-daemon python3-venv:python3 curl:curl"
+    [test]="rpm:rpmbuild shellcheck:shellcheck sqlite3:sqlite3 chromium:chromium dbus-daemon:dbus-daemon python3-venv:python3 curl:curl"
 )
 
 export PATH=$tools/node/node_modules/.bin:$tools/bin:${HOME:-/root}/.cargo/bin:$PATH

@@ -16,7 +16,7 @@ pub struct Table {
 pub const SQL_BYTES: usize = 32 * 1024;
 
 /// Every table, by name.
-pub const TABLES: [Table; 16] = [
+pub const TABLES: [Table; 17] = [
     Table {
         name: "deb_packages",
         columns: "name version source size arch revision status maintainer section priority admindir",
@@ -58,6 +58,11 @@ pub const TABLES: [Table; 16] = [
                   resident_size total_size user_time system_time disk_bytes_read disk_bytes_written \
                   start_time parent pgroup threads nice cgroup_path",
         hidden: "phys_footprint",
+    },
+    Table {
+        name: "rpm_packages",
+        columns: "name version release source size sha1 arch epoch install_time vendor package_group",
+        hidden: "pid_with_namespace mount_namespace_id",
     },
     Table {
         name: "shadow",

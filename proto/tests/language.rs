@@ -172,6 +172,8 @@ fn every_wrong_value_is_refused_where_it_stands() {
         ),
         ("group: { name: wheel, gid: 0 }", "root is not a group"),
         ("package: { name: telnet- }", "not ending with -"),
+        (r#"repository: { name: x, url: "https://x", components: [main] }"#, "of a suite of apt"),
+        (r#"repository: { name: x, url: "https://x,y" }"#, "%2C"),
         (r#"package: { name: "--purge" }"#, "a package name"),
         (r#"package: { name: git, version: ">= 1; id" }"#, "a version"),
         (r#"sudo: { name: x, who: ada, commands: ["/usr/bin/"] }"#, "the absolute path of a program"),

@@ -15,7 +15,8 @@ mirror=${MUSTER_MIRROR:-http://deb.debian.org/debian}
 packages_url=http://packages.demo.example:8080
 
 base_packages=systemd,systemd-sysv,sudo,dbus,libpam-systemd,iproute2,nftables,procps,ca-certificates,openssh-server,cron,apt-utils
-pool_packages=(nginx-light curl jq tree chrony hello telnet cloud-init dconf-cli locales network-manager wpasupplicant)
+pool_packages=(nginx-light curl jq tree chrony hello telnet cloud-init dconf-cli locales network-manager wpasupplicant
+               dnf rpm createrepo-c gpg gpg-agent)
 
 say() { printf '%s\n' "image: $*" >&2; }
 

@@ -77,7 +77,10 @@ fn a_device_says_what_it_would_do_and_nothing_is_saved_anywhere() -> Result<()> 
 
     let unknown = "muster: 1\nprofile: tools\nresources:\n  - packages: [tree, no-such-tool]\nchecks:\n  - { id: root-is-there, title: Root is there, query: SELECT 1 FROM users WHERE uid = 0 }\n";
     let (_, text, _) = plan(&fleet, &network, unknown, &[])?;
-    assert!(text.contains("+ package:no-such-tool\n    (apt knows of no repository with it now"), "{text}");
+    assert!(
+        text.contains("+ package:no-such-tool\n    (no repository that the device knows has it now"),
+        "{text}"
+    );
     assert!(!text.contains("+ package:tree\n    ("), "{text}");
     assert!(text.contains("? check root-is-there: Root is there\n"), "{text}");
 

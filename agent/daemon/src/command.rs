@@ -187,7 +187,7 @@ fn plan(config: Config, output: Output) -> Result<ExitCode> {
     let enrolled = identity::enrolled(&config.identity())?.context("this device is not enrolled")?;
     let plan = service::block_on(async move {
         let ledger = Ledger::open_read_only(&config.ledger())?;
-        let host = Host::open(service::SCRATCH.as_ref(), &config.state_dir)?;
+        let host = Host::open(service::SCRATCH.as_ref(), &config.state_dir, config.packages)?;
         Cycle::start(enrolled.device, config, ledger, host)?.plan().await
     })?;
     let plan = plan.context("no desired state has come from the server yet")?;
@@ -284,7 +284,7 @@ fn unenroll(config: Config, restore: bool, yes: bool) -> Result<ExitCode> {
         if !restore {
             return Ok(vec![]);
         }
-        let host = Host::open(service::SCRATCH.as_ref(), &config.state_dir)?;
+        let host = Host::open(service::SCRATCH.as_ref(), &config.state_dir, config.packages)?;
         let ledger = Ledger::open(&config.ledger())?;
         let mut cycle = Cycle::start(enrolled.device, config.clone(), ledger, host)?;
         cycle.reattach().await?;

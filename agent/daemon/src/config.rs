@@ -7,6 +7,8 @@ use anyhow::{Context, Result, ensure};
 use muster_converge::trial;
 use serde::Deserialize;
 
+use crate::host::packages::Manager;
+
 /// The owner's settings.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -15,6 +17,8 @@ pub(crate) struct Config {
     pub(crate) serial: Option<String>,
     /// Kinds of resource that this device never takes from a server.
     pub(crate) deny_kinds: BTreeSet<String>,
+    /// The package manager, where a device has both and uses another one than the one that is found.
+    pub(crate) packages: Option<Manager>,
     /// How many seconds the server may take to be reached after a change that can cut the device off; 5 to 3,600.
     pub(crate) reach_within_seconds: u64,
     /// Where the agent keeps its identity and ledger.
@@ -28,6 +32,7 @@ impl Default for Config {
         Self {
             serial: None,
             deny_kinds: BTreeSet::new(),
+            packages: None,
             reach_within_seconds: trial::PATIENCE.as_secs(),
             state_dir: "/var/lib/muster".into(),
             join_file: "/etc/muster/join.toml".into(),

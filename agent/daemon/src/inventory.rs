@@ -5,18 +5,21 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use muster_proto::check::{CheckResult, MAX_EVIDENCE, Verdict};
 use muster_proto::compose::{ClaimedCheck, Composition};
 use muster_tables::child::QueryChild;
+use muster_tables::rpm::{FILE, FOLDERS};
 use muster_tables::{Answer, Limits, QueryError, Root, UnitRow};
 use serde_json::{Map, Value};
 
 /// The tables that are reported whole, each with the question that gives its rows in a fixed order.
-const REPORTED: [(&str, &str); 7] = [
+const REPORTED: [(&str, &str); 8] = [
     ("deb_packages", "SELECT name, version, arch, source, size FROM deb_packages ORDER BY name, arch"),
+    (RPM_PACKAGES, "SELECT name, version, release, epoch, arch, source, size FROM rpm_packages ORDER BY name, version, release, arch"),
     (
         "users",
         "SELECT u.username, u.uid, u.gid, u.description, u.directory, u.shell, s.password_status,
@@ -33,6 +36,9 @@ const REPORTED: [(&str, &str); 7] = [
     ("mounts", "SELECT path, device, type, flags FROM mounts WHERE type NOT IN ('proc', 'sysfs', 'cgroup', 'cgroup2', 'devpts', 'mqueue') ORDER BY path, device"),
     ("disk_encryption", "SELECT name, uuid, encrypted, type FROM disk_encryption ORDER BY name"),
 ];
+
+/// Reported of a machine where rpm has packages: on others it would tell the same of all that there are none.
+const RPM_PACKAGES: &str = "rpm_packages";
 
 /// What one question may cost.
 const LIMITS: Limits = Limits { rows: 20_000, bytes: 2 * 1024 * 1024, deadline: Duration::from_secs(10) };
@@ -67,6 +73,9 @@ pub(crate) fn tables() -> Vec<(String, Vec<u8>)> {
     };
     REPORTED
         .iter()
+        .filter(|(name, _)| {
+            *name != RPM_PACKAGES || FOLDERS.iter().any(|folder| Path::new(folder).join(FILE).exists())
+        })
         .filter_map(|(name, sql)| Some((format!("table:{name}"), serde_json::to_vec(&read(sql)).ok()?)))
         .collect()
 }

@@ -251,7 +251,7 @@ impl Converging {
             }
             noted => noted?,
         }
-        let host = Host::open(SCRATCH.as_ref(), &self.config.state_dir)?;
+        let host = Host::open(SCRATCH.as_ref(), &self.config.state_dir, self.config.packages)?;
         let mut cycle = Cycle::start(self.enrolled.device, self.config.clone(), ledger, host)?;
         self.send(ToServer::Following(cycle.generation()?)).await;
         let mut watch = Watch::start().await?;

@@ -13,6 +13,7 @@ pub mod child;
 mod column;
 mod query;
 mod root;
+pub mod rpm;
 mod table;
 mod vtab;
 mod walk;

@@ -11,6 +11,7 @@ mod listening_ports;
 mod mounts;
 mod os_version;
 mod processes;
+mod rpm_packages;
 mod shadow;
 mod system_info;
 pub(crate) mod systemd_units;
@@ -33,7 +34,7 @@ pub(crate) struct Table {
 }
 
 /// Every table, by name.
-pub(crate) const ALL: [&Table; 16] = [
+pub(crate) const ALL: [&Table; 17] = [
     &deb_packages::TABLE,
     &disk_encryption::TABLE,
     &file::TABLE,
@@ -44,6 +45,7 @@ pub(crate) const ALL: [&Table; 16] = [
     &mounts::TABLE,
     &os_version::TABLE,
     &processes::TABLE,
+    &rpm_packages::TABLE,
     &shadow::TABLE,
     &system_info::TABLE,
     &systemd_units::TABLE,

@@ -29,12 +29,13 @@ const MINUTES_OF_DAY: u32 = 24 * 60;
 /// Newer versions of installed packages, taken by themselves from the repositories that the device has. Nothing is removed, nor
 /// downgraded, for an update: a package that could only be updated so is kept back, and told. Configuration files that were changed
 /// on the device stay as they are. A package with a `version` in any profile is never taken past it. Whether a repository is one
-/// for security updates, it says itself: by a suite whose name ends in `-security`. The lists of packages are fetched once a day.
+/// for security updates, it says itself: to apt by a suite whose name ends in `-security`, to dnf by what it tells of its updates
+/// (`updateinfo`). The lists of packages are fetched once a day.
 /// With the end of the resource no package goes back to an older version. On battery at less than 30 % all waits for power. What a
 /// crash cut off is brought to its end at once.
 ///
 /// Which kernel runs and whether a reboot is needed is told. It is needed where a newer kernel is installed than the one that runs, or
-/// where a package asks for it by `/run/reboot-required`.
+/// where a package of Debian's asks for it by `/run/reboot-required`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -79,7 +80,7 @@ impl Reboot {
 #[serde(rename_all = "snake_case")]
 pub enum Which {
     /// Those that a repository for security updates has, with what they need from there. A newer version that only another
-    /// repository has is not taken.
+    /// repository has is not taken. With dnf, those that a repository says are for security, with what they need.
     Security,
     /// All that the repositories have.
     All,

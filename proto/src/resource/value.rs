@@ -126,14 +126,12 @@ checked_string!(
 checked_string!(
     /// A Debian package name (Debian Policy 5.6.7).
     PackageName,
-    "a package name: 2 to 128 of a-z, 0-9, +, - and ., beginning with a letter or digit, not ending with -",
-    "^[a-z0-9][a-z0-9+.-]{0,126}[a-z0-9+.]$",
+    "a package name: 2 to 128 of letters, digits, +, -, _ and ., beginning with a letter or digit, not ending with -",
+    "^[A-Za-z0-9][A-Za-z0-9+._-]{0,126}[A-Za-z0-9+._]$",
     // To apt-get install, `telnet-` means: remove telnet.
     |text| text.len() >= 2
         && !text.ends_with('-')
-        && word(text, 128, |b| b.is_ascii_lowercase() || b.is_ascii_digit(), |b| b.is_ascii_lowercase()
-            || b.is_ascii_digit()
-            || b"+-.".contains(&b))
+        && word(text, 128, |b| b.is_ascii_alphanumeric(), |b| b.is_ascii_alphanumeric() || b"+-._".contains(&b))
 );
 
 checked_string!(
@@ -178,10 +176,10 @@ checked_string!(
     /// A version constraint on a package: `4.3-1` for exactly that, or an operator (`>=`, `<=`, `>`, `<`, `=`), a space and a version.
     VersionConstraint,
     "a version, or one of >= <= > < = followed by a space and a version",
-    "^((>=|<=|>|<|=) )?[0-9A-Za-z][0-9A-Za-z.+:~-]{0,127}$",
+    "^((>=|<=|>|<|=) )?[0-9A-Za-z][0-9A-Za-z.+:~^_-]{0,127}$",
     |text| {
         let version = [">= ", "<= ", "> ", "< ", "= "].iter().find_map(|op| text.strip_prefix(op)).unwrap_or(text);
-        word(version, 128, |b| b.is_ascii_alphanumeric(), |b| b.is_ascii_alphanumeric() || b".+:~-".contains(&b))
+        word(version, 128, |b| b.is_ascii_alphanumeric(), |b| b.is_ascii_alphanumeric() || b".+:~^_-".contains(&b))
     }
 );
 
@@ -681,6 +679,12 @@ mod tests {
         }
         for name in ["-o", "a", "git;id", "git ", "git\n", "--purge"] {
             assert!(PackageName::parse(name).is_err(), "{name:?}");
+        }
+        for name in ["NetworkManager", "python3_other", "libstdc++", "libx_"] {
+            assert!(PackageName::parse(name).is_ok(), "{name:?}");
+        }
+        for version in ["1.0^git1", ">= 1.2~rc1_2-3.fc40"] {
+            assert!(VersionConstraint::parse(version).is_ok(), "{version:?}");
         }
         for url in ["https://", "ftp://x", "https://x y", "https://x\nSigned-By: /tmp/k", "http://[x]"] {
             assert!(RepositoryUrl::parse(url).is_err(), "{url:?}");

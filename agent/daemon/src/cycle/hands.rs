@@ -80,7 +80,7 @@ impl Hands {
             trials: ledger.trials()?,
             trials_begun: 1,
             ledger,
-            host: Host::open(SCRATCH.as_ref(), &config.state_dir)?,
+            host: Host::open(SCRATCH.as_ref(), &config.state_dir, config.packages)?,
             clock,
             deny_kinds: config.deny_kinds.clone(),
             fights: Fights::default(),

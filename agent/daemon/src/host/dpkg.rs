@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result};
 use super::files::{self, Stamp};
 use super::walk::Root;
 
-const STATUS: &str = "/var/lib/dpkg/status";
+/// Where dpkg keeps what is installed.
+pub(super) const STATUS: &str = "/var/lib/dpkg/status";
 /// Some thousand packages make a few megabytes.
 const LIMIT: u64 = 64 * 1024 * 1024;
 
@@ -18,7 +19,7 @@ pub(crate) struct Status {
     packages: BTreeMap<String, Package>,
 }
 
-/// A package that dpkg has something of.
+/// A package that is on record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Package {
     pub(crate) version: String,
@@ -30,33 +31,30 @@ pub(crate) struct Package {
 pub(crate) enum State {
     /// Installed and configured, if perhaps with triggers to run.
     Installed,
-    /// Unpacked or half-way: dpkg was interrupted, or its scripts failed.
+    /// Unpacked or half-way: the package manager was interrupted, or a script of the package failed.
     Partly,
 }
 
 impl Status {
-    /// Reads the status file again if it is another one than before.
-    pub(crate) fn refresh(&mut self, root: &Root) -> Result<()> {
+    /// Reads the status file again if it is another one than before. False where there is none.
+    pub(crate) fn refresh(&mut self, root: &Root) -> Result<bool> {
         let stat = root.place(STATUS)?.map(|place| place.stat()).transpose()?.flatten();
-        let stat = stat.with_context(|| format!("{STATUS} does not exist: this system has no dpkg"))?;
+        let Some(stat) = stat else {
+            *self = Self::default();
+            return Ok(false);
+        };
         if self.stamp == Some(Stamp::of(&stat)) {
-            return Ok(());
+            return Ok(true);
         }
         let text = files::content(root, STATUS, LIMIT).with_context(|| format!("reading {STATUS}"))?;
         self.packages = parse(&String::from_utf8_lossy(&text.unwrap_or_default()));
         self.stamp = Some(Stamp::of(&stat));
-        Ok(())
+        Ok(true)
     }
 
-    /// The package, if dpkg has more of it than its configuration files.
-    pub(crate) fn get(&self, name: &str) -> Option<&Package> {
-        self.packages.get(name)
-    }
-
-    /// The names of those that are so far.
-    pub(crate) fn in_state(&self, state: State) -> impl Iterator<Item = &str> {
-        let in_state = self.packages.iter().filter(move |(_, package)| package.state == state);
-        in_state.map(|(name, _)| name.as_str())
+    /// Those of which dpkg has more than their configuration files.
+    pub(crate) fn packages(&self) -> &BTreeMap<String, Package> {
+        &self.packages
     }
 }
 
@@ -131,7 +129,11 @@ mod tests {
         for line in String::from_utf8(output.stdout).unwrap().lines() {
             let words: Vec<_> = line.split(' ').collect();
             let [name, version, state] = words[..] else { continue };
-            let ours = status.get(name).filter(|p| p.state == State::Installed).map(|p| p.version.as_str());
+            let ours = status
+                .packages()
+                .get(name)
+                .filter(|p| p.state == State::Installed)
+                .map(|p| p.version.as_str());
             assert_eq!(ours, (state == "installed").then_some(version), "{line}");
             seen += 1;
         }

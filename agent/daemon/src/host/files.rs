@@ -94,6 +94,11 @@ impl Stamp {
             i128::from(stat.st_ctime_nsec),
         ])
     }
+
+    /// By what the file itself is known, whatever it holds: its device and its number there.
+    pub(super) fn inode(&self) -> (i128, i128) {
+        (self.0[0], self.0[1])
+    }
 }
 
 /// By what the file at `path` shows that it changed, and whether it did not within the clock's own grain; `None` when there is

@@ -20,8 +20,10 @@ pub(crate) mod locales;
 pub(crate) mod meter;
 pub(crate) mod network_manager;
 pub(crate) mod nftables;
+pub(crate) mod packages;
 pub(crate) mod power;
 pub(crate) mod processes;
+pub(crate) mod rpm;
 pub(crate) mod run;
 pub(crate) mod subuid;
 pub(crate) mod systemd;
@@ -38,7 +40,7 @@ pub(crate) struct Host {
     pub(crate) root: walk::Root,
     pub(crate) digests: files::Digests,
     known_accounts: accounts::KnownAccounts,
-    pub(crate) packages: dpkg::Status,
+    pub(crate) packages: packages::Packages,
     pub(crate) systemd: systemd::Systemd,
     /// A folder that only root can enter, for the output and input of commands.
     pub(crate) scratch: PathBuf,
@@ -65,9 +67,11 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// The machine that this process runs on. `scratch` is made if need be and closed to everybody but root.
-    pub(crate) fn open(scratch: &Path, state: &Path) -> Result<Self> {
-        Self::at(Path::new("/"), scratch, state)
+    /// The machine that this process runs on, with the package manager that its owner names. `scratch` is made if need be and closed to
+    /// everybody but root.
+    pub(crate) fn open(scratch: &Path, state: &Path, manager: Option<packages::Manager>) -> Result<Self> {
+        let packages = packages::Packages::of(manager);
+        Ok(Self { packages, ..Self::at(Path::new("/"), scratch, state)? })
     }
 
     /// As [`Host::open`], with another directory for the root of all files.
@@ -78,7 +82,7 @@ impl Host {
             root: walk::Root::open(root).with_context(|| format!("opening {}", root.display()))?,
             digests: files::Digests::default(),
             known_accounts: accounts::KnownAccounts::default(),
-            packages: dpkg::Status::default(),
+            packages: packages::Packages::default(),
             systemd: systemd::Systemd::default(),
             scratch: scratch.to_owned(),
             state: state.to_owned(),

@@ -1,4 +1,4 @@
-//! What of the machine says that updates wait, and that it should reboot: files of apt, dpkg and the kernel. No program is started
+//! What of the machine says that updates wait, and that it should reboot: files of apt, dpkg, dnf, rpm and the kernel. No program is started
 //! to find out.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,11 +10,12 @@ use rustix::io::Errno;
 use super::Host;
 use super::dpkg::State;
 use super::files::{self, Stamp};
-use super::version::compare;
+use super::packages::Manager;
+use super::version::Order;
 use super::walk;
 
 /// What decides about the versions that apt would install.
-const SOURCES: [&str; 5] = [
+const APTS: [&str; 5] = [
     "/var/lib/dpkg/status",
     "/var/lib/apt/lists",
     "/etc/apt/sources.list",
@@ -22,7 +23,20 @@ const SOURCES: [&str; 5] = [
     "/etc/apt/apt.conf",
 ];
 /// Folders with more of that.
-const FOLDERS: [&str; 3] = ["/etc/apt/sources.list.d", "/etc/apt/preferences.d", "/etc/apt/apt.conf.d"];
+const APTS_FOLDERS: [&str; 3] = ["/etc/apt/sources.list.d", "/etc/apt/preferences.d", "/etc/apt/apt.conf.d"];
+/// What decides about the versions that dnf would install. The database is where [`super::rpm`] finds it.
+const DNFS: [&str; 5] = [
+    "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+    "/usr/lib/sysimage/rpm/rpmdb.sqlite-wal",
+    "/var/lib/rpm/rpmdb.sqlite",
+    "/var/lib/rpm/rpmdb.sqlite-wal",
+    "/etc/dnf/dnf.conf",
+];
+/// Folders with more of that.
+const DNFS_FOLDERS: [&str; 3] = ["/etc/yum.repos.d", "/etc/dnf/vars", LISTS];
+/// Here only what dnf makes of lists counts, in files of this ending: whenever it runs it writes others.
+const LISTS: &str = "/var/cache/dnf";
+const LIST: &str = ".solv";
 /// Where a folder has so many files or more, they are not looked at, and apt is asked each time.
 const MOST_FILES: usize = 256;
 
@@ -80,10 +94,15 @@ pub(crate) enum Need {
 }
 
 impl Host {
-    /// How what apt goes by looks now; `None` where it changed so lately that it could change again and look the same.
+    /// How what the package manager goes by looks now; `None` where it changed so lately that it could change again and look the same.
     pub(crate) fn stamps_of_packages(&self) -> Result<Option<Stamps>> {
-        let mut paths: Vec<String> = SOURCES.iter().chain(&FOLDERS).map(|path| (*path).to_owned()).collect();
-        for folder in FOLDERS {
+        let (sources, folders) = match self.packages.manager() {
+            Manager::Apt => (APTS, APTS_FOLDERS),
+            Manager::Dnf => (DNFS, DNFS_FOLDERS),
+        };
+        let kept = folders.iter().filter(|folder| **folder != LISTS);
+        let mut paths: Vec<String> = sources.iter().chain(kept).map(|path| (*path).to_owned()).collect();
+        for folder in folders {
             let Some(place) = self.root.place(folder)? else { continue };
             let directory = match place.open(OFlags::DIRECTORY) {
                 Ok(directory) => directory,
@@ -96,7 +115,9 @@ impl Host {
             }
             names.sort_unstable();
             // The folder itself does not tell of a file that is written in its place.
-            let files = names.iter().filter(|name| !matches!(name.as_str(), "." | ".."));
+            let counts =
+                |name: &str| !matches!(name, "." | "..") && (folder != LISTS || name.ends_with(LIST));
+            let files = names.iter().filter(|name| counts(name));
             paths.extend(files.map(|name| format!("{folder}/{name}")));
         }
         let mut stamps = vec![];
@@ -120,6 +141,9 @@ impl Host {
 
     /// Why the machine should reboot, going by its packages as last read.
     pub(crate) fn reboot_need(&self) -> Result<Option<Need>> {
+        if self.packages.manager() == Manager::Dnf {
+            return self.need_of_rpm();
+        }
         let installed =
             self.packages.in_state(State::Installed).filter_map(|name| name.strip_prefix("linux-image-"));
         if let Some(newest) = newest_kernel(&self.running_kernel()?, installed) {
@@ -128,6 +152,17 @@ impl Host {
         let required = self.root.place(REQUIRED)?.map(|place| place.stat()).transpose()?.flatten();
         Ok(required.map(|_| Need::Required))
     }
+
+    /// As [`Host::reboot_need`], where a kernel is the package that has its release as version.
+    fn need_of_rpm(&self) -> Result<Option<Need>> {
+        let newest = ["kernel-core", "kernel"].iter().find_map(|name| self.packages.get(name));
+        let Some(newest) = newest.map(|kernel| kernel.version.as_str()) else { return Ok(None) };
+        let running = self.running_kernel()?;
+        // One that somebody built themselves, or the host's of a container, is none of these.
+        let release = running.strip_suffix(&format!(".{}", std::env::consts::ARCH));
+        let is_older = release.is_some_and(|release| Order::Rpm.compare(release, newest).is_lt());
+        Ok(is_older.then(|| Need::Kernel(format!("{newest}.{}", std::env::consts::ARCH))))
+    }
 }
 
 /// The newest of the installed kernels of the same flavour, where it is newer than the one that runs. Names such as
@@ -135,9 +170,9 @@ impl Host {
 fn newest_kernel<'a>(running: &str, installed: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let (version, flavour) = split(running)?;
     let newer = installed.filter(|release| {
-        split(release).is_some_and(|(other, of)| of == flavour && compare(other, version).is_gt())
+        split(release).is_some_and(|(other, of)| of == flavour && Order::Dpkg.compare(other, version).is_gt())
     });
-    newer.max_by(|a, b| compare(a, b))
+    newer.max_by(|a, b| Order::Dpkg.compare(a, b))
 }
 
 /// A release such as `6.1.0-30-amd64` as its version and its flavour.

@@ -1,16 +1,14 @@
 //! apt: what a transaction would do, and doing it. It runs in a transient unit and never prompts.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
+use muster_proto::resource::repository::Repository;
 
+use super::transaction::{Simulation, Sources, Verb};
 use crate::host::Host;
 use crate::host::run::{Ran, Work};
-use crate::host::version;
-
-/// Lists that were fetched this recently are not fetched again because a package is not in them.
-const LISTS_FRESH: Duration = Duration::from_secs(600);
+use crate::host::version::Order;
 
 /// Removing what nobody needs, and marking, are left to admins; a file that an admin changed is kept. What was downloaded goes once it
 /// is installed, as nothing else would ever make room again.
@@ -39,46 +37,9 @@ const USUAL_PRIORITY: i32 = 500;
 /// What stands before the names of packages that apt keeps as they are.
 const KEPT_BACK: &str = "The following packages have been kept back:";
 
-/// Which repositories to fetch the lists of.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Sources<'a> {
-    All,
-    /// The file of one.
-    Only(&'a str),
-}
-
-/// What a transaction would do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Simulation {
-    /// Packages that are not there yet, with their versions.
-    pub(super) added: BTreeMap<String, String>,
-    /// Packages that would get another version: the old and the new one.
-    pub(super) replaced: BTreeMap<String, (String, String)>,
-    pub(super) removed: BTreeSet<String>,
-    /// Packages that stay as they are although there is a newer version.
-    pub(super) kept_back: BTreeSet<String>,
-    /// Packages whose new version a repository for security updates has.
-    pub(super) security: BTreeSet<String>,
-}
-
 impl Simulation {
-    /// The version that the package would have.
-    pub(super) fn version(&self, package: &str) -> Option<&str> {
-        let replaced = self.replaced.get(package).map(|(_, new)| new);
-        self.added.get(package).or(replaced).map(String::as_str)
-    }
-
-    /// Why this must not be done, if there is a reason.
-    pub(super) fn objection(&self) -> Option<String> {
-        if !self.removed.is_empty() {
-            return Some(format!("installing it would remove {}", names(&self.removed)));
-        }
-        let older = |(_, (old, new)): &(&String, &(String, String))| version::compare(new, old).is_lt();
-        let (package, (old, new)) = self.replaced.iter().find(older)?;
-        Some(format!("it would take {package} from {old} back to {new}: Muster never downgrades"))
-    }
-
-    fn parse(output: &str) -> Self {
+    /// Reads what apt-get says that it would do.
+    fn of_apt(output: &str) -> Self {
         let mut simulation = Self::default();
         let mut kept_back = false;
         for line in output.lines() {
@@ -148,16 +109,12 @@ fn usual_security_suites(output: &str) -> BTreeSet<String> {
     suites
 }
 
-/// A list for people, of a length that can be read.
-pub(super) fn names<'a>(all: impl IntoIterator<Item = &'a String>) -> String {
-    const SHOWN: usize = 10;
-    /// In bytes: more than a name and two versions have.
-    const LONGEST: usize = 200;
-    let cut = |name: &'a String| name.get(..LONGEST).unwrap_or(name);
-    let all: Vec<&str> = all.into_iter().map(cut).collect();
-    match all.len().checked_sub(SHOWN) {
-        None | Some(0) => all.join(", "),
-        Some(more) => format!("{} and {more} more", all[..SHOWN].join(", ")),
+/// How apt-get is asked for it.
+pub(super) fn verb(verb: Verb) -> &'static [&'static str] {
+    match verb {
+        Verb::Install => &["install"],
+        Verb::Remove => &["remove"],
+        Verb::RemoveUnneeded => &["remove", "--auto-remove"],
     }
 }
 
@@ -169,7 +126,7 @@ pub(super) async fn simulate(host: &mut Host, verb: &[&str], packages: &[String]
     argv.extend(packages.iter().map(String::as_str));
     let ran = apt_get(host, Work::Download, &argv).await?;
     ensure!(ran.success, "{}", reason(&ran));
-    Ok(Simulation::parse(&ran.stdout))
+    Ok(Simulation::of_apt(&ran.stdout))
 }
 
 /// Downloads what `apt-get VERB PACKAGES` takes. What a slow network leaves undone goes on from there the next time.
@@ -188,7 +145,7 @@ pub(super) async fn finish(host: &mut Host, admits: impl Fn(&str, &str) -> bool)
     let would = simulate(host, &FINISH, &[]).await?;
     let replaced = would.replaced.iter().map(|(name, (_, new))| (name, new));
     let other = replaced.chain(&would.added).find(|(name, version)| !admits(name, version));
-    let objection = would.objection().or_else(|| {
+    let objection = would.objection(Order::Dpkg).or_else(|| {
         other.map(|(name, version)| {
             format!("it takes {name} {version}, and a profile asks for another version")
         })
@@ -219,8 +176,8 @@ pub(super) async fn fetch_lists(host: &mut Host, sources: Sources<'_>) -> Result
     // Without Error-Mode=any apt takes an unreachable repository for a success.
     let mut argv = vec!["-o", "APT::Update::Error-Mode=any"];
     let list;
-    if let Sources::Only(path) = sources {
-        list = format!("Dir::Etc::SourceList={path}");
+    if let Sources::Only(name) = sources {
+        list = format!("Dir::Etc::SourceList={}", Repository::sources_path(name));
         argv.extend([
             "-o",
             &list,
@@ -234,19 +191,6 @@ pub(super) async fn fetch_lists(host: &mut Host, sources: Sources<'_>) -> Result
     let ran = apt_get(host, Work::Download, &argv).await?;
     ensure!(ran.success, "{}", reason(&ran));
     Ok(())
-}
-
-/// Fetches all lists unless that was done a short while ago; whether it was done now. A repository that can't be
-/// reached does not keep the others from being of use.
-pub(super) async fn refresh_lists(host: &mut Host) -> Result<bool> {
-    if host.lists_fetched.is_some_and(|at| at.elapsed() < LISTS_FRESH) {
-        return Ok(false);
-    }
-    host.lists_fetched = Some(Instant::now());
-    if let Err(error) = fetch_lists(host, Sources::All).await {
-        tracing::warn!(reason = %format!("{error:#}"), "fetching package lists");
-    }
-    Ok(true)
 }
 
 /// Which of these packages some repository has, by the lists as they are.
@@ -268,7 +212,7 @@ pub(super) async fn available(host: &mut Host, package: &str) -> Result<Vec<Stri
         .filter_map(|line| line.split('|').nth(1))
         .map(|version| version.trim().to_owned())
         .collect();
-    versions.sort_by(|a, b| version::compare(b, a));
+    versions.sort_by(|a, b| Order::Dpkg.compare(b, a));
     versions.dedup();
     Ok(versions)
 }
@@ -302,11 +246,11 @@ mod tests {
                       Inst nginx-light (1.22.1-9+deb12u1 Debian:12.8/stable, Debian-Security:12 [amd64])\n\
                       Inst curl [7.88-1] (7.88-2 Debian:12 [amd64]) []\n\
                       Conf nginx-light (1.22.1-9+deb12u1 Debian:12.8/stable [amd64])\n";
-        let simulation = Simulation::parse(output);
+        let simulation = Simulation::of_apt(output);
         assert_eq!(simulation.version("nginx-light"), Some("1.22.1-9+deb12u1"));
         assert_eq!(simulation.replaced["curl"], ("7.88-1".to_owned(), "7.88-2".to_owned()));
         assert_eq!(simulation.added.len(), 1);
-        assert_eq!(simulation.objection().unwrap(), "installing it would remove telnet");
+        assert_eq!(simulation.objection(Order::Dpkg).unwrap(), "installing it would remove telnet");
     }
 
     #[test]
@@ -319,7 +263,7 @@ mod tests {
                       Inst odd [1] (2-security Corp:1/stable [amd64])\n\
                       Inst bare [1] (2 corp-security [all])\n\
                       Inst local [1] (2 localhost [all])\nConf curl (7.88-2 Debian-Security:12/stable-security [amd64])\n";
-        let simulation = Simulation::parse(output);
+        let simulation = Simulation::of_apt(output);
         let words = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(" ");
         assert_eq!(words(&simulation.kept_back), "linux-image-amd64 nginx redis");
         assert_eq!(words(&simulation.security), "bare curl openssl");
@@ -348,15 +292,18 @@ mod tests {
 
         #[test]
         fn no_output_of_apt_breaks_the_parser(output in "(Inst |Remv |\\[|\\]|\\(|\\)|, |:|/|-security| |\n|\\PC){0,60}") {
-            Simulation::parse(&output);
+            Simulation::of_apt(&output);
         }
     }
 
     #[test]
     fn a_downgrade_is_objected_to() {
-        let simulation = Simulation::parse("Inst curl [7.88-2] (7.88-1 Debian:12 [amd64])\n");
-        assert!(simulation.objection().unwrap().contains("never downgrades"));
-        assert_eq!(Simulation::parse("Inst curl [7.88-1] (7.88-2 D [amd64])\n").objection(), None);
+        let simulation = Simulation::of_apt("Inst curl [7.88-2] (7.88-1 Debian:12 [amd64])\n");
+        assert!(simulation.objection(Order::Dpkg).unwrap().contains("never downgrades"));
+        assert_eq!(
+            Simulation::of_apt("Inst curl [7.88-1] (7.88-2 D [amd64])\n").objection(Order::Dpkg),
+            None
+        );
     }
 
     #[test]
@@ -371,12 +318,5 @@ mod tests {
             "{told}"
         );
         assert_eq!(reason(&ran("W: GPG error: old\nE: no space\n")), "apt says: no space");
-    }
-
-    #[test]
-    fn a_long_list_is_cut() {
-        let all: Vec<String> = (0..12).map(|i| format!("p{i}")).collect();
-        assert!(names(&all).ends_with("p9 and 2 more"));
-        assert_eq!(names(&all[..2]), "p0, p1");
     }
 }

@@ -10,16 +10,15 @@ use muster_proto::resource::Resource;
 use muster_proto::resource::service::unit;
 use tokio::time::timeout;
 
-use super::{Prepared, apt, is_removal, sudo};
+use super::{Prepared, is_removal, sudo, transaction};
 use crate::host::Host;
 
 /// How long a tool may take to say something. A plan without notes is better than none.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 const UNKNOWN: &str =
-    "apt knows of no repository with it now: its lists are fetched again before that counts";
-const FROM_NEW: &str =
-    "apt does not know it yet: it has to come from a repository that this plan adds or changes";
+    "no repository that the device knows has it now: their lists are fetched again before that counts";
+const FROM_NEW: &str = "no repository that the device knows has it yet: it has to come from a repository that this plan adds or changes";
 
 const NO_UNIT: &str = "systemd knows no such unit, and nothing in this plan brings one: it would fail";
 
@@ -90,14 +89,16 @@ fn unbrought(steps: &[Step]) -> Vec<&ResourceId> {
     steps.iter().filter(new).map(|step| &step.id).collect()
 }
 
-/// Packages that would be installed and that apt does not know.
+/// Packages that would be installed and that no repository is known to have.
 async fn packages(host: &mut Host, steps: &[Step]) -> BTreeMap<ResourceId, String> {
     let new = |step: &&Step| step.id.kind() == "package" && step.action == Action::Create;
     let names: Vec<&str> = steps.iter().filter(new).map(|step| step.id.key()).collect();
     if names.is_empty() {
         return BTreeMap::new();
     }
-    let Ok(Ok(known)) = timeout(PATIENCE, apt::known(host, &names)).await else { return BTreeMap::new() };
+    let Ok(Ok(known)) = timeout(PATIENCE, transaction::known(host, &names)).await else {
+        return BTreeMap::new();
+    };
     unknown(steps, &known)
 }
 

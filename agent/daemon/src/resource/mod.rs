@@ -1,7 +1,7 @@
 //! The kinds of resource on this machine: one file each, which reads its condition, prepares a change and makes it.
 //!
-//! Every function here takes many resources at once, because the machine is cheap to ask and to change in bulk: dpkg's
-//! status, the accounts and the units are read once, packages are one transaction, and a thousand files one sync.
+//! Every function here takes many resources at once, because the machine is cheap to ask and to change in bulk: the record
+//! of packages, the accounts and the units are read once, packages are one transaction, and a thousand files one sync.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +26,7 @@ mod browser_policy;
 mod certificate;
 mod dconf;
 mod directory;
+mod dnf;
 mod file;
 mod firewall;
 mod foretell;
@@ -53,6 +54,7 @@ mod sysctl;
 mod text_path;
 mod time;
 mod timer;
+mod transaction;
 mod updates;
 
 pub(crate) use account::{Locked, is_password_note, lock, password_is_safe};
@@ -347,7 +349,7 @@ fn is_removal(step: &Step) -> bool {
 }
 
 /// Finds out, for one of the [`batches`], whether each step can be made and what has to be kept of what it changes.
-/// Changes nothing but apt's package lists.
+/// Changes nothing but the package manager's lists.
 pub(crate) async fn prepare(
     host: &mut Host,
     steps: &[&Step],

@@ -7,16 +7,11 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use muster_proto::condition::Condition;
 use serde_json::{Value, json};
 
-use super::apt::{self, Simulation};
+use super::transaction::{self, Simulation, Verb};
 use super::{Job, Prepared, Preserved, Wanted, is_removal, refuse_all, text};
 use crate::host::Host;
 use crate::host::dpkg::State;
-use crate::host::version::{Constraint, compare};
-
-const INSTALL: [&str; 1] = ["install"];
-const REMOVE: [&str; 1] = ["remove"];
-/// Asked only in simulation: it names what nobody would need any more.
-const REMOVE_UNNEEDED: [&str; 2] = ["remove", "--auto-remove"];
+use crate::host::version::{Constraint, Order};
 
 pub(super) fn read(host: &Host, wanted: &Wanted<'_>) -> Condition {
     let Some(package) = host.packages.get(wanted.id.key()) else { return Condition::Absent };
@@ -24,27 +19,29 @@ pub(super) fn read(host: &Host, wanted: &Wanted<'_>) -> Condition {
     if package.state == State::Partly && wanted.resource.is_some_and(|r| r.desired() != Condition::Absent) {
         return Condition::Absent;
     }
+    let order = host.packages.order();
     let shown = match (wanted.resource, wanted.record) {
-        (Some(resource), _) => satisfied(&resource.desired(), &package.version),
+        (Some(resource), _) => satisfied(order, &resource.desired(), &package.version),
         // An upgrade is not taken back, and a package that was removed comes back at the version that there is.
         (None, Some(record)) => text(&record.before, "version")
-            .filter(|before| compare(&package.version, before).is_ge())
+            .filter(|before| order.compare(&package.version, before).is_ge())
             .map(str::to_owned)
-            .or_else(|| satisfied(&record.wrote, &package.version)),
+            .or_else(|| satisfied(order, &record.wrote, &package.version)),
         (None, None) => None,
     };
     Condition::present([("version", shown.unwrap_or_else(|| package.version.clone()).into())])
 }
 
 /// The constraint itself where the version meets it.
-fn satisfied(desired: &Condition, version: &str) -> Option<String> {
-    text(desired, "version").filter(|wanted| Constraint::parse(wanted).admits(version)).map(str::to_owned)
+fn satisfied(order: Order, desired: &Condition, version: &str) -> Option<String> {
+    let is_met = |wanted: &&str| Constraint::parse(order, wanted).admits(version);
+    text(desired, "version").filter(is_met).map(str::to_owned)
 }
 
 /// Whether a transaction can be made.
 enum Verdict<T> {
     Possible(T),
-    /// apt could, and Muster must not.
+    /// The package manager could, and Muster must not.
     Objection(String),
 }
 
@@ -82,9 +79,13 @@ async fn judge(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Vec<Value>>>
         Verdict::Possible(simulation) => simulation,
         Verdict::Objection(reason) => return Ok(Verdict::Objection(reason)),
     };
+    // What another resource asks for comes for that one, and goes with it.
+    let is_anothers = |job: &Job<'_>, name: &str| {
+        job.step.id.key() != name && jobs.iter().any(|other| other.step.id.key() == name)
+    };
     let extras = jobs.iter().map(|job| {
         let mut added: BTreeSet<&str> = added(job).into_iter().collect();
-        added.extend(simulation.added.keys().map(String::as_str));
+        added.extend(simulation.added.keys().map(String::as_str).filter(|name| !is_anothers(job, name)));
         json!({ "added": added })
     });
     Ok(Verdict::Possible(extras.collect()))
@@ -97,20 +98,20 @@ fn added<'a>(job: &Job<'a>) -> Vec<&'a str> {
 }
 
 /// What a step asks of the version. What is only put back may have become newer meanwhile.
-fn constraint<'a>(job: &Job<'a>) -> Option<Constraint<'a>> {
+fn constraint<'a>(host: &Host, job: &Job<'a>) -> Option<Constraint<'a>> {
     let version = text(&job.step.to, "version")?;
     Some(match job.step.claim {
-        Some(_) => Constraint::parse(version),
-        None => Constraint::at_least(version),
+        Some(_) => Constraint::parse(host.packages.order(), version),
+        None => Constraint::at_least(host.packages.order(), version),
     })
 }
 
-/// The package as apt takes it, with a version where only one will do.
+/// The package as its manager takes it, with a version where only one will do.
 fn spec(host: &Host, job: &Job<'_>) -> String {
     let name = job.step.id.key();
-    let exact = constraint(job).and_then(|constraint| constraint.exact());
+    let exact = constraint(host, job).and_then(|constraint| constraint.exact());
     match exact.or(host.picked_versions.get(name).map(String::as_str)) {
-        Some(version) => format!("{name}={version}"),
+        Some(version) => transaction::spec(host, name, version),
         None => name.to_owned(),
     }
 }
@@ -128,7 +129,7 @@ async fn installation(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Simul
         Ok(simulation) => jobs.iter().any(|job| !admits(host, simulation, job)),
         Err(_) => true,
     };
-    if unmet(&attempt) && apt::refresh_lists(host).await? {
+    if unmet(&attempt) && transaction::refresh_lists(host).await? {
         attempt = simulate(host, jobs).await;
     }
     let mut simulation = attempt?;
@@ -139,7 +140,7 @@ async fn installation(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Simul
         }
         simulation = simulate(host, jobs).await?;
     }
-    Ok(match simulation.objection() {
+    Ok(match simulation.objection(host.packages.order()) {
         Some(reason) => Verdict::Objection(reason),
         None => Verdict::Possible(simulation),
     })
@@ -147,13 +148,13 @@ async fn installation(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Simul
 
 async fn simulate(host: &mut Host, jobs: &[Job<'_>]) -> Result<Simulation> {
     let specs: Vec<String> = jobs.iter().map(|job| spec(host, job)).collect();
-    apt::simulate(host, &INSTALL, &specs).await
+    transaction::simulate(host, Verb::Install, &specs).await
 }
 
 /// Whether the package would come, in a version that meets the constraint. One that is there already was judged before.
 fn admits(host: &Host, simulation: &Simulation, job: &Job<'_>) -> bool {
     let name = job.step.id.key();
-    match (constraint(job), simulation.version(name)) {
+    match (constraint(host, job), simulation.version(name)) {
         (Some(constraint), Some(version)) => constraint.admits(version),
         (Some(_), None) => false,
         (None, Some(_)) => true,
@@ -165,12 +166,13 @@ fn admits(host: &Host, simulation: &Simulation, job: &Job<'_>) -> bool {
 /// Looks for a version that meets the constraint among all that the repositories have.
 async fn pick_version(host: &mut Host, job: &Job<'_>) -> Result<()> {
     let name = job.step.id.key();
-    let constraint = constraint(job).with_context(|| format!("no repository of this device has {name}"))?;
+    let constraint =
+        constraint(host, job).with_context(|| format!("no repository of this device has {name}"))?;
     let installed = host.packages.get(name).map(|package| package.version.clone());
     if installed.as_deref().is_some_and(|version| constraint.admits(version)) {
         return Ok(());
     }
-    let versions = apt::available(host, name).await?;
+    let versions = transaction::available(host, name).await?;
     let newest =
         versions.first().cloned().with_context(|| format!("no repository of this device has {name}"))?;
     let wanted = text(&job.step.to, "version").unwrap_or_default();
@@ -184,7 +186,7 @@ async fn pick_version(host: &mut Host, job: &Job<'_>) -> Result<()> {
 fn downgrade(host: &Host, job: &Job<'_>) -> Option<String> {
     let installed = &host.packages.get(job.step.id.key())?.version;
     let wanted = text(&job.step.to, "version")?;
-    constraint(job)?
+    constraint(host, job)?
         .is_below(installed)
         .then(|| format!("{installed} is installed and {wanted} is wanted: Muster never downgrades"))
 }
@@ -196,17 +198,17 @@ async fn removal(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Vec<String
     let brought: BTreeSet<&str> = jobs.iter().flat_map(added).collect();
     let mut going: Vec<String> = named.iter().cloned().collect();
     if !brought.is_empty() {
-        let unneeded = apt::simulate(host, &REMOVE_UNNEEDED, &going).await?.removed;
+        let unneeded = transaction::simulate(host, Verb::RemoveUnneeded, &going).await?.removed;
         going.extend(
             unneeded.into_iter().filter(|name| brought.contains(name.as_str()) && !named.contains(name)),
         );
     }
-    let removed = apt::simulate(host, &REMOVE, &going).await?.removed;
+    let removed = transaction::simulate(host, Verb::Remove, &going).await?.removed;
     let others: Vec<&String> = removed.iter().filter(|name| !going.contains(name)).collect();
     Ok(if others.is_empty() {
         Verdict::Possible(going)
     } else {
-        Verdict::Objection(format!("removing it would also remove {}", apt::names(others)))
+        Verdict::Objection(format!("removing it would also remove {}", transaction::names(others)))
     })
 }
 
@@ -214,13 +216,13 @@ pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>]) -> Vec<Result<()>> 
     let removing = jobs.first().is_some_and(|job| is_removal(job.step));
     let transaction = if removing {
         match removal(host, jobs).await {
-            Ok(Verdict::Possible(going)) => apt::transact(host, &REMOVE, &going).await,
+            Ok(Verdict::Possible(going)) => transaction::transact(host, Verb::Remove, &going).await,
             Ok(Verdict::Objection(reason)) => Err(anyhow!(reason)),
             Err(error) => Err(error),
         }
     } else {
         let specs: Vec<String> = jobs.iter().map(|job| spec(host, job)).collect();
-        apt::transact(host, &INSTALL, &specs).await
+        transaction::transact(host, Verb::Install, &specs).await
     };
     let Err(error) = transaction else { return jobs.iter().map(|_| Ok(())).collect() };
     // A transaction that failed may still have done its work for some.
@@ -243,7 +245,7 @@ fn is_done(host: &Host, job: &Job<'_>) -> bool {
         Some(package) => {
             !is_removal(job.step)
                 && package.state == State::Installed
-                && constraint(job).is_none_or(|constraint| constraint.admits(&package.version))
+                && constraint(host, job).is_none_or(|constraint| constraint.admits(&package.version))
         }
     }
 }

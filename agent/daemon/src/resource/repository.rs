@@ -1,24 +1,58 @@
-//! `repository`: a package repository of apt, as two files and the lists that they lead to.
+//! `repository`: a package repository of apt or of dnf, as two files and the lists that they lead to.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use muster_proto::condition::{Attributes, Condition};
+use muster_proto::resource::Resource;
 use muster_proto::resource::repository::Repository;
 use muster_proto::{Digest, ResourceId};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{BACKUP_LIMIT, Contents, Job, Prepared, Preserved, Wanted, apt, is_removal, ready, text};
+use super::transaction::{Sources, fetch_lists};
+use super::{BACKUP_LIMIT, Contents, Job, Prepared, Preserved, Wanted, is_removal, text};
 use crate::host::Host;
 use crate::host::files::{self, NewFile};
+use crate::host::packages::Manager;
+use crate::host::rpm;
+use crate::host::run::Work;
 
-/// The folder of keys, which has to be open to the user that apt fetches as.
-const KEYRINGS: &str = "/etc/apt/keyrings";
+/// What the ledger keeps of whether rpm trusted the key before.
+const TRUSTED: &str = "trusted";
 
-/// The attributes and the files behind them.
-pub(super) fn parts(id: &ResourceId) -> [(&'static str, String); 2] {
-    [("key", Repository::key_path(id.key())), ("sources", Repository::sources_path(id.key()))]
+/// The attributes and the files behind them: two of them are apt's and two are dnf's.
+pub(super) fn parts(id: &ResourceId) -> [(&'static str, String); 4] {
+    [
+        ("key", Repository::key_path(id.key())),
+        ("sources", Repository::sources_path(id.key())),
+        ("rpm_key", Repository::rpm_key_path(id.key())),
+        ("repo", Repository::repo_path(id.key())),
+    ]
+}
+
+/// The folders of these files, which have to be open to the user that apt fetches as.
+fn folders(manager: Manager) -> &'static [&'static str] {
+    match manager {
+        Manager::Apt => &["/etc/apt/keyrings"],
+        Manager::Dnf => &["/etc/yum.repos.d", "/etc/pki", "/etc/pki/rpm-gpg"],
+    }
 }
 
 pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
+    if let Some(Resource::Repository(repository)) = wanted.resource
+        && repository.desired() != Condition::Absent
+    {
+        let of = if repository.suite.is_some() { Manager::Apt } else { Manager::Dnf };
+        ensure!(
+            host.packages.manager() == of,
+            match of {
+                Manager::Apt =>
+                    "it is a repository for apt, as it has a suite, and this device uses dnf: \
+                                 name the systems that it is for, as in when: { os: debian }",
+                Manager::Dnf =>
+                    "it is a repository for dnf, as it has no suite, and this device uses apt: \
+                                 name the systems that it is for, as in when: { os: fedora }",
+            }
+        );
+    }
     let mut attributes = Attributes::new();
     for (attribute, path) in parts(wanted.id) {
         if let Some(seen) = host.digests.look(&host.root, &path).with_context(|| path.clone())? {
@@ -29,8 +63,15 @@ pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
 }
 
 pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {
+    let extra = match job.step.resource() {
+        // dnf has rpm trust the key with the first package that it signs, for whatever repository there is: that ends with this one.
+        Some(Resource::Repository(repository)) if is_another_key(job) => {
+            json!({ TRUSTED: !rpm::names_of_key(&host.root, &repository.key)?.is_empty() })
+        }
+        _ => Value::Null,
+    };
     if job.record.is_some() {
-        return Ok(ready());
+        return Ok(Prepared::Ready(Preserved { blobs: vec![], extra }));
     }
     let mut blobs = vec![];
     for (attribute, path) in parts(&job.step.id) {
@@ -38,30 +79,64 @@ pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {
             blobs.extend(files::content(&host.root, &path, BACKUP_LIMIT).with_context(|| path.clone())?);
         }
     }
-    Ok(Prepared::Ready(Preserved { blobs, extra: Value::Null }))
+    Ok(Prepared::Ready(Preserved { blobs, extra }))
 }
 
 pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) -> Vec<Result<()>> {
     let mut results = vec![];
     for job in jobs {
         let result =
-            if is_removal(job.step) { remove(host, job) } else { replace(host, job, contents).await };
+            if is_removal(job.step) { remove(host, job).await } else { replace(host, job, contents).await };
         results.push(result);
     }
     results
 }
 
-fn remove(host: &Host, job: &Job<'_>) -> Result<()> {
+async fn remove(host: &mut Host, job: &Job<'_>) -> Result<()> {
+    distrust(host, job).await?;
     let parts = parts(&job.step.id);
     let expected = |attribute| text(&job.step.from, attribute).and_then(|digest| digest.parse().ok());
     let going = parts.each_ref().map(|(attribute, path)| (path.as_str(), expected(attribute)));
     files::remove_all(&host.root, &going).into_iter().collect()
 }
 
+/// Whether a key of dnf's comes that is not the one that Muster last wrote.
+fn is_another_key(job: &Job<'_>) -> bool {
+    let written = job.record.and_then(|record| text(&record.wrote, "rpm_key"));
+    let coming = text(&job.step.to, "rpm_key");
+    coming.is_some() && coming != written
+}
+
+/// Has rpm no longer trust the key that Muster wrote, where it did not before. Another one in its place is somebody else's doing.
+async fn distrust(host: &mut Host, job: &Job<'_>) -> Result<()> {
+    let trusted = job.record.and_then(|record| record.extra.get(TRUSTED)).and_then(Value::as_bool);
+    if trusted != Some(false) {
+        return Ok(());
+    }
+    let path = Repository::rpm_key_path(job.step.id.key());
+    let Some(key) = files::content(&host.root, &path, BACKUP_LIMIT)? else { return Ok(()) };
+    let written = job.record.and_then(|record| text(&record.wrote, "rpm_key"));
+    if written != Some(Digest::of(&key).to_string().as_str()) {
+        return Ok(());
+    }
+    for name in rpm::names_of_key(&host.root, &String::from_utf8_lossy(&key))? {
+        let argv = ["/usr/bin/rpm", "--erase", "--", &name];
+        host.run(Work::Packages, &argv, None).await?.ok("having rpm no longer trust the key")?;
+    }
+    Ok(())
+}
+
 /// Puts the files in place and fetches the lists. A repository that can't be read would break every later use of apt,
 /// so that what was there before comes back then.
 async fn replace(host: &mut Host, job: &Job<'_>, contents: &Contents<'_>) -> Result<()> {
-    files::ensure_directory(&host.root, KEYRINGS).context("is this a system with apt?")?;
+    let is_apts = ["key", "sources"].iter().any(|attribute| text(&job.step.to, attribute).is_some());
+    let of = if is_apts { Manager::Apt } else { Manager::Dnf };
+    for folder in folders(of) {
+        files::ensure_directory(&host.root, folder).context("is this a system with this package manager?")?;
+    }
+    if is_another_key(job) {
+        distrust(host, job).await?;
+    }
     let mut before = vec![];
     let mut after = vec![];
     for (attribute, path) in parts(&job.step.id) {
@@ -73,10 +148,16 @@ async fn replace(host: &mut Host, job: &Job<'_>, contents: &Contents<'_>) -> Res
         after.push(new_file(path, content));
     }
     files::write_all(&host.root, &after).into_iter().collect::<Result<()>>()?;
-    let sources = Repository::sources_path(job.step.id.key());
-    let Err(error) = apt::fetch_lists(host, apt::Sources::Only(&sources)).await else { return Ok(()) };
-    put_back(host, before).context("putting back what was there after apt failed")?;
-    Err(error.context("apt can't use it"))
+    // What is put back where another package manager is in use by now is nobody's to read.
+    if host.packages.manager() != of {
+        return Ok(());
+    }
+    let Err(error) = fetch_lists(host, Sources::Only(job.step.id.key())).await else { return Ok(()) };
+    put_back(host, before).context("putting back what was there after its lists could not be fetched")?;
+    Err(error.context(match of {
+        Manager::Apt => "apt can't use it",
+        Manager::Dnf => "dnf can't use it",
+    }))
 }
 
 fn put_back(host: &Host, before: Vec<(String, Option<Vec<u8>>)>) -> Result<()> {

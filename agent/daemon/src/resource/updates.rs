@@ -19,9 +19,12 @@ use muster_proto::resource::time::{LOCALTIME, ZONES};
 use muster_proto::resource::updates::{NO_REBOOT, REBOOT, Reboot, TO_INSTALL, Updates};
 
 use self::memory::Memory;
-use super::{Job, Wanted, apt, is_removal, list, sentence, text};
+use super::transaction::{self, Sources};
+use super::{Job, Wanted, apt, dnf, is_removal, list, sentence, text};
 use crate::host::dpkg::State;
+use crate::host::packages::Manager;
 use crate::host::updates::{Looked, Need, Update};
+use crate::host::version::Order;
 use crate::host::{Host, files};
 
 /// Seconds after which package lists are fetched again, and after which that is tried again where it failed.
@@ -46,7 +49,7 @@ pub(crate) async fn freshen(host: &mut Host, now: Timestamp) {
     }
     host.lists_fetched = Some(Instant::now());
     memory.tried = Some(now);
-    match apt::fetch_lists(host, apt::Sources::All).await {
+    match transaction::fetch_lists(host, Sources::All).await {
         Ok(()) => (memory.fetched, memory.trouble) = (Some(now), None),
         Err(error) => {
             let since = memory.trouble.take().map_or(now, |(since, _)| since.min(now));
@@ -115,7 +118,7 @@ pub(super) async fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Conditi
         [Some(need), restart::told(&reboot, &memory)].into_iter().flatten().collect::<Vec<_>>().join("; ");
     let told = told(&looked, &all, &memory, battery.filter(|_| is_open), need);
     let left = (is_late && !memory.installing).then(|| {
-        format!("{missed} windows have gone by: was the device off in each of them, or did apt fail? {told}")
+        format!("{missed} windows have gone by: was the device off in each of them, or did the installation fail? {told}")
     });
     // What Muster itself left half-way waits for no window.
     let to_install = if is_time || is_late || memory.installing { bounded(all) } else { vec![] };
@@ -168,13 +171,13 @@ fn told(looked: &Looked, all: &[String], memory: &Memory, battery: Option<u8>, n
     let security = looked.updates.iter().filter(|update| update.security).count();
     parts.push(match looked.updates.len() {
         0 if all.is_empty() => "no update waits".to_owned(),
-        0 => format!("cut off: {}; what else waits is not known until that is done", apt::names(all)),
-        count => format!("waiting: {count}, {security} for security: {}", apt::names(all)),
+        0 => format!("cut off: {}; what else waits is not known until that is done", transaction::names(all)),
+        count => format!("waiting: {count}, {security} for security: {}", transaction::names(all)),
     });
     parts.extend(battery.map(|percent| format!("waiting for power, as the battery is at {percent} %")));
     parts.push(need);
     if !looked.kept_back.is_empty() {
-        parts.push(format!("kept back: {}", apt::names(&looked.kept_back)));
+        parts.push(format!("kept back: {}", transaction::names(&looked.kept_back)));
     }
     if looked.others > 0 {
         parts.push(format!("newer but not asked for: {}", looked.others));
@@ -222,7 +225,12 @@ async fn write_one(host: &mut Host, job: &Job<'_>) -> Result<()> {
     memory.keep(host)?;
     let was_cut_off = host.packages.in_state(State::Partly).next().is_some();
     let finished = if was_cut_off {
-        apt::finish(host, |name, version| choose::admits(&versions, name, version)).await
+        match host.packages.manager() {
+            Manager::Apt => {
+                apt::finish(host, |name, version| choose::admits(&versions, Order::Dpkg, name, version)).await
+            }
+            Manager::Dnf => dnf::finish(host).await,
+        }
     } else {
         Ok(())
     };

@@ -232,7 +232,7 @@ fn directories(id: &ResourceId) -> Vec<PathBuf> {
         "line" => parent(muster_proto::resource::line::path_of(id.key())).into_iter().collect(),
         "archive" => parent(id.key()).into_iter().collect(),
         "directory" => [Some(PathBuf::from(id.key())), parent(id.key())].into_iter().flatten().collect(),
-        "package" => vec!["/var/lib/dpkg".into()],
+        "package" => vec!["/var/lib/dpkg".into(), "/usr/lib/sysimage/rpm".into(), "/var/lib/rpm".into()],
         "group" | "account" | "hosts_entry" | "hostname" => vec!["/etc".into()],
         "sudo" => vec!["/etc/sudoers.d".into()],
         // The running kernel tells nobody: what it has loaded and what is set in it is found by the scan.
@@ -262,7 +262,12 @@ fn directories(id: &ResourceId) -> Vec<PathBuf> {
         "locale" => vec!["/etc".into(), "/etc/default".into(), "/usr/lib/locale".into()],
         "mount" | "timer" => vec!["/etc/systemd/system".into()],
         "certificate" => vec!["/usr/local/share/ca-certificates".into(), "/etc/ssl/certs".into()],
-        "repository" => vec!["/etc/apt/sources.list.d".into(), "/etc/apt/keyrings".into()],
+        "repository" => vec![
+            "/etc/apt/sources.list.d".into(),
+            "/etc/apt/keyrings".into(),
+            "/etc/yum.repos.d".into(),
+            "/etc/pki/rpm-gpg".into(),
+        ],
         _ => vec![],
     }
 }

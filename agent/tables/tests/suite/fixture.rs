@@ -22,6 +22,7 @@ pub(crate) fn machine() -> TempDir {
     };
     identity(&file);
     packages(&file);
+    rpm_packages(&root.path().join("var/lib/rpm"));
     accounts(&file);
     process(&file, &link, "1", "systemd", 0);
     process(&file, &link, "42", "nginx", 33);
@@ -68,6 +69,25 @@ fn packages(file: &impl Fn(&str, &str)) {
         status += &format!("Package: {name}\nStatus: install ok installed\nVersion: {version}\n\n");
     }
     file("var/lib/dpkg/status", &status);
+}
+
+/// rpm's database with one package in it, whose header has a name, a version and a release.
+fn rpm_packages(folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    let database = rusqlite::Connection::open(folder.join("rpmdb.sqlite")).unwrap();
+    database
+        .execute("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL)", ())
+        .unwrap();
+    let texts: [(u32, &str); 3] = [(1000, "curl"), (1001, "8.1"), (1002, "2.fc40")];
+    let (mut entries, mut data) = (vec![], vec![]);
+    for (tag, text) in texts {
+        for number in [tag, 6, u32::try_from(data.len()).unwrap(), 1] {
+            entries.extend(number.to_be_bytes());
+        }
+        data.extend(text.bytes().chain([0]));
+    }
+    let lengths = [3, u32::try_from(data.len()).unwrap()].map(u32::to_be_bytes).concat();
+    database.execute("INSERT INTO Packages (blob) VALUES (?1)", [[lengths, entries, data].concat()]).unwrap();
 }
 
 fn accounts(file: &impl Fn(&str, &str)) {

@@ -65,6 +65,13 @@ fn packages_are_found_by_name_and_by_list() {
 }
 
 #[test]
+fn packages_of_rpm_are_read_without_rpm() {
+    let sql = "SELECT name, version, release, epoch, arch FROM rpm_packages WHERE name";
+    assert_rows(&format!("{sql} = 'curl'"), &[r#"["curl","8.1","2.fc40",null,"noarch"]"#]);
+    assert_rows(&format!("{sql} = 'wget'"), &[]);
+}
+
+#[test]
 fn processes_are_read_one_or_all() {
     assert_rows(
         "SELECT name, path, on_disk, cmdline, uid, total_size, start_time, phys_footprint FROM processes WHERE pid = 42",
@@ -193,6 +200,7 @@ fn what_can_not_be_read_names_its_table_and_is_never_empty() {
         ("etc/group", "SELECT * FROM user_groups"),
         ("etc/os-release", "SELECT * FROM os_version"),
         ("var/lib/dpkg/status", "SELECT * FROM deb_packages WHERE name = 'telnet'"),
+        ("var/lib/rpm/rpmdb.sqlite", "SELECT * FROM rpm_packages"),
         ("proc/self/mounts", "SELECT * FROM mounts"),
         ("proc/stat", "SELECT * FROM processes"),
         ("proc/uptime", "SELECT * FROM uptime"),
@@ -228,7 +236,7 @@ fn every_table_describes_columns_that_can_be_selected() {
     let root = machine();
     let mut tables = tables(root.path());
     let described = muster_tables::describe();
-    assert_eq!(described.len(), 16);
+    assert_eq!(described.len(), 17);
     for table in described {
         let names: Vec<String> = table.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
         let sql = format!("SELECT {} FROM {} WHERE 0", names.join(", "), table.name);

@@ -1,14 +1,16 @@
-//! Which updates can be installed together, going by what apt would do: it is asked once, and again when what it goes by changed.
+//! Which updates can be installed together, going by what apt or dnf would do: it is asked once, and again when what it goes by changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 use muster_proto::resource::updates::{Updates, Which};
 
-use super::super::apt::{self, Simulation};
+use super::super::transaction::{Simulation, spec};
+use super::super::{apt, dnf};
 use crate::host::Host;
+use crate::host::packages::Manager;
 use crate::host::updates::{Asked, Looked, Update};
-use crate::host::version::{Constraint, compare};
+use crate::host::version::{Constraint, Order};
 
 /// What `apt-get` is to do. New packages come only where an update needs them, as a new kernel does.
 const UPGRADE: [&str; 2] = ["--with-new-pkgs", "upgrade"];
@@ -33,10 +35,15 @@ pub(super) async fn look(
     {
         return Ok(looked.clone());
     }
-    let first = if asked.security_only { Some(first(&apt::security_suites(host).await?)?) } else { None };
-    let upgrade = apt::simulate(host, &verb(first.as_deref(), &UPGRADE), &[]).await?;
+    let manager = host.packages.manager();
+    let is_by_suites = asked.security_only && manager == Manager::Apt;
+    let first = if is_by_suites { Some(first(&apt::security_suites(host).await?)?) } else { None };
+    let upgrade = match manager {
+        Manager::Apt => apt::simulate(host, &verb(first.as_deref(), &UPGRADE), &[]).await?,
+        Manager::Dnf => dnf::upgrades(host, asked.security_only).await?,
+    };
     let mut kept_back = upgrade.kept_back.clone();
-    let wished = wished(&upgrade, &asked, &mut kept_back);
+    let wished = wished(&upgrade, &asked, manager.order(), &mut kept_back);
     let others = upgrade.replaced.len().saturating_sub(wished.len());
     let updates = together(host, &asked, first.as_deref(), wished, &mut kept_back).await?;
     // Without stamps none will be equal, and apt is asked again next time.
@@ -84,21 +91,42 @@ fn verb<'a>(first: Option<&'a str>, verb: &[&'a str]) -> Vec<&'a str> {
 
 /// Installs these updates, and what they need.
 pub(super) async fn install(host: &mut Host, looked: &Looked) -> Result<()> {
-    let (verb, specs) = (verb(looked.first.as_deref(), &INSTALL), specs(&looked.updates));
-    apt::download(host, &verb, &specs).await?;
-    apt::transact(host, &verb, &specs).await
+    let specs = specs(host, &looked.updates);
+    match host.packages.manager() {
+        Manager::Apt => {
+            let verb = verb(looked.first.as_deref(), &INSTALL);
+            apt::download(host, &verb, &specs).await?;
+            apt::transact(host, &verb, &specs).await
+        }
+        Manager::Dnf => dnf::upgrade(host, &specs).await,
+    }
 }
 
 /// Whether a profile lets the package be of this version.
-pub(super) fn admits(versions: &BTreeMap<String, Option<String>>, name: &str, version: &str) -> bool {
-    let package = name.split(':').next().unwrap_or_default();
-    let is_admitted =
-        |asked: &Option<String>| asked.as_ref().is_some_and(|asked| Constraint::parse(asked).admits(version));
+pub(super) fn admits(
+    versions: &BTreeMap<String, Option<String>>,
+    order: Order,
+    name: &str,
+    version: &str,
+) -> bool {
+    // Of whatever architecture: dpkg's stands behind a colon.
+    let package = match order {
+        Order::Dpkg => name.split(':').next().unwrap_or_default(),
+        Order::Rpm => dnf::without_architecture(name),
+    };
+    let is_admitted = |asked: &Option<String>| {
+        asked.as_ref().is_some_and(|asked| Constraint::parse(order, asked).admits(version))
+    };
     versions.get(package).is_none_or(is_admitted)
 }
 
 /// The updates that are asked for, those for security first.
-fn wished(upgrade: &Simulation, asked: &Asked, kept_back: &mut BTreeSet<String>) -> Vec<Update> {
+fn wished(
+    upgrade: &Simulation,
+    asked: &Asked,
+    order: Order,
+    kept_back: &mut BTreeSet<String>,
+) -> Vec<Update> {
     let all = upgrade.replaced.iter().map(|(name, (old, new))| Update {
         name: name.clone(),
         old: old.clone(),
@@ -107,8 +135,8 @@ fn wished(upgrade: &Simulation, asked: &Asked, kept_back: &mut BTreeSet<String>)
     });
     let asked_for = all.filter(|update| {
         (update.security || !asked.security_only)
-            && admits(&asked.versions, &update.name, &update.new)
-            && compare(&update.new, &update.old).is_gt()
+            && admits(&asked.versions, order, &update.name, &update.new)
+            && order.compare(&update.new, &update.old).is_gt()
     });
     let (mut wished, odd): (Vec<_>, Vec<_>) = asked_for
         .partition(|update| update.name.len().max(update.new.len()).max(update.old.len()) <= LONGEST);
@@ -151,26 +179,32 @@ async fn possible(
     updates: &[Update],
     wished: &[Update],
 ) -> Option<Vec<Update>> {
-    let would = apt::simulate(host, &verb(first, &INSTALL), &specs(updates)).await.ok()?;
-    is_clean(&would, asked, updates, wished)
+    let specs = specs(host, updates);
+    let manager = host.packages.manager();
+    let would = match manager {
+        Manager::Apt => apt::simulate(host, &verb(first, &INSTALL), &specs).await.ok()?,
+        Manager::Dnf => dnf::would_upgrade(host, &specs).await.ok()?,
+    };
+    is_clean(&would, asked, manager.order(), updates, wished)
         .then(|| wished.iter().filter(|update| would.replaced.contains_key(&update.name)).cloned().collect())
 }
 
-fn is_clean(would: &Simulation, asked: &Asked, updates: &[Update], wished: &[Update]) -> bool {
+fn is_clean(would: &Simulation, asked: &Asked, order: Order, updates: &[Update], wished: &[Update]) -> bool {
     let is_wished = |name: &String, version: &String| {
         wished.iter().any(|update| update.name == *name && update.new == *version)
     };
-    would.objection().is_none()
+    would.objection(order).is_none()
         && updates.iter().all(|update| would.replaced.contains_key(&update.name))
         && would.replaced.iter().all(|(name, (_, new))| is_wished(name, new))
         && would.added.iter().all(|(name, version)| {
-            (!asked.security_only || would.security.contains(name)) && admits(&asked.versions, name, version)
+            (!asked.security_only || would.security.contains(name))
+                && admits(&asked.versions, order, name, version)
         })
 }
 
-/// The updates as apt takes them: these versions and no others.
-fn specs(updates: &[Update]) -> Vec<String> {
-    updates.iter().map(|update| format!("{}={}", update.name, update.new)).collect()
+/// The updates as the package manager takes them: these versions and no others.
+fn specs(host: &Host, updates: &[Update]) -> Vec<String> {
+    updates.iter().map(|update| spec(host, &update.name, &update.new)).collect()
 }
 
 #[cfg(test)]
@@ -205,7 +239,8 @@ mod tests {
             &[("curl", "1", "2"), ("libc6:i386", "1", "2"), ("tree", "1", "2"), ("vim", "3", "2")],
             &["curl", "libc6:i386", "vim"],
         );
-        let wished = |asked: &Asked| names(&wished(&upgrade, asked, &mut BTreeSet::new())).join(" ");
+        let wished =
+            |asked: &Asked| names(&wished(&upgrade, asked, Order::Dpkg, &mut BTreeSet::new())).join(" ");
         assert_eq!(wished(&asked(true, &[])), "curl libc6:i386");
         assert_eq!(wished(&asked(false, &[])), "curl libc6:i386 tree");
         let pinned = asked(false, &[("curl", "1"), ("libc6", "< 2"), ("tree", ">= 1")]);
@@ -219,7 +254,7 @@ mod tests {
         let long = "2".repeat(100_000);
         let upgrade = simulation(&[("curl", "1", &long), ("tree", "1", "2")], &["tree"]);
         let mut kept_back = BTreeSet::new();
-        assert_eq!(names(&wished(&upgrade, &asked(false, &[]), &mut kept_back)), ["tree"]);
+        assert_eq!(names(&wished(&upgrade, &asked(false, &[]), Order::Dpkg, &mut kept_back)), ["tree"]);
         assert_eq!(kept_back, BTreeSet::from(["curl".to_owned()]));
     }
 
@@ -233,9 +268,9 @@ mod tests {
     #[test]
     fn a_transaction_that_does_anything_else_is_not_made() {
         let upgrade = simulation(&[("curl", "1", "2")], &["curl"]);
-        let updates = wished(&upgrade, &asked(true, &[]), &mut BTreeSet::new());
+        let updates = wished(&upgrade, &asked(true, &[]), Order::Dpkg, &mut BTreeSet::new());
         let is_clean = |would: &Simulation, security_only| {
-            is_clean(would, &asked(security_only, &[]), &updates, &updates)
+            is_clean(would, &asked(security_only, &[]), Order::Dpkg, &updates, &updates)
         };
         assert!(is_clean(&upgrade, true));
         assert!(!is_clean(&simulation(&[("curl", "1", "2"), ("tree", "1", "2")], &["curl", "tree"]), true));
@@ -252,6 +287,6 @@ mod tests {
         assert!(is_clean(&adding, true));
         // Nor in a version that a profile does not have.
         let asked = asked(true, &[("libnew", "< 1")]);
-        assert!(!super::is_clean(&adding, &asked, &updates, &updates));
+        assert!(!super::is_clean(&adding, &asked, Order::Dpkg, &updates, &updates));
     }
 }

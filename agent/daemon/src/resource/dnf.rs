@@ -1,0 +1,350 @@
+//! dnf: what a transaction would do, and doing it. It runs in a transient unit, waits for whoever holds its locks, and never prompts.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::transaction::{Simulation, Sources, Verb, names};
+use crate::host::Host;
+use crate::host::run::{Ran, Work};
+use crate::host::version::Order;
+
+/// As with apt: what is only recommended does not come, and removing what nobody needs is left to admins. What was downloaded goes once it
+/// is installed.
+const OPTIONS: [&str; 4] = [
+    "--color=never",
+    "--setopt=install_weak_deps=False",
+    "--setopt=clean_requirements_on_remove=False",
+    "--setopt=keepcache=False",
+];
+
+/// How repositories list packages: name, version and architecture.
+const LISTED: &str = "--qf=%{name}|%{epoch}:%{version}-%{release}|%{arch}";
+
+/// What stands below the table of a transaction, and what dnf says when it makes none because nobody agreed to it.
+const SUMMARY: &str = "Transaction Summary";
+const DECLINED: &str = "Operation aborted.";
+
+/// What dnf says of every transaction, and that explains none.
+const NOISE: [&str; 3] = ["Unable to detect release version", "Last metadata expiration check", DECLINED];
+
+/// What dnf does with the packages below a heading of its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heading {
+    Installing,
+    Replacing,
+    Removing,
+    KeptBack,
+    /// What changes no package's version.
+    Other,
+}
+
+impl Heading {
+    fn of(line: &str) -> Option<Self> {
+        let is_heading = line.ends_with(':') && !line.starts_with([' ', '(']);
+        is_heading.then(|| match line {
+            "Installing:"
+            | "Installing dependencies:"
+            | "Installing weak dependencies:"
+            | "Installing group/module packages:" => Self::Installing,
+            "Upgrading:" | "Downgrading:" => Self::Replacing,
+            "Removing:" | "Removing dependent packages:" | "Removing unused dependencies:" => Self::Removing,
+            "Skipping packages with conflicts:" | "Skipping packages with broken dependencies:" => {
+                Self::KeptBack
+            }
+            _ => Self::Other,
+        })
+    }
+}
+
+impl Simulation {
+    /// Reads the table of a transaction. `installed` says which version of a package there is.
+    fn of_dnf(output: &str, installed: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let mut simulation = Self::default();
+        let mut heading = None;
+        for line in output.lines().take_while(|line| *line != SUMMARY) {
+            if let Some(next) = Heading::of(line) {
+                heading = Some(next);
+                continue;
+            }
+            let Some(heading) = heading.filter(|_| line.starts_with(' ')) else { continue };
+            let mut words = line.split_whitespace();
+            let row = (words.next(), words.next(), words.next());
+            if let (Some("replacing"), Some(old), Some(_)) = row {
+                let (name, arch) = old.rsplit_once('.').unwrap_or((old, ""));
+                simulation.removed.insert(named(name, arch));
+                continue;
+            }
+            if heading == Heading::Other {
+                continue;
+            }
+            let (Some(name), Some(arch), Some(version)) = row else {
+                anyhow::bail!("what dnf says that it would do can't be read: {line:?}");
+            };
+            let (name, version) = (named(name, arch), without_epoch_zero(version).to_owned());
+            match heading {
+                Heading::Installing => {
+                    simulation.added.insert(name, version);
+                }
+                Heading::Replacing => {
+                    let old = installed(&name).unwrap_or_default();
+                    simulation.replaced.insert(name, (old, version));
+                }
+                Heading::Removing => {
+                    simulation.removed.insert(name);
+                }
+                Heading::KeptBack => {
+                    simulation.kept_back.insert(name);
+                }
+                Heading::Other => {}
+            }
+        }
+        // What takes the place of a version of its own removes nothing.
+        let replaced: Vec<&String> = simulation.replaced.keys().chain(simulation.added.keys()).collect();
+        simulation.removed.retain(|name| !replaced.contains(&name));
+        Ok(simulation)
+    }
+}
+
+/// Architectures of which a machine of another one can have packages.
+const FOREIGN: [&str; 6] = ["i386", "i486", "i586", "i686", "x86_64", "aarch64"];
+
+/// A version of a package as dnf takes it.
+pub(super) fn spec(name: &str, version: &str) -> String {
+    match name.rsplit_once('.').filter(|(_, arch)| FOREIGN.contains(arch)) {
+        Some((name, arch)) => format!("{name}-{version}.{arch}"),
+        None => format!("{name}-{version}"),
+    }
+}
+
+/// A package's own name.
+pub(super) fn without_architecture(name: &str) -> &str {
+    name.rsplit_once('.').filter(|(_, arch)| FOREIGN.contains(arch)).map_or(name, |(name, _)| name)
+}
+
+/// The package as it is called here: with its architecture where that is not the machine's own.
+fn named(name: &str, arch: &str) -> String {
+    if is_native(arch) { name.to_owned() } else { format!("{name}.{arch}") }
+}
+
+fn is_native(arch: &str) -> bool {
+    arch == "noarch" || arch == std::env::consts::ARCH
+}
+
+fn without_epoch_zero(version: &str) -> &str {
+    version.strip_prefix("0:").unwrap_or(version)
+}
+
+/// Says what this would do.
+pub(super) async fn simulate(host: &mut Host, verb: Verb, packages: &[String]) -> Result<Simulation> {
+    would(host, words(verb), packages).await
+}
+
+/// Says which newer versions dnf would install by itself, and which of them are for security, by what the repositories tell of their updates
+/// (`updateinfo`). Where only those are asked for, the version is the one that is for security.
+pub(super) async fn upgrades(host: &mut Host, security_only: bool) -> Result<Simulation> {
+    /// One that can't be installed keeps none of the others back.
+    const UPGRADE: [&str; 2] = ["--setopt=best=False", "upgrade"];
+    const FOR_SECURITY: [&str; 3] = ["--setopt=best=False", "--security", "upgrade"];
+    let mut all = would(host, &UPGRADE, &[]).await?;
+    if security_only {
+        let told = dnf(host, Work::Download, &["--quiet", "updateinfo", "--summary", "--all"]).await?;
+        ensure!(
+            told.success && !told.stdout.trim().is_empty(),
+            "no repository of this device tells which updates are for security: add one, or take all updates"
+        );
+    }
+    let security = would(host, &FOR_SECURITY, &[]).await?;
+    for (name, versions) in security.replaced {
+        if security_only || all.replaced.get(&name) == Some(&versions) {
+            all.security.insert(name.clone());
+            all.replaced.insert(name, versions);
+        }
+    }
+    Ok(all)
+}
+
+/// Says what installing these newer versions would do. What they need comes from the same repositories, so that it is for security where
+/// they are.
+pub(super) async fn would_upgrade(host: &mut Host, packages: &[String]) -> Result<Simulation> {
+    let mut would = would(host, &["upgrade"], packages).await?;
+    would.security.extend(would.added.keys().cloned());
+    Ok(would)
+}
+
+/// Installs these newer versions, and what they need.
+pub(super) async fn upgrade(host: &mut Host, packages: &[String]) -> Result<()> {
+    let argv = [&["--assumeyes", "--downloadonly", "upgrade", "--"][..], &words_of(packages)].concat();
+    let ran = dnf(host, Work::Download, &argv).await?;
+    ensure!(ran.success, "{}", reason(&ran));
+    act(host, &["upgrade"], packages).await
+}
+
+fn words_of(packages: &[String]) -> Vec<&str> {
+    packages.iter().map(String::as_str).collect()
+}
+
+async fn would(host: &mut Host, verb: &[&str], packages: &[String]) -> Result<Simulation> {
+    let argv = [&["--assumeno"], verb, &["--"], &words_of(packages)].concat();
+    let ran = dnf(host, Work::Download, &argv).await?;
+    // It declines its own question, which is no success to it; without a question there was nothing to do.
+    let is_declined = ran.said.contains(DECLINED) && ran.stdout.lines().any(|line| line == SUMMARY);
+    ensure!(ran.success || is_declined, "{}", reason(&ran));
+    Simulation::of_dnf(&ran.stdout, |name| host.packages.get(name).map(|package| package.version.clone()))
+}
+
+/// Does this in one transaction, after bringing one that was cut off to its end.
+pub(super) async fn transact(host: &mut Host, verb: Verb, packages: &[String]) -> Result<()> {
+    finish(host).await?;
+    act(host, words(verb), packages).await
+}
+
+async fn act(host: &mut Host, verb: &[&str], packages: &[String]) -> Result<()> {
+    let argv = [&["--assumeyes"], verb, &["--"], &words_of(packages)].concat();
+    let ran = dnf(host, Work::Packages, &argv).await?;
+    ensure!(ran.success, "{}", reason(&ran));
+    Ok(())
+}
+
+/// Installs once more what a transaction was bringing when it was cut off, so that all scripts of it have run and no version of before is
+/// left on record.
+pub(super) async fn finish(host: &mut Host) -> Result<()> {
+    let cut_off = host.packages.cut_off().to_vec();
+    if cut_off.is_empty() {
+        return Ok(());
+    }
+    let argv = [&["--assumeyes", "reinstall", "--"][..], &words_of(&cut_off)].concat();
+    let ran = dnf(host, Work::Packages, &argv).await?;
+    ensure!(
+        ran.success,
+        "dnf was cut off while it installed {}, and can't install that once more: {}; `dnf reinstall` or `dnf remove` by hand brings it in order",
+        names(&cut_off),
+        reason(&ran)
+    );
+    host.packages.refresh(&host.root)
+}
+
+/// Fetches package lists.
+pub(super) async fn fetch_lists(host: &mut Host, sources: Sources<'_>) -> Result<()> {
+    let mut argv = vec!["--refresh".to_owned()];
+    if let Sources::Only(name) = sources {
+        argv.push(format!("--repo=muster-{name}"));
+        argv.push(format!("--setopt=muster-{name}.skip_if_unavailable=False"));
+    }
+    argv.push("makecache".to_owned());
+    let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+    let ran = dnf(host, Work::Download, &argv).await?;
+    // One that may be skipped is no failure to dnf.
+    ensure!(ran.success && !ran.said.contains("Ignoring repositories: "), "{}", reason(&ran));
+    Ok(())
+}
+
+/// Which of these packages some repository has, by the lists as they are.
+pub(super) async fn known(host: &mut Host, packages: &[&str]) -> Result<BTreeSet<String>> {
+    let listed = listed(host, &["--cacheonly"], packages).await?;
+    Ok(listed.into_iter().map(|(name, _)| name).collect())
+}
+
+/// The versions of a package that the repositories have, the newest first.
+pub(super) async fn available(host: &mut Host, package: &str) -> Result<Vec<String>> {
+    let listed = listed(host, &[], &[package]).await?;
+    let of_it = listed.into_iter().filter(|(name, _)| name == package);
+    let mut versions: Vec<String> = of_it.map(|(_, version)| version).collect();
+    versions.sort_by(|a, b| Order::Rpm.compare(b, a));
+    versions.dedup();
+    Ok(versions)
+}
+
+/// What the repositories have of these for this machine: names and versions.
+async fn listed(host: &mut Host, options: &[&str], packages: &[&str]) -> Result<Vec<(String, String)>> {
+    let argv = [options, &["--quiet", "repoquery", "--available", LISTED, "--"], packages].concat();
+    let ran = dnf(host, Work::Download, &argv).await?;
+    ensure!(ran.success, "{}", reason(&ran));
+    let line = |line: &str| {
+        let mut fields = line.split('|');
+        let (name, version, arch) = (fields.next()?, fields.next()?, fields.next()?);
+        is_native(arch).then(|| (name.to_owned(), without_epoch_zero(version).to_owned()))
+    };
+    Ok(ran.stdout.lines().filter_map(line).collect())
+}
+
+fn words(verb: Verb) -> &'static [&'static str] {
+    match verb {
+        Verb::Install => &["install"],
+        Verb::Remove => &["remove"],
+        Verb::RemoveUnneeded => &["--setopt=clean_requirements_on_remove=True", "remove"],
+    }
+}
+
+async fn dnf(host: &mut Host, work: Work, arguments: &[&str]) -> Result<Ran> {
+    let mut argv = vec!["/usr/bin/dnf"];
+    argv.extend(OPTIONS);
+    argv.extend(arguments);
+    host.run(work, &argv, None).await.context("is this a system with dnf?")
+}
+
+/// What dnf says that explains a failure.
+fn reason(ran: &Ran) -> String {
+    let lines = ran.said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines: Vec<&str> = lines.filter(|line| !NOISE.iter().any(|noise| line.starts_with(noise))).collect();
+    if lines.is_empty() { ran.said.clone() } else { format!("dnf says: {}", lines.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(output: &str) -> Simulation {
+        Simulation::of_dnf(output, |name| (name == "hello").then(|| "1.0-1".to_owned())).unwrap()
+    }
+
+    #[test]
+    fn a_table_tells_new_packages_from_upgrades_and_removals() {
+        let output = "Dependencies resolved.\n\
+            ================\n Package   Architecture   Version   Repository   Size\n================\n\
+            Installing:\n app   noarch   1:2.0-1   corp   5.9 k\n newer noarch 2-1 corp 1 k\n     replacing  old-tool.noarch 1.0-1\n\
+            Upgrading:\n hello   noarch   0:1.1-1   corp   5.9 k\n     replacing  hello.noarch 1.0-1\n\
+            Installing dependencies:\n libx   i686   1-1   corp   5 k\n applib noarch 1-1 corp 1 k\n\
+            Enabling module streams:\n nodejs 18\n\
+            Removing dependent packages:\n other   noarch   1-1   @corp   4  \n\
+            \nTransaction Summary\n================\nInstall  2 Packages\n\nTotal size: 24 k\n";
+        let simulation = read(output);
+        let added: Vec<String> =
+            simulation.added.iter().map(|(name, version)| format!("{name} {version}")).collect();
+        assert_eq!(added, ["app 1:2.0-1", "applib 1-1", "libx.i686 1-1", "newer 2-1"]);
+        assert_eq!(simulation.replaced["hello"], ("1.0-1".to_owned(), "1.1-1".to_owned()));
+        let removed: Vec<&str> = simulation.removed.iter().map(String::as_str).collect();
+        assert_eq!(removed, ["old-tool", "other"]);
+        assert!(simulation.objection(Order::Rpm).unwrap().contains("old-tool"));
+    }
+
+    #[test]
+    fn a_downgrade_is_objected_to_and_nothing_is_not() {
+        let downgrade = "Downgrading:\n hello noarch 0.9-1 corp 5 k\n\nTransaction Summary\n";
+        assert!(read(downgrade).objection(Order::Rpm).unwrap().contains("never downgrades"));
+        assert_eq!(read("Dependencies resolved.\nNothing to do.\nComplete!\n"), Simulation::default());
+        let again = "Reinstalling:\n hello noarch 2-1 corp 6.1 k\n\nTransaction Summary\n";
+        assert_eq!(read(again), Simulation::default());
+    }
+
+    #[test]
+    fn a_row_that_was_cut_is_no_transaction_to_make() {
+        assert!(Simulation::of_dnf("Removing:\n hello\n\nTransaction Summary\n", |_| None).is_err());
+    }
+
+    #[test]
+    fn a_reason_leaves_out_what_dnf_always_says() {
+        let said = "Unable to detect release version (use '--releasever')\nError: \n Problem: conflicting requests\n  - nothing provides x";
+        let ran = Ran { success: false, stdout: String::new(), said: said.to_owned() };
+        assert_eq!(reason(&ran), "dnf says: Error:; Problem: conflicting requests; - nothing provides x");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_output_of_dnf_breaks_the_parser(
+            output in "(Installing:|Upgrading:|Removing:| |replacing|\\.noarch|0:|Transaction Summary|\n|\\PC){0,60}",
+        ) {
+            let _ = Simulation::of_dnf(&output, |_| None);
+        }
+    }
+}
