@@ -25,16 +25,18 @@ const EXTENSION: &str = "deb";
 /// The artifact that the installed version came from, as far as that matters.
 pub(super) fn of<'a>(wanted: &Wanted<'a>, installed: &str) -> Option<&'a str> {
     let extra = &wanted.record?.extra;
-    let came = |word: &str| {
-        let mut all = extra.get(word).and_then(Value::as_object).into_iter().flatten();
-        all.find(|(_, version)| version.as_str() == Some(installed)).map(|(artifact, _)| artifact.as_str())
-    };
     match wanted.resource {
         Some(resource) if resource.artifacts().is_empty() => None,
-        Some(_) => came(BROUGHT),
+        Some(_) => came(extra, BROUGHT, installed),
         // What is taken back was Muster's also where a crash kept that from being noted.
-        None => came(BROUGHT).or_else(|| came(BRINGING)),
+        None => came(extra, BROUGHT, installed).or_else(|| came(extra, BRINGING, installed)),
     }
+}
+
+/// The artifact with this version that the ledger has under a word.
+fn came<'a>(extra: &'a Value, word: &str, version: &str) -> Option<&'a str> {
+    let mut all = extra.get(word)?.as_object()?.iter();
+    all.find(|(_, has)| has.as_str() == Some(version)).map(|(artifact, _)| artifact.as_str())
 }
 
 /// The artifact that a step takes the package from.
@@ -67,13 +69,11 @@ pub(super) fn is_installed(host: &Host, job: &Job<'_>) -> bool {
 /// names.
 pub(super) async fn look(host: &mut Host, job: &Job<'_>) -> Result<()> {
     let Some(artifact) = wanted(job) else { return Ok(()) };
-    let control = match host.package_files.get(&artifact) {
-        Some(control) => control.clone(),
-        None => inspect(host, &artifact).await?,
-    };
-    fits(host, job, &control)?;
-    host.package_files.insert(artifact, control);
-    Ok(())
+    if !host.package_files.contains_key(&artifact) {
+        let control = inspect(host, &artifact).await?;
+        host.package_files.insert(artifact, control);
+    }
+    control(host, job).map_or(Ok(()), |control| fits(host, job, control))
 }
 
 async fn inspect(host: &mut Host, artifact: &Digest) -> Result<Control> {
@@ -150,4 +150,61 @@ async fn proven(host: &Host, artifact: &Digest) -> Result<std::path::PathBuf> {
     let (artifacts, artifact) = (host.artifacts.clone(), *artifact);
     let work = move || artifacts.prove(&artifact);
     tokio::task::spawn_blocking(work).await.context("its thread ended before it was done")?
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_converge::plan::Step;
+    use muster_proto::ResourceId;
+    use muster_proto::condition::{Action, Condition};
+
+    use super::*;
+
+    fn step(name: &str, version: Option<&str>) -> Step {
+        Step {
+            id: ResourceId::new("package", name),
+            action: Action::Create,
+            from: Condition::Absent,
+            to: Condition::present([
+                (ARTIFACT, Digest::of(b"deb").to_string().into()),
+                ("version", version.map_or(Value::Null, Value::from)),
+            ]),
+            differences: vec![],
+            claim: None,
+            restart: false,
+            ending: false,
+            undoes: false,
+        }
+    }
+
+    #[test]
+    fn an_artifact_is_what_is_installed_as_long_as_dpkg_has_its_version() {
+        let extra =
+            json!({ "added": ["tool"], BROUGHT: { "sha256:a": "1.0" }, BRINGING: { "sha256:b": "1.1" } });
+        assert_eq!(came(&extra, BROUGHT, "1.0"), Some("sha256:a"));
+        assert_eq!(came(&extra, BROUGHT, "1.1"), None);
+        assert_eq!(came(&extra, BRINGING, "1.1"), Some("sha256:b"));
+        assert_eq!(came(&Value::Null, BROUGHT, "1.0"), None);
+    }
+
+    #[test]
+    fn an_artifact_is_the_package_of_the_profile_for_this_machine_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let status = "Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.21\n";
+        std::fs::create_dir_all(folder.path().join("var/lib/dpkg")).unwrap();
+        std::fs::write(folder.path().join("var/lib/dpkg/status"), status).unwrap();
+        let mut host = Host::at(folder.path(), &folder.path().join("run"), folder.path()).unwrap();
+        host.packages.refresh(&host.root).unwrap();
+        let said = |version: Option<&str>, [name, has, architecture]: [&str; 3]| {
+            let control =
+                Control { name: name.into(), version: has.into(), architecture: architecture.into() };
+            let fits = fits(&host, &Job { step: &step("tool", version), record: None }, &control);
+            fits.map_or_else(|error| error.to_string(), |()| String::new())
+        };
+        assert_eq!(said(None, ["tool", "1.0", "amd64"]), "");
+        assert_eq!(said(Some("1"), ["tool", "1.0", "all"]), "");
+        assert!(said(None, ["tool2", "1.0", "all"]).contains("is the package \"tool2\" and not tool"));
+        assert!(said(None, ["tool", "1.0", "arm64"]).contains("for machines of \"arm64\""));
+        assert!(said(Some("2"), ["tool", "1.0", "all"]).contains("asks for 2"));
+    }
 }
