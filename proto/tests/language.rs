@@ -87,6 +87,7 @@ fn what_the_parser_refuses_by_its_form_the_schema_refuses() {
         minimal(&json!({"file": {"path": "/a", "when": {"hostname": "x"}}})),
         minimal(&json!({"package": {"name": "-o"}})),
         minimal(&json!({"package": {"name": "telnet-"}})),
+        minimal(&json!({"package": {"name": "git", "artifact": "git.deb"}})),
         minimal(&json!({"packages": ["git", "a b"]})),
         minimal(&json!({"account": {"name": "Ada"}})),
         minimal(&json!({"account": {"name": "ada", "uid": -1}})),
@@ -176,6 +177,8 @@ fn every_wrong_value_is_refused_where_it_stands() {
         (r#"repository: { name: x, url: "https://x,y" }"#, "%2C"),
         (r#"package: { name: "--purge" }"#, "a package name"),
         (r#"package: { name: git, version: ">= 1; id" }"#, "a version"),
+        ("package: { name: git, artifact: git_2.39_amd64.deb }", "not a digest"),
+        (&format!("package: {{ name: git, artifact: {DIGEST}, state: absent }}"), "comes from nowhere"),
         (r#"sudo: { name: x, who: ada, commands: ["/usr/bin/"] }"#, "the absolute path of a program"),
         (r#"sudo: { name: x, who: ada, commands: ["/usr/bin/id ^.+$"] }"#, "the absolute path of a program"),
         (

@@ -128,7 +128,7 @@ test('every page is clean in both themes', { skip: !BREAK_CMD }, async () => {
   const tabs = ['resources', 'checks', 'software', 'accounts', 'facts', 'history'].map((tab) => `${device}?tab=${tab}`);
   const profile = ['source', 'revisions', 'assigned'].map((tab) => `/profiles/base?tab=${tab}`);
   const checks = ['/checks', '/checks?tab=controls', '/checks/no-empty-passwords', '/controls/CIS-5.4.1'];
-  const others = ['/profiles', '/outcomes?outcome=kept&profile=base', '/people', '/people?tab=groups', '/waivers', '/waivers?ended=true', '/enrollment', '/pauses', '/rollouts', '/audit', '/settings'];
+  const others = ['/profiles', '/outcomes?outcome=kept&profile=base', '/people', '/people?tab=groups', '/waivers', '/waivers?ended=true', '/enrollment', '/pauses', '/rollouts', '/artifacts', '/audit', '/settings'];
   for (const path of [...tabs, ...profile, ...checks, ...others]) {
     await visit(path);
     await look(path);

@@ -1,10 +1,12 @@
 //! A whole company in miniature for a test: server, admin, and devices that enrolled from the shipped package.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use muster_proto::rest::DeviceDetail;
+use muster_proto::Digest;
+use muster_proto::rest::{ArtifactView, DeviceDetail};
 
 use crate::{Admin, Artifacts, Device, Network, Packages, Server, command, wait_until};
 
@@ -65,6 +67,14 @@ impl<'n> Fleet<'n> {
         let argv = ["login", &url, "--name", name, "--password-stdin", "--fingerprint", &fingerprint];
         self.server.muster_with_input(argv, &format!("{}\n", self.admin.password))?.ok()?;
         Ok(())
+    }
+
+    /// Puts a file on the server as an artifact, once the admin is logged in; its digest.
+    pub fn put_artifact(&self, file: &Path) -> Result<Digest> {
+        let argv = ["artifact".as_ref(), "put".as_ref(), file.as_os_str(), "-o".as_ref(), "json".as_ref()];
+        let said = self.server.muster(argv)?.ok()?;
+        let all: Vec<ArtifactView> = serde_json::from_str(&said.stdout).context("reading what was put")?;
+        all.first().context("nothing was put")?.digest.parse().context("its digest")
     }
 
     /// A device that is on and has the agent, and that nobody gave a join file yet.

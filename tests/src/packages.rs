@@ -53,6 +53,11 @@ impl Packages {
         Ok(log.lines().map(str::to_owned).collect())
     }
 
+    /// The file of a package of the repository `name`, such as `muster-hello_1.1_all.deb`.
+    pub fn file(name: &str, package: &str) -> PathBuf {
+        cache().join("apt").join(name).join("pool").join(package)
+    }
+
     /// The armored public key that signs the repository `name` (`debian` or `corp`).
     pub fn public_key(name: &str) -> Result<String> {
         let path = cache().join("apt").join(format!("{name}.asc"));

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const ID: &str = "archive:/opt/tool";
 const SOON: Duration = Duration::from_secs(60);
 
 /// Packs a tool of this version as a vendor would, with some MiB of it that gzip can't make smaller; where it is.
-fn pack(folder: &Path, version: &str) -> Result<String> {
+fn pack(folder: &Path, version: &str) -> Result<PathBuf> {
     let tree = folder.join(version).join(format!("tool-{version}"));
     for dir in ["bin", "lib/deep", "share"] {
         fs::create_dir_all(tree.join(dir))?;
@@ -42,7 +42,7 @@ fn pack(folder: &Path, version: &str) -> Result<String> {
     let above = folder.join(version);
     let name = format!("tool-{version}");
     tar(&["-czf", text(&file)?, "-C", text(&above)?, &name])?;
-    Ok(text(&file)?.to_owned())
+    Ok(file)
 }
 
 fn text(path: &Path) -> Result<&str> {
@@ -54,14 +54,6 @@ fn tar(args: &[&str]) -> Result<()> {
     let made = Command::new("/usr/bin/tar").args(args).output()?;
     ensure!(made.status.success(), "tar: {}", String::from_utf8_lossy(&made.stderr));
     Ok(())
-}
-
-/// Puts a file on the server; its digest.
-fn put(fleet: &Fleet<'_>, file: &str) -> Result<muster_proto::Digest> {
-    let put = fleet.server.muster(["artifact", "put", file])?.ok()?;
-    let printed = format!("{} {}", put.stdout, put.stderr);
-    let digest = printed.split_whitespace().find(|word| word.starts_with("sha256:"));
-    digest.with_context(|| format!("no digest is printed: {printed}"))?.parse().context("its digest")
 }
 
 fn assign(fleet: &Fleet<'_>, digest: &muster_proto::Digest) -> Result<String> {
@@ -98,8 +90,8 @@ fn a_tool_is_fetched_unpacked_kept_replaced_at_once_and_taken_back() -> Result<(
     fleet.log_in()?;
     let device = fleet.device(DEVICE)?;
     let folder = tempfile::tempdir()?;
-    let one = put(&fleet, &pack(folder.path(), "1.0")?)?;
-    let two = put(&fleet, &pack(folder.path(), "2.0")?)?;
+    let one = fleet.put_artifact(&pack(folder.path(), "1.0")?)?;
+    let two = fleet.put_artifact(&pack(folder.path(), "2.0")?)?;
 
     assign(&fleet, &one)?;
     fleet.admin.wait_until_applied(DEVICE)?;
@@ -170,7 +162,7 @@ fn wherever_the_agent_is_killed_there_is_a_whole_tree_and_nothing_beside_it() ->
     device.install_tracer()?;
     let folder = tempfile::tempdir()?;
     let versions = ["1.0", "2.0"];
-    let tools = versions.map(|version| put(&fleet, &pack(folder.path(), version)?));
+    let tools = versions.map(|version| fleet.put_artifact(&pack(folder.path(), version)?));
     let [one, two] = tools;
     let tools = [one?, two?];
     let mut assignment = assign(&fleet, &tools[0])?;
@@ -211,7 +203,7 @@ fn what_came_wrong_is_never_unpacked_and_a_fetch_goes_on_where_it_was() -> Resul
     let device = fleet.device(DEVICE)?;
     let folder = tempfile::tempdir()?;
     let file = pack(folder.path(), "1.0")?;
-    let one = put(&fleet, &file)?;
+    let one = fleet.put_artifact(&file)?;
     let hex = artifact::hex(&one);
     let part = format!("/var/lib/muster/artifacts/{hex}.part");
 
@@ -254,7 +246,7 @@ fn a_hostile_archive_changes_nothing_and_what_is_someone_elses_stays() -> Result
     let at = text(folder.path())?;
     let hostile = format!("{at}/hostile.tar");
     tar(&["-cf", &hostile, "-C", at, "--transform", "s,^x,t/../../../../etc/cron.d/x,", "-P", "x"])?;
-    let digest = put(&fleet, &hostile)?;
+    let digest = fleet.put_artifact(Path::new(&hostile))?;
     assign(&fleet, &digest)?;
     let failed = wait_for(&fleet, |one| one.outcome == OutcomeKind::Failed)?;
     let reason = failed.reason.unwrap_or_default();
@@ -264,7 +256,7 @@ fn a_hostile_archive_changes_nothing_and_what_is_someone_elses_stays() -> Result
 
     device.exec(["mkdir", "/opt/tool"])?.ok()?;
     device.write_file("/opt/tool/data", "precious", 0o600)?;
-    assign(&fleet, &put(&fleet, &pack(folder.path(), "1.0")?)?)?;
+    assign(&fleet, &fleet.put_artifact(&pack(folder.path(), "1.0")?)?)?;
     let blocked = wait_for(&fleet, |one| one.outcome == OutcomeKind::Blocked)?;
     let reason = blocked.reason.unwrap_or_default();
     assert!(reason.contains("Muster did not unpack"), "{reason}");

@@ -210,6 +210,40 @@ fn an_admin_lives_through_the_bad_days_on_the_pages_alone() -> Result<()> {
     Ok(())
 }
 
+/// What an admin does away from the pages with artifacts.
+#[derive(Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+enum Deed {
+    /// Types a command where the command line is.
+    Muster { words: Vec<String> },
+    /// Saves a profile that names an artifact.
+    Name { digest: String },
+}
+
+#[test]
+fn an_admin_sees_which_artifacts_are_needed_and_deletes_what_nothing_needs() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[])?;
+    fleet.log_in()?;
+    let mut walk =
+        Walk::prepare(&network, &fleet.server.admin_url(), "artifacts.test.mjs", &fleet.admin.password)?;
+    for (variable, name) in [("NEEDED", "tool-1.2.tar.gz"), ("UNNEEDED", "tool-1.1.tar.gz")] {
+        let file = network.folder().join(name);
+        fs::write(&file, name)?;
+        walk.tell(variable, &file);
+    }
+    walk.run_with_errands(LIMIT, |deed| match deed {
+        Deed::Muster { words } => Ok(fleet.server.muster(words)?.ok()?.stdout),
+        Deed::Name { digest } => {
+            let source = format!(
+                "muster: 1\nprofile: tools\nresources:\n  - archive: {{ path: /opt/tool, artifact: \"{digest}\" }}\n"
+            );
+            fleet.admin.save_profile("tools", &source)?;
+            Ok(String::new())
+        }
+    })
+}
+
 /// What befalls disks and clocks while an admin looks at the pages.
 #[derive(Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]

@@ -59,6 +59,12 @@ impl Artifacts {
         Ok(file)
     }
 
+    /// Where it is, once more proven as by [`Artifacts::open`].
+    pub(crate) fn prove(&self, artifact: &Digest) -> Result<PathBuf> {
+        self.open(artifact)?;
+        Ok(self.path(artifact))
+    }
+
     /// Removes all that is none of these, nor a part of one.
     pub(crate) fn keep_only(&self, named: &BTreeSet<Digest>) -> io::Result<()> {
         let entries = match fs::read_dir(&self.folder) {

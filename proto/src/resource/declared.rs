@@ -175,7 +175,8 @@ impl Declared {
         Ok(names
             .into_iter()
             .map(|name| {
-                Resource::Package(package::Package { name, version: None, state: value::Existence::Present })
+                let state = value::Existence::Present;
+                Resource::Package(package::Package { name, version: None, artifact: None, state })
             })
             .map(|r| Self { id: r.id(), common: Common::default(), body: Body::Known(r) })
             .collect())

@@ -344,6 +344,7 @@ impl Resource {
     pub fn artifacts(&self) -> Vec<Digest> {
         match self {
             Self::Archive(r) => vec![r.artifact],
+            Self::Package(r) => r.artifact.into_iter().collect(),
             _ => vec![],
         }
     }
@@ -429,7 +430,8 @@ impl Resource {
             Self::SshServer(r) => r.validate(),
             Self::Firewall(r) => r.validate(),
             Self::Updates(r) => r.validate(),
-            Self::Package(_) | Self::Directory(_) | Self::KernelModule(_) => Ok(()),
+            Self::Package(r) => r.validate(),
+            Self::Directory(_) | Self::KernelModule(_) => Ok(()),
         }
     }
 }

@@ -1,11 +1,19 @@
 //! `package`: one software package of the system's own package manager.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::InvalidResource;
+use super::archive::ARTIFACT;
 use super::value::{Existence, PackageName, VersionConstraint};
 use crate::condition::Condition;
+use crate::id::Digest;
 
-/// A package that should be installed, at any version or within a constraint, or not installed.
+/// A package that should be installed, at any version or within a constraint, or not installed. It comes from the repositories of the
+/// device, or is a `.deb` that was put on the server by `muster artifact put` and is named by its digest. Of an artifact, the digest is
+/// checked before anything reads it, the package in it has to be the one that the profile names, and what it depends on comes from the
+/// repositories; it is then installed in that very version until the profile names another artifact. Nothing is ever downgraded, and
+/// nothing else is removed for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -15,20 +23,38 @@ pub struct Package {
     /// `4.3-1` for exactly that version, or `>= 4.3`. Muster never downgrades to meet it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<VersionConstraint>,
+    /// Which artifact it comes from, by its digest, such as `sha256:` and 64 hex digits; `muster artifact put` prints it. Left out, it
+    /// comes from the repositories of the device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<String>", regex(pattern = "^sha256:[0-9a-f]{64}$"))
+    )]
+    pub artifact: Option<Digest>,
     /// Whether it should be installed.
     #[serde(default, skip_serializing_if = "Existence::is_present")]
     pub state: Existence,
 }
 
 impl Package {
-    /// Present, with the constraint as `version` where there is one.
+    /// Present, with the constraint as `version` and the artifact where there are such.
     pub fn desired(&self) -> Condition {
         match self.state {
             Existence::Absent => Condition::Absent,
-            Existence::Present => Condition::present([(
-                "version",
-                self.version.as_ref().map_or(serde_json::Value::Null, |v| v.as_str().into()),
-            )]),
+            Existence::Present => Condition::present([
+                ("version", self.version.as_ref().map_or(Value::Null, |v| v.as_str().into())),
+                (ARTIFACT, self.artifact.map_or(Value::Null, |artifact| artifact.to_string().into())),
+            ]),
         }
+    }
+
+    pub(super) fn validate(&self) -> Result<(), InvalidResource> {
+        if self.artifact.is_some() && self.state == Existence::Absent {
+            return Err(InvalidResource::new(
+                "/package/artifact",
+                "a package that should not be installed comes from nowhere: leave artifact out",
+            ));
+        }
+        Ok(())
     }
 }

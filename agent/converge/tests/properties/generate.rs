@@ -322,9 +322,13 @@ fn kind() -> impl Strategy<Value = Value> {
         1 => (path(), select(vec!["/x", "y"])).prop_map(|(path, target)| {
             entry("link", vec![("path", given(path)), ("target", given(target))])
         }),
-        1 => (package_name(), option::weighted(0.3, select(vec!["1.0", "2.0"]))).prop_map(|(name, version)| {
-            entry("package", vec![("name", given(name)), ("version", version.and_then(given))])
-        }),
+        1 => (package_name(), option::weighted(0.3, select(vec!["1.0", "2.0"])), any::<bool>()).prop_map(
+            |(name, version, of_artifact)| {
+                let artifact = version.filter(|_| of_artifact).map(|version| Digest::of(version.as_bytes()).to_string());
+                let version = version.and_then(given);
+                entry("package", vec![("name", given(name)), ("version", version), ("artifact", artifact.and_then(given))])
+            },
+        ),
         1 => (select(vec!["engineers", "ops"]), option::of(select(vec![4000, 4001]))).prop_map(|(name, gid)| {
             entry("group", vec![("name", given(name)), ("gid", gid.and_then(given))])
         }),

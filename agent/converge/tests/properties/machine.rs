@@ -165,7 +165,7 @@ pub(crate) fn fresh(kind: &str) -> Attributes {
         }
         "directory" => json!({"owner": "root", "group": "root", "mode": "0755"}),
         "link" => json!({"target": "/nowhere"}),
-        "package" => json!({"version": "1.5"}),
+        "package" => json!({"version": "1.5", "artifact": "none"}),
         "group" => json!({"gid": 999}),
         "account" => json!({
             "locked": false, "full_name": "", "uid": 1000, "shell": "/bin/sh", "home": "/home/x", "groups": [],

@@ -18,6 +18,7 @@ use muster_proto::compose::Composition;
 use muster_proto::condition::{Condition, Difference};
 use muster_proto::report::{Event, Outcome, Secret};
 use muster_proto::{Digest, ResourceId};
+use serde_json::Value;
 
 use super::hands::Hands;
 use super::leases::Leases;
@@ -302,6 +303,11 @@ async fn make<M: Machine>(
     let content = |digest: &Digest| contents.get(digest).cloned().or_else(|| ledger.blob(digest));
     let mut results = hands.host.write(&ready, records, &content).await;
     keep_secrets(hands, &mut results)?;
+    for (id, written) in &mut results {
+        if let (Some(record), Some(extra)) = (intents.get_mut(id), written.extra.take()) {
+            record.extra = joined(std::mem::take(&mut record.extra), extra);
+        }
+    }
     let mut observed = verify(hands, composition, &ready, &intents).await;
     let mut settlement = Settlement::default();
     let mut changed = Vec::new();
@@ -321,10 +327,7 @@ async fn make<M: Machine>(
             hands.trials.remove(&step.id);
             hands.trials.extend(earlier.map(|earlier| (step.id.clone(), earlier)));
         }
-        let (result, extra) = written.map_or_else(
-            || (Err("it was not written".to_owned()), None),
-            |written| (written.result, written.extra),
-        );
+        let result = written.map_or_else(|| Err("it was not written".to_owned()), |written| written.result);
         let tried = match result {
             Ok(()) => agrees(step, found),
             Err(reason) => Tried::Failed(reason),
@@ -336,10 +339,7 @@ async fn make<M: Machine>(
             let suspects = suspects.get(&step.id).cloned().unwrap_or_default();
             hands.fights.repaired(&step.id, hands.clock.now(), suspects);
         }
-        let intent = intents.remove(&step.id).map(|record| match extra {
-            Some(extra) => Record { extra, ..record },
-            None => record,
-        });
+        let intent = intents.remove(&step.id);
         settle(&mut settlement, step, intent, &tried, hands.trials.contains_key(&step.id));
         outcomes.note(step, records, tried);
     }
@@ -421,6 +421,17 @@ fn keep_secrets<M: Machine>(hands: &mut Hands<M>, results: &mut BTreeMap<Resourc
         hands.host.password_is_safe(account);
     }
     Ok(())
+}
+
+/// What the ledger keeps of a resource for its kind, with what is known since it was made.
+fn joined(kept: Value, more: Value) -> Value {
+    match (kept, more) {
+        (Value::Object(mut kept), Value::Object(more)) => {
+            kept.extend(more);
+            Value::Object(kept)
+        }
+        (_, more) => more,
+    }
 }
 
 /// Whether there is nothing to take back of a step that failed and changed nothing: a path is written at once or never,

@@ -71,6 +71,8 @@ pub(super) async fn read_as<M: Machine>(
 /// What claims ask of the versions of packages. What nobody can say, or may decide, leaves a package as it is.
 fn versions(composition: &Composition) -> BTreeMap<String, Option<String>> {
     let of_package = |claimed: &Claimed| match claimed {
+        // It stays what its artifact brought.
+        Claimed::Apply(Resource::Package(package)) if package.artifact.is_some() => Some(None),
         Claimed::Apply(Resource::Package(package)) => Some(Some(package.version.as_ref()?.to_string())),
         Claimed::Apply(_) | Claimed::NotApplicable => None,
         Claimed::Unsupported { .. } | Claimed::Blocked { .. } => Some(None),

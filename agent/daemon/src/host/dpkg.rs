@@ -17,6 +17,7 @@ const LIMIT: u64 = 64 * 1024 * 1024;
 pub(crate) struct Status {
     stamp: Option<Stamp>,
     packages: BTreeMap<String, Package>,
+    architecture: String,
 }
 
 /// A package that is on record.
@@ -24,6 +25,30 @@ pub(crate) struct Status {
 pub(crate) struct Package {
     pub(crate) version: String,
     pub(crate) state: State,
+}
+
+/// What a package file says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Control {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) architecture: String,
+}
+
+impl Control {
+    /// Reads the fields as dpkg-deb prints them; `None` where one is missing, or the version is none.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        /// Far more than versions have, in bytes.
+        const LONGEST: usize = 128;
+        let Stanza { package, version, architecture, .. } = Stanza::parse(text)?;
+        let is_version = (1..=LONGEST).contains(&version.len())
+            && version.bytes().all(|b| b.is_ascii_alphanumeric() || b".+:~-".contains(&b));
+        (is_version && !architecture.is_empty()).then(|| Self {
+            name: package.to_owned(),
+            version: version.to_owned(),
+            architecture: architecture.to_owned(),
+        })
+    }
 }
 
 /// How far a package is installed.
@@ -47,7 +72,7 @@ impl Status {
             return Ok(true);
         }
         let text = files::content(root, STATUS, LIMIT).with_context(|| format!("reading {STATUS}"))?;
-        self.packages = parse(&String::from_utf8_lossy(&text.unwrap_or_default()));
+        (self.packages, self.architecture) = parse(&String::from_utf8_lossy(&text.unwrap_or_default()));
         self.stamp = Some(Stamp::of(&stat));
         Ok(true)
     }
@@ -56,10 +81,15 @@ impl Status {
     pub(crate) fn packages(&self) -> &BTreeMap<String, Package> {
         &self.packages
     }
+
+    /// The architecture of this machine as packages name it, such as `amd64`; empty when dpkg has no package of itself.
+    pub(crate) fn architecture(&self) -> &str {
+        &self.architecture
+    }
 }
 
-/// Reads stanzas. Of a package installed for several architectures, the machine's own (dpkg's) counts.
-fn parse(text: &str) -> BTreeMap<String, Package> {
+/// Reads stanzas, and which architecture is the machine's own: dpkg's. Of a package installed for several it is the one that counts.
+fn parse(text: &str) -> (BTreeMap<String, Package>, String) {
     let stanzas: Vec<Stanza<'_>> = text.split("\n\n").filter_map(Stanza::parse).collect();
     let native =
         stanzas.iter().find(|stanza| stanza.package == "dpkg").map_or("", |stanza| stanza.architecture);
@@ -73,7 +103,7 @@ fn parse(text: &str) -> BTreeMap<String, Package> {
         let package = Package { version: stanza.version.to_owned(), state };
         packages.insert(stanza.package.to_owned(), package);
     }
-    packages
+    (packages, native.to_owned())
 }
 
 struct Stanza<'a> {
@@ -147,16 +177,35 @@ mod tests {
                     Package: half\nStatus: install ok half-configured\nArchitecture: amd64\nVersion: 2\n\n\
                     Package: two\nStatus: install ok installed\nArchitecture: amd64\nVersion: 3\n\n\
                     Package: two\nStatus: install ok installed\nArchitecture: i386\nVersion: 2\n";
-        let packages = parse(text);
+        let (packages, architecture) = parse(text);
+        assert_eq!(architecture, "amd64");
         assert!(!packages.contains_key("gone"));
         assert_eq!(packages["half"].state, State::Partly);
         assert_eq!(packages["two"].version, "3");
+    }
+
+    #[test]
+    fn a_package_file_says_which_package_it_is_in_fields_that_begin_a_line() {
+        let said = "Package: corp-tool\nVersion: 1:2.0~rc1-3\n Version: 9\nArchitecture: all\n";
+        let control = Control::parse(said).unwrap();
+        assert_eq!((control.name.as_str(), control.version.as_str()), ("corp-tool", "1:2.0~rc1-3"));
+        assert_eq!(control.architecture, "all");
+        for wrong in [
+            "",
+            "Version: 1\nArchitecture: all\n",
+            "Package: x\nArchitecture: all\n",
+            "Package: x\nVersion: 1\n",
+            "Package: x\nVersion: 1 $(id)\nArchitecture: all\n",
+        ] {
+            assert_eq!(Control::parse(wrong), None, "{wrong}");
+        }
     }
 
     proptest! {
         #[test]
         fn no_text_breaks_the_parser(text in "(Package|Status|Version|[a-z: \\n]|\\PC){0,80}") {
             parse(&text);
+            Control::parse(&text);
         }
     }
 }

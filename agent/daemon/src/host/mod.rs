@@ -50,6 +50,8 @@ pub(crate) struct Host {
     pub(crate) lists_fetched: Option<Instant>,
     /// Versions of packages that were chosen between looking ahead and installing.
     pub(crate) picked_versions: BTreeMap<String, String>,
+    /// What artifacts that are packages say of themselves, as far as somebody looked.
+    pub(crate) package_files: BTreeMap<muster_proto::Digest, dpkg::Control>,
     /// What the kernel's firewall was when it was last looked at.
     pub(crate) firewall: Option<nftables::Looked>,
     /// What apt would update when it was last asked.
@@ -88,6 +90,7 @@ impl Host {
             state: state.to_owned(),
             lists_fetched: None,
             picked_versions: BTreeMap::new(),
+            package_files: BTreeMap::new(),
             firewall: None,
             updates: None,
             scripts_done: BTreeMap::new(),

@@ -81,6 +81,14 @@ impl Packages {
         in_state.map(|(name, _)| name.as_str())
     }
 
+    /// The architecture of this machine as its packages name it, such as `amd64` or `x86_64`.
+    pub(crate) fn architecture(&self) -> &str {
+        match self.manager() {
+            Manager::Apt => self.dpkg.architecture(),
+            Manager::Dnf => std::env::consts::ARCH,
+        }
+    }
+
     /// What dnf has to install once more, after it was cut off.
     pub(crate) fn cut_off(&self) -> &[String] {
         self.rpm.cut_off()

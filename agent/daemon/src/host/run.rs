@@ -43,6 +43,8 @@ pub(crate) enum Work {
     /// A package manager that only fetches or says what it would do. It can be cut off anywhere, and who answers it may never come to an
     /// end.
     Download,
+    /// A tool that looks into a file from elsewhere. It can write to a small folder of its own alone, and reach nobody.
+    Inspection,
     /// A program of an admin's, with limits of their own.
     Script(Limits),
 }
@@ -76,7 +78,7 @@ impl Work {
 
     fn limit(self) -> Duration {
         match self {
-            Self::Short => Duration::from_secs(60),
+            Self::Short | Self::Inspection => Duration::from_secs(60),
             // Who is to be ended can stop it half-way.
             Self::Ending => Duration::from_secs(10),
             Self::Packages => Duration::from_secs(3600),
@@ -90,7 +92,7 @@ impl Work {
     /// would leave a system that needs repair.
     fn memory(self) -> (&'static str, u64) {
         match self {
-            Self::Short | Self::Ending => ("MemoryMax", 512 << 20),
+            Self::Short | Self::Ending | Self::Inspection => ("MemoryMax", 512 << 20),
             Self::Packages | Self::Download => ("MemoryHigh", 2 << 30),
             Self::Script(limits) => ("MemoryMax", limits.memory),
         }
@@ -197,6 +199,23 @@ impl Host {
         let at = order.lines().find_map(|line| line.strip_prefix("USEC=")?.parse().ok());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         at.is_some_and(|at| now.abs_diff(Duration::from_micros(at)) < SOON)
+    }
+
+    /// Gives a file another name for commands, in a folder that only root can enter, until the agent starts anew. The name holds the
+    /// `words`, and a file that has such a name already keeps it.
+    pub(crate) fn name_for_commands(&self, file: &Path, words: &str) -> Result<()> {
+        let link = self.named_for_commands(words);
+        match std::os::unix::fs::symlink(file, &link) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(error).with_context(|| format!("making {}", link.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The name that [`Host::name_for_commands`] gives.
+    pub(crate) fn named_for_commands(&self, words: &str) -> PathBuf {
+        self.scratch.join(format!("{PREFIX}{words}"))
     }
 
     /// Waits for the commands of an agent that ended before they did, and removes their traces.
@@ -359,6 +378,16 @@ fn properties(
         /// `CAP_SETUID` as capabilities(7) numbers it.
         const BECOME_ANOTHER: u64 = 1 << 7;
         properties.push(("CapabilityBoundingSet", Variant::from(BECOME_ANOTHER)));
+        properties.push(("NoNewPrivileges", Variant::from(true)));
+    }
+    if work == Work::Inspection {
+        /// Where such tools unpack what they look at: far more than any control file of a package has.
+        const FOLDER: (&str, &str) = ("/tmp", "size=16M,nr_inodes=1k,mode=0700");
+        let folder = vec![(FOLDER.0.to_owned(), FOLDER.1.to_owned())];
+        properties.push(("TemporaryFileSystem", Variant::new(folder)));
+        properties.push(("ProtectSystem", Variant::from("strict")));
+        properties.push(("PrivateNetwork", Variant::from(true)));
+        properties.push(("CapabilityBoundingSet", Variant::from(0_u64)));
         properties.push(("NoNewPrivileges", Variant::from(true)));
     }
     if work == Work::Packages {

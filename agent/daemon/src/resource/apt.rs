@@ -37,6 +37,9 @@ const USUAL_PRIORITY: i32 = 500;
 /// What stands before the names of packages that apt keeps as they are.
 const KEPT_BACK: &str = "The following packages have been kept back:";
 
+/// What stands before what packages need and can't have.
+const UNMET: &str = "The following packages have unmet dependencies:";
+
 impl Simulation {
     /// Reads what apt-get says that it would do.
     fn of_apt(output: &str) -> Self {
@@ -52,8 +55,13 @@ impl Simulation {
             let (Some(verb), Some(package)) = (words.next(), words.next()) else { continue };
             let old = line.split_once(" [").and_then(|(_, rest)| rest.split(']').next());
             let new = line.split_once(" (").and_then(|(_, rest)| rest.split([' ', ')']).next());
-            if verb == "Inst" && line.split_once(" (").is_some_and(|(_, rest)| is_security(rest)) {
-                simulation.security.insert(package.to_owned());
+            if let Some((_, version)) = line.split_once(" (").filter(|_| verb == "Inst") {
+                if is_security(version) {
+                    simulation.security.insert(package.to_owned());
+                }
+                if repositories(version).contains(", ") {
+                    simulation.ambiguous.insert(package.to_owned());
+                }
             }
             match (verb, old, new) {
                 ("Inst", Some(old), Some(new)) if line.find(" [") < line.find(" (") => {
@@ -72,13 +80,17 @@ impl Simulation {
     }
 }
 
-/// Whether a repository for security updates is among those that have a version: `VERSION LABEL:RELEASE/SUITE, ... [ARCHITECTURE]`.
-fn is_security(version: &str) -> bool {
+/// The repositories that have a version: `VERSION LABEL:RELEASE/SUITE, ... [ARCHITECTURE]`.
+fn repositories(version: &str) -> &str {
     let (_, repositories) = version.split_once(' ').unwrap_or_default();
-    let repositories = repositories.split([')', '[']).next().unwrap_or_default();
+    repositories.split([')', '[']).next().unwrap_or_default()
+}
+
+/// Whether one for security updates is among them.
+fn is_security(version: &str) -> bool {
     // What a repository does not say of itself is left out with its sign.
     let suite = |repository: &str| repository.trim().rsplit(['/', ':']).next().map(str::to_owned);
-    repositories.split(", ").filter_map(suite).any(|suite| suite.ends_with("-security"))
+    repositories(version).split(", ").filter_map(suite).any(|suite| suite.ends_with("-security"))
 }
 
 /// The suites of repositories for security updates from which apt installs newer versions by itself. An admin may have given others a
@@ -113,6 +125,7 @@ fn usual_security_suites(output: &str) -> BTreeSet<String> {
 pub(super) fn verb(verb: Verb) -> &'static [&'static str] {
     match verb {
         Verb::Install => &["install"],
+        Verb::InstallAnew => &["--reinstall", "install"],
         Verb::Remove => &["remove"],
         Verb::RemoveUnneeded => &["remove", "--auto-remove"],
     }
@@ -232,6 +245,10 @@ fn reason(ran: &Ran) -> String {
     let unsigned = errors.iter().any(|error| error.contains("is not signed"));
     let signatures = said("W: ").filter(|warning| unsigned && warning.starts_with("GPG error"));
     let lines: Vec<&str> = signatures.chain(errors.iter().copied()).collect();
+    // What a package lacks stands on the other channel, below a line of its own.
+    let below = ran.stdout.lines().skip_while(|line| *line != UNMET).skip(1);
+    let unmet: Vec<&str> = below.take_while(|line| line.starts_with(' ')).map(str::trim).collect();
+    let lines: Vec<&str> = lines.into_iter().chain(unmet).collect();
     if lines.is_empty() { ran.said.clone() } else { format!("apt says: {}", lines.join("; ")) }
 }
 
@@ -267,6 +284,7 @@ mod tests {
         let words = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(" ");
         assert_eq!(words(&simulation.kept_back), "linux-image-amd64 nginx redis");
         assert_eq!(words(&simulation.security), "bare curl openssl");
+        assert_eq!(words(&simulation.ambiguous), "curl");
         assert_eq!(simulation.replaced.len(), 6);
     }
 
@@ -318,5 +336,12 @@ mod tests {
             "{told}"
         );
         assert_eq!(reason(&ran("W: GPG error: old\nE: no space\n")), "apt says: no space");
+        let stdout =
+            format!("Done\n{UNMET}\n tool : Depends: no-such\n        Depends: nor-this\nSome more\n");
+        let lacks = Ran { stdout, ..ran("E: held broken packages.\n") };
+        assert_eq!(
+            reason(&lacks),
+            "apt says: held broken packages.; tool : Depends: no-such; Depends: nor-this"
+        );
     }
 }

@@ -8,14 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use muster_proto::Digest;
-use muster_proto::condition::{Condition, LEFT};
-use muster_proto::resource::Resource;
+use muster_proto::condition::Condition;
 use muster_proto::resource::archive::{ARTIFACT, NOTHING};
 use muster_proto::resource::value::Mode;
 use rustix::fs::{FileType, OFlags};
 use serde_json::{Value, json};
 
-use super::{Job, Prepared, Preserved, Wanted, is_removal, number, owners, ready, text};
+use super::{Job, Prepared, Preserved, Wanted, fetched, is_removal, number, owners, ready, text};
 use crate::host::Host;
 use crate::host::accounts::Accounts;
 use crate::host::temporary;
@@ -31,11 +30,8 @@ const MODE: &str = "mode";
 
 pub(super) fn read(host: &Host, accounts: &Accounts, wanted: &Wanted<'_>) -> Result<Condition> {
     let found = found(host, accounts, wanted)?;
-    let Some(reason) = awaited(host, wanted, &found) else { return Ok(found) };
-    let mut attributes = found.attributes().cloned().unwrap_or_default();
-    attributes.entry(ARTIFACT.to_owned()).or_insert_with(|| NOTHING.into());
-    attributes.insert(LEFT.to_owned(), reason.into());
-    Ok(Condition::Present(attributes))
+    let is_foreign = text(&found, ARTIFACT) == Some(FOREIGN);
+    Ok(if is_foreign { found } else { fetched::or_left(host, wanted, found) })
 }
 
 fn found(host: &Host, accounts: &Accounts, wanted: &Wanted<'_>) -> Result<Condition> {
@@ -66,17 +62,6 @@ fn found(host: &Host, accounts: &Accounts, wanted: &Wanted<'_>) -> Result<Condit
             of(is.into(), Value::Null, (stat.st_uid, stat.st_gid))
         }
     })
-}
-
-/// What there is to say of an artifact that is not here yet, where one is needed to go on.
-fn awaited(host: &Host, wanted: &Wanted<'_>, found: &Condition) -> Option<String> {
-    let Some(Resource::Archive(archive)) = wanted.resource else { return None };
-    let is_needed = wanted.fetches
-        && found.towards(&archive.desired()).is_some()
-        && text(found, ARTIFACT) != Some(FOREIGN)
-        && !host.artifacts.has(&archive.artifact);
-    let told = || host.told_of_artifacts.get(&archive.artifact).cloned();
-    is_needed.then(|| told().unwrap_or_else(|| "its artifact is to be fetched from the server".to_owned()))
 }
 
 pub(super) fn prepare(host: &Host, accounts: &Accounts, job: &Job<'_>) -> Result<Prepared> {

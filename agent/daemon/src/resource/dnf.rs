@@ -270,7 +270,7 @@ async fn listed(host: &mut Host, options: &[&str], packages: &[&str]) -> Result<
 
 fn words(verb: Verb) -> &'static [&'static str] {
     match verb {
-        Verb::Install => &["install"],
+        Verb::Install | Verb::InstallAnew => &["install"],
         Verb::Remove => &["remove"],
         Verb::RemoveUnneeded => &["--setopt=clean_requirements_on_remove=True", "remove"],
     }

@@ -7,10 +7,11 @@ use muster_converge::plan::{Record, Step};
 use muster_proto::ResourceId;
 use muster_proto::condition::Action;
 use muster_proto::resource::Resource;
+use muster_proto::resource::archive::ARTIFACT;
 use muster_proto::resource::service::unit;
 use tokio::time::timeout;
 
-use super::{Prepared, is_removal, sudo, transaction};
+use super::{Prepared, is_removal, sudo, text, transaction};
 use crate::host::Host;
 
 /// How long a tool may take to say something. A plan without notes is better than none.
@@ -91,7 +92,7 @@ fn unbrought(steps: &[Step]) -> Vec<&ResourceId> {
 
 /// Packages that would be installed and that no repository is known to have.
 async fn packages(host: &mut Host, steps: &[Step]) -> BTreeMap<ResourceId, String> {
-    let new = |step: &&Step| step.id.kind() == "package" && step.action == Action::Create;
+    let new = |step: &&Step| is_from_repository(step);
     let names: Vec<&str> = steps.iter().filter(new).map(|step| step.id.key()).collect();
     if names.is_empty() {
         return BTreeMap::new();
@@ -102,12 +103,17 @@ async fn packages(host: &mut Host, steps: &[Step]) -> BTreeMap<ResourceId, Strin
     unknown(steps, &known)
 }
 
+/// Whether the step installs what some repository has to have.
+fn is_from_repository(step: &Step) -> bool {
+    step.id.kind() == "package" && step.action == Action::Create && text(&step.to, ARTIFACT).is_none()
+}
+
 fn unknown(steps: &[Step], known: &BTreeSet<String>) -> BTreeMap<ResourceId, String> {
     let brings = |step: &Step| step.id.kind() == "repository" && !is_removal(step);
     let note = if steps.iter().any(brings) { FROM_NEW } else { UNKNOWN };
     steps
         .iter()
-        .filter(|step| step.id.kind() == "package" && step.action == Action::Create)
+        .filter(|step| is_from_repository(step))
         .filter(|step| !known.contains(step.id.key()))
         .map(|step| (step.id.clone(), note.to_owned()))
         .collect()

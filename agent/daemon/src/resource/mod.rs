@@ -27,6 +27,7 @@ mod certificate;
 mod dconf;
 mod directory;
 mod dnf;
+mod fetched;
 mod file;
 mod firewall;
 mod foretell;
@@ -117,7 +118,7 @@ pub(crate) struct Written {
     pub(crate) result: Result<(), String>,
     /// The account and the first-login password that was made for it. To be confirmed by [`password_is_safe`].
     pub(crate) secret: Option<(String, Secret)>,
-    /// The new `extra` of the record, where only what was made can tell it.
+    /// What joins the `extra` of the record, where only what was made can tell it.
     pub(crate) extra: Option<Value>,
 }
 
@@ -438,7 +439,15 @@ pub(crate) async fn write(
             Ok(Kind::Certificate) => certificate::write(host, &jobs, contents).await,
             Ok(Kind::Proxy) => proxy::write(host, &jobs, contents).await,
             Ok(Kind::Repository) => repository::write(host, &jobs, contents).await,
-            Ok(Kind::Package) => package::write(host, &jobs).await,
+            Ok(Kind::Package) => {
+                let results = package::write(host, &jobs).await;
+                for (job, result) in jobs.iter().zip(results) {
+                    let extra = result.is_ok().then(|| package::brought(host, job)).flatten();
+                    let result = result.map_err(|error| sentence(&error));
+                    written.insert(job.step.id.clone(), Written { result, secret: None, extra });
+                }
+                continue;
+            }
             Ok(Kind::Group) => group::write(host, &jobs).await,
             Ok(Kind::Archive) => archive::write(host, &jobs).await,
             Ok(Kind::File) => file::write(host, &jobs, contents),

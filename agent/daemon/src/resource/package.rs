@@ -1,19 +1,28 @@
-//! `package`: installed or not, at any version or within a constraint. Removal takes along only what Muster's own
-//! transactions brought, and nothing is ever downgraded or purged.
+//! `package`: installed or not, at any version or within a constraint, from repositories or from an artifact. Removal takes along only
+//! what Muster's own transactions brought, and nothing is ever downgraded or purged.
 
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use muster_proto::condition::Condition;
+use muster_proto::resource::archive::ARTIFACT;
 use serde_json::{Value, json};
 
 use super::transaction::{self, Simulation, Verb};
-use super::{Job, Prepared, Preserved, Wanted, is_removal, refuse_all, text};
+use super::{Job, Prepared, Preserved, Wanted, fetched, is_removal, refuse_all, text};
 use crate::host::Host;
 use crate::host::dpkg::State;
 use crate::host::version::{Constraint, Order};
 
+mod from_artifact;
+
+pub(super) use from_artifact::brought;
+
 pub(super) fn read(host: &Host, wanted: &Wanted<'_>) -> Condition {
+    fetched::or_left(host, wanted, found(host, wanted))
+}
+
+fn found(host: &Host, wanted: &Wanted<'_>) -> Condition {
     let Some(package) = host.packages.get(wanted.id.key()) else { return Condition::Absent };
     // One that is half-way there is not there for who wants it, and has to go for who does not.
     if package.state == State::Partly && wanted.resource.is_some_and(|r| r.desired() != Condition::Absent) {
@@ -29,7 +38,10 @@ pub(super) fn read(host: &Host, wanted: &Wanted<'_>) -> Condition {
             .or_else(|| satisfied(order, &record.wrote, &package.version)),
         (None, None) => None,
     };
-    Condition::present([("version", shown.unwrap_or_else(|| package.version.clone()).into())])
+    Condition::present([
+        ("version", shown.unwrap_or_else(|| package.version.clone()).into()),
+        (ARTIFACT, from_artifact::of(wanted, &package.version).map_or(Value::Null, Value::from)),
+    ])
 }
 
 /// The constraint itself where the version meets it.
@@ -86,7 +98,9 @@ async fn judge(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Vec<Value>>>
     let extras = jobs.iter().map(|job| {
         let mut added: BTreeSet<&str> = added(job).into_iter().collect();
         added.extend(simulation.added.keys().map(String::as_str).filter(|name| !is_anothers(job, name)));
-        json!({ "added": added })
+        let mut extra = from_artifact::bringing(host, job);
+        extra.insert("added".to_owned(), json!(added));
+        Value::Object(extra)
     });
     Ok(Verdict::Possible(extras.collect()))
 }
@@ -108,6 +122,9 @@ fn constraint<'a>(host: &Host, job: &Job<'a>) -> Option<Constraint<'a>> {
 
 /// The package as its manager takes it, with a version where only one will do.
 fn spec(host: &Host, job: &Job<'_>) -> String {
+    if let Some(path) = from_artifact::path(host, job) {
+        return path;
+    }
     let name = job.step.id.key();
     let exact = constraint(host, job).and_then(|constraint| constraint.exact());
     match exact.or(host.picked_versions.get(name).map(String::as_str)) {
@@ -120,6 +137,7 @@ fn spec(host: &Host, job: &Job<'_>) -> String {
 async fn installation(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Simulation>> {
     for job in jobs {
         host.picked_versions.remove(job.step.id.key());
+        from_artifact::look(host, job).await?;
         if let Some(reason) = downgrade(host, job) {
             return Ok(Verdict::Objection(reason));
         }
@@ -140,7 +158,10 @@ async fn installation(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Simul
         }
         simulation = simulate(host, jobs).await?;
     }
-    Ok(match simulation.objection(host.packages.order()) {
+    let objection = simulation.objection(host.packages.order());
+    let objection =
+        objection.or_else(|| jobs.iter().find_map(|job| from_artifact::objection(&simulation, job)));
+    Ok(match objection {
         Some(reason) => Verdict::Objection(reason),
         None => Verdict::Possible(simulation),
     })
@@ -148,12 +169,20 @@ async fn installation(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Simul
 
 async fn simulate(host: &mut Host, jobs: &[Job<'_>]) -> Result<Simulation> {
     let specs: Vec<String> = jobs.iter().map(|job| spec(host, job)).collect();
-    transaction::simulate(host, Verb::Install, &specs).await
+    transaction::simulate(host, verb(host, jobs), &specs).await
+}
+
+fn verb(host: &Host, jobs: &[Job<'_>]) -> Verb {
+    let is_there = jobs.iter().any(|job| from_artifact::is_installed(host, job));
+    if is_there { Verb::InstallAnew } else { Verb::Install }
 }
 
 /// Whether the package would come, in a version that meets the constraint. One that is there already was judged before.
 fn admits(host: &Host, simulation: &Simulation, job: &Job<'_>) -> bool {
     let name = job.step.id.key();
+    if let Some(control) = from_artifact::control(host, job) {
+        return simulation.version(name) == Some(&control.version);
+    }
     match (constraint(host, job), simulation.version(name)) {
         (Some(constraint), Some(version)) => constraint.admits(version),
         (Some(_), None) => false,
@@ -166,6 +195,9 @@ fn admits(host: &Host, simulation: &Simulation, job: &Job<'_>) -> bool {
 /// Looks for a version that meets the constraint among all that the repositories have.
 async fn pick_version(host: &mut Host, job: &Job<'_>) -> Result<()> {
     let name = job.step.id.key();
+    if let Some(control) = from_artifact::control(host, job) {
+        bail!("apt would not take {name} {} from its artifact", control.version);
+    }
     let constraint =
         constraint(host, job).with_context(|| format!("no repository of this device has {name}"))?;
     let installed = host.packages.get(name).map(|package| package.version.clone());
@@ -185,6 +217,14 @@ async fn pick_version(host: &mut Host, job: &Job<'_>) -> Result<()> {
 
 fn downgrade(host: &Host, job: &Job<'_>) -> Option<String> {
     let installed = &host.packages.get(job.step.id.key())?.version;
+    if let Some(control) = from_artifact::control(host, job)
+        && host.packages.order().compare(installed, &control.version).is_gt()
+    {
+        let brought = &control.version;
+        return Some(format!(
+            "{installed} is installed and its artifact has {brought}: Muster never downgrades"
+        ));
+    }
     let wanted = text(&job.step.to, "version")?;
     constraint(host, job)?
         .is_below(installed)
@@ -214,6 +254,11 @@ async fn removal(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Vec<String
 
 pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>]) -> Vec<Result<()>> {
     let removing = jobs.first().is_some_and(|job| is_removal(job.step));
+    let there: BTreeSet<&str> = jobs
+        .iter()
+        .filter(|job| from_artifact::is_installed(host, job))
+        .map(|job| job.step.id.key())
+        .collect();
     let transaction = if removing {
         match removal(host, jobs).await {
             Ok(Verdict::Possible(going)) => transaction::transact(host, Verb::Remove, &going).await,
@@ -221,8 +266,7 @@ pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>]) -> Vec<Result<()>> 
             Err(error) => Err(error),
         }
     } else {
-        let specs: Vec<String> = jobs.iter().map(|job| spec(host, job)).collect();
-        transaction::transact(host, Verb::Install, &specs).await
+        install(host, jobs).await
     };
     let Err(error) = transaction else { return jobs.iter().map(|_| Ok(())).collect() };
     // A transaction that failed may still have done its work for some.
@@ -231,12 +275,21 @@ pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>]) -> Vec<Result<()>> 
     }
     jobs.iter()
         .map(|job| {
-            if is_done(host, job) {
+            // Of one that was there in this version nobody could tell whether it came from the artifact.
+            if is_done(host, job) && !there.contains(job.step.id.key()) {
                 return Ok(());
             }
             bail!("{error:#}")
         })
         .collect()
+}
+
+async fn install(host: &mut Host, jobs: &[Job<'_>]) -> Result<()> {
+    for job in jobs {
+        from_artifact::prove(host, job).await?;
+    }
+    let specs: Vec<String> = jobs.iter().map(|job| spec(host, job)).collect();
+    transaction::transact(host, verb(host, jobs), &specs).await
 }
 
 fn is_done(host: &Host, job: &Job<'_>) -> bool {
@@ -246,6 +299,7 @@ fn is_done(host: &Host, job: &Job<'_>) -> bool {
             !is_removal(job.step)
                 && package.state == State::Installed
                 && constraint(host, job).is_none_or(|constraint| constraint.admits(&package.version))
+                && from_artifact::control(host, job).is_none_or(|control| control.version == package.version)
         }
     }
 }

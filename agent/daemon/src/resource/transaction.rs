@@ -17,6 +17,8 @@ const LISTS_FRESH: Duration = Duration::from_secs(600);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
     Install,
+    /// Also what is there already in the version that is to come: by apt alone.
+    InstallAnew,
     Remove,
     /// As `Remove`, with what nobody would need any more. Asked only in simulation.
     RemoveUnneeded,
@@ -42,6 +44,8 @@ pub(super) struct Simulation {
     pub(super) kept_back: BTreeSet<String>,
     /// Packages whose new version a repository for security updates has.
     pub(super) security: BTreeSet<String>,
+    /// Packages whose new version apt knows of from more than one place, and takes from whichever it likes.
+    pub(super) ambiguous: BTreeSet<String>,
 }
 
 impl Simulation {
@@ -83,10 +87,15 @@ pub(super) async fn simulate(host: &mut Host, verb: Verb, packages: &[String]) -
     }
 }
 
-/// Does this in one transaction, after repairing one that was cut off.
+/// Does this in one transaction, after repairing one that was cut off. Nothing goes for what is to come, whatever has changed since a
+/// simulation found that nothing has to.
 pub(super) async fn transact(host: &mut Host, verb: Verb, packages: &[String]) -> Result<()> {
+    let kept: &[&str] = match verb {
+        Verb::Install | Verb::InstallAnew => &["--no-remove"],
+        Verb::Remove | Verb::RemoveUnneeded => &[],
+    };
     match host.packages.manager() {
-        Manager::Apt => apt::transact(host, apt::verb(verb), packages).await,
+        Manager::Apt => apt::transact(host, &[kept, apt::verb(verb)].concat(), packages).await,
         Manager::Dnf => dnf::transact(host, verb, packages).await,
     }
 }

@@ -31,13 +31,14 @@ const SHOWN_BY: Record<string, string[]> = {
     'rollouts',
     'rollout',
   ],
-  profile: ['profiles', 'profile'],
-  assignment: ['assignments', 'overview', 'devices', 'device', 'profiles', 'profile', 'checks', 'check'],
+  // What a revision names is needed as long as it matters.
+  profile: ['profiles', 'profile', 'artifacts'],
+  assignment: ['artifacts', 'assignments', 'overview', 'devices', 'device', 'profiles', 'profile', 'checks', 'check'],
   // A step that begins or is taken back gives its devices another revision.
-  rollout: ['rollouts', 'rollout', 'assignments', 'overview', 'devices', 'device', 'profiles', 'profile', 'checks', 'check'],
+  rollout: ['rollouts', 'rollout', 'artifacts', 'assignments', 'overview', 'devices', 'device', 'profiles', 'profile', 'checks', 'check'],
   token: ['tokens'],
   // Whatever has no notice of its own is audited all the same.
-  audit: ['audit', 'pauses', 'removals', 'people', 'person', 'groups', 'waivers', 'checks', 'check', 'control', 'results'],
+  audit: ['audit', 'artifacts', 'pauses', 'removals', 'people', 'person', 'groups', 'waivers', 'checks', 'check', 'control', 'results'],
 };
 
 /** Whether the answer kept under `key` may have changed by any of these notices. */

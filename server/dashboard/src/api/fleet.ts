@@ -2,6 +2,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { api, withQuery } from './client';
 import type {
+  Artifact,
   CheckDetail,
   CheckedDevice,
   CheckInterval,
@@ -35,6 +36,11 @@ export interface OutcomeFilter {
   profile?: string;
   resource?: string;
 }
+
+export const artifactsQuery = queryOptions({
+  queryKey: ['artifacts'],
+  queryFn: () => api.get<Artifact[]>('/artifacts'),
+});
 
 export const checksQuery = queryOptions({
   queryKey: ['checks'],

@@ -5,6 +5,7 @@ type Schemas = components['schemas'];
 
 export type AllowReenroll = Schemas['AllowReenroll'];
 export type ApproveRequest = Schemas['Approve'];
+export type Artifact = Schemas['ArtifactView'];
 export type Assignment = Schemas['AssignmentView'];
 export type AssignmentResult = Schemas['AssignmentResult'];
 export type AuditEntry = Schemas['AuditEntry'];

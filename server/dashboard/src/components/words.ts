@@ -1,5 +1,5 @@
 // The words of the API with the tone and the drawing that each has on every page.
-import type { Compliance, DeviceState, OutcomeKind, RolloutStanding, RolloutState, Verdict } from '../api/types';
+import type { Artifact, Compliance, DeviceState, OutcomeKind, RolloutStanding, RolloutState, Verdict } from '../api/types';
 import type { IconName } from './Icon';
 
 /** Green, red, amber, grey, hatched. */
@@ -11,6 +11,7 @@ export type Word =
   | DeviceState
   | OutcomeKind
   | Verdict
+  | Artifact['state']
   | RolloutState
   | RolloutStanding
   | 'clock'
@@ -63,6 +64,9 @@ const LOOKS: Record<Word, Look> = {
   stopped: { label: 'Stopped', tone: 'act', icon: 'alert' },
   done: { label: 'Done', tone: 'good', icon: 'check' },
   cancelled: { label: 'Cancelled', tone: 'none', icon: 'ban' },
+  stored: { label: 'Stored', tone: 'good', icon: 'check' },
+  uploading: { label: 'Uploading', tone: 'none', icon: 'half' },
+  missing: { label: 'Missing', tone: 'bad', icon: 'cross' },
   waiting: { label: 'Waiting', tone: 'none', icon: 'ring' },
   passed: { label: 'Passed', tone: 'good', icon: 'check' },
   working: { label: 'At work', tone: 'none', icon: 'half' },

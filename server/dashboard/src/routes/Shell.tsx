@@ -20,6 +20,7 @@ const PAGES = [
   { to: '/', label: 'Overview' },
   { to: '/devices', label: 'Devices' },
   { to: '/profiles', label: 'Profiles' },
+  { to: '/artifacts', label: 'Artifacts' },
   { to: '/rollouts', label: 'Rollouts' },
   { to: '/checks', label: 'Checks' },
   { to: '/waivers', label: 'Waivers' },

@@ -3,6 +3,7 @@ import { createRootRoute, createRoute, createRouter, Link, Outlet } from '@tanst
 import type { ReactNode } from 'react';
 import { Empty } from '../components/parts';
 import { AuditPage, readAuditSearch } from '../pages/AuditPage';
+import { ArtifactsPage } from '../pages/artifacts/ArtifactsPage';
 import { CheckPage, readResultSearch } from '../pages/checks/CheckPage';
 import { ChecksPage, readChecksSearch } from '../pages/checks/ChecksPage';
 import { ControlPage } from '../pages/checks/ControlPage';
@@ -55,6 +56,7 @@ const pages = [
   page('/profiles', ProfilesPage),
   page('/profiles/$name', ProfilePage, readProfileSearch),
   page('/new-profile', NewProfilePage),
+  page('/artifacts', ArtifactsPage),
   page('/rollouts', RolloutsPage),
   page('/rollouts/$id', RolloutPage, readRolloutSearch),
   page('/checks', ChecksPage, readChecksSearch),
