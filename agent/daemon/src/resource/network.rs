@@ -72,6 +72,10 @@ pub(super) async fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Conditi
             loaded &= started_after(host, unit, written).await?;
         }
     }
+    if let (None, Some(record)) = (wanted.resource, wanted.record) {
+        // An interface that is gone, or a manager that has yet to read, is nobody's change that taking back would destroy.
+        loaded = flag(&record.before, "loaded").unwrap_or(true);
+    }
     let (private, public) = wireguard::read(host, key)?;
     let is_asked = matches!(wanted.resource, Some(Resource::Network(network)) if network.wireguard.is_some());
     let told = public.filter(|_| is_asked).map(|public| format!("its public key is {public}"));

@@ -70,7 +70,7 @@ checked_string!(
         let is_port = port.bytes().all(|b| b.is_ascii_digit()) && !port.starts_with('0');
         let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
             Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => DomainName::parse(host).is_ok(),
+            None => DomainName::parse(host).is_ok() || host.parse::<std::net::Ipv4Addr>().is_ok(),
         };
         is_port && port.parse::<u16>().is_ok() && is_host
     }
