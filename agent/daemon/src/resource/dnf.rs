@@ -224,6 +224,11 @@ pub(super) async fn finish(host: &mut Host) -> Result<()> {
     host.packages.refresh(&host.root)
 }
 
+/// Whether a transaction failed over the signature of a package, which dnf sees only once it has all of them.
+pub(super) fn is_by_one(said: &str) -> bool {
+    said.contains("GPG check FAILED")
+}
+
 /// Fetches package lists.
 pub(super) async fn fetch_lists(host: &mut Host, sources: Sources<'_>) -> Result<()> {
     let mut argv = vec!["--refresh".to_owned()];

@@ -213,30 +213,34 @@ async fn removal(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Vec<String
 }
 
 pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>]) -> Vec<Result<()>> {
-    let removing = jobs.first().is_some_and(|job| is_removal(job.step));
-    let transaction = if removing {
-        match removal(host, jobs).await {
-            Ok(Verdict::Possible(going)) => transaction::transact(host, Verb::Remove, &going).await,
-            Ok(Verdict::Objection(reason)) => Err(anyhow!(reason)),
-            Err(error) => Err(error),
-        }
-    } else {
-        let specs: Vec<String> = jobs.iter().map(|job| spec(host, job)).collect();
-        transaction::transact(host, Verb::Install, &specs).await
-    };
-    let Err(error) = transaction else { return jobs.iter().map(|_| Ok(())).collect() };
-    // A transaction that failed may still have done its work for some.
+    let Err(error) = make(host, jobs).await else { return jobs.iter().map(|_| Ok(())).collect() };
+    // A transaction that failed may still have done its work for some, or one of them may have kept it from the others.
     if let Err(error) = host.packages.refresh(&host.root) {
         return refuse_all(jobs, &error);
     }
-    jobs.iter()
-        .map(|job| {
-            if is_done(host, job) {
-                return Ok(());
-            }
-            bail!("{error:#}")
-        })
-        .collect()
+    let is_by_one = jobs.len() > 1 && transaction::is_by_one(host, &error);
+    let mut results = vec![];
+    for job in jobs {
+        let alone = match is_done(host, job) {
+            true => Ok(()),
+            false if is_by_one => make(host, &[*job]).await,
+            false => Err(anyhow!("{error:#}")),
+        };
+        results.push(alone);
+    }
+    results
+}
+
+/// Makes these in one transaction.
+async fn make(host: &mut Host, jobs: &[Job<'_>]) -> Result<()> {
+    if !jobs.first().is_some_and(|job| is_removal(job.step)) {
+        let specs: Vec<String> = jobs.iter().map(|job| spec(host, job)).collect();
+        return transaction::transact(host, Verb::Install, &specs).await;
+    }
+    match removal(host, jobs).await? {
+        Verdict::Possible(going) => transaction::transact(host, Verb::Remove, &going).await,
+        Verdict::Objection(reason) => bail!(reason),
+    }
 }
 
 fn is_done(host: &Host, job: &Job<'_>) -> bool {
