@@ -42,7 +42,7 @@ enum Heading {
 impl Heading {
     fn of(line: &str) -> Option<Self> {
         let is_heading = line.ends_with(':') && !line.starts_with([' ', '(']);
-        is_heading.then(|| match line {
+        is_heading.then_some(match line {
             "Installing:"
             | "Installing dependencies:"
             | "Installing weak dependencies:"
