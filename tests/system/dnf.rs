@@ -122,12 +122,13 @@ fn packages_come_in_the_version_that_is_asked_for_and_go_with_what_they_brought(
     apply(&fleet, "dnf", &hello(">= 1.1"))?;
     assert_eq!(installed(device)?, "hello-1.1 kept-1 tool-1 tool-lib-1");
     fleet.admin.save_profile("dnf", &format!("muster: 1\nprofile: dnf\nresources:\n{}", hello("= 1.0-1")))?;
-    let first = fleet.admin.assign("dnf", &format!("device:{DEVICE}"), Mode::Enforce)?.id;
+    fleet.admin.assign("dnf", &format!("device:{DEVICE}"), Mode::Enforce)?;
     let blocked = wait_for(&fleet, "package:hello", |one| one.outcome == OutcomeKind::Blocked)?;
     assert!(reason(&blocked).contains("Muster never downgrades"), "{}", reason(&blocked));
     assert_eq!(installed(device)?, "hello-1.1 kept-1 tool-1 tool-lib-1");
 
     // Another profile needs one of them too, and an admin installs what needs what came along with it.
+    let first = apply(&fleet, "dnf", &hello(">= 1.1"))?;
     let other = apply(&fleet, "other", "  - packages: [tool]\n")?;
     device.exec(["dnf", "-y", "install", "other"])?.ok()?;
     fleet.admin.unassign(&first)?;
@@ -175,7 +176,9 @@ fn what_would_take_something_along_is_blocked_and_what_is_not_signed_is_refused(
         let told = wait_for(&fleet, id, |one| one.outcome == outcome)?;
         assert!(reason(&told).contains(said), "{id}: {}", reason(&told));
     }
-    // What was there before any profile is removed as one says, and only that makes room for its rival.
+    // What was there before any profile is removed as one says, and only that makes room for its rival: what is not signed keeps it from
+    // nobody.
+    device.exec(["systemctl", "restart", "muster-agent.service"])?.ok()?;
     wait_until("the rest to be done", Duration::from_secs(60), || {
         Ok((installed(device)? == "other-1 rival-1 tool-lib-1").then_some(()))
     })

@@ -1,6 +1,7 @@
 //! Which packages are installed, from rpm's own database, and which of them a transaction of dnf left half-way.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 
@@ -24,6 +25,8 @@ const KEY: &str = "gpg-pubkey";
 #[derive(Debug, Default)]
 pub(crate) struct Installed {
     stamps: Vec<Option<Stamp>>,
+    /// The file that the headers are of, whatever was written to it since.
+    file: Option<(i128, i128)>,
     headers: BTreeMap<i64, Package>,
     packages: BTreeMap<String, dpkg::Package>,
     /// What dnf was bringing when it was cut off, as far as rpm has it, as dnf takes a package.
@@ -63,19 +66,16 @@ impl Installed {
         let database = open(root, folder)?;
         let numbers = database.numbers()?;
         // Another file may use the same numbers for other packages.
-        let is_same_file =
-            |stamps: &[Option<Stamp>]| stamps.first().copied().flatten().map(|stamp| stamp.inode());
-        if is_same_file(&self.stamps) != is_same_file(&stamps) {
-            self.headers.clear();
+        let file = stamps[0].map(|stamp| stamp.inode());
+        if self.file != file {
+            (self.file, self.headers) = (file, BTreeMap::new());
         }
         self.stamps.clear();
         self.headers.retain(|number, _| numbers.binary_search(number).is_ok());
         for number in numbers {
-            if !self.headers.contains_key(&number) {
-                let package = database
-                    .header(number, |header| header.package())
-                    .with_context(|| format!("header {number} of {folder}/{FILE}"))?;
-                self.headers.insert(number, package);
+            if let Entry::Vacant(new) = self.headers.entry(number) {
+                let package = database.header(number, |header| header.package());
+                new.insert(package.with_context(|| format!("header {number} of {folder}/{FILE}"))?);
             }
         }
         drop(database);

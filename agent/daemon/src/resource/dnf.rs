@@ -42,7 +42,7 @@ enum Heading {
 impl Heading {
     fn of(line: &str) -> Option<Self> {
         let is_heading = line.ends_with(':') && !line.starts_with([' ', '(']);
-        is_heading.then(|| match line {
+        is_heading.then_some(match line {
             "Installing:"
             | "Installing dependencies:"
             | "Installing weak dependencies:"
@@ -222,6 +222,11 @@ pub(super) async fn finish(host: &mut Host) -> Result<()> {
         reason(&ran)
     );
     host.packages.refresh(&host.root)
+}
+
+/// Whether a transaction failed over the signature of a package, which dnf sees only once it has all of them.
+pub(super) fn is_by_one(said: &str) -> bool {
+    said.contains("GPG check FAILED")
 }
 
 /// Fetches package lists.

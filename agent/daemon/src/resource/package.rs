@@ -253,38 +253,38 @@ async fn removal(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Vec<String
 }
 
 pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>]) -> Vec<Result<()>> {
-    let removing = jobs.first().is_some_and(|job| is_removal(job.step));
     let there: BTreeSet<&str> = jobs
         .iter()
         .filter(|job| from_artifact::is_installed(host, job))
         .map(|job| job.step.id.key())
         .collect();
-    let transaction = if removing {
-        match removal(host, jobs).await {
-            Ok(Verdict::Possible(going)) => transaction::transact(host, Verb::Remove, &going).await,
-            Ok(Verdict::Objection(reason)) => Err(anyhow!(reason)),
-            Err(error) => Err(error),
-        }
-    } else {
-        install(host, jobs).await
-    };
-    let Err(error) = transaction else { return jobs.iter().map(|_| Ok(())).collect() };
-    // A transaction that failed may still have done its work for some.
+    let Err(error) = make(host, jobs).await else { return jobs.iter().map(|_| Ok(())).collect() };
+    // A transaction that failed may still have done its work for some, or one of them may have kept it from the others.
     if let Err(error) = host.packages.refresh(&host.root) {
         return refuse_all(jobs, &error);
     }
-    jobs.iter()
-        .map(|job| {
-            // Of one that was there in this version nobody could tell whether it came from the artifact.
-            if is_done(host, job) && !there.contains(job.step.id.key()) {
-                return Ok(());
-            }
-            bail!("{error:#}")
-        })
-        .collect()
+    let is_by_one = jobs.len() > 1 && transaction::is_by_one(host, &error);
+    let mut results = vec![];
+    for job in jobs {
+        // Of one that was there in this version nobody could tell whether it came from the artifact.
+        let alone = match is_done(host, job) && !there.contains(job.step.id.key()) {
+            true => Ok(()),
+            false if is_by_one => make(host, &[*job]).await,
+            false => Err(anyhow!("{error:#}")),
+        };
+        results.push(alone);
+    }
+    results
 }
 
-async fn install(host: &mut Host, jobs: &[Job<'_>]) -> Result<()> {
+/// Makes these in one transaction.
+async fn make(host: &mut Host, jobs: &[Job<'_>]) -> Result<()> {
+    if jobs.first().is_some_and(|job| is_removal(job.step)) {
+        return match removal(host, jobs).await? {
+            Verdict::Possible(going) => transaction::transact(host, Verb::Remove, &going).await,
+            Verdict::Objection(reason) => bail!(reason),
+        };
+    }
     for job in jobs {
         from_artifact::prove(host, job).await?;
     }

@@ -46,10 +46,10 @@ pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
             match of {
                 Manager::Apt =>
                     "it is a repository for apt, as it has a suite, and this device uses dnf: \
-                                 name the systems that it is for, as in when: { os: debian }",
+                     name the systems that it is for, as in when: { os: debian }",
                 Manager::Dnf =>
                     "it is a repository for dnf, as it has no suite, and this device uses apt: \
-                                 name the systems that it is for, as in when: { os: fedora }",
+                     name the systems that it is for, as in when: { os: fedora }",
             }
         );
     }

@@ -100,6 +100,12 @@ pub(super) async fn transact(host: &mut Host, verb: Verb, packages: &[String]) -
     }
 }
 
+/// Whether one package may be why a transaction was not made for any of them.
+pub(super) fn is_by_one(host: &Host, error: &anyhow::Error) -> bool {
+    // apt knows before what is signed.
+    host.packages.manager() == Manager::Dnf && dnf::is_by_one(&format!("{error:#}"))
+}
+
 /// The package as its manager takes it, in this version and no other.
 pub(super) fn spec(host: &Host, name: &str, version: &str) -> String {
     match host.packages.manager() {

@@ -22,7 +22,7 @@ pub(crate) fn machine() -> TempDir {
     };
     identity(&file);
     packages(&file);
-    rpm_packages(&root.path().join("var/lib/rpm"));
+    rpm_packages(&root.path().join("usr/lib/sysimage/rpm"));
     accounts(&file);
     process(&file, &link, "1", "systemd", 0);
     process(&file, &link, "42", "nginx", 33);

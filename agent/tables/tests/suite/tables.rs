@@ -200,7 +200,7 @@ fn what_can_not_be_read_names_its_table_and_is_never_empty() {
         ("etc/group", "SELECT * FROM user_groups"),
         ("etc/os-release", "SELECT * FROM os_version"),
         ("var/lib/dpkg/status", "SELECT * FROM deb_packages WHERE name = 'telnet'"),
-        ("var/lib/rpm/rpmdb.sqlite", "SELECT * FROM rpm_packages"),
+        ("usr/lib/sysimage/rpm/rpmdb.sqlite", "SELECT * FROM rpm_packages"),
         ("proc/self/mounts", "SELECT * FROM mounts"),
         ("proc/stat", "SELECT * FROM processes"),
         ("proc/uptime", "SELECT * FROM uptime"),
