@@ -1,10 +1,11 @@
 //! A whole company in miniature for a test: server, admin, and devices that enrolled from the shipped package.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use muster_proto::rest::DeviceDetail;
+use muster_proto::rest::{ArtifactView, DeviceDetail};
 
 use crate::{Admin, Artifacts, Device, Network, Packages, Server, command, wait_until};
 
@@ -65,6 +66,14 @@ impl<'n> Fleet<'n> {
         let argv = ["login", &url, "--name", name, "--password-stdin", "--fingerprint", &fingerprint];
         self.server.muster_with_input(argv, &format!("{}\n", self.admin.password))?.ok()?;
         Ok(())
+    }
+
+    /// Puts a file on the server by the command line, which is logged in; what that says of it.
+    pub fn put_artifact(&self, file: &Path) -> Result<ArtifactView> {
+        let file = file.to_str().context("a file with a name that is text")?;
+        let put = self.server.muster(["artifact", "put", file, "-o", "json"])?.ok()?;
+        let [put] = serde_json::from_str(&put.stdout).context("reading what was put")?;
+        Ok(put)
     }
 
     /// A device that is on and has the agent, and that nobody gave a join file yet.

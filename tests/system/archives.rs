@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const ID: &str = "archive:/opt/tool";
 const SOON: Duration = Duration::from_secs(60);
 
 /// Packs a tool of this version as a vendor would, with some MiB of it that gzip can't make smaller; where it is.
-fn pack(folder: &Path, version: &str) -> Result<String> {
+fn pack(folder: &Path, version: &str) -> Result<PathBuf> {
     let tree = folder.join(version).join(format!("tool-{version}"));
     for dir in ["bin", "lib/deep", "share"] {
         fs::create_dir_all(tree.join(dir))?;
@@ -42,7 +42,7 @@ fn pack(folder: &Path, version: &str) -> Result<String> {
     let above = folder.join(version);
     let name = format!("tool-{version}");
     tar(&["-czf", text(&file)?, "-C", text(&above)?, &name])?;
-    Ok(text(&file)?.to_owned())
+    Ok(file)
 }
 
 fn text(path: &Path) -> Result<&str> {
@@ -57,11 +57,8 @@ fn tar(args: &[&str]) -> Result<()> {
 }
 
 /// Puts a file on the server; its digest.
-fn put(fleet: &Fleet<'_>, file: &str) -> Result<muster_proto::Digest> {
-    let put = fleet.server.muster(["artifact", "put", file])?.ok()?;
-    let printed = format!("{} {}", put.stdout, put.stderr);
-    let digest = printed.split_whitespace().find(|word| word.starts_with("sha256:"));
-    digest.with_context(|| format!("no digest is printed: {printed}"))?.parse().context("its digest")
+fn put(fleet: &Fleet<'_>, file: &Path) -> Result<muster_proto::Digest> {
+    fleet.put_artifact(file)?.digest.parse().context("its digest")
 }
 
 fn assign(fleet: &Fleet<'_>, digest: &muster_proto::Digest) -> Result<String> {
@@ -254,7 +251,7 @@ fn a_hostile_archive_changes_nothing_and_what_is_someone_elses_stays() -> Result
     let at = text(folder.path())?;
     let hostile = format!("{at}/hostile.tar");
     tar(&["-cf", &hostile, "-C", at, "--transform", "s,^x,t/../../../../etc/cron.d/x,", "-P", "x"])?;
-    let digest = put(&fleet, &hostile)?;
+    let digest = put(&fleet, hostile.as_ref())?;
     assign(&fleet, &digest)?;
     let failed = wait_for(&fleet, |one| one.outcome == OutcomeKind::Failed)?;
     let reason = failed.reason.unwrap_or_default();
