@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use muster_proto::check::{CheckResult, MAX_EVIDENCE, Verdict};
 use muster_proto::compose::{ClaimedCheck, Composition};
+use muster_proto::wire::MAX_SECTION;
 use muster_tables::child::QueryChild;
 use muster_tables::{Answer, Limits, QueryError, Root, UnitRow};
 use serde_json::{Map, Value};
@@ -67,8 +68,18 @@ pub(crate) fn tables() -> Vec<(String, Vec<u8>)> {
     };
     REPORTED
         .iter()
-        .filter_map(|(name, sql)| Some((format!("table:{name}"), serde_json::to_vec(&read(sql)).ok()?)))
+        .filter_map(|(name, sql)| Some((format!("table:{name}"), document(&read(sql)).ok()?)))
         .collect()
+}
+
+/// A table as a report takes it.
+fn document(table: &Reported) -> serde_json::Result<Vec<u8>> {
+    let document = serde_json::to_vec(table)?;
+    if document.len() <= MAX_SECTION {
+        return Ok(document);
+    }
+    let error = format!("its {} KiB are more than a report takes", document.len() / 1024);
+    serde_json::to_vec(&Reported::Unreadable { error })
 }
 
 /// Asks one question of an admin at the device itself.
