@@ -268,3 +268,30 @@ fn a_hostile_archive_changes_nothing_and_what_is_someone_elses_stays() -> Result
     assert_eq!(device.read_file("/opt/tool/data")?, "precious");
     Ok(())
 }
+
+#[test]
+fn a_hundred_thousand_small_files_leave_a_disk_the_room_that_a_large_one_does() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    fleet.log_in()?;
+    let device = fleet.device(DEVICE)?;
+    device.exec(["mount", "-t", "tmpfs", "-o", "size=150m,mode=0755", "none", "/opt"])?.ok()?;
+    let folder = tempfile::tempdir()?;
+    let tree = folder.path().join("t");
+    fs::create_dir(&tree)?;
+    // Each takes a block: together 120 MB.
+    for number in 0..30_000 {
+        fs::write(tree.join(number.to_string()), "x")?;
+    }
+    let file = folder.path().join("many.tar.gz");
+    tar(&["-czf", text(&file)?, "-C", text(folder.path())?, "t"])?;
+    let assignment = assign(&fleet, &put(&fleet, &file)?)?;
+    let failed = wait_for(&fleet, |one| one.outcome == OutcomeKind::Failed)?;
+    let reason = failed.reason.unwrap_or_default();
+    assert!(reason.contains("no room left"), "{reason}");
+    // It would be tried again now and then.
+    fleet.admin.unassign(&assignment)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(device.exec(["find", "/opt"])?.ok()?.stdout, "/opt\n", "nothing is left of it");
+    Ok(())
+}
