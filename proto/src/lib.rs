@@ -15,6 +15,7 @@ pub mod condition;
 pub mod cost;
 pub mod dry_run;
 pub mod enrollment;
+pub mod fit;
 pub mod id;
 pub mod last_order;
 pub mod plan;

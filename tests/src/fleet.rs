@@ -69,12 +69,17 @@ impl<'n> Fleet<'n> {
         Ok(())
     }
 
-    /// Puts a file on the server as an artifact, once the admin is logged in; its digest.
-    pub fn put_artifact(&self, file: &Path) -> Result<Digest> {
+    /// Puts a file on the server as an artifact by the command line, which is logged in; what that says of it.
+    pub fn put_artifact(&self, file: &Path) -> Result<ArtifactView> {
         let argv = ["artifact".as_ref(), "put".as_ref(), file.as_os_str(), "-o".as_ref(), "json".as_ref()];
-        let said = self.server.muster(argv)?.ok()?;
-        let all: Vec<ArtifactView> = serde_json::from_str(&said.stdout).context("reading what was put")?;
-        all.first().context("nothing was put")?.digest.parse().context("its digest")
+        let put = self.server.muster(argv)?.ok()?;
+        let [put] = serde_json::from_str(&put.stdout).context("reading what was put")?;
+        Ok(put)
+    }
+
+    /// The same; its digest.
+    pub fn put_digest(&self, file: &Path) -> Result<Digest> {
+        self.put_artifact(file)?.digest.parse().context("its digest")
     }
 
     /// A device that is on and has the agent, and that nobody gave a join file yet.

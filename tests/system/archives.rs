@@ -90,8 +90,8 @@ fn a_tool_is_fetched_unpacked_kept_replaced_at_once_and_taken_back() -> Result<(
     fleet.log_in()?;
     let device = fleet.device(DEVICE)?;
     let folder = tempfile::tempdir()?;
-    let one = fleet.put_artifact(&pack(folder.path(), "1.0")?)?;
-    let two = fleet.put_artifact(&pack(folder.path(), "2.0")?)?;
+    let one = fleet.put_digest(&pack(folder.path(), "1.0")?)?;
+    let two = fleet.put_digest(&pack(folder.path(), "2.0")?)?;
 
     assign(&fleet, &one)?;
     fleet.admin.wait_until_applied(DEVICE)?;
@@ -162,7 +162,7 @@ fn wherever_the_agent_is_killed_there_is_a_whole_tree_and_nothing_beside_it() ->
     device.install_tracer()?;
     let folder = tempfile::tempdir()?;
     let versions = ["1.0", "2.0"];
-    let tools = versions.map(|version| fleet.put_artifact(&pack(folder.path(), version)?));
+    let tools = versions.map(|version| fleet.put_digest(&pack(folder.path(), version)?));
     let [one, two] = tools;
     let tools = [one?, two?];
     let mut assignment = assign(&fleet, &tools[0])?;
@@ -203,7 +203,7 @@ fn what_came_wrong_is_never_unpacked_and_a_fetch_goes_on_where_it_was() -> Resul
     let device = fleet.device(DEVICE)?;
     let folder = tempfile::tempdir()?;
     let file = pack(folder.path(), "1.0")?;
-    let one = fleet.put_artifact(&file)?;
+    let one = fleet.put_digest(&file)?;
     let hex = artifact::hex(&one);
     let part = format!("/var/lib/muster/artifacts/{hex}.part");
 
@@ -246,7 +246,7 @@ fn a_hostile_archive_changes_nothing_and_what_is_someone_elses_stays() -> Result
     let at = text(folder.path())?;
     let hostile = format!("{at}/hostile.tar");
     tar(&["-cf", &hostile, "-C", at, "--transform", "s,^x,t/../../../../etc/cron.d/x,", "-P", "x"])?;
-    let digest = fleet.put_artifact(Path::new(&hostile))?;
+    let digest = fleet.put_digest(Path::new(&hostile))?;
     assign(&fleet, &digest)?;
     let failed = wait_for(&fleet, |one| one.outcome == OutcomeKind::Failed)?;
     let reason = failed.reason.unwrap_or_default();
@@ -256,10 +256,115 @@ fn a_hostile_archive_changes_nothing_and_what_is_someone_elses_stays() -> Result
 
     device.exec(["mkdir", "/opt/tool"])?.ok()?;
     device.write_file("/opt/tool/data", "precious", 0o600)?;
-    assign(&fleet, &fleet.put_artifact(&pack(folder.path(), "1.0")?)?)?;
+    assign(&fleet, &fleet.put_digest(&pack(folder.path(), "1.0")?)?)?;
     let blocked = wait_for(&fleet, |one| one.outcome == OutcomeKind::Blocked)?;
     let reason = blocked.reason.unwrap_or_default();
     assert!(reason.contains("Muster did not unpack"), "{reason}");
     assert_eq!(device.read_file("/opt/tool/data")?, "precious");
+    Ok(())
+}
+
+#[test]
+fn a_hundred_thousand_small_files_leave_a_disk_the_room_that_a_large_one_does() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    fleet.log_in()?;
+    let device = fleet.device(DEVICE)?;
+    device.exec(["mount", "-t", "tmpfs", "-o", "size=150m,mode=0755", "none", "/opt"])?.ok()?;
+    let folder = tempfile::tempdir()?;
+    let tree = folder.path().join("t");
+    fs::create_dir(&tree)?;
+    // Each takes a block: together 120 MB.
+    for number in 0..30_000 {
+        fs::write(tree.join(number.to_string()), "x")?;
+    }
+    let file = folder.path().join("many.tar.gz");
+    tar(&["-czf", text(&file)?, "-C", text(folder.path())?, "t"])?;
+    let assignment = assign(&fleet, &fleet.put_digest(&file)?)?;
+    let failed = wait_for(&fleet, |one| one.outcome == OutcomeKind::Failed)?;
+    let reason = failed.reason.unwrap_or_default();
+    assert!(reason.contains("no room left"), "{reason}");
+    // It would be tried again now and then.
+    fleet.admin.unassign(&assignment)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(device.exec(["find", "/opt"])?.ok()?.stdout, "/opt\n", "nothing is left of it");
+    Ok(())
+}
+
+/// What the owner of a tree does as fast as they can: directories become links that lead out, and links become directories.
+const RACE: &str = r#"
+cd /
+while [ ! -e /tmp/done ]; do
+    for name in lib share bin; do
+        mv -T /opt/tool/$name /opt/tool/.$name && ln -sT /etc/victim /opt/tool/$name
+        ln -s /etc/victim "/opt/tool/.$name/deep/$$" || ln -s /etc/victim "/opt/tool/.$name/$$"
+        rm -f /opt/tool/$name
+        mv -T /opt/tool/.$name /opt/tool/$name
+    done
+    mkdir -p /opt/tool/lib/new/deeper && mv -T /opt/tool/lib/new /opt/tool/moved
+    rm -rf /opt/tool/moved
+done
+"#;
+
+#[test]
+fn the_owner_of_a_tree_can_not_lead_root_out_of_it_while_it_is_replaced_and_removed() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    fleet.log_in()?;
+    let device = fleet.device(DEVICE)?;
+    let folder = tempfile::tempdir()?;
+    let versions = ["1.0", "2.0"];
+    let [one, two] = versions.map(|version| fleet.put_digest(&pack(folder.path(), version)?));
+    let tools = [one?, two?];
+    device.exec(["useradd", "-m", "mallory"])?.ok()?;
+    device
+        .exec(["sh", "-c", "mkdir -p /etc/victim/deep && echo precious >/etc/victim/deep/version"])?
+        .ok()?;
+    let look = [
+        "find",
+        "/etc",
+        "/opt",
+        "-maxdepth",
+        "0",
+        "-o",
+        "-path",
+        "/etc/victim*",
+        "-printf",
+        "%p %i %m %U:%G %C@\n",
+    ];
+    let before = device.exec(look)?.ok()?.stdout;
+    let assign = |round: usize| {
+        let source = format!(
+            "muster: 1\nprofile: tools\nresources:\n  - archive: {{ path: /opt/tool, artifact: {}, strip: 1, owner: mallory }}\n",
+            tools[round % 2]
+        );
+        fleet.admin.save_profile("tools", &source)?;
+        Ok::<_, anyhow::Error>(fleet.admin.assign("tools", &format!("device:{DEVICE}"), Mode::Enforce)?.id)
+    };
+    assign(0)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    let race = ["systemd-run", "--quiet", "--uid=mallory", "sh", "-c", RACE];
+    for _ in 0..2 {
+        device.exec(race)?.ok()?;
+    }
+    for round in 1..12 {
+        assign(round)?;
+        let shows_it = || {
+            let tool = device.read_file("/opt/tool/bin/tool").unwrap_or_default();
+            Ok(tool.contains(versions[round % 2]).then_some(()))
+        };
+        wait_until("a version to come", SOON, shows_it).with_context(|| device.journal("muster-agent"))?;
+    }
+    assert_eq!(device.exec(look)?.ok()?.stdout, before);
+    device.write_file("/tmp/done", "", 0o644)?;
+    let assignment = assign(12)?;
+    fleet.server.muster(["device", "apply-now", DEVICE])?.ok()?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(version(device)?, "1.0");
+    plans_nothing(device)?;
+    fleet.admin.unassign(&assignment)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(device.exec(["find", "/opt"])?.ok()?.stdout, "/opt\n");
+    assert_eq!(device.exec(look)?.ok()?.stdout, before);
     Ok(())
 }

@@ -35,13 +35,6 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap_or_default()
 }
 
-/// Puts a file on the server, and gives what the command line says of it.
-fn put(fleet: &Fleet<'_>, file: &Path) -> Result<ArtifactView> {
-    let said = fleet.server.muster(["artifact", "put", text(file), "-o", "json"])?.ok()?;
-    let all: Vec<ArtifactView> = serde_json::from_str(&said.stdout).context("reading what was put")?;
-    all.into_iter().next().context("nothing was put")
-}
-
 /// Begins to put a file on the server, and goes on beside the test.
 fn begin(network: &Network, fleet: &Fleet<'_>, file: &Path) -> Result<Child> {
     let home = fleet.server.data().with_file_name("home");
@@ -114,7 +107,7 @@ fn an_upload_survives_the_end_of_the_server_and_of_the_command() -> Result<()> {
     let mut sending = begin(&network, &fleet, &file)?;
     wait_for_some(&fleet, &digest, halted / 2)?;
     end(&mut sending);
-    assert_eq!(put(&fleet, &file)?.received, LARGE as u64);
+    assert_eq!(fleet.put_artifact(&file)?.received, LARGE as u64);
     let back = network.folder().join("back.tar");
     fleet.server.muster(["artifact", "get", &digest[7..20], "--out", text(&back)])?.ok()?;
     assert_eq!(Digest::of(&fs::read(&back)?).to_string(), digest);
@@ -130,7 +123,7 @@ fn an_auditor_looks_at_artifacts_and_changes_none() -> Result<()> {
     let network = Network::create()?;
     let mut fleet = Fleet::enroll(&network, &[])?;
     fleet.log_in()?;
-    let stored = put(&fleet, &write(&network, "tool.tar", b"a tool")?)?;
+    let stored = fleet.put_artifact(&write(&network, "tool.tar", b"a tool")?)?;
     let made = fleet.server.muster(["api-token", "create", "grc", "--role", "auditor"])?.ok()?;
     fleet.admin.token = made.line().to_owned();
     let (digest, size, name) = (Digest::of(b"x").to_string(), 1, "x".to_owned());
@@ -178,7 +171,7 @@ fn a_device_gets_what_its_state_names_and_what_is_in_use_stays() -> Result<()> {
     fleet.log_in()?;
     let (named, other) = (fleet.device("srv-1")?, fleet.device("srv-2")?);
     let content = bytes(3_000_000, 3);
-    let stored = put(&fleet, &write(&network, "tool-1.tar", &content)?)?;
+    let stored = fleet.put_artifact(&write(&network, "tool-1.tar", &content)?)?;
     let source = |digest: &str| {
         format!(
             "muster: 1\nprofile: tool\nresources:\n  - archive: {{ path: /opt/tool, artifact: \"{digest}\" }}\n"

@@ -124,7 +124,7 @@ fn a_package_from_an_artifact_comes_with_what_it_needs_follows_its_digest_and_go
     fleet.log_in()?;
     let device = fleet.device(DEVICE)?;
     let folder = tempfile::tempdir()?;
-    let put = |deb: Deb<'_>| fleet.put_artifact(&deb.build(folder.path())?);
+    let put = |deb: Deb<'_>| fleet.put_digest(&deb.build(folder.path())?);
     let fields = "Architecture: all\nDepends: tree\n";
     let one = put(Deb { fields, ..Deb::default() })?;
     let rebuilt = put(Deb { fields, says: "rebuilt", ..Deb::default() })?;
@@ -189,7 +189,7 @@ fn a_file_that_is_not_the_package_that_the_profile_names_changes_nothing() -> Re
     let device = fleet.device(DEVICE)?;
     let folder = tempfile::tempdir()?;
     let at = |name: &str| folder.path().join(name);
-    let put = |deb: Deb<'_>| fleet.put_artifact(&deb.build(folder.path())?);
+    let put = |deb: Deb<'_>| fleet.put_digest(&deb.build(folder.path())?);
     let before = device.exec(["dpkg-query", "-W"])?.ok()?.stdout;
 
     // Parts that only a hostile hand would put together.
@@ -216,10 +216,10 @@ fn a_file_that_is_not_the_package_that_the_profile_names_changes_nothing() -> Re
 
     let unreadable = "its artifact is no package that can be read";
     let cases = [
-        (fleet.put_artifact(&at("junk"))?, unreadable),
-        (fleet.put_artifact(&huge)?, unreadable),
-        (fleet.put_artifact(&linked)?, unreadable),
-        (fleet.put_artifact(&disordered)?, unreadable),
+        (fleet.put_digest(&at("junk"))?, unreadable),
+        (fleet.put_digest(&huge)?, unreadable),
+        (fleet.put_digest(&linked)?, unreadable),
+        (fleet.put_digest(&disordered)?, unreadable),
         (
             put(Deb { name: "other-tool", ..Deb::default() })?,
             "is the package \"other-tool\" and not corp-tool",
@@ -270,7 +270,7 @@ fn what_a_repository_has_in_the_same_version_is_not_taken_for_the_artifact() -> 
          key: |\n{key}"
     );
     let package = Packages::file("corp", "muster-hello_1.1_all.deb");
-    let digest = fleet.put_artifact(&package)?;
+    let digest = fleet.put_digest(&package)?;
     assign(&fleet, &format!("name: muster-hello, artifact: \"{digest}\""), &repository)?;
     let reason = wait_for(&fleet, "package:muster-hello", |one| one.outcome == OutcomeKind::Blocked)?;
     assert!(reason.contains("has muster-hello 1.1 as well"), "{reason}");
@@ -292,9 +292,9 @@ fn an_agent_that_is_killed_while_an_artifact_is_installed_ends_where_it_should()
         device.exec(["systemctl", "kill", "-s", "KILL", "muster-agent.service"])?.ok().map(drop)
     };
     let postinst = "touch /run/configuring; sleep 6; rm /run/configuring\n";
-    let one = fleet.put_artifact(&Deb { postinst, ..Deb::default() }.build(folder.path())?)?;
+    let one = fleet.put_digest(&Deb { postinst, ..Deb::default() }.build(folder.path())?)?;
     let two = Deb { postinst, version: "1.1", says: "1.1", ..Deb::default() };
-    let two = fleet.put_artifact(&two.build(folder.path())?)?;
+    let two = fleet.put_digest(&two.build(folder.path())?)?;
 
     assign(&fleet, &of(&one), "")?;
     kill_midway()?;

@@ -1,6 +1,8 @@
 //! Whatever sequence of states a device goes through: once nothing is desired any more, it is as it was before.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use muster_proto::state::Mode;
@@ -12,17 +14,22 @@ const STATES: usize = 10;
 /// Sequences when nobody asks for more by `MUSTER_SEQUENCES`, or for one again by `MUSTER_SEED`: each takes half a minute.
 const SEQUENCES: u64 = 2;
 
+/// Whatever state came before, only root can change what is in this one.
+const ROOTS: &str = "directory: { path: /srv/a, mode: \"0755\", owner: root }";
+
 /// Resources of which a state has some, each in one of its forms. Some are there before, others are not; some are on the way to
-/// others, or in their place.
-const POOL: [&[&str]; 25] = [
+/// others, or in their place. `ONE` and `TWO` are artifacts.
+const POOL: [&[&str]; 27] = [
     &[
         "directory: { path: /srv/a, mode: \"0755\" }",
+        ROOTS,
         "directory: { path: /srv/a, mode: \"2775\", group: builders }",
         "directory: { path: /srv/a, mode: \"0700\", owner: bob }",
     ],
     &[
         "directory: { path: /srv/a/b }",
         "file: { path: /srv/a/b, content: \"a file, where a directory was\\n\" }",
+        "archive: { path: /srv/a/b, artifact: ONE }",
     ],
     &[
         "file: { path: /srv/a/one, content: \"1\\n\" }",
@@ -38,7 +45,22 @@ const POOL: [&[&str]; 25] = [
         "file: { path: /etc/unwanted, state: absent }",
         "file: { path: /etc/unwanted, group: builders, mode: \"0640\" }",
     ],
-    &["link: { path: /srv/current, target: /srv/a }", "link: { path: /srv/current, target: /srv/a/b }"],
+    &[
+        "link: { path: /srv/current, target: /srv/a }",
+        "link: { path: /srv/current, target: /srv/a/b }",
+        "archive: { path: /srv/current, artifact: TWO }",
+    ],
+    &[
+        "archive: { path: /srv/tool, artifact: ONE, strip: 1 }",
+        "archive: { path: /srv/tool, artifact: TWO, strip: 1, group: builders }",
+        "archive: { path: /srv/tool, artifact: TWO, owner: bob }",
+    ],
+    &[
+        "archive: { path: /srv/spare, artifact: ONE }",
+        "archive: { path: /srv/spare, artifact: TWO, strip: 1 }",
+        "directory: { path: /srv/spare, mode: \"0700\" }",
+        "directory: { path: /srv/spare, group: builders, mode: \"2770\" }",
+    ],
     &[
         "link: { path: /etc/localtime, target: /usr/share/zoneinfo/Etc/UTC }",
         "time: { zone: Asia/Tokyo }",
@@ -101,7 +123,27 @@ fn groundwork() -> Result<String> {
     ))
 }
 
-fn state(ground: &str, random: &mut fastrand::Rng) -> String {
+/// Puts the two versions of a tool on the server; the digest of each, behind the word that stands for it.
+fn put_tools(fleet: &Fleet<'_>) -> Result<[(&'static str, String); 2]> {
+    fleet.log_in()?;
+    let folder = tempfile::tempdir()?;
+    let put = |word: &'static str| {
+        let tool = folder.path().join(word).join("tool");
+        fs::create_dir_all(tool.join("lib/deep"))?;
+        fs::write(tool.join("lib/deep/version"), word)?;
+        fs::write(tool.join(word), "only this one has it")?;
+        std::os::unix::fs::symlink("lib/deep", tool.join("current"))?;
+        let tar = folder.path().join(format!("{word}.tar.gz"));
+        let mut command = Command::new("/usr/bin/tar");
+        let made =
+            command.arg("-czf").arg(&tar).arg("-C").arg(folder.path().join(word)).arg("tool").output()?;
+        ensure!(made.status.success(), "tar: {}", String::from_utf8_lossy(&made.stderr));
+        Ok((word, fleet.put_artifact(&tar)?.digest))
+    };
+    Ok([put("ONE")?, put("TWO")?])
+}
+
+fn state(ground: &str, tools: &[(&str, String)], random: &mut fastrand::Rng) -> String {
     let drawn = POOL.iter().map(|forms| (random.bool(), forms[random.usize(..forms.len())]));
     let mut chosen: Vec<&str> = drawn.filter(|(has, _)| *has).map(|(_, form)| form).collect();
     // What belongs to somebody who is not there, or is in a directory that is not, can't be made so, which is no question of
@@ -112,11 +154,18 @@ fn state(ground: &str, random: &mut fastrand::Rng) -> String {
     if !chosen.iter().any(|resource| resource.starts_with("directory: { path: /srv/a,")) {
         chosen.retain(|resource| !resource.contains("path: /srv/a/"));
     }
+    // Nor is an archive unpacked where others than root can move what is there, such as whose it last was: what a state does not say of a
+    // directory stays as it is.
+    if !chosen.contains(&ROOTS) {
+        chosen.retain(|resource| !resource.starts_with("archive: { path: /srv/a/"));
+    }
     let mut source = ground.to_owned();
     for resource in chosen {
         writeln!(source, "  - {resource}").expect("a string takes any text");
     }
-    source
+    tools.iter().fold(source, |source, (word, digest)| {
+        source.replace(&format!("artifact: {word}"), &format!("artifact: {digest}"))
+    })
 }
 
 #[test]
@@ -129,30 +178,33 @@ fn after_any_sequence_of_states_and_the_end_of_all_the_device_is_as_it_was() -> 
     let fleet = Fleet::enroll(&network, &["srv-1"])?;
     let device = fleet.device("srv-1")?;
     device.write_file("/etc/unwanted", "keep me\n", 0o600)?;
-    let ground = groundwork()?;
+    device.exec(["install", "-d", "-m", "0750", "-g", "adm", "/srv/spare"])?.ok()?;
+    let (ground, tools) = (groundwork()?, put_tools(&fleet)?);
     let before = device.snapshot()?;
     let seeds: Vec<u64> = match std::env::var("MUSTER_SEED") {
         Ok(seed) => vec![seed.parse().context("MUSTER_SEED is no number")?],
         Err(_) => (0..sequences).map(|_| fastrand::u64(..)).collect(),
     };
     for seed in seeds {
-        run(&fleet, &ground, seed).with_context(|| format!("sequence {seed}"))?;
+        run(&fleet, &ground, &tools, seed).with_context(|| format!("sequence {seed}"))?;
         let changes = before.changes(&fleet.device("srv-1")?.snapshot()?);
         ensure!(
             changes.is_empty(),
             "after sequence {seed} it is not as before: {changes:#?}\n{}",
             device.exec(["muster-agent", "history"])?.stdout
         );
+        let kept = ["find", "/var/lib/muster/archives", "-type", "f"];
+        assert_eq!(device.exec(kept)?.stdout, "", "lists of what is no more, after sequence {seed}");
     }
     Ok(())
 }
 
 /// Goes through the states of a sequence, and then to nothing.
-fn run(fleet: &Fleet<'_>, ground: &str, seed: u64) -> Result<()> {
+fn run(fleet: &Fleet<'_>, ground: &str, tools: &[(&str, String)], seed: u64) -> Result<()> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut last = None;
     for number in 1..=STATES {
-        let source = state(ground, &mut random);
+        let source = state(ground, tools, &mut random);
         fleet.admin.save_profile("any", &source)?;
         last = Some(fleet.admin.assign("any", "device:srv-1", Mode::Enforce)?);
         let applied = fleet.admin.wait_until_applied("srv-1");

@@ -418,3 +418,62 @@ fn a_device_reboots_for_its_updates_in_a_window_alone_and_not_twice() -> Result<
     assert!(!device.exec(["test", "-e", ORDER])?.success());
     Ok(())
 }
+
+/// Has the device order its reboot, once it has drawn a moment for it.
+fn wait_for_order(fleet: &Fleet<'_>, device: &Device<'_>) -> Result<()> {
+    wait_for(fleet, |one| reason(one).contains("it reboots by itself after"))?;
+    bring_moment_about(device)?;
+    let ordered = || Ok(device.exec(["test", "-e", ORDER])?.success().then_some(()));
+    wait_until("the reboot to be ordered", Duration::from_secs(60), ordered)
+        .with_context(|| device.journal("muster-agent"))
+}
+
+fn wait_until_called_off(device: &Device<'_>) -> Result<()> {
+    let gone = || Ok((!device.exec(["test", "-e", ORDER])?.success()).then_some(()));
+    wait_until("the reboot to be called off", Duration::from_secs(60), gone)
+        .with_context(|| device.journal("muster-agent"))
+}
+
+#[test]
+fn a_reboot_that_nobody_wants_any_more_is_called_off_and_that_of_somebody_else_is_not() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    device.exec(["sh", "-c", SET_UP])?.ok()?;
+    device.write_file("/run/reboot-required", "*** System restart required ***\n", 0o644)?;
+    let in_window = format!("which: all, reboot: in_window, {}", window(-1));
+    apply(&fleet, &in_window)?;
+
+    // Its owner pauses: nothing happens to the device until that is over.
+    wait_for_order(&fleet, device)?;
+    device.exec(["muster-agent", "pause", "--for", "1h", "--reason", "a talk"])?.ok()?;
+    wait_until_called_off(device)?;
+    device.exec(["muster-agent", "resume"])?.ok()?;
+
+    // An admin takes it back.
+    wait_for_order(&fleet, device)?;
+    apply(&fleet, &format!("which: all, {}", window(-1)))?;
+    wait_until_called_off(device)?;
+    apply(&fleet, &in_window)?;
+    wait_for_order(&fleet, device)?;
+    // Its window is over, as when it wakes.
+    apply(&fleet, &format!("which: all, reboot: in_window, {}", window(8)))?;
+    wait_until_called_off(device)?;
+
+    // It falls asleep, of which the agent does not hear in time.
+    apply(&fleet, &in_window)?;
+    wait_for_order(&fleet, device)?;
+    device.exec(["systemctl", "stop", "muster-agent.service"])?.ok()?;
+    let enabled = device.exec(["systemctl", "is-enabled", "muster-sleep.service"])?;
+    assert_eq!(enabled.line(), "enabled");
+    device.exec(["systemctl", "start", "muster-sleep.service"])?.ok()?;
+    assert!(!device.exec(["test", "-e", ORDER])?.success());
+    device.exec(["systemctl", "start", "muster-agent.service"])?.ok()?;
+    wait_for(&fleet, |one| reason(one).contains("was called off"))?;
+    device.exec(["shutdown", "-r", "+60", "A new disk comes"])?.ok()?;
+    device.exec(["systemctl", "start", "muster-sleep.service"])?.ok()?;
+    apply(&fleet, &format!("which: all, {}", window(-1)))?;
+    assert!(device.exec(["grep", "-q", "A new disk comes", ORDER])?.success());
+    device.exec(["shutdown", "-c"])?.ok()?;
+    Ok(())
+}

@@ -46,7 +46,7 @@ pub enum Next {
 }
 
 /// What there is to do at `now`, in the boot `boot`. `kernel` is what a reboot is needed for, as in [`Reboot`]; `left` the minutes for which a
-/// window is open in which nothing else is to be done. `draw` is from 0 to 1.
+/// window is open in which nothing else is to be done. `draw` is from 0 to 1. `stands` says whether logind has an order.
 pub fn next(
     known: Option<&Reboot>,
     kernel: Option<&str>,
@@ -54,6 +54,7 @@ pub fn next(
     now: i64,
     left: Option<u32>,
     draw: f64,
+    stands: bool,
 ) -> Next {
     if let Some(known) = known
         && let Some(ordered_in) = &known.boot
@@ -63,7 +64,10 @@ pub fn next(
         let is_recent = since < DAY;
         match (came, kernel) {
             (true, _) if !known.told => return Next::Back,
-            (false, _) if since < PATIENCE => return Next::Ordered,
+            // Where the five minutes are over, it may be coming just now.
+            (false, _) if since < PATIENCE && (stands || since > i64::from(NOTICE) * 60) => {
+                return Next::Ordered;
+            }
             (_, None) => return Next::Nothing,
             (true, Some(kernel)) if is_recent || (!kernel.is_empty() && known.kernel == kernel) => {
                 return Next::Vain;
@@ -100,14 +104,14 @@ mod tests {
 
     #[test]
     fn it_is_drawn_in_the_first_half_of_a_window_and_due_at_its_moment() {
-        let drawn = |left, draw| next(None, Some("2"), "first", NOW, left, draw);
+        let drawn = |left, draw| next(None, Some("2"), "first", NOW, left, draw, true);
         assert_eq!(drawn(None, 0.5), Next::Nothing);
         assert_eq!(drawn(Some(29), 0.5), Next::Nothing);
         assert_eq!(drawn(Some(150), 0.0), Next::Planned(NOW));
         assert_eq!(drawn(Some(150), 1.0), Next::Planned(NOW + 3600));
-        assert_eq!(next(None, None, "first", NOW, Some(150), 0.0), Next::Nothing);
+        assert_eq!(next(None, None, "first", NOW, Some(150), 0.0, true), Next::Nothing);
         let planned = Reboot { at: NOW + 60, boot: None, ..ordered("2") };
-        let at = |now, left| next(Some(&planned), Some("2"), "first", now, left, 0.5);
+        let at = |now, left| next(Some(&planned), Some("2"), "first", now, left, 0.5, true);
         assert_eq!(at(NOW, Some(100)), Next::Planned(NOW + 60));
         assert_eq!(at(NOW + 60, Some(99)), Next::Due);
         assert_eq!(at(NOW + 60, Some(NOTICE - 1)), Next::Nothing);
@@ -118,8 +122,9 @@ mod tests {
 
     #[test]
     fn one_that_did_not_help_is_not_made_again() {
-        let after =
-            |seconds, kernel| next(Some(&ordered("2")), kernel, "second", NOW + seconds, Some(150), 0.0);
+        let after = |seconds, kernel| {
+            next(Some(&ordered("2")), kernel, "second", NOW + seconds, Some(150), 0.0, true)
+        };
         assert_eq!(after(600, Some("2")), Next::Vain);
         assert_eq!(after(30 * DAY, Some("2")), Next::Vain);
         assert_eq!(after(600, Some("3")), Next::Vain, "not within a day, whatever it is for");
@@ -128,7 +133,7 @@ mod tests {
         // A package asks for one each time that it is updated.
         let asked = Reboot { kernel: String::new(), ..ordered("") };
         assert_eq!(
-            next(Some(&asked), Some(""), "second", NOW + DAY, Some(150), 0.0),
+            next(Some(&asked), Some(""), "second", NOW + DAY, Some(150), 0.0, true),
             Next::Planned(NOW + DAY)
         );
         // A clock that was set back brings none about.
@@ -138,10 +143,14 @@ mod tests {
     #[test]
     fn it_is_told_that_it_came_and_one_that_was_called_off_waits_for_another_day() {
         let untold = Reboot { told: false, ..ordered("2") };
-        assert_eq!(next(Some(&untold), None, "second", NOW, None, 0.0), Next::Back);
-        let same_boot = |seconds| next(Some(&untold), Some("2"), "first", NOW + seconds, Some(150), 0.0);
+        assert_eq!(next(Some(&untold), None, "second", NOW, None, 0.0, true), Next::Back);
+        let same_boot =
+            |seconds| next(Some(&untold), Some("2"), "first", NOW + seconds, Some(150), 0.0, true);
         assert_eq!(same_boot(300), Next::Ordered);
         assert_eq!(same_boot(PATIENCE), Next::CalledOff);
+        let without = |seconds| next(Some(&untold), Some("2"), "first", NOW + seconds, Some(150), 0.0, false);
+        assert_eq!(without(60), Next::CalledOff, "logind knows of none any more");
+        assert_eq!(without(301), Next::Ordered, "it comes just now");
         assert_eq!(same_boot(DAY), Next::Planned(NOW + DAY));
     }
 
@@ -154,7 +163,7 @@ mod tests {
             let (mut now, mut boot, mut known, mut last) = (NOW, 0, None::<Reboot>, None::<i64>);
             for (passed, kernel, left, draw) in asks {
                 now += passed;
-                match next(known.as_ref(), kernel, &boot.to_string(), now, left, draw) {
+                match next(known.as_ref(), kernel, &boot.to_string(), now, left, draw, true) {
                     Next::Planned(at) => {
                         known = Some(Reboot { at, kernel: kernel.unwrap().to_owned(), boot: None, told: false });
                     }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use muster_proto::check::{CheckResult, MAX_EVIDENCE, Verdict};
 use muster_proto::compose::{ClaimedCheck, Composition};
+use muster_proto::wire::MAX_SECTION;
 use muster_tables::child::QueryChild;
 use muster_tables::rpm::{FILE, FOLDERS};
 use muster_tables::{Answer, Limits, QueryError, Root, UnitRow};
@@ -76,8 +77,18 @@ pub(crate) fn tables() -> Vec<(String, Vec<u8>)> {
         .filter(|(name, _)| {
             *name != RPM_PACKAGES || FOLDERS.iter().any(|folder| Path::new(folder).join(FILE).exists())
         })
-        .filter_map(|(name, sql)| Some((format!("table:{name}"), serde_json::to_vec(&read(sql)).ok()?)))
+        .filter_map(|(name, sql)| Some((format!("table:{name}"), document(&read(sql)).ok()?)))
         .collect()
+}
+
+/// A table as a report takes it.
+fn document(table: &Reported) -> serde_json::Result<Vec<u8>> {
+    let document = serde_json::to_vec(table)?;
+    if document.len() <= MAX_SECTION {
+        return Ok(document);
+    }
+    let error = format!("its {} KiB are more than a report takes", document.len() / 1024);
+    serde_json::to_vec(&Reported::Unreadable { error })
 }
 
 /// Asks one question of an admin at the device itself.

@@ -27,7 +27,7 @@ use muster_converge::trial::Trial;
 use muster_proto::condition::Condition;
 use muster_proto::report::Event;
 use muster_proto::state::DesiredState;
-use muster_proto::{DeviceId, Digest, Generation, ResourceId, Timestamp, wire};
+use muster_proto::{DeviceId, Digest, Generation, ResourceId, Timestamp, fit, wire};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use uuid::Uuid;
@@ -46,6 +46,9 @@ const MAX_HISTORY: i64 = 1_000;
 
 /// The most bytes of events in one report; the rest goes with the next.
 const MAX_BATCH: usize = 512 * 1024;
+
+/// What stands around an event in its message, in bytes.
+const AROUND: usize = 32;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -407,8 +410,8 @@ impl Ledger {
         while let Some(row) = rows.next()?
             && size < MAX_BATCH
         {
-            let document: Vec<u8> = row.get(2)?;
-            size += document.len();
+            let document = fit::event(row.get(2)?)?;
+            size += document.len() + AROUND;
             let sequence = row.get::<_, i64>(0)?.cast_unsigned();
             report.events.push(wire::Event { sequence, at: row.get(1)?, document: document.into() });
         }
@@ -416,10 +419,13 @@ impl Ledger {
             "SELECT name, document FROM section WHERE acknowledged IS NULL OR acknowledged <> digest",
         )?;
         let mut rows = rows.query([])?;
-        while let Some(row) = rows.next()?
-            && size < MAX_BATCH * 4
-        {
+        let mut size = 0;
+        while let Some(row) = rows.next()? {
             let document: Vec<u8> = row.get(1)?;
+            // What does not fit in goes with the next.
+            if size + document.len() > wire::MAX_SECTION {
+                continue;
+            }
             size += document.len();
             report.sections.push(wire::Section { name: row.get(0)?, document: document.into() });
         }

@@ -38,7 +38,7 @@ use muster_proto::cost::Cost;
 use muster_proto::report::{Event, Outcome, OutcomeKind};
 use muster_proto::state::DesiredState;
 use muster_proto::when::Facts;
-use muster_proto::{DeviceId, Digest, Generation, Timestamp, wire};
+use muster_proto::{DeviceId, Digest, Generation, Timestamp, fit, wire};
 
 use self::hands::{Hands, Owed};
 use self::leases::Leases;
@@ -437,7 +437,7 @@ impl Cycle {
         let failed = self.say_failures(&outcomes)?;
         self.failures = if failed > 0 { self.failures.saturating_add(1) } else { 0 };
         let changed = outcomes.iter().any(|o| o.outcome == OutcomeKind::Repaired);
-        let document = serde_json::to_vec(&outcomes)?;
+        let document = fit::outcomes(&outcomes)?;
         let kept = self.hands.ledger.section("outcomes", &document);
         self.unwritten.outcomes_kept(&kept, document);
         self.unwritten.put_off(kept)?;
@@ -496,7 +496,7 @@ impl Cycle {
         let (results, took) = inventory::checks(composition);
         self.checks_pass =
             results.iter().all(|result| matches!(result.verdict, Verdict::Pass | Verdict::NotApplicable));
-        let kept = self.hands.ledger.section("checks", &serde_json::to_vec(&results)?);
+        let kept = self.hands.ledger.section("checks", &fit::checks(&results)?);
         self.unwritten.put_off(kept)?;
         self.note_cost(Cost { kinds: self.hands.host.meter.costs(), checks: took })?;
         for (name, document) in inventory::tables() {

@@ -12,6 +12,7 @@ use muster_proto::report::Pause;
 
 use super::{Cycle, Next, digest_of, jitter, make};
 use crate::ledger::Resumption;
+use crate::resource;
 
 impl Cycle {
     /// The pause in force. One whose time is over ends here, and is said to have ended.
@@ -31,6 +32,9 @@ impl Cycle {
     pub(super) async fn turn_paused(&mut self, composition: Composition, pause: &Pause) -> Result<Next> {
         tracing::debug!(until = %pause.until, "paused by the device's owner");
         make::end_leases(&mut self.hands, &composition, make::NO_KIND).await?;
+        if let Err(error) = resource::call_off(&mut self.hands.host).await {
+            tracing::warn!(reason = %format!("{error:#}"), "a reboot that was ordered before the pause stands");
+        }
         self.inspect(&composition)?;
         self.hands.ledger.release_memory();
         let now = self.hands.clock.now();

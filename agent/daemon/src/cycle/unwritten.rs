@@ -95,6 +95,11 @@ impl Unwritten {
         }
         let mut report = report.unwrap_or_else(empty);
         report.sections.retain(|section| section.name != OUTCOMES);
+        // What the ledger could not write down is old, and can wait where there is no room for both.
+        let others: usize = report.sections.iter().map(|section| section.document.len()).sum();
+        if others + outcomes.len() > wire::MAX_SECTION {
+            report.sections.clear();
+        }
         report.sections.push(wire::Section { name: OUTCOMES.to_owned(), document: outcomes.clone().into() });
         Some(report)
     }

@@ -189,13 +189,16 @@ impl Host {
         inner.await.with_context(|| format!("running {shown}"))
     }
 
+    /// The order to shut down or reboot that stands, as logind has it.
+    fn order(&self) -> Option<String> {
+        let order = files::content(&self.root, "/run/systemd/shutdown/scheduled", 4096).ok()??;
+        Some(String::from_utf8_lossy(&order).into_owned())
+    }
+
     /// Whether an order stands to shut down or reboot, and its time is about now.
     fn goes_down_soon(&self) -> bool {
-        /// Where logind has it.
-        const ORDER: &str = "/run/systemd/shutdown/scheduled";
         const SOON: Duration = Duration::from_secs(600);
-        let Ok(Some(order)) = files::content(&self.root, ORDER, 4096) else { return false };
-        let order = String::from_utf8_lossy(&order);
+        let Some(order) = self.order() else { return false };
         let at = order.lines().find_map(|line| line.strip_prefix("USEC=")?.parse().ok());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         at.is_some_and(|at| now.abs_diff(Duration::from_micros(at)) < SOON)
@@ -216,6 +219,11 @@ impl Host {
     /// The name that [`Host::name_for_commands`] gives.
     pub(crate) fn named_for_commands(&self, words: &str) -> PathBuf {
         self.scratch.join(format!("{PREFIX}{words}"))
+    }
+
+    /// Whether an order stands of which people are told in these words.
+    pub(crate) fn has_ordered(&self, words: &str) -> bool {
+        self.order().is_some_and(|order| order.contains(words))
     }
 
     /// Waits for the commands of an agent that ended before they did, and removes their traces.
@@ -469,6 +477,7 @@ mod tests {
             host.goes_down_soon()
         };
         assert!(in_minutes(5) && in_minutes(0) && !in_minutes(60));
+        assert!(host.has_ordered("MODE=reboot") && !host.has_ordered("to run what was updated"));
     }
 
     #[test]

@@ -22,6 +22,9 @@ const OPEN: u32 = 0o755;
 /// As many bytes are written at once.
 const BLOCK: usize = 128 * 1024;
 
+/// What something takes on its file system beside its bytes, be it empty: a block, as most have them.
+const EACH: u64 = 4096;
+
 /// How often it is looked whether there is room for more, in bytes.
 const LOOK_EVERY: u64 = 16 * 1024 * 1024;
 
@@ -153,6 +156,7 @@ struct Unpacking<'a> {
 impl Unpacking<'_> {
     fn make(&mut self, entry: &Entry, archive: &mut Archive<File>) -> Result<()> {
         check(self.stop)?;
+        self.look_at_room(EACH)?;
         let (name, above) = entry.place.split_last().context("it has no name")?;
         self.go_to(above)?;
         let dir = self.last.as_ref().map_or(self.top, |(_, dir)| dir);

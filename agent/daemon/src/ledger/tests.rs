@@ -24,6 +24,36 @@ fn an_event_is_sent_until_it_is_acknowledged_and_never_after() {
 }
 
 #[test]
+fn what_is_too_large_for_a_report_is_cut_or_waits_for_the_next_and_holds_nothing_up() {
+    let (_dir, mut ledger) = ledger();
+    let resource = ResourceId::new("script", "setup");
+    let large =
+        Event::Failed { resource: resource.clone(), reason: "x".repeat(2 * wire::MAX_REPORT), times: 1 };
+    for event in [&large, &Event::Ended { resource }] {
+        ledger.event(Timestamp::default(), event).unwrap();
+    }
+    let names = ["table:a", "table:b", "table:c"];
+    for name in names {
+        ledger.section(name, &vec![b'1'; wire::MAX_SECTION * 2 / 3]).unwrap();
+    }
+    let mut came = vec![];
+    while let Some(report) = ledger.report(Generation(0)).unwrap() {
+        let events = report.events.iter().map(|event| event.document.len());
+        let sections = report.sections.iter().map(|section| section.document.len());
+        assert!(events.clone().chain(sections).sum::<usize>() < wire::MAX_REPORT);
+        assert!(events.max().is_none_or(|most| most <= wire::MAX_EVENT));
+        came.extend(report.sections.iter().map(|section| section.name.clone()));
+        let last = report.events.last().map_or(0, |event| event.sequence);
+        ledger.acknowledge(&report, last).unwrap();
+    }
+    came.sort();
+    assert_eq!(came, names);
+    let told = |event: &Past| event.document["reason"].as_str().map(str::len);
+    let kept: Vec<_> = ledger.history().unwrap().iter().filter_map(told).collect();
+    assert_eq!(kept, [2 * wire::MAX_REPORT], "the device's own record has all of it");
+}
+
+#[test]
 fn a_password_that_the_server_has_is_nowhere_on_disk_any_more() {
     let (dir, mut ledger) = ledger();
     let secret = "k7mq-w3zn-tb5c-x9fd";

@@ -64,7 +64,7 @@ pub(crate) use leftover::remove_leftovers;
 pub(crate) use network::{forget_way_back, is_key_of_tunnel};
 pub(crate) use script::is_said;
 pub(crate) use text_path::text_path;
-pub(crate) use updates::freshen;
+pub(crate) use updates::{call_off, freshen};
 
 /// What is told of one error, in characters: a command's last words and more.
 const LONGEST_SENTENCE: usize = 8192;

@@ -19,6 +19,7 @@ use muster_proto::resource::time::{LOCALTIME, ZONES};
 use muster_proto::resource::updates::{NO_REBOOT, REBOOT, Reboot, TO_INSTALL, Updates};
 
 use self::memory::Memory;
+pub(crate) use self::restart::call_off;
 use super::transaction::{self, Sources};
 use super::{Job, Wanted, apt, dnf, is_removal, list, sentence, text};
 use crate::host::dpkg::State;
@@ -63,9 +64,18 @@ pub(crate) async fn freshen(host: &mut Host, now: Timestamp) {
 
 pub(super) async fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
     let Some(Resource::Updates(updates)) = wanted.resource else {
+        if wanted.asks {
+            call_off(host).await?;
+        }
         Memory::forget_waiting(host)?;
         return Ok(wanted.record.map_or(Condition::Absent, |record| record.before.clone()));
     };
+    let now = wanted.now.seconds();
+    let clock = Clock::of(host, updates, now)?;
+    let is_open = updates.windows.is_empty() || updates::is_open(&updates.windows, clock.wall(now));
+    if wanted.asks && !(is_open && updates.reboot == Reboot::InWindow) {
+        call_off(host).await?;
+    }
     let unfinished: Vec<String> =
         host.packages.in_state(State::Partly).map(|name| format!("{name} is half installed")).collect();
     let looked = if unfinished.is_empty() {
@@ -75,13 +85,10 @@ pub(super) async fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Conditi
     };
     let mut memory = Memory::load(host);
     let known = memory.clone();
-    let now = wanted.now.seconds();
     if unfinished.is_empty() {
         memory.installing = false;
         memory.note(&looked.updates, now);
     }
-    let clock = Clock::of(host, updates, now)?;
-    let is_open = updates.windows.is_empty() || updates::is_open(&updates.windows, clock.wall(now));
     let battery = host.low_battery();
     let is_time = is_open && battery.is_none();
     if let Some(looked) = &mut host.updates {
@@ -95,7 +102,7 @@ pub(super) async fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Conditi
     let need = host.reboot_need()?;
     let may_reboot = is_time && all.is_empty() && wanted.settled && updates.reboot == Reboot::InWindow;
     let left = updates::left(&updates.windows, clock.wall(now)).filter(|_| may_reboot);
-    let reboot = restart::plan(&mut memory, need.as_ref(), now, left)?;
+    let reboot = restart::plan(host, &mut memory, need.as_ref(), now, left)?;
     // Who only asks changes nothing that is remembered.
     if wanted.asks && memory != known {
         memory.keep(host)?;

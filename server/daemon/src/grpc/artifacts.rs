@@ -98,8 +98,12 @@ impl ArtifactDoor {
         if !is_for.map_err(|error| super::unavailable(&error))? {
             return Err(not_named(artifact));
         }
-        let turn = self.sending.begin(device.id);
-        let place = timeout(PATIENCE, Arc::clone(&self.places).acquire_owned()).await;
+        let mut turn = self.sending.begin(device.id);
+        // Who asks anew does not wait twice: by a thousand questions one device would be a thousand in the queue.
+        let place = tokio::select! {
+            place = timeout(PATIENCE, Arc::clone(&self.places).acquire_owned()) => place,
+            _ = &mut turn.over => return Err(Status::unavailable("this device has asked anew since")),
+        };
         let Ok(Ok(_place)) = place else {
             return Err(Status::unavailable("other devices are served first; come back later"));
         };

@@ -42,9 +42,6 @@ use weighed::Weighed;
 /// A token, a request for a certificate and what the machine says of itself; whoever is connected may send it.
 const MAX_ENROLLMENT: usize = 32 * 1024;
 
-/// Three quarters of a mebibyte of events and two mebibytes of sections are what an agent sends at most.
-const MAX_REPORT: usize = 3 * 1024 * 1024;
-
 /// The services that devices call; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Doors {
@@ -74,7 +71,7 @@ impl Doors {
                 .max_decoding_message_size(MAX_ENROLLMENT)
                 .max_encoding_message_size(wire::MAX_MESSAGE),
             device: DeviceServer::new(device)
-                .max_decoding_message_size(MAX_REPORT)
+                .max_decoding_message_size(wire::MAX_REPORT)
                 .max_encoding_message_size(wire::MAX_MESSAGE),
             artifacts,
             followers,

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
-use super::simulated::{Meddling, Refusal};
+use super::simulated::{Meddling, Refusal, TREE, Tool};
 
 /// One revision as it is assigned: its profile's name, how, and its resources.
 #[derive(Clone, Debug)]
@@ -92,6 +92,9 @@ fn identity(entry: &Value) -> String {
     format!("{kind}:{key}")
 }
 
+/// What is in a tree, and what others put there.
+const IN_TREE: [&str; 2] = ["/srv/t/version", "/srv/t/zzz"];
+
 const PATHS: [&str; 4] = ["/srv/a", "/srv/b", "/srv/a/c", "/srv/a/d"];
 
 fn path() -> impl Strategy<Value = &'static str> {
@@ -100,7 +103,7 @@ fn path() -> impl Strategy<Value = &'static str> {
 
 fn id() -> impl Strategy<Value = ResourceId> {
     let path = (select(vec!["file", "directory", "link"]), path()).prop_map(|(k, p)| ResourceId::new(k, p));
-    prop_oneof![2 => path, 3 => other_id()]
+    prop_oneof![4 => path, 6 => other_id(), 1 => Just(ResourceId::new("archive", TREE))]
 }
 
 fn other_id() -> impl Strategy<Value = ResourceId> {
@@ -167,6 +170,9 @@ fn meddling() -> impl Strategy<Value = Meddling> {
         1 => path().prop_map(Meddling::Linked),
         1 => (path(), select(vec![0o600, 0o755])).prop_map(|(path, bits)| Meddling::Mode(path, bits)),
         1 => path().prop_map(Meddling::Removed),
+        1 => select(vec![Meddling::Directory(TREE), Meddling::Removed(TREE), Meddling::Linked(TREE)]),
+        1 => select(vec![TREE, IN_TREE[0], IN_TREE[1]]).prop_map(|path| Meddling::Written(path, "theirs\n")),
+        1 => select(IN_TREE.to_vec()).prop_map(Meddling::Removed),
     ]
 }
 
@@ -177,7 +183,8 @@ fn tunnel(port: u16) -> Value {
 }
 
 /// Kinds that have no `state`.
-const STATELESS: [&str; 19] = [
+const STATELESS: [&str; 20] = [
+    "archive",
     "browser_policy",
     "certificate",
     "dconf",
@@ -286,6 +293,10 @@ fn kind() -> impl Strategy<Value = Value> {
         ])),
         1 => (path(), select(vec!["/x", "y"])).prop_map(|(path, target)| entry("link", vec![
             ("path", given(path)), ("target", given(target)),
+        ])),
+        2 => (select(Tool::ALL.to_vec()), owner(), 0..2).prop_map(|(tool, owner, strip)| entry("archive", vec![
+            ("path", given(TREE)), ("artifact", given(tool.artifact().to_string())), ("strip", given(strip)),
+            ("owner", owner.and_then(given)),
         ])),
         2 => (select(vec!["git", "curl"]), option::weighted(0.3, select(vec!["1.0", "2.0"]))).prop_map(
             |(name, version)| entry("package", vec![("name", given(name)), ("version", version.and_then(given))])

@@ -54,9 +54,43 @@ pub(super) enum Meddling {
     Removed(&'static str),
 }
 
+/// The place of a tree, which no other resource has.
+pub(super) const TREE: &str = "/srv/t";
+
+/// What a tree is unpacked from: an artifact with a file that tells which it is. Both are here: what is still to come is a step to who only asks,
+/// and waited for by a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tool {
+    One,
+    Two,
+}
+
+impl Tool {
+    pub(super) const ALL: [Self; 2] = [Self::One, Self::Two];
+
+    fn bytes(self) -> Vec<u8> {
+        let version = format!("{self:?}");
+        let mut header = tar::Header::new_gnu();
+        header.set_size(version.len() as u64);
+        header.set_mode(0o644);
+        let mut builder = tar::Builder::new(vec![]);
+        // Whether or not a directory is taken off, there is one file of that name.
+        for name in ["version", "tool/version"] {
+            builder.append_data(&mut header, name, version.as_bytes()).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    pub(super) fn artifact(self) -> Digest {
+        Digest::of(&self.bytes())
+    }
+}
+
 pub(super) struct Simulated {
     host: Host,
     root: PathBuf,
+    /// What was last unpacked, and where its directory is: its number.
+    unpacked: Option<(Attributes, u64)>,
     others: World,
     refusals: BTreeMap<ResourceId, Refusal>,
     /// Every step that it was asked to make, in order.
@@ -79,6 +113,11 @@ impl Simulated {
         ];
         for (file, text) in files {
             fs::write(root.join(file), text).unwrap();
+        }
+        fs::create_dir(folder.join("artifacts")).unwrap();
+        for tool in Tool::ALL {
+            let name = muster_proto::artifact::hex(&tool.artifact());
+            fs::write(folder.join("artifacts").join(name), tool.bytes()).unwrap();
         }
         let host = Host::at(&root, &folder.join("run"), folder).unwrap();
         let always_there = [
@@ -105,6 +144,7 @@ impl Simulated {
         Self {
             host,
             root,
+            unpacked: None,
             others: others.into(),
             refusals: BTreeMap::new(),
             asked: vec![],
@@ -123,6 +163,8 @@ impl Simulated {
                 }
             }
             Meddling::Gone(id) => drop(self.others.remove(id)),
+            // Behind a link it would be in the machine that the tests run on.
+            Meddling::Written(path, _) if at(path).is_symlink() => {}
             Meddling::Written(path, text) => drop(fs::write(at(path), text)),
             Meddling::Directory(path) => drop(fs::create_dir(at(path))),
             Meddling::Linked(path) => drop(symlink("/nowhere", at(path))),
@@ -146,6 +188,10 @@ impl Simulated {
                 let entry = entry.unwrap();
                 let path = dir.join(entry.file_name());
                 let meta = fs::symlink_metadata(entry.path()).unwrap();
+                if path == Path::new(TREE) && meta.is_dir() {
+                    world.insert(ResourceId::new("archive", TREE), self.tree(&entry.path(), &meta));
+                    continue;
+                }
                 let (kind, own) = if meta.is_dir() {
                     ahead.push(path.clone());
                     ("directory", None)
@@ -172,13 +218,43 @@ impl Simulated {
         world
     }
 
+    /// The tree that is there, or what else is in the directory in its place.
+    fn tree(&self, at: &Path, meta: &fs::Metadata) -> Attributes {
+        let name = |number: u32| if number == 1000 { "ada" } else { "root" };
+        let names: Vec<_> = fs::read_dir(at).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let ours = self.unpacked.as_ref().filter(|(_, number)| *number == meta.ino());
+        let artifact = match ours {
+            None if names.is_empty() => "none".to_owned(),
+            None => "unknown".to_owned(),
+            Some((unpacked, _)) => {
+                let artifact = unpacked["artifact"].as_str().unwrap();
+                let tool = Tool::ALL.iter().find(|tool| tool.artifact().to_string() == artifact).unwrap();
+                let changed = match fs::read(at.join("version")) {
+                    Err(_) => ", but version is missing",
+                    Ok(version) if version != format!("{tool:?}").as_bytes() => ", but version was changed",
+                    Ok(_) if names.iter().any(|name| name == "zzz") => ", but zzz was added",
+                    Ok(_) => "",
+                };
+                format!("{artifact}{changed}")
+            }
+        };
+        let strip = ours.map_or(Value::Null, |(unpacked, _)| unpacked["strip"].clone());
+        let attributes = [
+            ("artifact", artifact.into()),
+            ("strip", strip),
+            ("owner", name(meta.uid()).into()),
+            ("group", name(meta.gid()).into()),
+        ];
+        attributes.map(|(name, value)| (name.to_owned(), value)).into()
+    }
+
     /// How resources defy the agent from now on. Of a path that can't be read something of its kind is there: what is nowhere,
     /// or is something else, is read like any other.
     pub(super) fn refuse(&mut self, refusals: &BTreeMap<ResourceId, Refusal>) {
         let is_there = |id: &ResourceId| {
             let there = fs::symlink_metadata(self.root.join(id.key().trim_start_matches('/')));
             there.is_ok_and(|there| match id.kind() {
-                "directory" => there.is_dir(),
+                "directory" | "archive" => there.is_dir(),
                 "link" => there.is_symlink(),
                 _ => there.is_file(),
             })
@@ -280,6 +356,11 @@ impl Machine for Simulated {
             written.insert(step.id.clone(), Written { result, secret: None, extra: None });
         }
         written.extend(resource::write(&mut self.host, &paths, records, contents).await);
+        let tree = paths.iter().find(|step| step.id.kind() == "archive" && written[&step.id].result.is_ok());
+        if let Some(to) = tree.and_then(|step| step.to.attributes()).filter(|to| to["artifact"] != "none") {
+            let number = fs::metadata(self.root.join(TREE.trim_start_matches('/'))).unwrap().ino();
+            self.unpacked = Some((to.clone(), number));
+        }
         written
     }
 
@@ -307,7 +388,7 @@ impl Machine for Simulated {
 }
 
 fn is_path(id: &ResourceId) -> bool {
-    matches!(id.kind(), "file" | "directory" | "link")
+    matches!(id.kind(), "archive" | "file" | "directory" | "link")
 }
 
 /// What something of this kind is when nobody says more.

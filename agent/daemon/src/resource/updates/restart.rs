@@ -9,6 +9,9 @@ use crate::host::Host;
 use crate::host::run::Work;
 use crate::host::updates::Need;
 
+/// Part of what people are told, by which an order is known to be Muster's. `muster-sleep.service` looks for it, too.
+const TO_RUN: &str = "to run what was updated";
+
 /// Begins what stands in the attribute when one is to be ordered.
 pub(super) const DUE: &str = "due: ";
 
@@ -20,7 +23,13 @@ fn boot_id() -> Result<String> {
 }
 
 /// What there is to do about it, noting the moment that is drawn. `left` are the minutes in which it may be.
-pub(super) fn plan(memory: &mut Memory, need: Option<&Need>, now: i64, left: Option<u32>) -> Result<Next> {
+pub(super) fn plan(
+    host: &Host,
+    memory: &mut Memory,
+    need: Option<&Need>,
+    now: i64,
+    left: Option<u32>,
+) -> Result<Next> {
     let kernel = need.map(|need| match need {
         Need::Kernel(newest) => newest.as_str(),
         Need::Required => "",
@@ -29,7 +38,7 @@ pub(super) fn plan(memory: &mut Memory, need: Option<&Need>, now: i64, left: Opt
     // Without randomness it is in the middle.
     let draw = aws_lc_rs::rand::fill(&mut random)
         .map_or(0.5, |()| f64::from(u16::from_le_bytes(random)) / f64::from(u16::MAX));
-    let next = next(memory.reboot.as_ref(), kernel, &boot_id()?, now, left, draw);
+    let next = next(memory.reboot.as_ref(), kernel, &boot_id()?, now, left, draw, host.has_ordered(TO_RUN));
     match (&next, kernel) {
         (Next::Planned(at), Some(kernel)) => {
             memory.reboot = Some(Reboot { at: *at, kernel: kernel.to_owned(), boot: None, told: false });
@@ -46,6 +55,17 @@ pub(super) fn plan(memory: &mut Memory, need: Option<&Need>, now: i64, left: Opt
         _ => {}
     }
     Ok(next)
+}
+
+/// Calls off what was ordered here, if it is still about to come: nobody asks for it any more, or its window is over.
+pub(crate) async fn call_off(host: &mut Host) -> Result<()> {
+    if !host.has_ordered(TO_RUN) {
+        return Ok(());
+    }
+    host.run(Work::Short, &["/usr/sbin/shutdown", "-c"], None).await?.ok("calling a reboot off")?;
+    tracing::info!("the reboot for updates is called off");
+    // Once it is wanted again, its moment is drawn anew.
+    Memory { reboot: None, ..Memory::load(host) }.keep(host)
 }
 
 /// What is told of it to people.
@@ -76,7 +96,7 @@ pub(super) async fn make(host: &mut Host, wanted: &str) -> Result<()> {
     memory.keep(host)?;
     let (notice, when) = (
         format!(
-            "This device reboots in {NOTICE} minutes, to run what was updated. Save your work. An admin can call it off by `shutdown -c`."
+            "This device reboots in {NOTICE} minutes, {TO_RUN}. Save your work. An admin can call it off by `shutdown -c`."
         ),
         format!("+{NOTICE}"),
     );

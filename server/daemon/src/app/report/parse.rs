@@ -8,6 +8,7 @@ use muster_proto::cost::Cost;
 use muster_proto::report::{Event, Outcome, Pause};
 use muster_proto::resource::value::AccountName;
 use muster_proto::when::Facts;
+use muster_proto::wire::{MAX_ENTRIES, MAX_EVENT};
 use muster_proto::{Generation, Timestamp, wire};
 use muster_store::report::EventRow;
 use serde::Serialize;
@@ -16,12 +17,8 @@ use serde_json::{Value, json};
 
 use super::ReportError;
 
-/// The largest event, in bytes of its document.
-const MAX_EVENT: usize = 256 * 1024;
-/// The most of these in one report. An agent sends half a mebibyte of events, of which the shortest has some 40 bytes;
-/// outcomes and results are ten times those of the largest profile that is promised to be quick.
+/// The most of these in one report. An agent sends half a mebibyte of events, of which the shortest has some 40 bytes.
 const MAX_EVENTS: usize = 20_000;
-const MAX_ENTRIES: usize = 10_000;
 /// The largest facts: they are read with every list that the device stands in.
 const MAX_FACTS: usize = 16 * 1024;
 /// The highest sequence. What comes after it is still a number that the record can hold: one that it can't would read

@@ -180,6 +180,68 @@ async fn while_all_places_are_taken_a_device_is_told_when_to_come_back_and_its_c
 }
 
 #[tokio::test]
+async fn a_device_that_asks_again_and_again_waits_for_one_place() {
+    let rig = Rig::start().await;
+    let (machine, _) = rig.enrolled().await;
+    let digest = rig.put(b"tool".to_vec()).await;
+    rig.name(digest).await;
+    let places = Arc::clone(&rig.doors.artifacts.places);
+    let all = u32::try_from(places.available_permits()).unwrap();
+    let taken = places.acquire_many(all).await.unwrap();
+    let wire = rig.connect(&machine).await;
+    let asking = tokio::spawn(async move {
+        let asks = (0..10).map(|_| {
+            let mut wire = wire.clone();
+            async move { wire.get(digest, None).await.status }
+        });
+        futures_util::future::join_all(asks).await
+    });
+    // Others have a place by now, and of this device only the last question stands.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    drop(taken);
+    let mut statuses = asking.await.unwrap();
+    statuses.sort();
+    assert_eq!(statuses[0], StatusCode::OK);
+    assert!(statuses[1..].iter().all(|status| *status == StatusCode::SERVICE_UNAVAILABLE), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn ranges_that_nobody_in_their_right_mind_asks_for_get_a_refusal_or_the_bytes() {
+    let rig = Rig::start().await;
+    let (machine, _) = rig.enrolled().await;
+    let bytes = b"0123456789".to_vec();
+    let digest = rig.put(bytes.clone()).await;
+    rig.name(digest).await;
+    let mut wire = rig.connect(&machine).await;
+    let huge = u64::MAX;
+    for range in [
+        "bytes=5-3,",
+        "bytes=-1-2",
+        "bytes=0-1,3-4",
+        "bytes=0-9,0-9,0-9",
+        "bytes=10-",
+        "bytes=99999999999999999999999999-",
+        &format!("bytes={huge}-{huge}"),
+        "bytes=-0",
+        "bytes=",
+        "lines=1-",
+    ] {
+        let answer = wire.get(digest, Some(range)).await;
+        let shown = |from: usize, to: usize| answer.bytes == bytes[from..to];
+        let right = match answer.status {
+            StatusCode::OK => shown(0, 10),
+            StatusCode::RANGE_NOT_SATISFIABLE => answer.bytes.is_empty(),
+            _ => false,
+        };
+        assert!(right, "{range}: {} {:?}", answer.status, answer.bytes);
+    }
+    let one = wire.get(digest, Some("bytes=3-3")).await;
+    assert_eq!((one.status, one.bytes.as_slice()), (StatusCode::PARTIAL_CONTENT, &b"3"[..]));
+    let last = wire.get(digest, Some("bytes=-2")).await;
+    assert_eq!((last.status, last.bytes.as_slice()), (StatusCode::PARTIAL_CONTENT, &b"89"[..]));
+}
+
+#[tokio::test]
 async fn a_device_that_is_revoked_meanwhile_gets_no_more_of_it() {
     let rig = Rig::start().await;
     let (machine, id) = rig.enrolled().await;
