@@ -178,7 +178,7 @@ mod tests {
     fn names_that_agents_of_another_version_may_have_are_only_unknown() {
         let judge = Judge::new().unwrap();
         for (sql, name) in [
-            ("SELECT * FROM rpm_packages", "no such table: rpm_packages"),
+            ("SELECT * FROM docker_images", "no such table: docker_images"),
             ("SELECT colour FROM users", "no such column: colour"),
             ("SELECT uid FROM users WHERE username = \"ada\"", "no such column"),
             ("SELECT version_compare('1', '2')", "no such function: version_compare"),

@@ -287,7 +287,7 @@ fn resource(flavor: Flavor) -> impl Strategy<Value = Value> {
         let stateless = STATELESS.iter().any(|kind| entry[*kind].is_object());
         let fields = fields_of(&mut entry);
         if absent && !stateless {
-            for name in ["match", "below", "content", "content_base64", "template", "target"] {
+            for name in ["match", "below", "content", "content_base64", "template", "target", "artifact"] {
                 fields.remove(name);
             }
             fields.insert("state".into(), "absent".into());

@@ -225,7 +225,7 @@ fn resource() -> impl Strategy<Value = Value> {
         let stateless = STATELESS.iter().any(|kind| entry[*kind].is_object());
         let fields = entry.as_object_mut().unwrap().values_mut().next().unwrap().as_object_mut().unwrap();
         if absent && !stateless {
-            for name in ["content", "target", "match"] {
+            for name in ["content", "target", "match", "artifact"] {
                 fields.remove(name);
             }
             fields.insert("state".into(), "absent".into());

@@ -211,14 +211,14 @@ async fn sql_that_no_device_can_answer_is_refused_where_it_stands() {
 async fn a_table_that_only_other_agents_may_have_is_told_when_it_is_saved_and_when_it_is_assigned() {
     let rig = rig();
     rig.device("PF1", "laptop").await;
-    let source = "muster: 1\nprofile: base\nchecks:\n  - { id: rpm, title: No telnet, violations: SELECT 1 FROM rpm_packages }\n";
+    let source = "muster: 1\nprofile: base\nchecks:\n  - { id: images, title: No images, violations: SELECT 1 FROM docker_images }\n";
     let saved = rig
         .app
         .save_profile(&admin(), "base".into(), source.into(), Followers::Bring, Trial::Real)
         .await
         .unwrap();
     assert_eq!((saved.warnings.len(), saved.warnings[0].line), (1, 4));
-    let named = |text: &str| text.contains("check rpm") && text.contains("no such table: rpm_packages");
+    let named = |text: &str| text.contains("check images") && text.contains("no such table: docker_images");
     assert!(named(&saved.warnings[0].message), "{:?}", saved.warnings);
     let assigned = rig.app.assign(&admin(), assignment("base", "everyone"), Trial::Dry).await.unwrap();
     assert!(assigned.warnings.iter().any(|text| named(text)), "{:?}", assigned.warnings);
