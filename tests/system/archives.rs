@@ -295,3 +295,81 @@ fn a_hundred_thousand_small_files_leave_a_disk_the_room_that_a_large_one_does() 
     assert_eq!(device.exec(["find", "/opt"])?.ok()?.stdout, "/opt\n", "nothing is left of it");
     Ok(())
 }
+
+/// What the owner of a tree does as fast as they can: directories become links that lead out, and links become directories.
+const RACE: &str = r#"
+cd /
+while [ ! -e /tmp/done ]; do
+    for name in lib share bin; do
+        mv -T /opt/tool/$name /opt/tool/.$name && ln -sT /etc/victim /opt/tool/$name
+        ln -s /etc/victim "/opt/tool/.$name/deep/$$" || ln -s /etc/victim "/opt/tool/.$name/$$"
+        rm -f /opt/tool/$name
+        mv -T /opt/tool/.$name /opt/tool/$name
+    done
+    mkdir -p /opt/tool/lib/new/deeper && mv -T /opt/tool/lib/new /opt/tool/moved
+    rm -rf /opt/tool/moved
+done
+"#;
+
+#[test]
+fn the_owner_of_a_tree_can_not_lead_root_out_of_it_while_it_is_replaced_and_removed() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    fleet.log_in()?;
+    let device = fleet.device(DEVICE)?;
+    let folder = tempfile::tempdir()?;
+    let versions = ["1.0", "2.0"];
+    let [one, two] = versions.map(|version| put(&fleet, &pack(folder.path(), version)?));
+    let tools = [one?, two?];
+    device.exec(["useradd", "-m", "mallory"])?.ok()?;
+    device
+        .exec(["sh", "-c", "mkdir -p /etc/victim/deep && echo precious >/etc/victim/deep/version"])?
+        .ok()?;
+    let look = [
+        "find",
+        "/etc",
+        "/opt",
+        "-maxdepth",
+        "0",
+        "-o",
+        "-path",
+        "/etc/victim*",
+        "-printf",
+        "%p %i %m %U:%G %C@\n",
+    ];
+    let before = device.exec(look)?.ok()?.stdout;
+    let assign = |round: usize| {
+        let source = format!(
+            "muster: 1\nprofile: tools\nresources:\n  - archive: {{ path: /opt/tool, artifact: {}, strip: 1, owner: mallory }}\n",
+            tools[round % 2]
+        );
+        fleet.admin.save_profile("tools", &source)?;
+        Ok::<_, anyhow::Error>(fleet.admin.assign("tools", &format!("device:{DEVICE}"), Mode::Enforce)?.id)
+    };
+    assign(0)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    let race = ["systemd-run", "--quiet", "--uid=mallory", "sh", "-c", RACE];
+    for _ in 0..2 {
+        device.exec(race)?.ok()?;
+    }
+    for round in 1..12 {
+        assign(round)?;
+        let shows_it = || {
+            let tool = device.read_file("/opt/tool/bin/tool").unwrap_or_default();
+            Ok(tool.contains(versions[round % 2]).then_some(()))
+        };
+        wait_until("a version to come", SOON, shows_it).with_context(|| device.journal("muster-agent"))?;
+    }
+    assert_eq!(device.exec(look)?.ok()?.stdout, before);
+    device.write_file("/tmp/done", "", 0o644)?;
+    let assignment = assign(12)?;
+    fleet.server.muster(["device", "apply-now", DEVICE])?.ok()?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(version(device)?, "1.0");
+    plans_nothing(device)?;
+    fleet.admin.unassign(&assignment)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(device.exec(["find", "/opt"])?.ok()?.stdout, "/opt\n");
+    assert_eq!(device.exec(look)?.ok()?.stdout, before);
+    Ok(())
+}
