@@ -175,10 +175,13 @@ impl Profile {
         self.resources.iter().filter_map(|declared| of_key(&declared.id)).map(|g| g.to_string()).collect()
     }
 
-    /// The artifacts that its resources are made of, as far as this reader knows them.
+    /// The artifacts that its resources take from the server, as far as this reader knows them.
     pub fn artifacts(&self) -> BTreeSet<Digest> {
         let of_body = |body: &Body| match body {
-            Body::Known(resource) => resource.artifacts(),
+            Body::Known(resource) => {
+                let of_server = resource.artifacts().into_iter().filter(|(_, url)| url.is_none());
+                of_server.map(|(artifact, _)| artifact).collect()
+            }
             Body::Unsupported { .. } => vec![],
         };
         self.resources.iter().flat_map(|declared| of_body(&declared.body)).collect()

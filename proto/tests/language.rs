@@ -105,6 +105,7 @@ fn what_the_parser_refuses_by_its_form_the_schema_refuses() {
         minimal(&json!({"archive": {"path": "/opt/x", "artifact": DIGEST, "strip": -1}})),
         minimal(&json!({"archive": {"path": "opt", "artifact": DIGEST}})),
         minimal(&json!({"archive": {"path": "/opt/x"}})),
+        minimal(&json!({"archive": {"path": "/opt/x", "artifact": DIGEST, "url": "http://example.com/x"}})),
         minimal(&json!({"hosts_entry": {"address": "ten", "names": ["a"]}})),
         minimal(&json!({"hosts_entry": {"address": "10.0.0.5", "names": ["a b"]}})),
         minimal(&json!({"hosts_entry": {"address": "10.0.0.5"}})),
@@ -275,7 +276,16 @@ fn every_wrong_value_is_refused_where_it_stands() {
         ("updates: { which: security, not_after: 2030-01-01T00:00:00Z }", "nothing to end"),
         ("archive: { path: /opt/x, artifact: https://example.com/x.tar.gz }", "not a digest"),
         ("archive: { path: /opt/x, artifact: SHA256:00 }", "not a digest"),
-        ("archive: { path: /opt/x, url: https://example.com/x.tar.gz }", "unknown field"),
+        ("archive: { path: /opt/x, url: https://example.com/x.tar.gz }", "missing field `artifact`"),
+        (
+            &format!("archive: {{ path: /opt/x, artifact: {DIGEST}, url: http://example.com/x }}"),
+            "begins with https://",
+        ),
+        (
+            &format!("archive: {{ path: /opt/x, artifact: {DIGEST}, url: https://ada:x@example.com/x }}"),
+            "put such a file on the server",
+        ),
+        ("package: { name: git, url: https://example.com/x.deb }", "say artifact as well"),
         ("archive: { path: /opt/../x }", "an absolute path"),
         ("archive: { path: /opt/x }", "missing field `artifact`"),
         ("updates: { which: all, zone: Europe/Berlin }", "the zone of the windows"),
@@ -504,4 +514,16 @@ fn what_cant_be_read_keeps_the_claim_it_would_have() {
     }
     let hostile = claims(json!({"wireguard": {"name": "a\u{1b}[2J"}}));
     assert!(hostile[0].0.starts_with("wireguard:sha256:"), "{hostile:?}");
+}
+
+#[test]
+fn the_server_needs_the_artifacts_that_no_address_is_given_for() {
+    let of_address = DIGEST.replace('9', "8");
+    let source = format!(
+        "muster: 1\nprofile: p\nresources:\n  - archive: {{ path: /opt/x, artifact: {DIGEST} }}\n  \
+         - package: {{ name: x, artifact: {of_address}, url: https://example.com/x.deb }}\n"
+    );
+    let (_, profile) = parse_profile(&source).unwrap();
+    let named: Vec<String> = profile.artifacts().into_iter().map(|artifact| artifact.to_string()).collect();
+    assert_eq!(named, [DIGEST]);
 }

@@ -11,7 +11,7 @@ use muster_proto::artifact;
 use muster_proto::report::OutcomeKind;
 use muster_proto::rest::ResourceView;
 use muster_proto::state::Mode;
-use muster_tests::{Crash, Device, Fleet, Network, wait_until};
+use muster_tests::{Crash, Device, Elsewhere, Fleet, Network, wait_until};
 
 const DEVICE: &str = "srv-1";
 const ID: &str = "archive:/opt/tool";
@@ -366,5 +366,68 @@ fn the_owner_of_a_tree_can_not_lead_root_out_of_it_while_it_is_replaced_and_remo
     fleet.admin.wait_until_applied(DEVICE)?;
     assert_eq!(device.exec(["find", "/opt"])?.ok()?.stdout, "/opt\n");
     assert_eq!(device.exec(look)?.ok()?.stdout, before);
+    Ok(())
+}
+
+#[test]
+fn an_archive_from_another_place_is_what_its_digest_says_whoever_answers_there() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    let elsewhere = Elsewhere::serve(&network)?;
+    let folder = tempfile::tempdir()?;
+    let (one, two) = (pack(folder.path(), "1.0")?, pack(folder.path(), "2.0")?);
+    let bytes = fs::read(&one)?;
+    let digest = muster_proto::Digest::of(&bytes);
+    fs::write(elsewhere.folder().join("tool.tar.gz"), &bytes)?;
+    let assign = |path: &str, authority: &str| -> Result<String> {
+        let url = elsewhere.url(path);
+        let source = format!(
+            "muster: 1\nprofile: tools\nresources:\n{authority}  - archive: {{ path: /opt/tool, artifact: {digest}, url: \"{url}\", strip: 1 }}\n"
+        );
+        // The server has never seen the artifact, and takes the profile.
+        fleet.admin.save_profile("tools", &source)?;
+        Ok(fleet.admin.assign("tools", &format!("device:{DEVICE}"), Mode::Enforce)?.id)
+    };
+    let told = |words: &str| {
+        let told = |one: &ResourceView| one.reason.as_deref().is_some_and(|reason| reason.contains(words));
+        let found = wait_for(&fleet, told).with_context(|| words.to_owned())?;
+        assert_eq!(found.outcome, OutcomeKind::Drifted, "{words}");
+        assert!(!device.path("/opt/tool").exists(), "{words}");
+        Ok::<_, anyhow::Error>(())
+    };
+
+    // Whom the device does not trust is not asked for anything.
+    assign("/tool.tar.gz?token=hush", "")?;
+    told("could not be fetched from packages.demo.example:8444: it was cut off: invalid peer certificate")?;
+    assert_eq!(elsewhere.requests()?, Vec::<String>::new());
+    let pem: String = elsewhere.authority()?.lines().map(|line| format!("        {line}\n")).collect();
+    let authority = format!("  - certificate:\n      name: elsewhere\n      pem: |\n{pem}");
+    assign("/nothing.tar.gz", &authority)?;
+    told("it answered 404 Not Found")?;
+    assign("/round/tool.tar.gz", &authority)?;
+    told("it leads from one address to the next")?;
+    assign("/down/tool.tar.gz", &authority)?;
+    told("it leads to what is no address that begins with https://")?;
+    fs::copy(&two, elsewhere.folder().join("other.tar.gz"))?;
+    assign("/other.tar.gz", &authority)?;
+    told("is something else, and was thrown away")?;
+
+    // What is here already is not fetched again.
+    let part = format!("/var/lib/muster/artifacts/{}.part", artifact::hex(&digest));
+    device.exec(["systemctl", "stop", "muster-agent.service"])?.ok()?;
+    device.write_file(&part, &bytes[..bytes.len() / 2], 0o600)?;
+    let assignment = assign("/moved/tool.tar.gz?token=hush", &authority)?;
+    device.exec(["systemctl", "start", "muster-agent.service"])?.ok()?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(version(device)?, "1.0");
+    plans_nothing(device)?;
+    let last = elsewhere.requests()?.pop().context("it was asked for")?;
+    assert_eq!(last, format!("/tool.tar.gz bytes={}-", bytes.len() / 2));
+    assert!(!device.journal("muster-agent").contains("hush"), "an address may hold what opens it");
+
+    fleet.admin.unassign(&assignment)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert!(!device.path("/opt/tool").exists());
     Ok(())
 }

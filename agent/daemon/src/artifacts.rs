@@ -4,13 +4,14 @@
 //! once its bytes are proven and durable; until then it grows under another one, and goes on growing after a cut or a
 //! restart.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use muster_proto::resource::value::HttpsUrl;
 use muster_proto::{Digest, artifact};
 
 /// The folder's name, beside the ledger.
@@ -21,6 +22,9 @@ const PART: &str = ".part";
 
 /// So many bytes stay free on the ledger's file system: a device that has none left can't even say so.
 const KEPT_FREE: u64 = 256 * 1024 * 1024;
+
+/// Artifacts that are to be here, each with where it is to be had when that is not the server.
+pub(crate) type Named = BTreeMap<Digest, Option<HttpsUrl>>;
 
 /// The artifacts that are here.
 #[derive(Clone, Debug)]
@@ -66,13 +70,13 @@ impl Artifacts {
     }
 
     /// Removes all that is none of these, nor a part of one.
-    pub(crate) fn keep_only(&self, named: &BTreeSet<Digest>) -> io::Result<()> {
+    pub(crate) fn keep_only(&self, named: &Named) -> io::Result<()> {
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries?,
         };
         let kept: BTreeSet<PathBuf> =
-            named.iter().flat_map(|artifact| [self.path(artifact), self.part(artifact)]).collect();
+            named.keys().flat_map(|artifact| [self.path(artifact), self.part(artifact)]).collect();
         for entry in entries {
             let path = entry?.path();
             if !kept.contains(&path) {
@@ -140,7 +144,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let artifacts = Artifacts::beside_ledger(state.path());
         let (one, other) = (Digest::of(b"whole"), Digest::of(b"other"));
-        artifacts.keep_only(&BTreeSet::new()).unwrap();
+        artifacts.keep_only(&Named::new()).unwrap();
         assert_eq!(artifacts.begin(&one).unwrap().1, 0);
         artifacts.begin(&one).unwrap().0.write_all_at(b"who", 0).unwrap();
         let (file, length) = artifacts.begin(&one).unwrap();
@@ -156,13 +160,13 @@ mod tests {
         assert!(!artifacts.complete(&other).unwrap() && !artifacts.has(&other));
         assert_eq!(artifacts.begin(&other).unwrap().1, 0, "nothing is left of what was wrong");
 
-        artifacts.keep_only(&BTreeSet::from([one])).unwrap();
+        artifacts.keep_only(&Named::from([(one, None)])).unwrap();
         assert!(artifacts.has(&one) && !artifacts.part(&other).exists());
         assert!(artifacts.has_room_for(1).unwrap() && !artifacts.has_room_for(u64::MAX / 2).unwrap());
         fs::write(artifacts.path(&one), "hole").unwrap();
         assert!(artifacts.open(&one).unwrap_err().to_string().contains("was damaged"));
         assert!(!artifacts.has(&one));
-        artifacts.keep_only(&BTreeSet::new()).unwrap();
+        artifacts.keep_only(&Named::new()).unwrap();
         assert_eq!(fs::read_dir(state.path().join(FOLDER)).unwrap().count(), 0);
     }
 }

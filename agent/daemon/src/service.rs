@@ -3,17 +3,16 @@
 //! The main thread keeps the link and its timers on a current-thread runtime. The convergence thread owns the ledger and
 //! the host, and does one thing at a time. Neither holds a lock of the other.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use muster_proto::{DeviceId, Digest, Timestamp};
+use muster_proto::{DeviceId, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::artifacts::{self, Artifacts};
+use crate::artifacts::{self, Artifacts, Named};
 use crate::config::Config;
 use crate::cycle::{Cycle, LOOK, Next};
 use crate::facts;
@@ -234,7 +233,7 @@ struct Converging {
     from_link: mpsc::Receiver<FromServer>,
     last_orders: mpsc::Receiver<Vec<u8>>,
     /// The artifacts that the link was last told to have here.
-    named: Option<BTreeSet<Digest>>,
+    named: Option<Named>,
     pace: Pace,
     proof: Proof,
 }
@@ -393,7 +392,7 @@ impl Converging {
     }
 
     /// Tells the link which artifacts are to be here: once where there are none, else again and again, as they may be lost.
-    async fn name_artifacts(&mut self, named: Option<BTreeSet<Digest>>) {
+    async fn name_artifacts(&mut self, named: Option<Named>) {
         let Some(named) = named else { return };
         if !named.is_empty() || self.named.as_ref() != Some(&named) {
             self.send(ToServer::Artifacts(named.clone())).await;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::InvalidResource;
-use super::value::{AbsolutePath, AccountName};
+use super::value::{AbsolutePath, AccountName, HttpsUrl};
 use crate::condition::Condition;
 use crate::id::Digest;
 
@@ -17,7 +17,7 @@ pub const NOTHING: &str = "none";
 pub const MOST_STRIPPED: u8 = 16;
 
 /// A tree of files, unpacked from an artifact: a tar archive, plain or with gzip, that was put on the server by `muster artifact put`
-/// and is named by its digest. The device fetches it over its own link and checks the digest before anything is unpacked. What is
+/// and is named by its digest, or that is to be had at a URL. The device fetches it, over its own link to the server, and checks the digest before anything is unpacked. What is
 /// at the path is the archive's alone and is put there whole, at once: what others add, change or remove below it is put right by unpacking
 /// it anew. Only an empty directory or a tree that Muster unpacked is ever replaced, and only where nobody but root can
 /// change the directories on the way; else it is Blocked. Everything belongs to one owner and group; setuid and setgid bits are
@@ -31,6 +31,11 @@ pub struct Archive {
     /// Which artifact, by its digest, such as `sha256:` and 64 hex digits; `muster artifact put` prints it.
     #[cfg_attr(feature = "schema", schemars(with = "String", regex(pattern = "^sha256:[0-9a-f]{64}$")))]
     pub artifact: Digest,
+    /// Where the artifact is to be had when it is not to come from the server: an address that begins with `https://`, of a server that
+    /// the device trusts by its own system's store and that speaks TLS 1.3. The device calls it as root, follows five redirects at most,
+    /// and takes nothing but what the digest says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<HttpsUrl>,
     /// How many leading directories are taken off each name in the archive, 16 at most, as by `tar --strip-components`; what has no
     /// more than these is left out.
     #[serde(default, skip_serializing_if = "is_zero")]

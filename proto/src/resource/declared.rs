@@ -176,7 +176,7 @@ impl Declared {
             .into_iter()
             .map(|name| {
                 let state = value::Existence::Present;
-                Resource::Package(package::Package { name, version: None, artifact: None, state })
+                Resource::Package(package::Package { name, version: None, artifact: None, url: None, state })
             })
             .map(|r| Self { id: r.id(), common: Common::default(), body: Body::Known(r) })
             .collect())

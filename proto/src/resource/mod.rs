@@ -340,11 +340,11 @@ impl Resource {
         }
     }
 
-    /// The artifacts that a device needs to apply this.
-    pub fn artifacts(&self) -> Vec<Digest> {
+    /// The artifacts that a device needs to apply this, each with where it is to be had when that is not the server.
+    pub fn artifacts(&self) -> Vec<(Digest, Option<&value::HttpsUrl>)> {
         match self {
-            Self::Archive(r) => vec![r.artifact],
-            Self::Package(r) => r.artifact.into_iter().collect(),
+            Self::Archive(r) => vec![(r.artifact, r.url.as_ref())],
+            Self::Package(r) => r.artifact.map(|artifact| (artifact, r.url.as_ref())).into_iter().collect(),
             _ => vec![],
         }
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::InvalidResource;
 use super::archive::ARTIFACT;
-use super::value::{Existence, PackageName, VersionConstraint};
+use super::value::{Existence, HttpsUrl, PackageName, VersionConstraint};
 use crate::condition::Condition;
 use crate::id::Digest;
 
@@ -31,6 +31,11 @@ pub struct Package {
         schemars(with = "Option<String>", regex(pattern = "^sha256:[0-9a-f]{64}$"))
     )]
     pub artifact: Option<Digest>,
+    /// Where the artifact is to be had when it is not to come from the server: an address that begins with `https://`, of a server that
+    /// the device trusts by its own system's store and that speaks TLS 1.3. The device calls it as root, follows five redirects at most,
+    /// and takes nothing but what the digest says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<HttpsUrl>,
     /// Whether it should be installed.
     #[serde(default, skip_serializing_if = "Existence::is_present")]
     pub state: Existence,
@@ -53,6 +58,12 @@ impl Package {
             return Err(InvalidResource::new(
                 "/package/artifact",
                 "a package that should not be installed comes from nowhere: leave artifact out",
+            ));
+        }
+        if self.url.is_some() && self.artifact.is_none() {
+            return Err(InvalidResource::new(
+                "/package/url",
+                "nobody knows what is there without the digest of it: say artifact as well",
             ));
         }
         Ok(())

@@ -155,6 +155,32 @@ checked_string!(
 );
 
 checked_string!(
+    /// The address of a file: https, a host by its name or IPv4 address, with a port if need be, and no user.
+    HttpsUrl,
+    "an address that begins with https:// and a host, without spaces, brackets and #, and without a user or a password: who reads the \
+     profile would have them, so put such a file on the server",
+    r"^https://[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:[0-9]{1,5})?([/?][A-Za-z0-9._~:/?@!$&()*+,;=%-]*)?$",
+    |text| {
+        let Some(rest) = text.strip_prefix("https://") else { return false };
+        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
+        text.len() <= 2048
+            && word(host, 253, |b| b.is_ascii_alphanumeric(), |b| b.is_ascii_alphanumeric() || b".-".contains(&b))
+            && port.bytes().all(|b| b.is_ascii_digit())
+            && port.parse::<u16>().is_ok_and(|port| port > 0)
+            && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~:/?@!$&()*+,;=%-".contains(&b))
+    }
+);
+
+impl HttpsUrl {
+    /// The host, with a port where one is named: of an address what may be told everywhere.
+    pub fn host(&self) -> &str {
+        let rest = self.0.strip_prefix("https://").unwrap_or_default();
+        &rest[..rest.find(['/', '?']).unwrap_or(rest.len())]
+    }
+}
+
+checked_string!(
     /// The address of a package repository: http, https or file, in one line without spaces.
     RepositoryUrl,
     "a URL that begins with https://, http:// or file:/, without spaces, quotes or brackets",
@@ -685,6 +711,31 @@ mod tests {
         }
         for version in ["1.0^git1", ">= 1.2~rc1_2-3.fc40"] {
             assert!(VersionConstraint::parse(version).is_ok(), "{version:?}");
+        }
+        for url in
+            ["https://a.example", "https://a.example:8443/x/y-1.2.tar.gz?a=b&c=%20", "https://10.0.0.1/x"]
+        {
+            assert_eq!(HttpsUrl::parse(url).unwrap().as_str(), url);
+        }
+        assert_eq!(HttpsUrl::parse("https://a.example:8443?x/y").unwrap().host(), "a.example:8443");
+        for url in [
+            "https://",
+            "http://a.example/x",
+            "file:///etc/shadow",
+            "https://ada:secret@a.example/x",
+            "https://a.example@b.example/x",
+            "https://a.example:0/x",
+            "https://a.example:99999/x",
+            "https://a.example:+443/x",
+            "https://-a/x",
+            "https:///x",
+            "https://[::1]/x",
+            "https://a.example/x#y",
+            "https://a.example/x y",
+            "https://a.example/x\r\nHost: b",
+            "https://a.example\\@b/x",
+        ] {
+            assert!(HttpsUrl::parse(url).is_err(), "{url:?}");
         }
         for url in ["https://", "ftp://x", "https://x y", "https://x\nSigned-By: /tmp/k", "http://[x]"] {
             assert!(RepositoryUrl::parse(url).is_err(), "{url:?}");

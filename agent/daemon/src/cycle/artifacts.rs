@@ -1,32 +1,38 @@
 //! The artifacts that a state names: which are needed here, and what is heard of them.
 
-use std::collections::BTreeSet;
-
 use muster_proto::Digest;
 use muster_proto::compose::{Claimed, Composition};
 use muster_proto::state::Mode;
 
 use super::Cycle;
+use crate::artifacts::Named;
 
 impl Cycle {
-    /// The artifacts that are to be here: those of claims that are made so, or will be at their time.
-    pub(super) fn named_artifacts(&self, composition: &Composition) -> BTreeSet<Digest> {
+    /// The artifacts that are to be here: those of claims that are made so, or will be at their time. What one of them takes from the
+    /// server is taken from there for all.
+    pub(super) fn named_artifacts(&self, composition: &Composition) -> Named {
         let now = self.now();
         let claims = composition.claims.iter().filter(|(id, claim)| {
             claim.source.mode == Mode::Enforce
                 && !self.hands.deny_kinds.contains(id.kind())
                 && claim.common.not_after.is_none_or(|end| end > now)
         });
-        let of_claim = |claimed: &Claimed| match claimed {
-            Claimed::Apply(resource) => resource.artifacts(),
-            Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => vec![],
-        };
-        claims.flat_map(|(_, claim)| of_claim(&claim.claimed)).collect()
+        let mut named = Named::new();
+        for (_, claim) in claims {
+            let Claimed::Apply(resource) = &claim.claimed else { continue };
+            for (artifact, url) in resource.artifacts() {
+                let place = named.entry(artifact).or_insert_with(|| url.cloned());
+                if url.is_none() {
+                    *place = None;
+                }
+            }
+        }
+        named
     }
 
     /// Whether one of them has yet to come: as long as that is so, a state is not applied.
     pub(super) fn awaits_artifacts(&self, composition: &Composition) -> bool {
-        self.named_artifacts(composition).iter().any(|artifact| !self.hands.host.artifacts.has(artifact))
+        self.named_artifacts(composition).keys().any(|artifact| !self.hands.host.artifacts.has(artifact))
     }
 
     /// Takes what is `told` of an artifact that is not here, or that it came; true when that is worth a turn.

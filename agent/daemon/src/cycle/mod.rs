@@ -45,6 +45,7 @@ use self::leases::Leases;
 use self::make::Scope;
 use self::rest::Rest;
 use self::unwritten::Unwritten;
+use crate::artifacts::Named;
 use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::host::Host;
@@ -96,7 +97,7 @@ pub(crate) struct Next {
     /// Documents that the accepted state names and that are not here.
     pub(crate) missing: BTreeSet<Digest>,
     /// The artifacts that are to be here; `None` where that is as it was, since nobody looked.
-    pub(crate) artifacts: Option<BTreeSet<Digest>>,
+    pub(crate) artifacts: Option<Named>,
 }
 
 impl Cycle {

@@ -149,7 +149,7 @@ impl Target {
     }
 }
 
-fn prepare(tcp: &TcpStream) -> std::io::Result<()> {
+pub(super) fn prepare(tcp: &TcpStream) -> std::io::Result<()> {
     use rustix::net::sockopt;
     tcp.set_nodelay(true)?;
     sockopt::set_socket_keepalive(tcp, true)?;
@@ -166,7 +166,8 @@ pub(super) struct Connection {
     _driver: Arc<EndOnDrop>,
 }
 
-struct EndOnDrop(AbortHandle);
+/// Ends what goes on beside a connection.
+pub(super) struct EndOnDrop(pub(super) AbortHandle);
 
 impl Drop for EndOnDrop {
     fn drop(&mut self) {

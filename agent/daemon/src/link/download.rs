@@ -1,6 +1,7 @@
-//! Fetches artifacts, one at a time beside the calls: what is here stays here, and the next try goes on behind it.
+//! Fetches artifacts, one at a time beside the calls, from the server or from where a profile says that they are: what is here stays
+//! here, and the next try goes on behind it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::future::poll_fn;
 use std::io;
@@ -10,13 +11,15 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use hyper::body::{Body as _, Incoming};
+use muster_proto::resource::value::HttpsUrl;
 use muster_proto::{Digest, artifact};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use super::FromServer;
 use super::connect::Connection;
-use crate::artifacts::Artifacts;
+use super::elsewhere;
+use crate::artifacts::{Artifacts, Named};
 
 /// How long nothing may come.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -46,6 +49,8 @@ enum Missed {
     Busy(Duration),
     #[error("the server answered {0}")]
     Refused(StatusCode),
+    #[error("it answered {0}")]
+    Elsewhere(StatusCode),
     #[error("the server broke the protocol: {0}")]
     Protocol(&'static str),
     #[error("it has {0} MiB, and a device fetches at most {max}", max = artifact::LARGEST >> 20)]
@@ -66,9 +71,11 @@ impl Missed {
         match self {
             Self::Busy(wait) => *wait,
             Self::Wrong | Self::TooLarge(_) => LATER,
+            Self::Elsewhere(status) if !status.is_server_error() => LATER,
             Self::Unknown
             | Self::NoArtifacts
             | Self::Refused(_)
+            | Self::Elsewhere(_)
             | Self::Protocol(_)
             | Self::NoRoom(_)
             | Self::Cut(_)
@@ -80,7 +87,7 @@ impl Missed {
 /// Which artifacts are to be here.
 pub(super) struct Downloads {
     artifacts: Artifacts,
-    named: BTreeSet<Digest>,
+    named: Named,
     /// Those that were tried in vain, how often, and when they are tried again.
     later: BTreeMap<Digest, (u32, Instant)>,
 }
@@ -88,25 +95,26 @@ pub(super) struct Downloads {
 /// A fetch under way.
 pub(super) struct Download {
     artifact: Digest,
+    from: Option<HttpsUrl>,
     work: Pin<Box<dyn Future<Output = Result<(), Missed>> + Send>>,
 }
 
 impl Downloads {
     pub(super) fn new(artifacts: Artifacts) -> Self {
-        Self { artifacts, named: BTreeSet::new(), later: BTreeMap::new() }
+        Self { artifacts, named: Named::new(), later: BTreeMap::new() }
     }
 
     /// Takes which are to be here. All others are removed.
-    pub(super) fn name(&mut self, named: BTreeSet<Digest>) {
+    pub(super) fn name(&mut self, named: Named) {
         if let Err(error) = self.artifacts.keep_only(&named) {
             tracing::warn!(%error, "artifacts that nothing names any more can't be removed");
         }
-        self.later.retain(|artifact, _| named.contains(artifact));
+        self.later.retain(|artifact, _| named.get(artifact) == self.named.get(artifact));
         self.named = named;
     }
 
     fn missing(&self) -> impl Iterator<Item = &Digest> {
-        self.named.iter().filter(|artifact| !self.artifacts.has(artifact))
+        self.named.keys().filter(|artifact| !self.artifacts.has(artifact))
     }
 
     /// When there is something to fetch.
@@ -121,20 +129,23 @@ impl Downloads {
         connection: &Connection,
         news: &mpsc::Sender<FromServer>,
     ) -> Option<Download> {
-        if let Some(download) = under_way.filter(|download| self.named.contains(&download.artifact)) {
+        let is_asked_for = |download: &Download| self.named.get(&download.artifact) == Some(&download.from);
+        if let Some(download) = under_way.filter(is_asked_for) {
             return Some(download);
         }
         let now = Instant::now();
         let is_due = |artifact: &&Digest| self.later.get(artifact).is_none_or(|(_, at)| *at <= now);
         let artifact = *self.missing().find(is_due)?;
-        let work = Box::pin(fetch(connection.clone(), self.artifacts.clone(), artifact, news.clone()));
-        Some(Download { artifact, work })
+        let from = self.named.get(&artifact).cloned().flatten();
+        let place = Place { connection: connection.clone(), url: from.clone() };
+        let work = Box::pin(fetch(place, self.artifacts.clone(), artifact, news.clone()));
+        Some(Download { artifact, from, work })
     }
 
     /// Waits for the fetch under way; what there is to tell of it then.
     pub(super) async fn done(download: &mut Option<Download>) -> Done {
         match download {
-            Some(Download { artifact, work }) => Done { artifact: *artifact, result: work.await },
+            Some(Download { artifact, work, .. }) => Done { artifact: *artifact, result: work.await },
             None => std::future::pending().await,
         }
     }
@@ -150,7 +161,9 @@ impl Downloads {
             Err(missed) => {
                 let tries = self.later.get(&artifact).map_or(0, |(tries, _)| *tries);
                 self.later.insert(artifact, (tries.saturating_add(1), Instant::now() + missed.wait(tries)));
-                Some(format!("its artifact could not be fetched: {missed}"))
+                let elsewhere = self.named.get(&artifact).and_then(Option::as_ref);
+                let from = elsewhere.map(|url| format!(" from {}", url.host())).unwrap_or_default();
+                Some(format!("its artifact could not be fetched{from}: {missed}"))
             }
         };
         FromServer::Artifact { artifact, told }
@@ -163,24 +176,45 @@ pub(super) struct Done {
     result: Result<(), Missed>,
 }
 
-async fn fetch(
+/// Where an artifact is fetched from.
+struct Place {
     connection: Connection,
+    /// When it is not the server.
+    url: Option<HttpsUrl>,
+}
+
+impl Place {
+    /// Asks for it, from its byte `begin` on.
+    async fn ask(&self, artifact: &Digest, begin: u64) -> Result<elsewhere::Answer, elsewhere::Error> {
+        match &self.url {
+            Some(url) => elsewhere::get(url, begin).await,
+            None => Ok((self.connection.get(&artifact::path(artifact), begin).await?, None)),
+        }
+    }
+}
+
+async fn fetch(
+    place: Place,
     artifacts: Artifacts,
     artifact: Digest,
     news: mpsc::Sender<FromServer>,
 ) -> Result<(), Missed> {
     let (file, here) = artifacts.begin(&artifact)?;
-    let asked = timeout(SILENCE, connection.get(&artifact::path(&artifact), here)).await;
-    let answer = asked.map_err(|_| cut("no answer came in time"))?.map_err(cut)?;
+    let asked = timeout(SILENCE, place.ask(&artifact, here)).await;
+    let (answer, _driver) = asked.map_err(|_| cut("no answer came in time"))?.map_err(cut)?;
     let (head, body) = answer.into_parts();
+    let is_ours = place.url.is_none();
     let begin = match head.status {
-        StatusCode::OK if text(&head.headers, header::CONTENT_TYPE) != Some("application/octet-stream") => {
+        StatusCode::OK
+            if is_ours && text(&head.headers, header::CONTENT_TYPE) != Some("application/octet-stream") =>
+        {
             return Err(Missed::NoArtifacts);
         }
         StatusCode::OK => 0,
         StatusCode::PARTIAL_CONTENT => here,
         // All of it may be here already, from before a crash.
         StatusCode::RANGE_NOT_SATISFIABLE => return complete(artifacts, artifact).await,
+        status if !is_ours => return Err(Missed::Elsewhere(status)),
         StatusCode::NOT_FOUND => return Err(Missed::Unknown),
         StatusCode::SERVICE_UNAVAILABLE => {
             let seconds = text(&head.headers, header::RETRY_AFTER).and_then(|text| text.parse().ok());

@@ -6,6 +6,7 @@
 mod backoff;
 mod connect;
 mod download;
+mod elsewhere;
 mod returning;
 mod session;
 mod standing;
@@ -14,7 +15,6 @@ mod tests;
 mod trouble;
 mod verify;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use muster_proto::{Digest, Generation, Timestamp, wire};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::artifacts::Artifacts;
+use crate::artifacts::{Artifacts, Named};
 use crate::clock::Clock;
 use crate::cycle::DryRun;
 use crate::identity::time::CertificateTime;
@@ -97,7 +97,7 @@ pub(crate) enum ToServer {
     /// Ask for documents.
     Fetch(Vec<Digest>),
     /// Have these artifacts here, and no others. A newer word replaces an older one; it counts while the link is down as well.
-    Artifacts(BTreeSet<Digest>),
+    Artifacts(Named),
     /// Send a report. A newer one replaces one that is not under way yet.
     Report(wire::ReportRequest),
     /// Send the receipt for the last order, before anything else. It is kept until it is taken.

@@ -12,8 +12,9 @@ pub(super) fn or_left(host: &Host, wanted: &Wanted<'_>, found: Condition) -> Con
     let Some(resource) = wanted.resource.filter(|resource| needs_more(host, wanted, &found, resource)) else {
         return found;
     };
-    let told = resource.artifacts().iter().find_map(|artifact| host.told_of_artifacts.get(artifact).cloned());
-    let reason = told.unwrap_or_else(|| "its artifact is to be fetched from the server".to_owned());
+    let told =
+        resource.artifacts().iter().find_map(|(artifact, _)| host.told_of_artifacts.get(artifact).cloned());
+    let reason = told.unwrap_or_else(|| "its artifact is to be fetched".to_owned());
     let mut attributes = found.attributes().cloned().unwrap_or_default();
     attributes.entry(ARTIFACT.to_owned()).or_insert_with(|| NOTHING.into());
     attributes.insert(LEFT.to_owned(), reason.into());
@@ -22,6 +23,6 @@ pub(super) fn or_left(host: &Host, wanted: &Wanted<'_>, found: Condition) -> Con
 
 fn needs_more(host: &Host, wanted: &Wanted<'_>, found: &Condition, resource: &Resource) -> bool {
     wanted.fetches
-        && resource.artifacts().iter().any(|artifact| !host.artifacts.has(artifact))
+        && resource.artifacts().iter().any(|(artifact, _)| !host.artifacts.has(artifact))
         && found.towards(&resource.desired()).is_some()
 }

@@ -1,9 +1,9 @@
 //! Artifacts over the link: resumed, proven, and told of.
 
-use std::collections::BTreeSet;
 use std::io::Read as _;
 
 use super::*;
+use crate::artifacts::Named;
 
 /// Some blocks of digits.
 fn content() -> String {
@@ -41,7 +41,7 @@ impl Running {
 
     async fn name(&self, artifacts: &[Digest]) {
         self.orders
-            .send(ToServer::Artifacts(artifacts.iter().copied().collect::<BTreeSet<_>>()))
+            .send(ToServer::Artifacts(artifacts.iter().map(|artifact| (*artifact, None)).collect::<Named>()))
             .await
             .unwrap();
     }
