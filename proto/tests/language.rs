@@ -521,7 +521,7 @@ fn the_server_needs_the_artifacts_that_no_address_is_given_for() {
     let of_address = DIGEST.replace('9', "8");
     let source = format!(
         "muster: 1\nprofile: p\nresources:\n  - archive: {{ path: /opt/x, artifact: {DIGEST} }}\n  \
-         - package: {{ name: x, artifact: {of_address}, url: https://example.com/x.deb }}\n"
+         - package: {{ name: tool, artifact: {of_address}, url: https://example.com/x.deb }}\n"
     );
     let (_, profile) = parse_profile(&source).unwrap();
     let named: Vec<String> = profile.artifacts().into_iter().map(|artifact| artifact.to_string()).collect();
