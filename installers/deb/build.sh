@@ -24,11 +24,14 @@ say() { printf '%s\n' "deb: $*" >&2; }
 compile() {
     cd "$root"
     say "compiling (profile $profile)"
-    # The agent on its own: built together with the server it would carry the server's choice of features. Without the tables by which
-    # a panic would unwind, a fiftieth of the file, as it ends the process here.
-    local flags=${RUSTFLAGS:-}
-    [ "$profile" = dev ] || flags="$flags -C force-unwind-tables=no"
-    MUSTER_BUILT=$epoch RUSTFLAGS=$flags cargo build --quiet --locked --profile "$agent_profile" -p muster-agent \
+    # The agent on its own: built together with the server it would carry the server's choice of features. With frame pointers, by which
+    # it can be profiled where it runs, the tables for that are short, and its libraries in C need none: a twentieth of the file.
+    local rust=${RUSTFLAGS:-} c=${CFLAGS:-}
+    if [ "$profile" != dev ]; then
+        rust="$rust -C force-frame-pointers=yes"
+        c="$c -fno-asynchronous-unwind-tables"
+    fi
+    MUSTER_BUILT=$epoch RUSTFLAGS=$rust CFLAGS=$c cargo build --quiet --locked --profile "$agent_profile" -p muster-agent \
         --message-format json-render-diagnostics >"$out/agent.json"
     cargo build --quiet --locked --profile "$profile" -p muster-server -p muster
 }

@@ -119,7 +119,7 @@ fn networkd_gets_a_key_that_only_it_can_read_and_that_stays_and_comes_back_with_
     let device = fleet.device(DEVICE)?;
     let before = look(
         device,
-        "ls -la --time-style=+ /etc/systemd/network; ls /var/lib/muster | grep wireguard || true",
+        "find /etc/systemd/network -printf '%p %m %u:%g\\n'; ls /var/lib/muster | grep wireguard || true",
     )?;
 
     // The kernel makes no interface after all: that is said, and what was written is what networkd is to read.
@@ -210,7 +210,7 @@ fn networkd_gets_a_key_that_only_it_can_read_and_that_stays_and_comes_back_with_
     wait_until("all of it to go", SOON, || {
         let now = look(
             device,
-            "ls -la --time-style=+ /etc/systemd/network; ls /var/lib/muster | grep wireguard || true",
+            "find /etc/systemd/network -printf '%p %m %u:%g\\n'; ls /var/lib/muster | grep wireguard || true",
         )?;
         Ok((now == before).then_some(()))
     })

@@ -306,13 +306,15 @@ impl Cycle {
         self.hands.host.meter.begin_turn();
         self.hands.host.digests.begin_turn();
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &composition };
+        // Before anything is read: one that comes meanwhile is made use of by the turn that it is worth.
+        let awaits_artifacts = self.awaits_artifacts(&composition);
         // What could not be kept in the ledger is still to be told.
         let rest = self.rest.take().filter(|_| !self.unwritten.is_known());
         let made = make::converge(&mut self.hands, &leases, Scope::Whole, rest).await;
         let result = match made {
             Ok(made) => {
                 self.rest = made.rest;
-                self.finish(&state, &composition, made.outcomes)
+                self.finish(&state, &composition, made.outcomes, awaits_artifacts)
             }
             Err(error) => Err(error),
         };
@@ -433,6 +435,7 @@ impl Cycle {
         state: &DesiredState,
         composition: &Composition,
         outcomes: Option<Vec<Outcome>>,
+        awaits_artifacts: bool,
     ) -> Result<()> {
         let Some(outcomes) = outcomes else { return self.inspect(composition) };
         let failed = self.say_failures(&outcomes)?;
@@ -445,7 +448,7 @@ impl Cycle {
         self.outcomes = outcomes;
         let first_time = self.hands.ledger.applied()? != state.generation;
         // What is on trial may still be undone, and what is not here yet could not be made.
-        if failed == 0 && self.on_trial().is_none() && !self.awaits_artifacts(composition) {
+        if failed == 0 && self.on_trial().is_none() && !awaits_artifacts {
             let applied = self.hands.ledger.set_applied(state.generation);
             self.unwritten.put_off(applied)?;
         }
