@@ -140,7 +140,8 @@ fn a_package_from_an_artifact_comes_with_what_it_needs_follows_its_digest_and_go
         Ok(())
     })?;
     assert!(!turn.is_empty(), "the turn did not run");
-    let ran: Vec<_> = turn.iter().filter(|line| is_exec(line)).collect();
+    // Whoever has a device look now has it tell what it is, too: that is asked of a child.
+    let ran: Vec<_> = turn.iter().filter(|line| is_exec(line) && !line.contains("query-child")).collect();
     assert!(ran.is_empty(), "a turn with nothing to do ran: {ran:#?}");
 
     // The digest says what is there, also where the version is the same.
