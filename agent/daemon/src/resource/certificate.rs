@@ -103,9 +103,10 @@ fn check(job: &Job<'_>, contents: &Contents<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A file that was there before under another content or that went is forgotten only by a fresh start.
+/// A file that was there before under another content or that went is forgotten only by a fresh start, also where it went before a crash.
 async fn update(host: &mut Host, jobs: &[Job<'_>]) -> Result<()> {
-    let only_new = jobs.iter().all(|job| text(&job.step.from, "file") == Some(NO_FILE));
+    let is_none = |condition| text(condition, "file") == Some(NO_FILE);
+    let only_new = jobs.iter().all(|job| is_none(&job.step.from) && !is_none(&job.step.to));
     let mut argv = vec!["/usr/sbin/update-ca-certificates"];
     if !only_new {
         argv.push("--fresh");
