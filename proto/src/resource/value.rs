@@ -56,11 +56,15 @@ macro_rules! checked_string {
 }
 
 mod network;
+mod packages;
+mod time;
 
 pub use network::{
     Endpoint, InterfaceAddress, InterfaceName, InterfacePattern, IpNetwork, NoProxy, PacUrl, Ports, ProxyUrl,
     RadioIdentity, SshKeyword, Ssid, WireGuardKey,
 };
+pub use packages::{HttpsUrl, PackageName, RepositoryUrl, SuiteName, VersionConstraint};
+pub use time::{CalendarEvent, LocaleCategory, LocaleName, Span, TimeOfDay, TimeServer, TimeZone};
 
 /// A value was not what its type demands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -124,17 +128,6 @@ checked_string!(
 );
 
 checked_string!(
-    /// A Debian package name (Debian Policy 5.6.7).
-    PackageName,
-    "a package name: 2 to 128 of letters, digits, +, -, _ and ., beginning with a letter or digit, not ending with -",
-    "^[A-Za-z0-9][A-Za-z0-9+._-]{0,126}[A-Za-z0-9+._]$",
-    // To apt-get install, `telnet-` means: remove telnet.
-    |text| text.len() >= 2
-        && !text.ends_with('-')
-        && word(text, 128, |b| b.is_ascii_alphanumeric(), |b| b.is_ascii_alphanumeric() || b"+-._".contains(&b))
-);
-
-checked_string!(
     /// A name that becomes part of a file name, such as that of a repository or a sudo rule.
     SnippetName,
     "a name: 1 to 63 of a-z, 0-9, _ and -, beginning with a letter or digit",
@@ -152,61 +145,6 @@ checked_string!(
     r"^[A-Za-z0-9:_\\@][A-Za-z0-9:_.\\@-]{0,254}$",
     |text| word(text, 255, |b| b.is_ascii_alphanumeric() || b":_\\@".contains(&b), |b| b.is_ascii_alphanumeric()
         || b":_.\\@-".contains(&b))
-);
-
-checked_string!(
-    /// The address of a file: https, a host by its name or IPv4 address, with a port if need be, and no user.
-    HttpsUrl,
-    "an address that begins with https:// and a host, without spaces, brackets and #, and without a user or a password: who reads the \
-     profile would have them, so put such a file on the server",
-    r"^https://[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:[0-9]{1,5})?([/?][A-Za-z0-9._~:/?@!$&()*+,;=%-]*)?$",
-    |text| {
-        let Some(rest) = text.strip_prefix("https://") else { return false };
-        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
-        text.len() <= 2048
-            && word(host, 253, |b| b.is_ascii_alphanumeric(), |b| b.is_ascii_alphanumeric() || b".-".contains(&b))
-            && port.bytes().all(|b| b.is_ascii_digit())
-            && port.parse::<u16>().is_ok_and(|port| port > 0)
-            && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~:/?@!$&()*+,;=%-".contains(&b))
-    }
-);
-
-impl HttpsUrl {
-    /// The host, with a port where one is named: of an address what may be told everywhere.
-    pub fn host(&self) -> &str {
-        let rest = self.0.strip_prefix("https://").unwrap_or_default();
-        &rest[..rest.find(['/', '?']).unwrap_or(rest.len())]
-    }
-}
-
-checked_string!(
-    /// The address of a package repository: http, https or file, in one line without spaces.
-    RepositoryUrl,
-    "a URL that begins with https://, http:// or file:/, without spaces, quotes or brackets",
-    r"^(https?://|file:/)[A-Za-z0-9._~:/?#@!$&()*+,;=%-]+$",
-    |text| text.len() <= 2048
-        && ["https://", "http://", "file:/"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme))
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~:/?#@!$&()*+,;=%-".contains(&b))
-);
-
-checked_string!(
-    /// A suite or component of a package repository.
-    SuiteName,
-    "a suite or component: 1 to 128 of letters, digits, and ._/+-, beginning with a letter or digit",
-    "^[A-Za-z0-9][A-Za-z0-9._/+-]{0,127}$",
-    |text| word(text, 128, |b| b.is_ascii_alphanumeric(), |b| b.is_ascii_alphanumeric() || b"._/+-".contains(&b))
-);
-
-checked_string!(
-    /// A version constraint on a package: `4.3-1` for exactly that, or an operator (`>=`, `<=`, `>`, `<`, `=`), a space and a version.
-    VersionConstraint,
-    "a version, or one of >= <= > < = followed by a space and a version",
-    "^((>=|<=|>|<|=) )?[0-9A-Za-z][0-9A-Za-z.+:~^_-]{0,127}$",
-    |text| {
-        let version = [">= ", "<= ", "> ", "< ", "= "].iter().find_map(|op| text.strip_prefix(op)).unwrap_or(text);
-        word(version, 128, |b| b.is_ascii_alphanumeric(), |b| b.is_ascii_alphanumeric() || b".+:~^_-".contains(&b))
-    }
 );
 
 checked_string!(
@@ -368,122 +306,6 @@ checked_string!(
                 || b"_:@/-".contains(&b)))
     }
 );
-
-checked_string!(
-    /// A time zone by its name in the IANA's database, such as `Europe/Berlin` or `Etc/UTC`.
-    ///
-    /// It becomes a part of a path: no part of it has a dot.
-    TimeZone,
-    "a time zone such as Europe/Berlin: at most 128 of letters, digits and _+-, in parts between slashes, beginning with a letter",
-    "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
-    |text| text.len() <= 128
-        && text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.split('/').all(|part| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+-".contains(&b))
-        })
-);
-
-checked_string!(
-    /// A time of the day to the minute, such as `02:30`.
-    TimeOfDay,
-    "a time from 00:00 to 23:59, in quotes",
-    "^([01][0-9]|2[0-3]):[0-5][0-9]$",
-    |text| text.len() == 5
-        && text.split_once(':').is_some_and(|(hour, minute)| {
-            let below = |digits: &str, end: u8| {
-                digits.len() == 2
-                    && digits.bytes().all(|b| b.is_ascii_digit())
-                    && digits.parse().is_ok_and(|number: u8| number < end)
-            };
-            below(hour, 24) && below(minute, 60)
-        })
-);
-
-impl TimeOfDay {
-    /// Minutes since midnight.
-    pub fn minutes(&self) -> u32 {
-        let number = |digits: &str| digits.parse().unwrap_or(0);
-        self.0.split_once(':').map_or(0, |(hour, minute): (&str, &str)| 60 * number(hour) + number(minute))
-    }
-}
-
-checked_string!(
-    /// A time server, by name or address.
-    TimeServer,
-    "a host name or an IPv4 or IPv6 address",
-    "^[A-Za-z0-9:][A-Za-z0-9:.-]*$",
-    |text| host_name(text, 253) || text.parse::<std::net::IpAddr>().is_ok()
-);
-
-checked_string!(
-    /// A locale, such as `de_DE.UTF-8`, `sr_RS@latin` or `C.UTF-8`.
-    LocaleName,
-    "a locale such as de_DE.UTF-8: at most 64 of letters, digits and _.@-, beginning with a letter",
-    "^[A-Za-z][A-Za-z0-9_.@-]{0,63}$",
-    |text| word(text, 64, |b| b.is_ascii_alphabetic(), |b| b.is_ascii_alphanumeric() || b"_.@-".contains(&b))
-);
-
-checked_string!(
-    /// The locale of one category, as locale.conf(5) writes it: `LC_TIME=de_DE.UTF-8`.
-    ///
-    /// Not of all of them: `LC_ALL` would leave nobody a choice.
-    LocaleCategory,
-    "a category and its locale, such as LC_TIME=de_DE.UTF-8; LC_ALL is none",
-    "^LC_(CTYPE|NUMERIC|TIME|COLLATE|MONETARY|MESSAGES|PAPER|NAME|ADDRESS|TELEPHONE|MEASUREMENT|IDENTIFICATION)=[A-Za-z][A-Za-z0-9_.@-]{0,63}$",
-    |text| {
-        const CATEGORIES: [&str; 12] = [
-            "LC_CTYPE",
-            "LC_NUMERIC",
-            "LC_TIME",
-            "LC_COLLATE",
-            "LC_MONETARY",
-            "LC_MESSAGES",
-            "LC_PAPER",
-            "LC_NAME",
-            "LC_ADDRESS",
-            "LC_TELEPHONE",
-            "LC_MEASUREMENT",
-            "LC_IDENTIFICATION",
-        ];
-        text.split_once('=').is_some_and(|(category, locale)| {
-            CATEGORIES.contains(&category) && LocaleName::parse(locale).is_ok()
-        })
-    }
-);
-
-checked_string!(
-    /// When something happens, as systemd.time(7) writes calendar events: `Mon..Fri 02:00`, `*-*-01 04:30 Europe/Berlin`.
-    /// Whether it is one is known to systemd alone.
-    CalendarEvent,
-    "a calendar event of systemd.time(7), such as Mon..Fri 02:00: at most 256 of letters, digits, blanks and *~,:/._+-",
-    "^[A-Za-z0-9*][A-Za-z0-9 *~,:/._+-]{0,255}$",
-    |text| word(text, 256, |b| b.is_ascii_alphanumeric() || b == b'*', |b| b.is_ascii_alphanumeric()
-        || b" *~,:/._+-".contains(&b))
-);
-
-checked_string!(
-    /// A length of time: a whole number and its unit, such as `90s`, `30m`, `2h` or `7d`.
-    Span,
-    "a length of time: a whole number and s, m, h or d, such as 30m",
-    "^[1-9][0-9]{0,5}[smhd]$",
-    |text| text.strip_suffix(['s', 'm', 'h', 'd']).is_some_and(|number| {
-        word(number, 6, |b| (b'1'..=b'9').contains(&b), |b| b.is_ascii_digit())
-    })
-);
-
-impl Span {
-    /// How long it is, in seconds.
-    pub fn seconds(&self) -> u64 {
-        let (number, unit) = self.0.split_at(self.0.len() - 1);
-        let of_unit = match unit {
-            "d" => 86_400,
-            "h" => 3_600,
-            "m" => 60,
-            _ => 1,
-        };
-        number.parse::<u64>().unwrap_or(0) * of_unit
-    }
-}
 
 checked_string!(
     /// A program or an argument of it: any text of at most 4,096 bytes in one line. No shell reads it.

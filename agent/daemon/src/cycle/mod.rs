@@ -17,6 +17,7 @@ mod pause;
 mod plan_is_result;
 mod reading;
 mod rest;
+mod settling;
 mod stages;
 #[cfg(test)]
 mod tests;

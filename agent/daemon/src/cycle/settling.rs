@@ -1,0 +1,69 @@
+//! What a step came to, by what was found after it, and what the ledger keeps of that.
+
+use muster_converge::outcome::Tried;
+use muster_converge::plan::{self, Record, Step};
+use muster_proto::condition::Condition;
+use muster_proto::report::Event;
+
+use crate::ledger::{Records, Settlement};
+
+/// Whether there is nothing to take back of a step that failed and changed nothing: a path is written at once or never,
+/// while a command may come to its end later.
+pub(super) fn leaves_nothing(step: &Step, records: &Records) -> bool {
+    step.from == Condition::Absent && plan::is_path(&step.id) && !records.contains_key(&step.id)
+}
+
+/// Whether what was found is what the step was to bring.
+pub(super) fn agrees(step: &Step, observed: Option<Result<Condition, String>>) -> Tried {
+    match observed {
+        Some(Ok(observed)) => match observed.towards(&step.to) {
+            None => Tried::Done,
+            Some((_, still)) => {
+                let still: Vec<_> = still.iter().map(|d| format!("{} is {}", d.attribute, d.from)).collect();
+                Tried::Failed(format!("it was written, but afterwards {}", still.join(", ")))
+            }
+        },
+        Some(Err(reason)) => Tried::Failed(reason),
+        None => Tried::Failed("it could not be read again".to_owned()),
+    }
+}
+
+/// Notes what a step came to. What is taken back and `on_trial` keeps its record, for the way back.
+pub(super) fn settle(
+    settlement: &mut Settlement,
+    step: &Step,
+    intent: Option<Record>,
+    tried: &Tried,
+    on_trial: bool,
+) {
+    match tried {
+        Tried::Done => {
+            if step.restart {
+                settlement.restarted.push(step.id.clone());
+            }
+            let reversal = step.claim.is_none();
+            let as_before = |record: &Record| plan::reversal_target(record) == step.to;
+            let gone = step.forgets() && (!on_trial || step.undoes && intent.as_ref().is_none_or(as_before));
+            match intent {
+                _ if gone => settlement.forgotten.push(step.id.clone()),
+                _ if reversal && !step.undoes => {}
+                Some(record) if !step.is_restart_alone() => {
+                    let wrote = record.intended.clone().unwrap_or_else(|| step.to.clone());
+                    settlement.written.push((step.id.clone(), Record { wrote, intended: None, ..record }));
+                }
+                _ => {}
+            }
+            if step.ending {
+                settlement.events.push(Event::Ended { resource: step.id.clone() });
+            }
+            settlement.events.push(Event::Changed {
+                resource: step.id.clone(),
+                action: step.action,
+                differences: step.differences.clone(),
+                reversal,
+                times: 1,
+            });
+        }
+        Tried::Failed(_) | Tried::Blocked(_) => {}
+    }
+}
