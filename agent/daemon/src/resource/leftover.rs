@@ -22,6 +22,11 @@ pub(crate) fn remove_leftovers(host: &Host, records: &BTreeMap<ResourceId, Recor
     if let Err(error) = host.trees.keep_only(records.keys().filter(|id| id.kind() == "archive")) {
         tracing::warn!(reason = %format!("{error:#}"), "removing lists of trees that are gone");
     }
+    for (id, record) in unsettled.clone().filter(|(id, _)| id.kind() == "mount") {
+        if let Err(error) = mount::remove_leftover(host, id, record) {
+            tracing::warn!(resource = %id, reason = %format!("{error:#}"), "removing what was made for a mount that is gone");
+        }
+    }
     for (id, path) in unsettled.flat_map(|(id, _)| paths(host, id).into_iter().map(move |path| (id, path))) {
         // It stays for the next start, and disturbs nobody under its hidden name.
         if let Err(error) = remove(host, id, &path) {

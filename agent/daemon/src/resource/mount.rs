@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use muster_converge::plan::Record;
 use muster_proto::ResourceId;
 use muster_proto::condition::Condition;
 use muster_proto::resource::Resource;
@@ -57,7 +58,7 @@ pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {
         check_source(host, mount.what.as_str())?;
     }
     if let Prepared::Ready(preserved) = &mut prepared {
-        let mut made = made(job);
+        let mut made = made(job.record);
         made.extend(missing.into_iter().filter(|path| !made.contains(path)).collect::<Vec<_>>());
         preserved.extra = json!({ "made": made });
     }
@@ -87,8 +88,8 @@ fn check_source(host: &Host, source: &str) -> Result<()> {
 }
 
 /// The directories that were made for a mount, in the order of making.
-fn made(job: &Job<'_>) -> Vec<String> {
-    let made = job.record.and_then(|record| record.extra["made"].as_array());
+fn made(record: Option<&Record>) -> Vec<String> {
+    let made = record.and_then(|record| record.extra["made"].as_array());
     made.into_iter().flatten().filter_map(|path| path.as_str().map(str::to_owned)).collect()
 }
 
@@ -122,11 +123,25 @@ fn remove_way(host: &Host, job: &Job<'_>) -> Result<()> {
     if flag(&job.step.to, "mounted") == Some(true) {
         return Ok(());
     }
-    for path in made(job).iter().rev() {
+    remove_made(host, job.record)
+}
+
+/// Removes what a crash left of the way to a mount whose unit went before it: the next turn finds nothing mounted, and so nothing to do.
+pub(super) fn remove_leftover(host: &Host, id: &ResourceId, record: &Record) -> Result<()> {
+    for (_, unit) in parts(id) {
+        if host.root.place(&unit)?.map(|place| place.stat()).transpose()?.flatten().is_some() {
+            return Ok(());
+        }
+    }
+    remove_made(host, Some(record))
+}
+
+fn remove_made(host: &Host, record: Option<&Record>) -> Result<()> {
+    for path in made(record).iter().rev() {
         let Some(place) = host.root.place(path)? else { continue };
         match rustix::fs::unlinkat(&place.dir, &place.name, AtFlags::REMOVEDIR) {
             Ok(()) => place.sync_dir()?,
-            Err(Errno::NOENT | Errno::NOTEMPTY | Errno::NOTDIR) => {}
+            Err(Errno::NOENT | Errno::NOTEMPTY | Errno::NOTDIR | Errno::BUSY) => {}
             Err(error) => return Err(error).with_context(|| format!("removing {path}")),
         }
     }
@@ -138,7 +153,36 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::chown;
 
+    use muster_proto::resource::OnRemoval;
+
     use super::*;
+
+    #[test]
+    fn what_a_crash_left_of_the_way_to_a_mount_goes_once_its_unit_is_gone_and_no_sooner() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        let id = ResourceId::new("mount", "/srv/scratch/a");
+        let unit = root.join(Mount::file(id.key()).trim_start_matches('/'));
+        fs::create_dir_all(unit.parent().unwrap()).unwrap();
+        fs::write(&unit, "").unwrap();
+        fs::create_dir_all(root.join("srv/scratch/a")).unwrap();
+        let host = Host::at(&root, &folder.path().join("run"), folder.path()).unwrap();
+        let record = Record {
+            before: Condition::Absent,
+            wrote: Condition::Absent,
+            intended: None,
+            profile: String::new(),
+            on_removal: OnRemoval::default(),
+            not_after: None,
+            notify: vec![],
+            extra: json!({"made": ["/srv/scratch", "/srv/scratch/a"]}),
+        };
+        remove_leftover(&host, &id, &record).unwrap();
+        assert!(root.join("srv/scratch/a").exists(), "it may be mounted");
+        fs::remove_file(&unit).unwrap();
+        remove_leftover(&host, &id, &record).unwrap();
+        assert!(root.join("srv").exists() && !root.join("srv/scratch").exists());
+    }
 
     #[test]
     fn nothing_is_mounted_over_what_is_there_nor_where_a_user_leads_the_way() {
