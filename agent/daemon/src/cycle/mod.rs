@@ -314,7 +314,8 @@ impl Cycle {
         let made = make::converge(&mut self.hands, &leases, Scope::Whole, rest).await;
         let result = match made {
             Ok(made) => {
-                self.rest = made.rest;
+                // The turn after the last of them has come is to take the state for applied.
+                self.rest = made.rest.filter(|_| !awaits_artifacts);
                 self.finish(&state, &composition, made.outcomes, awaits_artifacts)
             }
             Err(error) => Err(error),
