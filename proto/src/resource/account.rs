@@ -15,6 +15,18 @@ use crate::state::Person;
 pub const OWNER_KEY: &str = "@owner";
 
 /// A local account.
+///
+/// ```yaml
+/// - account:
+///     for: owner
+///     groups: [engineers]
+///     password: first-login
+/// - account:
+///     name: bob
+///     full_name: Bob Byrne
+///     ssh_keys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINVgZxcJmZH8wTAEYgdpyhcVFjZ7CUI1GnRbNJPlHBXk bob@vendor"]
+///     not_after: "2027-01-01T00:00:00Z"
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -22,6 +22,13 @@ pub const MOST_STRIPPED: u8 = 16;
 /// it anew. Only an empty directory or a tree that Muster unpacked is ever replaced, and only where nobody but root can
 /// change the directories on the way; else it is Blocked. Everything belongs to one owner and group; setuid and setgid bits are
 /// dropped. With the end of the resource the tree goes, if nobody changed it, and an empty directory that was there comes back.
+///
+/// ```yaml
+/// - archive:
+///     path: /opt/site
+///     artifact: sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
+///     strip: 1
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

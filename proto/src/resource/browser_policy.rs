@@ -13,6 +13,14 @@ const LARGEST: usize = 256 * 1024;
 /// Policies of a browser, under the names that its maker gives them: each user's browser takes them when it starts, and
 /// shows that it is managed. Values are passed on as they are, and what the browser does not know it ignores. A browser has
 /// one set of them; where several profiles give some, that of the highest precedence counts.
+///
+/// ```yaml
+/// - browser_policy:
+///     browser: firefox
+///     policies:
+///       DisableTelemetry: true
+///       PasswordManagerEnabled: false
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -18,6 +18,21 @@ const MOST_BYTES: usize = 32 * 1024;
 /// A trust anchor beside those that come with the system: whoever holds its key can pose as any server to programs that use
 /// the system's store. It stands in `/usr/local/share/ca-certificates`, and `update-ca-certificates` of the package
 /// `ca-certificates` brings it into the store, and out of it when the resource ends.
+///
+/// ```yaml
+/// - certificate:
+///     name: corp
+///     pem: |
+///         -----BEGIN CERTIFICATE-----
+///         MIIBPDCB76ADAgECAhQj6gNCkZfBfWu783qdjhwSXAYe4jAFBgMrZXAwFDESMBAG
+///         A1UEAwwJQ29ycCBSb290MB4XDTI2MTEyNzE1NDc1NVoXDTQ2MTEyMjE1NDc1NVow
+///         FDESMBAGA1UEAwwJQ29ycCBSb290MCowBQYDK2VwAyEAJFca47hbyZehBZCGEJXz
+///         V6+QVsjCzC0qS2HcfLcN0TOjUzBRMB0GA1UdDgQWBBSeCx/RJPYqNVIHLxcIw+tO
+///         eQJxPDAfBgNVHSMEGDAWgBSeCx/RJPYqNVIHLxcIw+tOeQJxPDAPBgNVHRMBAf8E
+///         BTADAQH/MAUGAytlcANBANIG28nbiGwAclGm5/YLZEnQX64Rxtak9FmlX48gi+ce
+///         IrX0l4F0f8N675haD2EMbWyrORDT1UUkY1f8j/1/Zwc=
+///         -----END CERTIFICATE-----
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

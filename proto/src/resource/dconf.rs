@@ -18,6 +18,18 @@ pub const DATABASE: &str = "/etc/dconf/db/local";
 /// they are locked, what every user has. They stand in files of their own in `/etc/dconf/db/local.d`, from which `dconf update`
 /// of the package `dconf-cli` makes the database `local`. It counts where `/etc/dconf/profile/user` names it, by a line
 /// `system-db:local` below `user-db:user`: give that file by `file`.
+///
+/// ```yaml
+/// - dconf:
+///     name: screen
+///     settings:
+///       /org/gnome/desktop/screensaver/lock-enabled: "true"
+///       /org/gnome/desktop/session/idle-delay: "uint32 300"
+///     locked: true
+/// - file:
+///     path: /etc/dconf/profile/user
+///     content: "user-db:user\nsystem-db:local\n"
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

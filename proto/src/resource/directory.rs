@@ -8,6 +8,10 @@ use crate::condition::Condition;
 /// A directory. One that is not there is made with 0755 and root unless the profile says otherwise. One that is there is changed
 /// where only root, or the account that is to own it, can have put it there, or where Muster made it; else it is Blocked, with
 /// whose it is.
+///
+/// ```yaml
+/// - directory: { path: /srv/build, group: engineers, mode: "2775", on_removal: keep }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

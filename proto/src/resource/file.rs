@@ -10,6 +10,14 @@ use crate::id::Digest;
 use crate::template::{Names, TemplateError};
 
 /// A regular file. One that is not there is made with 0644 and root unless the profile says otherwise.
+///
+/// ```yaml
+/// - file:
+///     path: /etc/motd
+///     template: |
+///       {{ device.name }} belongs to Corp.
+/// - file: { path: /etc/cron.d/legacy, state: absent }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -29,6 +29,14 @@ const MOST_RULES: usize = 256;
 ///
 /// A change that keeps the device from its server undoes itself: when the server is not reached over a new connection
 /// within 90 s, the table from before comes back, and the device says so.
+///
+/// ```yaml
+/// - firewall:
+///     allow:
+///       - { port: 22, from: [10.0.0.0/8] }
+///       - { port: 443 }
+///       - { port: "60000-61000", protocol: udp, interface: eth0 }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

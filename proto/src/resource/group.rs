@@ -7,6 +7,10 @@ use super::value::{AccountName, Existence};
 use crate::condition::Condition;
 
 /// A local group. Who is in it is said by the accounts.
+///
+/// ```yaml
+/// - group: { name: engineers, gid: 4000 }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

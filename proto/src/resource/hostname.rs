@@ -16,6 +16,10 @@ pub const PATH: &str = "/etc/hostname";
 
 /// The name of the device, in hostname(5) and in the running kernel. `/etc/hosts` is not touched: a `hosts_entry` for
 /// `127.0.1.1` gives the name an address where nothing else does.
+///
+/// ```yaml
+/// - hostname: { template: "{{ device.name }}" }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

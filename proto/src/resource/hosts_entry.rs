@@ -14,6 +14,10 @@ const MOST_NAMES: usize = 64;
 
 /// An address with its names, in a line of hosts(5) that is marked as Muster's. It stands before the lines of others, as the
 /// first that has a name counts. No line of anyone else's is touched, be it for the same address.
+///
+/// ```yaml
+/// - hosts_entry: { address: 10.0.0.12, names: [build.corp.example, build] }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

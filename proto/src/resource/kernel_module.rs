@@ -8,6 +8,11 @@ use crate::id::Digest;
 
 /// A module of the kernel, now and after every boot. Nothing is forced: a module in use stays loaded until its users end or
 /// the device boots, and the device says so; one that is built into the kernel can be loaded but not blocked.
+///
+/// ```yaml
+/// - kernel_module: { name: usb_storage, state: blocked }
+/// - kernel_module: { name: br_netfilter, state: loaded }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -15,6 +15,13 @@ const MOST_MATCHES: usize = 8;
 /// One line of a text file that is there already; no other line of it is changed, and owner, mode and extended attributes
 /// stay. What stood there before comes back with the end of the resource. A `file` that says the whole content of the same
 /// path is a conflict.
+///
+/// ```yaml
+/// - line:
+///     path: /etc/login.defs
+///     line: "UMASK 077"
+///     match: ["UMASK", "#UMASK"]
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -7,6 +7,10 @@ use super::value::{AbsolutePath, Existence, LinkTarget};
 use crate::condition::Condition;
 
 /// A symbolic link. What it points to need not be there.
+///
+/// ```yaml
+/// - link: { path: /srv/current, target: /srv/releases/42 }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -26,6 +26,10 @@ const MOST: usize = 32;
 
 /// The device's locale for logins and services, and the locales that programs may choose from. Each that is named here is
 /// generated where it is missing, which takes the package `locales`; what it says holds from the next login on.
+///
+/// ```yaml
+/// - locale: { lang: en_US.UTF-8, categories: [LC_TIME=de_DE.UTF-8] }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

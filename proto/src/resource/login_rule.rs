@@ -27,6 +27,11 @@ const WORDS: [&str; 4] = ["all", "except", "none", "local"];
 /// itself. When the time of a rule has passed (`not_after`), those whom it names may log in from nowhere; when it leaves the device, it counts no more.
 ///
 /// A change after which the server is not reached over a new connection within 90 s undoes itself, and the device says so.
+///
+/// ```yaml
+/// - login_rule: { name: admins, groups: [admins], from: [local, 10.0.0.0/8] }
+/// - login_rule: { name: everyone, from: [local] }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -35,6 +35,10 @@ const MOST_OPTIONS: usize = 64;
 /// mount point is an empty directory, or is made, with those above it that are missing. Nobody but root may change any of the
 /// directories on the way. With the end of the resource it is unmounted, unless it is in use, and the directories go that were
 /// made for it. A mount that fails does not keep the device from booting.
+///
+/// ```yaml
+/// - mount: { where: /srv/media, what: "nas.corp.example:/media", type: nfs4, options: [ro, nosuid] }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -32,6 +32,33 @@ pub const KEY_MADE: &str = "made";
 ///
 /// A change that keeps the device from its server undoes itself: when the server is not reached over a new connection
 /// within 90 s, the file from before comes back, and the device says so.
+///
+/// ```yaml
+/// - network: { name: office, interface: en*, dhcp: true, domains: [corp.example] }
+/// - network:
+///     name: radio
+///     manager: network_manager
+///     interface: wlan0
+///     dhcp: true
+///     wifi:
+///       ssid: Office
+///       access:
+///         enterprise:
+///           identity: lap-ada
+///           ca_file: /etc/muster/radius-ca.pem
+///           domain: radius.corp.example
+///           method: { tls: { certificate_file: /etc/muster/radius.pem, key_file: /etc/muster/radius.key } }
+/// - network:
+///     name: vpn
+///     interface: wg0
+///     addresses: [10.9.0.5/24]
+///     wireguard:
+///       peers:
+///         - public_key: HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=
+///           endpoint: vpn.corp.example:51820
+///           allowed_ips: [10.9.0.0/24]
+///           persistent_keepalive: 25
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

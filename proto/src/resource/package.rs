@@ -14,6 +14,12 @@ use crate::id::Digest;
 /// checked before anything reads it, the package in it has to be the one that the profile names, and what it depends on comes from the
 /// repositories; it is then installed in that very version until the profile names another artifact. Nothing is ever downgraded, and
 /// nothing else is removed for it.
+///
+/// ```yaml
+/// - package: { name: chrony, version: ">= 4.3" }
+/// - package: { name: telnet, state: absent, note: "SEC-112: no plaintext logins" }
+/// - package: { name: corp-vpn, artifact: "sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae" }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

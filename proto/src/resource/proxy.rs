@@ -34,6 +34,12 @@ const ITSELF: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// services, shells of logins and desktops, and a setting for apt. It holds from the next start of a service and the next login on; dnf, curl and what
 /// else goes by the variables has it from there. Cron and commands over SSH without a login have neither, nor has `sudo`, which keeps no
 /// variables. Muster's own agent goes to its server directly.
+///
+/// ```yaml
+/// - proxy:
+///     http: http://proxy.corp.example:3128
+///     no_proxy: [.corp.example, 10.0.0.0/8]
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -9,6 +9,15 @@ use crate::id::Digest;
 
 /// A package repository, and the key that signs it. With a suite it is one for apt, without one it is one for dnf: on a device with the
 /// other package manager it is Failed, unless `when` leaves such devices out.
+///
+/// ```yaml
+/// - repository:
+///     name: corp
+///     url: https://packages.corp.example/debian
+///     suite: bookworm
+///     components: [main]
+///     key_from: corp.asc
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

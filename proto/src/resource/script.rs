@@ -24,6 +24,16 @@ const MEMORY: std::ops::RangeInclusive<u32> = 16..=65_536;
 /// of the agent and with limits of its own. One that fails, or is cut off by a crash, is Failed and runs again only if it is
 /// declared `idempotent`; otherwise when it changes, or when the resource goes and comes back. Nothing that it did is taken back
 /// with the end of the resource.
+///
+/// ```yaml
+/// - script:
+///     name: make-data-volume
+///     body: |
+///       set -eu
+///       mkfs.ext4 -L data /dev/disk/by-partlabel/data
+///     unless: [/usr/sbin/blkid, -L, data]
+///     timeout: 5m
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -9,6 +9,14 @@ use crate::condition::Condition;
 use crate::id::ResourceId;
 
 /// A systemd unit.
+///
+/// ```yaml
+/// - service:
+///     name: chrony
+///     running: true
+///     enabled: true
+///     restart_on: ["file:/etc/chrony/chrony.conf"]
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -17,6 +17,14 @@ const REFUSED: [&str; 2] = ["include", "match"];
 /// place, and a running sshd reads it at once; sessions go on.
 ///
 /// A change after which the server is not reached over a new connection within 90 s undoes itself, and the device says so.
+///
+/// ```yaml
+/// - ssh_server:
+///     name: hardening
+///     settings:
+///       PasswordAuthentication: "no"
+///       PermitRootLogin: "no"
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -8,6 +8,14 @@ use crate::condition::Condition;
 use crate::id::Digest;
 
 /// Who may run which commands as whom.
+///
+/// ```yaml
+/// - sudo:
+///     name: engineers-cron
+///     who: "%engineers"
+///     commands: ["/usr/bin/systemctl restart cron.service"]
+///     password: true
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

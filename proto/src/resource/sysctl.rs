@@ -14,6 +14,10 @@ const SECRETS: [&str; 2] = ["stable_secret", "tcp_fastopen_key"];
 /// for every boot. A key that the running kernel does not have is an error, and then nothing is written. What was set
 /// before comes back with the end of the resource; a setting that the kernel only takes one way, such as
 /// `kernel.modules_disabled`, stays until the next boot, and the device says so.
+///
+/// ```yaml
+/// - sysctl: { name: net.ipv4.ip_forward, value: 0 }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -26,6 +26,10 @@ pub const SERVERS: &str = "/etc/systemd/timesyncd.conf.d/90-muster.conf";
 const MOST_SERVERS: usize = 16;
 
 /// The device's time zone, and where it gets its time. What is not given is left as it is.
+///
+/// ```yaml
+/// - time: { zone: Europe/Berlin, servers: [ntp1.corp.example, ntp2.corp.example] }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

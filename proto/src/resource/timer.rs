@@ -16,6 +16,15 @@ const MOST_TIMES: usize = 16;
 /// A program that runs at set times: a timer and a service of systemd's, `muster-timer-<name>.timer` and `muster-timer-<name>.service`.
 /// How its last run went says `systemctl status muster-timer-<name>.service`, and what it printed is in the journal. It is no part of
 /// what the timer should be: a program that fails is to be seen by a check. With the resource a run ends that is under way.
+///
+/// ```yaml
+/// - timer:
+///     name: nightly-backup
+///     command: [/usr/local/bin/backup, --all]
+///     on_calendar: ["Mon..Fri 02:00"]
+///     randomized_delay: 30m
+///     persistent: true
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

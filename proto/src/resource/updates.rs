@@ -36,6 +36,15 @@ const MINUTES_OF_DAY: u32 = 24 * 60;
 ///
 /// Which kernel runs and whether a reboot is needed is told. It is needed where a newer kernel is installed than the one that runs, or
 /// where a package of Debian's asks for it by `/run/reboot-required`.
+///
+/// ```yaml
+/// - updates:
+///     which: security
+///     windows:
+///       - { days: [sat, sun], from: "22:00", to: "04:00" }
+///     zone: Europe/Berlin
+///     reboot: in_window
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -1,4 +1,4 @@
-//! Renders `docs/*.md`, in the order in which they are read, into one Rust file with a list of pages.
+//! Renders `docs/*.md`, in the order in which they are read, and `docs/kinds/*.md` into one Rust file with two lists of pages.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,18 +21,25 @@ pub(super) fn render() -> io::Result<()> {
         let Some(text) = texts.remove(name) else {
             return Err(io::Error::other(format!("docs/{name}.md is missing")));
         };
-        let (title, body) = page(&text);
-        writeln!(list, "Page {{ name: {name:?}, title: {title:?}, body: {body:?} }},")
-            .map_err(io::Error::other)?;
+        push(&mut list, name, &text)?;
     }
     if let Some((name, _)) = texts.first_key_value() {
         return Err(io::Error::other(format!(
             "docs/{name}.md is in no list: add it to server/daemon/build/docs.rs"
         )));
     }
+    list.push_str("];\nconst KINDS: &[Page] = &[\n");
+    for (name, text) in read(&folder.join("kinds"))? {
+        push(&mut list, &name, &text)?;
+    }
     list.push_str("];\n");
     let out = env::var_os("OUT_DIR").map(PathBuf::from).ok_or_else(|| io::Error::other("no OUT_DIR"))?;
     fs::write(out.join("docs.rs"), list)
+}
+
+fn push(list: &mut String, name: &str, text: &str) -> io::Result<()> {
+    let (title, body) = page(text);
+    writeln!(list, "Page {{ name: {name:?}, title: {title:?}, body: {body:?} }},").map_err(io::Error::other)
 }
 
 fn read(folder: &Path) -> io::Result<BTreeMap<String, String>> {
@@ -87,7 +94,7 @@ fn anchor(heading: &str) -> String {
     kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
-/// A link to a file beside this one leads to the page of the same name.
+/// A link to another file of these leads to the page of the same name.
 fn served(link: &str) -> String {
     let (path, anchor) = link.split_once('#').map_or((link, None), |(path, anchor)| (path, Some(anchor)));
     match (path.strip_suffix(".md"), anchor) {
