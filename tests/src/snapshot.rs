@@ -53,6 +53,8 @@ impl Device<'_> {
             find /etc /srv /home /usr/local -xdev \( -type f -printf '%p %m %U %G ' -exec sh -c 'sha256sum < "$1"' _ {} \; \) -o \( -printf '%p %y %m %U %G %l\n' \)
             dpkg-query -W -f '${Package} ${db:Status-Abbrev} ${Version}\n'
             systemctl list-unit-files --no-legend | awk '{print $1, $2}'
+            nft list ruleset | sed 's/^/firewall: /'
+            ip -brief address | grep '^v0' | sed 's/^/interface: /'
             echo "keepalive $(cat /proc/sys/net/ipv4/tcp_keepalive_time), named $(cat /proc/sys/kernel/hostname)"
         "#;
         let output = self.exec_within(["sh", "-c", script], Duration::from_secs(180))?.ok()?;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use muster_proto::check::Verdict;
 use muster_proto::report::OutcomeKind;
+use muster_proto::resource::KINDS;
 use muster_proto::rest::{CheckView, Problem, ProfileView, RevisionView};
 use muster_proto::state::Mode;
 use muster_tests::{Artifacts, Device, Fleet, Network, SERVER_NAME, wait_until};
@@ -20,6 +21,9 @@ const MEMORY: u64 = 200;
 /// Profiles with one bad field each: its name, and the line that asks for it.
 fn bad_fields() -> Vec<(&'static str, String)> {
     let long = "n".repeat(10_000);
+    let vast = "n".repeat(300_000);
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let wireguard = "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=";
     let resource = |text: &str| format!("  - {text}");
     vec![
         ("path", resource(r#"file: { path: "/etc/mo\ntd", content: x }"#)),
@@ -80,7 +84,84 @@ fn bad_fields() -> Vec<(&'static str, String)> {
         ("name", resource(r#"certificate: { name: "../x", pem: x }"#)),
         ("pem", resource(&format!("certificate: {{ name: x, pem: {long} }}"))),
         ("pem", resource(r#"certificate: { name: x, pem: "-----BEGIN PRIVATE KEY-----\nMAA=\n" }"#)),
+        ("url", resource(r#"repository: { name: x, url: "https://a\nTrusted: yes", key: "KEY" }"#)),
+        ("url", resource(r#"repository: { name: x, url: "https://a/ [trusted=yes]", key: "KEY" }"#)),
+        ("suite", resource(r#"repository: { name: x, url: "https://a/", suite: "s\nx", key: "KEY" }"#)),
+        (
+            "key",
+            resource(
+                r#"repository: { name: x, url: "https://a/", key: "-----BEGIN PGP PRIVATE KEY BLOCK-----" }"#,
+            ),
+        ),
+        ("http", resource(r#"proxy: { http: "http://a:1\nexport LD_PRELOAD=/tmp/x" }"#)),
+        ("http", resource(r#"proxy: { http: "http://$(id):3128" }"#)),
+        ("http", resource(r#"proxy: { http: "http://eve:secret@a:3128" }"#)),
+        ("no_proxy", resource(r#"proxy: { http: "http://a:1", no_proxy: ["a\";id;\""] }"#)),
+        ("path", resource(&format!(r#"archive: {{ path: "/srv/../etc", artifact: "{digest}" }}"#))),
+        ("artifact", resource(r#"archive: { path: /srv/x, artifact: "sha256:../../etc/shadow" }"#)),
+        (
+            "url",
+            resource(&format!(
+                r#"archive: {{ path: /srv/x, artifact: "{digest}", url: "file:///etc/shadow" }}"#
+            )),
+        ),
+        (
+            "url",
+            resource(&format!(
+                r#"archive: {{ path: /srv/x, artifact: "{digest}", url: "https://a/\r\nHost: b" }}"#
+            )),
+        ),
+        (
+            "url",
+            resource(&format!(
+                r#"package: {{ name: tool, artifact: "{digest}", url: "https://eve:secret@a/x.deb" }}"#
+            )),
+        ),
+        ("browser", resource(r#"browser_policy: { browser: "../../x", policies: {} }"#)),
+        (
+            "policies",
+            resource(&format!(r#"browser_policy: {{ browser: firefox, policies: {{ A: "{vast}" }} }}"#)),
+        ),
+        ("settings", resource(r#"dconf: { name: x, settings: { "/org/x]\n[y/z": "1" } }"#)),
+        ("settings", resource(r#"dconf: { name: x, settings: { /org/x/y: "1\n[z]" } }"#)),
+        ("from", resource(r#"login_rule: { name: x, accounts: [bob], from: ["ALL"] }"#)),
+        ("accounts", resource(r#"login_rule: { name: x, accounts: ["bob ALL"], from: [local] }"#)),
+        ("groups", resource(r#"login_rule: { name: x, groups: ["a\n+:ALL:ALL"], from: [local] }"#)),
+        ("settings", resource(r#"ssh_server: { name: x, settings: { Match: "all" } }"#)),
+        ("settings", resource(r#"ssh_server: { name: x, settings: { Banner: "x\nPermitRootLogin yes" } }"#)),
+        ("interface", resource(r#"network: { name: x, interface: "eth0\n[DHCP]", dhcp: true }"#)),
+        ("addresses", resource(r#"network: { name: x, interface: eth0, addresses: ["10.0.0.5/33"] }"#)),
+        ("pac", resource(r#"network: { name: x, interface: eth0, pac: "javascript:alert(1)" }"#)),
+        (
+            "ssid",
+            resource(r#"network: { name: x, interface: w0, wifi: { ssid: "a\n[ipv4]", access: open } }"#),
+        ),
+        (
+            "public_key",
+            resource(
+                r#"network: { name: x, interface: wg0, wireguard: { peers: [{ public_key: "a\nPostUp=id", allowed_ips: [10.0.0.0/8] }] } }"#,
+            ),
+        ),
+        (
+            "endpoint",
+            resource(&format!(
+                r#"network: {{ name: x, interface: wg0, wireguard: {{ peers: [{{ public_key: {wireguard}, endpoint: "a b:1", allowed_ips: [10.0.0.0/8] }}] }} }}"#
+            )),
+        ),
+        ("port", resource(r#"firewall: { allow: [{ port: "22 accept; }" }] }"#)),
+        ("from", resource(r#"firewall: { allow: [{ port: 22, from: ["0.0.0.0/0 }"] }] }"#)),
+        ("interface", resource(r#"firewall: { allow: [{ port: 22, interface: "\"; flush ruleset" }] }"#)),
+        ("zone", resource(r#"updates: { which: all, zone: "../../etc/shadow" }"#)),
+        ("from", resource(r#"updates: { which: all, windows: [{ from: "25:00", to: "04:00" }] }"#)),
     ]
+}
+
+#[test]
+fn every_kind_has_a_field_that_is_tried_with_what_no_device_may_get() {
+    let fields = bad_fields();
+    let tried = |kind: &&&str| fields.iter().any(|(_, line)| line.starts_with(&format!("  - {kind}:")));
+    let untried: Vec<&&str> = KINDS.iter().filter(|kind| !tried(kind)).collect();
+    assert!(untried.is_empty(), "{untried:?}");
 }
 
 #[test]

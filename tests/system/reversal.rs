@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use muster_proto::state::Mode;
-use muster_tests::{Fleet, Network, PACKAGES_URL, Packages};
+use muster_tests::{Device, Fleet, Network, PACKAGES_URL, Packages};
 
 /// States in one sequence.
 const STATES: usize = 10;
@@ -18,8 +19,8 @@ const SEQUENCES: u64 = 2;
 const ROOTS: &str = "directory: { path: /srv/a, mode: \"0755\", owner: root }";
 
 /// Resources of which a state has some, each in one of its forms. Some are there before, others are not; some are on the way to
-/// others, or in their place. `ONE` and `TWO` are artifacts.
-const POOL: [&[&str]; 27] = [
+/// others, or in their place. `ONE` and `TWO` are artifacts, `AUTHORITY_ONE` and `AUTHORITY_TWO` certificates.
+const POOL: [&[&str]; 35] = [
     &[
         "directory: { path: /srv/a, mode: \"0755\" }",
         ROOTS,
@@ -112,7 +113,42 @@ const POOL: [&[&str]; 27] = [
         "file: { path: /etc/cron.d/ours, content: \"# nothing\\n\" }",
         "file: { path: /etc/cron.d/ours, state: absent }",
     ],
+    &[
+        "certificate: { name: corp, pem: \"AUTHORITY_ONE\" }",
+        "certificate: { name: corp, pem: \"AUTHORITY_TWO\" }",
+    ],
+    &[
+        "browser_policy: { browser: firefox, policies: { DisableTelemetry: true } }",
+        "browser_policy: { browser: firefox, policies: { DisableTelemetry: false } }",
+    ],
+    &[
+        "dconf: { name: base, settings: { /org/gnome/desktop/screensaver/lock-delay: \"uint32 7\" } }",
+        "dconf: { name: base, settings: { /org/gnome/desktop/screensaver/lock-delay: \"uint32 8\" }, locked: true }",
+    ],
+    &[
+        "login_rule: { name: base, groups: [root], from: [local] }",
+        "login_rule: { name: base, groups: [root], from: [local, 10.0.0.0/8] }",
+    ],
+    &[
+        "ssh_server: { name: base, settings: { MaxAuthTries: 3 } }",
+        "ssh_server: { name: base, settings: { MaxAuthTries: 4, X11Forwarding: \"no\" } }",
+    ],
+    &["firewall: { allow: [{ port: 22 }] }", "firewall: { allow: [{ port: 22 }, { port: 80 }] }"],
+    &[
+        "network: { name: lan, interface: v0, addresses: [192.0.2.7/24] }",
+        "network: { name: lan, interface: v0, addresses: [192.0.2.8/24], domains: [corp.example] }",
+    ],
+    &[
+        "updates: { which: all }",
+        "updates: { which: security, windows: [{ from: \"00:00\", to: \"23:59\" }] }",
+    ],
 ];
+
+/// What a device has before: an interface to set up with networkd, what makes the database of dconf, and a store of certificates that
+/// is made anew quickly, as it has one alone.
+const BEFORE: &str = "ip link add v0 type veth peer name v1 && systemctl -q enable --now systemd-networkd && \
+    apt-get -qq update && apt-get -qq install -y dconf-cli && \
+    sed -i '/ISRG_Root_X1/!s/^/!/' /etc/ca-certificates.conf && update-ca-certificates --fresh";
 
 /// What every state has, since others name it.
 fn groundwork() -> Result<String> {
@@ -123,11 +159,19 @@ fn groundwork() -> Result<String> {
     ))
 }
 
-/// Puts the two versions of a tool on the server; the digest of each, behind the word that stands for it.
+/// Makes what resources of the pool name by a word: two authorities, and two versions of a tool that are put on the server.
+fn named(fleet: &Fleet<'_>, device: &Device<'_>) -> Result<[(&'static str, String); 4]> {
+    let authority =
+        |name| Ok::<_, anyhow::Error>(device.make_authority(name)?.trim_end().replace('\n', "\\n"));
+    let [one, two] = put_tools(fleet)?;
+    Ok([("AUTHORITY_ONE", authority("one")?), ("AUTHORITY_TWO", authority("two")?), one, two])
+}
+
+/// Puts the two versions of a tool on the server; the digest of each, behind the words that ask for it.
 fn put_tools(fleet: &Fleet<'_>) -> Result<[(&'static str, String); 2]> {
     fleet.log_in()?;
     let folder = tempfile::tempdir()?;
-    let put = |word: &'static str| {
+    let put = |word: &str, asked: &'static str| {
         let tool = folder.path().join(word).join("tool");
         fs::create_dir_all(tool.join("lib/deep"))?;
         fs::write(tool.join("lib/deep/version"), word)?;
@@ -138,12 +182,12 @@ fn put_tools(fleet: &Fleet<'_>) -> Result<[(&'static str, String); 2]> {
         let made =
             command.arg("-czf").arg(&tar).arg("-C").arg(folder.path().join(word)).arg("tool").output()?;
         ensure!(made.status.success(), "tar: {}", String::from_utf8_lossy(&made.stderr));
-        Ok((word, fleet.put_artifact(&tar)?.digest))
+        Ok((asked, format!("artifact: {}", fleet.put_artifact(&tar)?.digest)))
     };
-    Ok([put("ONE")?, put("TWO")?])
+    Ok([put("ONE", "artifact: ONE")?, put("TWO", "artifact: TWO")?])
 }
 
-fn state(ground: &str, tools: &[(&str, String)], random: &mut fastrand::Rng) -> String {
+fn state(ground: &str, named: &[(&str, String)], random: &mut fastrand::Rng) -> String {
     let drawn = POOL.iter().map(|forms| (random.bool(), forms[random.usize(..forms.len())]));
     let mut chosen: Vec<&str> = drawn.filter(|(has, _)| *has).map(|(_, form)| form).collect();
     // What belongs to somebody who is not there, or is in a directory that is not, can't be made so, which is no question of
@@ -163,9 +207,7 @@ fn state(ground: &str, tools: &[(&str, String)], random: &mut fastrand::Rng) -> 
     for resource in chosen {
         writeln!(source, "  - {resource}").expect("a string takes any text");
     }
-    tools.iter().fold(source, |source, (word, digest)| {
-        source.replace(&format!("artifact: {word}"), &format!("artifact: {digest}"))
-    })
+    named.iter().fold(source, |source, (word, text)| source.replace(word, text))
 }
 
 #[test]
@@ -179,14 +221,15 @@ fn after_any_sequence_of_states_and_the_end_of_all_the_device_is_as_it_was() -> 
     let device = fleet.device("srv-1")?;
     device.write_file("/etc/unwanted", "keep me\n", 0o600)?;
     device.exec(["install", "-d", "-m", "0750", "-g", "adm", "/srv/spare"])?.ok()?;
-    let (ground, tools) = (groundwork()?, put_tools(&fleet)?);
+    device.exec_within(["sh", "-c", BEFORE], Duration::from_secs(120))?.ok()?;
+    let (ground, named) = (groundwork()?, named(&fleet, &device)?);
     let before = device.snapshot()?;
     let seeds: Vec<u64> = match std::env::var("MUSTER_SEED") {
         Ok(seed) => vec![seed.parse().context("MUSTER_SEED is no number")?],
         Err(_) => (0..sequences).map(|_| fastrand::u64(..)).collect(),
     };
     for seed in seeds {
-        run(&fleet, &ground, &tools, seed).with_context(|| format!("sequence {seed}"))?;
+        run(&fleet, &ground, &named, seed).with_context(|| format!("sequence {seed}"))?;
         let changes = before.changes(&fleet.device("srv-1")?.snapshot()?);
         ensure!(
             changes.is_empty(),
@@ -200,11 +243,11 @@ fn after_any_sequence_of_states_and_the_end_of_all_the_device_is_as_it_was() -> 
 }
 
 /// Goes through the states of a sequence, and then to nothing.
-fn run(fleet: &Fleet<'_>, ground: &str, tools: &[(&str, String)], seed: u64) -> Result<()> {
+fn run(fleet: &Fleet<'_>, ground: &str, named: &[(&str, String)], seed: u64) -> Result<()> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut last = None;
     for number in 1..=STATES {
-        let source = state(ground, tools, &mut random);
+        let source = state(ground, named, &mut random);
         fleet.admin.save_profile("any", &source)?;
         last = Some(fleet.admin.assign("any", "device:srv-1", Mode::Enforce)?);
         let applied = fleet.admin.wait_until_applied("srv-1");
