@@ -13,3 +13,8 @@ export function sized(bytes: number): string {
   const figures = rest < 100 ? Math.floor(rest * 10) / 10 : Math.floor(rest);
   return `${figures.toLocaleString('en')} ${UNITS[unit]}`;
 }
+
+/** The same, with the exact number behind it where that says more. */
+export function sizedExactly(bytes: number): string {
+  return bytes < 1024 ? sized(bytes) : `${sized(bytes)} (${bytes.toLocaleString('en')} bytes)`;
+}

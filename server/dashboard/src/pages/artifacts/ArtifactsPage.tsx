@@ -7,7 +7,7 @@ import type { Artifact } from '../../api/types';
 import { Badge } from '../../components/Badge';
 import { type Column, DataTable } from '../../components/DataTable';
 import { CopyButton, Empty, Facts, Note, ProblemNote, RevisionLink } from '../../components/parts';
-import { sized } from '../../components/size';
+import { sized, sizedExactly } from '../../components/size';
 import { Time } from '../../components/Time';
 import { useMayChange } from '../../components/useMayChange';
 import { visible, who } from '../../components/visible';
@@ -109,7 +109,7 @@ function Opened({ artifact }: { artifact: Artifact }) {
             'Size',
             artifact.state === 'uploading'
               ? `${sized(artifact.received)} of ${sized(artifact.size)} came so far`
-              : `${sized(artifact.size)} (${artifact.size.toLocaleString('en')} bytes)`,
+              : sizedExactly(artifact.size),
           ],
           ['Put by', who(artifact.put_by)],
           ['Begun', <Time key="begun" at={artifact.begun} />],
