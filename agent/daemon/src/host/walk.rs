@@ -108,6 +108,25 @@ impl Root {
         }
     }
 
+    /// Opens the regular file that `path` leads to, whatever links are on the way or in its place; none of them leads out of the root. `None`
+    /// when there is nothing. It is for reading what only root puts there, as distributions have many of their files by links.
+    pub(crate) fn follow(&self, path: &str) -> Result<Option<std::fs::File>> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let within = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let file = match rustix::fs::openat2(&self.0, path, flags, Mode::empty(), within) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("opening {path}")),
+        };
+        let stat = rustix::fs::fstat(&file).with_context(|| format!("asking about {path}"))?;
+        ensure!(
+            FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
+            "{path} leads to {}, which is no file",
+            kind_of(&stat)
+        );
+        Ok(Some(file.into()))
+    }
+
     /// Who but root can decide what is found in a directory; `None` when it or one on the way is missing.
     pub(crate) fn others_in(&self, path: &str) -> Result<Option<Others>> {
         let relative = path.trim_start_matches('/');
@@ -431,6 +450,22 @@ mod tests {
             let error = root.way(path).unwrap_err().to_string();
             assert!(error.contains(reason), "{path}: {error}");
         }
+    }
+
+    #[test]
+    fn a_file_is_followed_over_links_and_never_out_of_the_root() {
+        let (dir, root) = root();
+        fs::create_dir_all(dir.path().join("usr/zones/Etc")).unwrap();
+        fs::write(dir.path().join("usr/zones/Etc/UTC"), "utc").unwrap();
+        symlink("Etc/UTC", dir.path().join("usr/zones/UTC")).unwrap();
+        symlink("/usr/zones/UTC", dir.path().join("localtime")).unwrap();
+        symlink("../../../../etc/hostname", dir.path().join("out")).unwrap();
+        symlink("/usr", dir.path().join("folder")).unwrap();
+        let mut file = root.follow("/localtime").unwrap().unwrap();
+        assert_eq!(std::io::read_to_string(&mut file).unwrap(), "utc");
+        assert!(root.follow("/out").unwrap().is_none());
+        assert!(root.follow("/none").unwrap().is_none());
+        assert!(root.follow("/folder").unwrap_err().to_string().contains("a directory"));
     }
 
     #[test]

@@ -157,11 +157,12 @@ impl Clock {
             return Ok(Self { ahead: 0 });
         }
         let path = updates.zone.as_ref().map_or(LOCALTIME.to_owned(), |zone| format!("{ZONES}{zone}"));
-        let Some(bytes) = files::content(&host.root, &path, ZONE_LIMIT)? else {
+        let Some(file) = host.root.follow(&path)? else {
             // localtime(5) says so of a machine without one.
             ensure!(updates.zone.is_none(), "there is no {path}: install tzdata, or name another zone");
             return Ok(Self { ahead: 0 });
         };
+        let bytes = files::read_limited(file, ZONE_LIMIT).with_context(|| path.clone())?;
         let zone = tz::TimeZone::from_tz_data(&bytes).with_context(|| format!("{path} is no time zone"))?;
         let local = zone.find_local_time_type(now).with_context(|| format!("reading {path}"))?;
         Ok(Self { ahead: local.ut_offset() })
