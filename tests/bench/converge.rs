@@ -12,7 +12,7 @@ use muster_proto::report::OutcomeKind;
 use muster_proto::rest::ResourceView;
 use muster_proto::state::Mode;
 use muster_tests::measure::{cpu, is_exec, is_write, median, peak};
-use muster_tests::{Artifacts, Device, Fleet, Network};
+use muster_tests::{Artifacts, Device, Fleet, Network, wait_until};
 use serde::Serialize;
 use serde_json::json;
 
@@ -126,6 +126,7 @@ fn measure_muster(fleet: &Fleet<'_>, device: &Device<'_>, installed: &str) -> Re
     let files = folders.last().context("no run was made")?;
 
     say("Muster: one drifted file")?;
+    rest(fleet)?;
     let before = cpu(agent)?;
     let mut walls = vec![];
     for drift in 0..DRIFTS {
@@ -151,7 +152,7 @@ fn measure_muster(fleet: &Fleet<'_>, device: &Device<'_>, installed: &str) -> Re
     let resources = fleet.admin.resources(DEVICE)?;
     let fails = |view: &&ResourceView| !matches!(view.outcome, OutcomeKind::Kept | OutcomeKind::Repaired);
     ensure!(!resources.iter().any(|view| fails(&view)), "not all hold: {:?}", resources.iter().find(fails));
-    settle();
+    rest(fleet)?;
     let before = cpu(agent)?;
     for turn in 0..TURNS {
         look_again(device, turn)?;
@@ -176,6 +177,16 @@ fn measure_muster(fleet: &Fleet<'_>, device: &Device<'_>, installed: &str) -> Re
 /// Time for what follows an apply, such as its report, so that it is counted where it belongs.
 fn settle() {
     std::thread::park_timeout(Duration::from_secs(2));
+}
+
+/// Waits until the agent has looked again whether what it made lasts, which is no part of what is measured next.
+fn rest(fleet: &Fleet<'_>) -> Result<()> {
+    wait_until("the agent to find all as it was made", Duration::from_secs(60), || {
+        let resources = fleet.admin.resources(DEVICE)?;
+        Ok(resources.iter().all(|view| view.outcome == OutcomeKind::Kept).then_some(()))
+    })?;
+    settle();
+    Ok(())
 }
 
 fn measure_peer(peer: Peer, device: &Device<'_>, installed: &str) -> Result<Figures> {

@@ -20,8 +20,9 @@ pub const ACCOUNT_FILES: [&str; 7] = [
 
 /// Where else putting back is allowed to leave a trace, by how a line of a snapshot begins: an account is locked and its home kept, a
 /// package leaves its configuration, the users its scripts made and the units they enabled, and caches and backups of
-/// system tools are nobody's, nor is a directory of the system's that was made before its package came.
-const EXCEPTIONS: [&str; 18] = [
+/// system tools are nobody's, nor is a directory of the system's that was made before its package came, nor the database that dconf makes
+/// of no settings.
+const EXCEPTIONS: [&str; 24] = [
     "/home/bob",
     "/etc/nginx",
     "/etc/default/nginx",
@@ -36,6 +37,12 @@ const EXCEPTIONS: [&str; 18] = [
     "/etc/modprobe.d ",
     "/etc/environment.d ",
     "/etc/systemd/system.conf.d ",
+    "/etc/security/access.d ",
+    "/etc/firefox ",
+    "/etc/firefox/policies ",
+    "/etc/dconf/db/local ",
+    "/etc/dconf/db/local.d ",
+    "/etc/dconf/db/local.d/locks ",
     "/etc/muster",
     "/home ",
     "/srv ",
@@ -54,7 +61,7 @@ impl Device<'_> {
             dpkg-query -W -f '${Package} ${db:Status-Abbrev} ${Version}\n'
             systemctl list-unit-files --no-legend | awk '{print $1, $2}'
             nft list ruleset | sed 's/^/firewall: /'
-            ip -brief address | grep '^v0' | sed 's/^/interface: /'
+            ip -brief address | awk '/^v0/ { print "interface:", $3, $4 }'
             echo "keepalive $(cat /proc/sys/net/ipv4/tcp_keepalive_time), named $(cat /proc/sys/kernel/hostname)"
         "#;
         let output = self.exec_within(["sh", "-c", script], Duration::from_secs(180))?.ok()?;

@@ -138,10 +138,7 @@ const POOL: [&[&str]; 35] = [
         "network: { name: lan, interface: v0, addresses: [192.0.2.7/24] }",
         "network: { name: lan, interface: v0, addresses: [192.0.2.8/24], domains: [corp.example] }",
     ],
-    &[
-        "updates: { which: all }",
-        "updates: { which: security, windows: [{ from: \"00:00\", to: \"23:59\" }] }",
-    ],
+    &["updates: { which: all }", "updates: { which: all, windows: [{ from: \"00:00\", to: \"23:59\" }] }"],
 ];
 
 /// What a device has before: an interface to set up with networkd, what makes the database of dconf, and a store of certificates that

@@ -15,6 +15,10 @@ pub const SCAN: Duration = Duration::from_mins(15);
 /// The shortest wait after a cycle with a failure; each further one doubles it up to [`SCAN`].
 pub const FIRST_RETRY: Duration = Duration::from_secs(10);
 
+/// How long after a cycle that put something right the next one looks whether it lasts. By then a file that was written is known by what the
+/// system says of it, without being read.
+pub const AFTER_CHANGE: Duration = Duration::from_secs(10);
+
 /// How long to wait for the next cycle when nothing wakes the loop before: until the scan, the next end of a lease, or
 /// a retry after failures. `jitter` is in 0..1 and spreads what would otherwise come together.
 pub fn wait(next_end: Option<Timestamp>, failures_in_a_row: u32, now: Timestamp, jitter: f64) -> Duration {

@@ -265,7 +265,7 @@ impl Converging {
                     take_last_order(&mut cycle, &order);
                     continue;
                 }
-                next = turn(&mut cycle, &mut reattached) => next?,
+                next = turn(&mut cycle, &mut watch, &mut reattached) => next?,
             };
             if !next.missing.is_empty() {
                 self.send(ToServer::Fetch(next.missing.into_iter().collect())).await;
@@ -421,12 +421,12 @@ fn take_last_order(cycle: &mut Cycle, order: &[u8]) {
 }
 
 /// One turn, the first after what an earlier agent started has ended.
-async fn turn(cycle: &mut Cycle, reattached: &mut bool) -> Result<Next> {
+async fn turn(cycle: &mut Cycle, watch: &mut Watch, reattached: &mut bool) -> Result<Next> {
     if !*reattached {
         cycle.reattach().await?;
         *reattached = true;
     }
-    cycle.turn().await
+    cycle.turn(Some(watch)).await
 }
 
 /// Returns once the end of a lease has passed, although the machine slept or its clock was set meanwhile.

@@ -54,7 +54,7 @@ impl Cycle {
         let unsupported = composition.unsupported.clone();
         let part = Composition { claims, unsupported, ..Composition::default() };
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition };
-        let made = make::converge(&mut self.hands, &leases, Scope::Part(&part), None).await?;
+        let made = make::converge(&mut self.hands, &leases, Scope::Part(&part), None, None).await?;
         let outcomes = made.outcomes.unwrap_or_default();
         let repaired = outcomes.iter().any(|outcome| outcome.outcome == OutcomeKind::Repaired);
         if repaired && !self.checks_pass {
@@ -89,8 +89,8 @@ impl Cycle {
         let known = self.outcomes.binary_search_by(|known| known.resource.cmp(&now.resource));
         known.is_ok_and(|index| {
             let known = &self.outcomes[index];
-            let was_right = known.outcome == OutcomeKind::Kept;
-            known == now || was_right && matches!(now.outcome, OutcomeKind::Kept | OutcomeKind::Repaired)
+            let is_right = |one: &Outcome| matches!(one.outcome, OutcomeKind::Kept | OutcomeKind::Repaired);
+            known == now || is_right(known) && is_right(now)
         })
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use muster_converge::order;
 use muster_converge::outcome::Tried;
 use muster_converge::plan::{self, Observed, Plan, Record, Step};
@@ -31,6 +31,7 @@ use super::stages::{Stage, stages};
 use super::texts;
 use crate::ledger::{Ledger, Records, Settlement, cant_be_written};
 use crate::resource::{Prepared, Written};
+use crate::watch::Watch;
 
 /// No kind of resource: nothing else is busy with one.
 pub(super) const NO_KIND: &str = "";
@@ -78,12 +79,13 @@ impl Scope<'_> {
     }
 }
 
-/// Converges once.
+/// Converges once. What happens after the last look at it is told by `watch`, and what happened before no more.
 pub(super) async fn converge<M: Machine>(
     hands: &mut Hands<M>,
     leases: &Leases<'_>,
     scope: Scope<'_>,
     rest: Option<Rest>,
+    mut watch: Option<&mut Watch>,
 ) -> Result<Converged> {
     let composition = match scope {
         Scope::Whole => leases.composition,
@@ -116,6 +118,8 @@ pub(super) async fn converge<M: Machine>(
     hands.settle(Settlement { forgotten: plan.forget.clone(), ..Settlement::default() })?;
     records = scope.records(&hands.ledger)?;
     let mut written = false;
+    // What was found at paths after the last thing was written: nothing that this turn does changes it any more.
+    let mut verified = Observed::new();
     // What waits for something of its own kind or a later one is made in another round. It keeps to the round that was planned,
     // although what it waits for may turn out not to be needed: who saw the plan has seen the order.
     let planned = foreseen_rounds(hands, composition, &records, &observed, &plan)?;
@@ -137,25 +141,34 @@ pub(super) async fn converge<M: Machine>(
                         && !waiting.contains_key(&step.id)
                         && planned.get(&step.id).is_none_or(|planned| *planned <= round)
                 };
-                let ready = left.into_iter().filter(is_ready);
+                let ready = left.iter().copied().filter(is_ready);
                 let mut steps = stage.first(ready.cloned().collect());
                 if steps.is_empty() {
                     break;
                 }
+                let is_last = steps.len() == left.len();
                 for step in &mut steps {
                     step.restart &= !order::is_told_later(composition, &records, &plan.steps, step);
                 }
                 texts::show(hands, composition, differences(&mut steps));
                 written = true;
-                let made = make(hands, composition, &steps, &records, &mut outcomes);
-                leases.kept_during(stage.kind, made).await?;
+                let watch = watch.as_deref_mut().filter(|_| is_last);
+                let made = make(hands, composition, &steps, &records, &mut outcomes, watch);
+                verified = leases.kept_during(stage.kind, made).await?;
+                verified.retain(|id, _| is_last && plan::is_path(id));
                 records = scope.records(&hands.ledger)?;
                 if !stage.goes_inside_out() {
                     break;
                 }
             }
         }
-        observed = read(hands, composition, &records, |_| true).await;
+        if verified.is_empty()
+            && let Some(watch) = watch.as_deref_mut()
+        {
+            watch.begin_anew(composition).await.context("inotify failed")?;
+        }
+        observed = read(hands, composition, &records, |id| !verified.contains_key(id)).await;
+        observed.append(&mut verified);
         plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
         let is_left = |step: &Step| !step.takes_away() && !outcomes.tried(&step.id);
         let is_stuck = outcomes.count() == before && round >= last;
@@ -172,7 +185,7 @@ pub(super) async fn converge<M: Machine>(
     };
     let owed: Vec<Step> = plan.steps.iter().filter(is_owed).cloned().collect();
     if !owed.is_empty() {
-        let made = make(hands, composition, &owed, &records, &mut outcomes);
+        let made = make(hands, composition, &owed, &records, &mut outcomes, None);
         leases.kept_during("service", made).await?;
     }
     Ok(Converged { outcomes: Some(outcomes.complete(&plan)), rest: None })
@@ -231,7 +244,7 @@ pub(super) async fn end_leases(hands: &mut Hands, composition: &Composition, bus
             .cloned()
             .collect();
         if !steps.is_empty() {
-            make(hands, composition, &steps, &records, &mut Outcomes::default()).await?;
+            make(hands, composition, &steps, &records, &mut Outcomes::default(), None).await?;
         }
     }
     Ok(())
@@ -241,14 +254,15 @@ fn forgotten(plan: &Plan) -> Settlement {
     Settlement { forgotten: plan.forget.clone(), written: plan.renew.clone(), ..Settlement::default() }
 }
 
-/// Makes the steps of one stage so.
+/// Makes the steps of one stage so; what is found of them afterwards, by when `watch` tells of what happens to them.
 async fn make<M: Machine>(
     hands: &mut Hands<M>,
     composition: &Composition,
     steps: &[Step],
     records: &BTreeMap<ResourceId, Record>,
     outcomes: &mut Outcomes,
-) -> Result<()> {
+    watch: Option<&mut Watch>,
+) -> Result<Observed> {
     let all: Vec<&Step> = steps.iter().collect();
     let mut prepared = hands.host.prepare(&all, records).await;
     let (mut ready, mut intents, mut blobs) = (Vec::new(), BTreeMap::new(), Vec::new());
@@ -309,14 +323,17 @@ async fn make<M: Machine>(
             record.extra = joined(std::mem::take(&mut record.extra), extra);
         }
     }
-    let mut observed = verify(hands, composition, &ready, &intents).await;
+    if let Some(watch) = watch {
+        watch.begin_anew(composition).await.context("inotify failed")?;
+    }
+    let observed = verify(hands, composition, &ready, &intents).await;
     let mut settlement = Settlement::default();
     let mut changed = Vec::new();
     for step in ready {
-        let found = observed.remove(&step.id);
+        let found = observed.get(&step.id);
         let written = results.remove(&step.id);
         let failed = written.as_ref().is_none_or(|written| written.result.is_err());
-        let unchanged = match &found {
+        let unchanged = match found {
             Some(Ok(found)) => *found == step.from,
             // A path is written at once or never: something else is in its place, then as now.
             _ => failed && step.from == Condition::Absent && plan::is_path(&step.id),
@@ -347,7 +364,8 @@ async fn make<M: Machine>(
     // Where nothing came of a change, no service has anything new to read; it would restart with every turn that tries.
     let needed = order::told(composition, records, changed.iter().copied(), now);
     settlement.restarted.extend(restarts.into_iter().filter(|id| !needed.contains(id) && !owed.contains(id)));
-    hands.settle(settlement)
+    hands.settle(settlement)?;
+    Ok(observed)
 }
 
 /// What a group that is removed would leave behind, and so would be the property of whoever gets its number next: what nobody

@@ -51,6 +51,7 @@ use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::host::Host;
 use crate::ledger::{Ledger, Ordered, Settlement, cant_be_written};
+use crate::watch::Watch;
 use crate::{facts, inventory, resource};
 
 pub(crate) use self::dry_run::DryRun;
@@ -250,7 +251,9 @@ impl Cycle {
 
     /// One turn. An error concerns the ledger or the bus, not a resource: those have outcomes. A ledger that can't be
     /// written is no error but said: leases end all the same, and the next turn finds out whether it can be again.
-    pub(crate) async fn turn(&mut self) -> Result<Next> {
+    ///
+    /// What happens after it looked is told by `watch`, where that is given.
+    pub(crate) async fn turn(&mut self, watch: Option<&mut Watch>) -> Result<Next> {
         if self.unwritten.is_known() {
             // This turn may have nothing else to write, and what could not be written before it is no news.
             self.unwritten.forget();
@@ -262,11 +265,11 @@ impl Cycle {
         if let Some(state) = self.unwritten.state.take() {
             self.offer(&state)?;
         }
-        let turned = self.turn_once().await?;
+        let turned = self.turn_once(watch).await?;
         self.end_of_turn(turned)
     }
 
-    async fn turn_once(&mut self) -> Result<Next> {
+    async fn turn_once(&mut self, watch: Option<&mut Watch>) -> Result<Next> {
         self.note_facts()?;
         let paused = match self.paused() {
             Err(error) if cant_be_written(&error) => {
@@ -311,7 +314,7 @@ impl Cycle {
         let awaits_artifacts = self.awaits_artifacts(&composition);
         // What could not be kept in the ledger is still to be told.
         let rest = self.rest.take().filter(|_| !self.unwritten.is_known());
-        let made = make::converge(&mut self.hands, &leases, Scope::Whole, rest).await;
+        let made = make::converge(&mut self.hands, &leases, Scope::Whole, rest, watch).await;
         let result = match made {
             Ok(made) => {
                 // The turn after the last of them has come is to take the state for applied.
@@ -324,7 +327,10 @@ impl Cycle {
         self.hands.ledger.release_memory();
         let now = self.hands.clock.now();
         let next_end = self.next_end(&composition)?;
-        let wait = schedule::wait(next_end, self.failures, now, jitter());
+        let mut wait = schedule::wait(next_end, self.failures, now, jitter());
+        if self.outcomes.iter().any(|outcome| outcome.outcome == OutcomeKind::Repaired) {
+            wait = wait.min(schedule::AFTER_CHANGE);
+        }
         let artifacts = Some(self.named_artifacts(&composition));
         self.composed = Some((digest_of(&self.hands.ledger)?, composition));
         result?;
@@ -359,7 +365,7 @@ impl Cycle {
         let nothing = Composition::default();
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &nothing };
         let known = self.hands.ledger.records()?;
-        let made = make::converge(&mut self.hands, &leases, Scope::Whole, None).await?;
+        let made = make::converge(&mut self.hands, &leases, Scope::Whole, None, None).await?;
         // There is no server any more without which it would be undone.
         self.forget_ways_back(known.keys());
         Ok(made.outcomes.unwrap_or_default())

@@ -74,7 +74,7 @@ impl Device {
 
     async fn converge(&mut self, composition: &compose::Composition) -> Vec<Outcome> {
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition };
-        let outcomes = make::converge(&mut self.hands, &leases, make::Scope::Whole, None)
+        let outcomes = make::converge(&mut self.hands, &leases, make::Scope::Whole, None, None)
             .await
             .unwrap()
             .outcomes

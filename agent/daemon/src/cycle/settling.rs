@@ -14,7 +14,7 @@ pub(super) fn leaves_nothing(step: &Step, records: &Records) -> bool {
 }
 
 /// Whether what was found is what the step was to bring.
-pub(super) fn agrees(step: &Step, observed: Option<Result<Condition, String>>) -> Tried {
+pub(super) fn agrees(step: &Step, observed: Option<&Result<Condition, String>>) -> Tried {
     match observed {
         Some(Ok(observed)) => match observed.towards(&step.to) {
             None => Tried::Done,
@@ -23,7 +23,7 @@ pub(super) fn agrees(step: &Step, observed: Option<Result<Condition, String>>) -
                 Tried::Failed(format!("it was written, but afterwards {}", still.join(", ")))
             }
         },
-        Some(Err(reason)) => Tried::Failed(reason),
+        Some(Err(reason)) => Tried::Failed(reason.clone()),
         None => Tried::Failed("it could not be read again".to_owned()),
     }
 }

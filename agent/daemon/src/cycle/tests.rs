@@ -133,7 +133,7 @@ async fn what_changes_in_a_file_that_all_may_read_is_shown_and_of_a_private_one_
 
     std::fs::set_permissions(&motd, std::fs::Permissions::from_mode(0o644)).unwrap();
     accept(&mut cycle, "motd", PROFILE);
-    cycle.turn().await.unwrap();
+    cycle.turn(None).await.unwrap();
     assert_eq!(cycle.outcomes[0].differences[0].diff, Some(diff), "what was done is shown like the plan");
 }
 
@@ -162,7 +162,7 @@ async fn while_paused_a_state_is_accepted_and_nothing_is_made_so() {
     let mut cycle = cycle(folder.path());
     let pause = pause(&mut cycle, 7_200);
     accept(&mut cycle, "motd", PROFILE);
-    let next = cycle.turn().await.unwrap();
+    let next = cycle.turn(None).await.unwrap();
     assert_eq!(std::fs::read_to_string(folder.path().join("root/etc/motd")).unwrap(), "theirs\n");
     assert_eq!(cycle.generation().unwrap(), Generation(1));
     assert_eq!(cycle.hands.ledger.applied().unwrap(), Generation(0));
@@ -175,10 +175,10 @@ async fn what_is_changed_again_after_each_of_three_repairs_is_left_alone_until_s
     let mut cycle = cycle(folder.path());
     let motd = folder.path().join("root/etc/motd");
     accept(&mut cycle, "motd", PROFILE);
-    cycle.turn().await.unwrap();
+    cycle.turn(None).await.unwrap();
     let after_meddling = async |cycle: &mut Cycle| {
         std::fs::write(&motd, "theirs again\n").unwrap();
-        cycle.turn().await.unwrap();
+        cycle.turn(None).await.unwrap();
         (cycle.outcomes[0].outcome, std::fs::read_to_string(&motd).unwrap())
     };
     for _ in 0..3 {
@@ -203,12 +203,12 @@ async fn what_is_to_begin_later_begins_by_itself_and_the_loop_wakes_for_it() {
     );
     let motd = || std::fs::read_to_string(folder.path().join("root/etc/motd")).unwrap();
     accept(&mut cycle, "motd", &document);
-    let next = cycle.turn().await.unwrap();
+    let next = cycle.turn(None).await.unwrap();
     assert_eq!((next.next_end, motd()), (Some(begin), "theirs\n".to_owned()));
     assert_eq!(cycle.outcomes[0].outcome, OutcomeKind::NotApplicable);
     assert_eq!(cycle.outcomes[0].reason, Some(format!("it begins at {begin}")));
     tokio::time::sleep(Duration::from_millis(2_100)).await;
-    let next = cycle.turn().await.unwrap();
+    let next = cycle.turn(None).await.unwrap();
     assert_eq!((next.next_end, motd()), (None, "ours\n".to_owned()));
 }
 
@@ -232,7 +232,7 @@ async fn a_lease_ends_while_paused() {
     cycle.hands.ledger.intend(&[(id, record)], &[], &BTreeSet::new(), &[]).unwrap();
     pause(&mut cycle, 7_200);
     accept(&mut cycle, "visit", VISIT);
-    cycle.turn().await.unwrap();
+    cycle.turn(None).await.unwrap();
     assert!(!visit.exists());
 }
 
@@ -262,7 +262,7 @@ async fn without_room_in_the_ledger_only_what_ends_is_done_and_all_is_told_once_
 
     cycle.hands.ledger.refuse_writes(true);
     for _ in 0..2 {
-        let next = cycle.turn().await.unwrap();
+        let next = cycle.turn(None).await.unwrap();
         assert!(next.wait > Duration::ZERO, "it is not tried again at once");
         assert!(!visit.exists());
         assert_eq!(std::fs::read_to_string(&motd).unwrap(), "theirs\n");
@@ -279,7 +279,7 @@ async fn without_room_in_the_ledger_only_what_ends_is_done_and_all_is_told_once_
 
     cycle.hands.ledger.refuse_writes(false);
     cycle.inspected = Some(cycle.now());
-    cycle.turn().await.unwrap();
+    cycle.turn(None).await.unwrap();
     assert_eq!(std::fs::read_to_string(&motd).unwrap(), "ours\n");
     assert_eq!(Note::read(&cycle.hands.host.scratch).unwrap(), None);
     let report = cycle.report().unwrap().unwrap();
@@ -308,12 +308,12 @@ async fn directories_within_directories_go_in_the_turn_that_ends_them() {
     let folder = tempfile::tempdir().unwrap();
     let mut cycle = cycle(folder.path());
     accept(&mut cycle, "dirs", DIRECTORIES);
-    cycle.turn().await.unwrap();
+    cycle.turn(None).await.unwrap();
     assert!(folder.path().join("root/etc/a/b/c").is_dir());
     let nothing =
         DesiredState { generation: Generation(2), revisions: vec![], ..state(device(), "dirs", DIRECTORIES) };
     assert!(cycle.offer(&serde_json::to_vec(&nothing).unwrap()).unwrap());
-    cycle.turn().await.unwrap();
+    cycle.turn(None).await.unwrap();
     assert!(!folder.path().join("root/etc/a").exists(), "{:?}", cycle.outcomes);
 }
 
@@ -324,7 +324,7 @@ async fn a_group_stays_for_as_long_as_what_it_owns_could_not_be_taken_away() {
     let mut cycle = cycle(folder.path());
     std::fs::write(folder.path().join("root/etc/group"), "root:x:0:\nbuilders:x:4100:\n").unwrap();
     accept(&mut cycle, "shared", SHARED);
-    cycle.turn().await.unwrap();
+    cycle.turn(None).await.unwrap();
     let made = Record {
         before: Condition::Absent,
         wrote: Condition::present([("gid", 4100.into())]),
@@ -341,7 +341,7 @@ async fn a_group_stays_for_as_long_as_what_it_owns_could_not_be_taken_away() {
     let nothing =
         DesiredState { generation: Generation(2), revisions: vec![], ..state(device(), "shared", SHARED) };
     assert!(cycle.offer(&serde_json::to_vec(&nothing).unwrap()).unwrap());
-    cycle.turn().await.unwrap();
+    cycle.turn(None).await.unwrap();
     let outcome = cycle.outcomes.iter().find(|outcome| outcome.resource == group).unwrap();
     assert_eq!(outcome.outcome, OutcomeKind::Blocked);
     let reason = outcome.reason.as_deref().unwrap_or_default();
@@ -407,7 +407,7 @@ async fn leases_end_and_what_was_given_up_is_undone_while_documents_of_a_newer_s
     cycle.hands.trials.insert(tried, given_up);
     let state = state(device(), "later", "a document that does not come");
     assert!(cycle.offer(&serde_json::to_vec(&state).unwrap()).unwrap());
-    let next = cycle.turn().await.unwrap();
+    let next = cycle.turn(None).await.unwrap();
     assert_eq!(next.missing.len(), 1);
     assert!(!etc.join("visit").exists(), "its lease is over");
     assert_eq!(std::fs::read_to_string(etc.join("motd")).unwrap(), "before\n");
@@ -473,7 +473,7 @@ async fn drift_of_a_file_is_put_right_by_a_look_at_its_place_and_told_once() {
     let motd = folder.path().join("root/etc/motd");
     accept(&mut cycle, "motd", PROFILE);
     for _ in 0..2 {
-        cycle.turn().await.unwrap();
+        cycle.turn(None).await.unwrap();
         cycle.inspected = Some(cycle.now());
     }
     let sections = |cycle: &Cycle| cycle.hands.ledger.section_document("outcomes").unwrap();
@@ -501,9 +501,12 @@ async fn a_look_at_a_place_leaves_what_does_not_stand_alone_to_a_whole_turn() {
     assert!(!cycle.look_at(&at(["/etc/motd"])).await.unwrap(), "nothing is accepted yet");
     accept(&mut cycle, "motd", PROFILE);
     assert!(!cycle.look_at(&at(["/etc/motd"])).await.unwrap(), "the state is new");
-    cycle.turn().await.unwrap();
-    assert!(!cycle.look_at(&at(["/etc/motd"])).await.unwrap(), "that it was put right is no more");
-    cycle.turn().await.unwrap();
+    assert_eq!(cycle.turn(None).await.unwrap().wait, schedule::AFTER_CHANGE);
+    assert!(
+        cycle.look_at(&at(["/etc/motd"])).await.unwrap(),
+        "that it lasts is for the turn ten seconds later"
+    );
+    assert!(cycle.turn(None).await.unwrap().wait > schedule::AFTER_CHANGE);
     assert!(cycle.look_at(&at(["/etc/motd"])).await.unwrap());
     let pause = pause(&mut cycle, 600);
     assert!(!cycle.look_at(&at(["/etc/motd"])).await.unwrap(), "its owner paused it until {}", pause.until);
@@ -520,18 +523,18 @@ async fn a_turn_that_finds_all_as_it_was_plans_nothing_and_a_later_one_still_fin
             {{"file":{{"path":"/etc/visit","content":"here\n","not_after":"{end}"}}}}]}}"#
     );
     accept(&mut cycle, "visit", &document);
-    cycle.turn().await.unwrap();
+    cycle.turn(None).await.unwrap();
     assert!(cycle.rest.is_none(), "something was made");
     for _ in 0..3 {
-        cycle.turn().await.unwrap();
+        cycle.turn(None).await.unwrap();
         assert!(cycle.rest.is_some());
         assert_eq!(cycle.outcomes.len(), 2);
     }
     std::fs::write(&motd, "drifted\n").unwrap();
-    cycle.turn().await.unwrap();
+    cycle.turn(None).await.unwrap();
     assert_eq!(std::fs::read_to_string(&motd).unwrap(), "ours\n");
-    cycle.turn().await.unwrap();
+    cycle.turn(None).await.unwrap();
     cycle.vouched(end.plus_seconds(60)).unwrap();
-    cycle.turn().await.unwrap();
+    cycle.turn(None).await.unwrap();
     assert!(!visit.exists(), "its lease ended although all was as it had been");
 }

@@ -134,6 +134,13 @@ impl Watch {
         followed
     }
 
+    /// Watches what `composition` manages, and forgets what happened until now: for who then looks at all of it.
+    pub(crate) async fn begin_anew(&mut self, composition: &Composition) -> std::io::Result<()> {
+        // What can't be watched is told when the turn is over.
+        self.follow(composition);
+        self.and_since(Happened::Anywhere).await.map(drop)
+    }
+
     /// Waits until something happened to what is watched and a moment passed. Nothing is lost when it is dropped before:
     /// the next call tells of it.
     pub(crate) async fn changed(&mut self) -> std::io::Result<Happened> {
