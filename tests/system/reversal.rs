@@ -219,7 +219,7 @@ fn after_any_sequence_of_states_and_the_end_of_all_the_device_is_as_it_was() -> 
     device.write_file("/etc/unwanted", "keep me\n", 0o600)?;
     device.exec(["install", "-d", "-m", "0750", "-g", "adm", "/srv/spare"])?.ok()?;
     device.exec_within(["sh", "-c", BEFORE], Duration::from_secs(120))?.ok()?;
-    let (ground, named) = (groundwork()?, named(&fleet, &device)?);
+    let (ground, named) = (groundwork()?, named(&fleet, device)?);
     let before = device.snapshot()?;
     let seeds: Vec<u64> = match std::env::var("MUSTER_SEED") {
         Ok(seed) => vec![seed.parse().context("MUSTER_SEED is no number")?],
