@@ -201,7 +201,11 @@ fn whoever_else_works_on_packages_is_waited_for() -> Result<()> {
     let fleet = enroll(&network)?;
     let device = fleet.device(DEVICE)?;
     let corp = device.rpm_repository()?;
-    let begun = || Ok(device.read_file("/var/log/slow").unwrap_or_default().lines().last() == Some("begin"));
+    let begun = || {
+        Ok::<_, anyhow::Error>(
+            device.read_file("/var/log/slow").unwrap_or_default().lines().last() == Some("begin"),
+        )
+    };
     // First rpm alone, which has its own lock, then dnf, which has others too.
     for (holder, package, there) in [
         (

@@ -85,7 +85,7 @@ fn updates_for_security_are_those_that_a_repository_says_are_and_come_in_their_w
     let fleet = Fleet::enroll_with_dnf(&network, DEVICE)?;
     let device = fleet.device(DEVICE)?;
     install(device, &["hello-1.0"])?;
-    assign(&fleet, "", "which: security")?;
+    assign(&fleet, "", &format!("which: security, {}", window(8)))?;
     let failed = wait_for(&fleet, |one| one.outcome == OutcomeKind::Failed)?;
     assert!(failed.contains("tells which updates are for security"), "{failed}");
 

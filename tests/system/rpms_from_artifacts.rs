@@ -144,7 +144,7 @@ fn an_rpm_from_an_artifact_comes_with_what_it_needs_follows_its_digest_and_goes(
         ("rebuilt", "corp-tool-1.0 kept-1 tool-lib-1")
     );
     plans_nothing(device)?;
-    let assignment = apply(&fleet, &two)?;
+    apply(&fleet, &two)?;
     assert_eq!((says(device)?.as_str(), device.rpms()?.as_str()), ("two", "corp-tool-0.9 kept-1 tool-lib-1"));
     plans_nothing(device)?;
     let kept = device.exec(["ls", "/var/lib/muster/artifacts"])?.ok()?;
@@ -157,7 +157,7 @@ fn an_rpm_from_an_artifact_comes_with_what_it_needs_follows_its_digest_and_goes(
     assert_eq!(says(device)?, "two");
 
     // A device that is cut off brings it back by what it has.
-    apply(&fleet, &two)?;
+    let assignment = apply(&fleet, &two)?;
     device.cut_off()?;
     device.exec(["rpm", "-e", "corp-tool"])?.ok()?;
     wait_until("the package to come back", SOON, || Ok(says(device).is_ok().then_some(())))?;
@@ -293,9 +293,9 @@ fn an_rpm_from_an_artifact_that_was_cut_off_is_brought_to_its_end_by_its_artifac
     device.exec(["rm", "/run/begun", "/run/ended"])?.ok()?;
     let assignment = assign(&fleet, &of(&one))?;
     wait_midway()?;
-    kill_agent()?;
+    let both = "systemctl kill -s KILL muster-agent.service && pkill -KILL -f '[/]usr/bin/dnf'";
+    device.exec(["sh", "-c", both])?.ok()?;
     device.exec(["systemctl", "stop", "muster-agent.service"])?.ok()?;
-    device.exec(["pkill", "-KILL", "-f", "/usr/bin/dnf"])?.ok()?;
     fleet.admin.unassign(&assignment)?;
     device.exec(["systemctl", "start", "muster-agent.service"])?.ok()?;
     fleet.admin.wait_until_applied(DEVICE)?;

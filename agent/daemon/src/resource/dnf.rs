@@ -1,6 +1,7 @@
 //! dnf: what a transaction would do, and doing it. It runs in a transient unit, waits for whoever holds its locks, and never prompts.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use muster_tables::rpm::Package;
@@ -31,6 +32,12 @@ const DECLINED: &str = "Operation aborted.";
 
 /// What dnf says of every transaction, and that explains none.
 const NOISE: [&str; 3] = ["Unable to detect release version", "Last metadata expiration check", DECLINED];
+
+/// What rpm says where somebody else holds its lock while dnf has it trust a key, for which alone neither of them waits.
+const LOCKED: &str = "can't create transaction lock";
+/// How long that is waited for, as with apt, and how often it is looked at.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
+const LOCK_PAUSE: Duration = Duration::from_secs(5);
 
 /// What dnf does with the packages below a heading of its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,9 +215,16 @@ pub(super) async fn transact(host: &mut Host, verb: Verb, packages: &[String]) -
 
 async fn act(host: &mut Host, verb: &[&str], packages: &[String]) -> Result<()> {
     let argv = [&["--assumeyes"], verb, &["--"], &words_of(packages)].concat();
-    let ran = dnf(host, Work::Packages, &argv).await?;
-    ensure!(ran.success, "{}", reason(&ran));
-    Ok(())
+    let began = Instant::now();
+    loop {
+        let ran = dnf(host, Work::Packages, &argv).await?;
+        if ran.success {
+            return Ok(());
+        }
+        let may_wait = ran.said.contains(LOCKED) && began.elapsed() < LOCK_TIMEOUT;
+        ensure!(may_wait, "{}", reason(&ran));
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
 }
 
 /// Installs once more what a transaction was bringing when it was cut off, so that all scripts of it have run and no version of before is
