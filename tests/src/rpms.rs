@@ -59,17 +59,25 @@ printf 'packages = "dnf"\n' >>/etc/muster/agent.toml
 systemctl restart muster-agent.service
 "#;
 
+/// How long that may take.
+const PATIENCE: Duration = Duration::from_secs(400);
+
 impl<'n> Fleet<'n> {
     /// As [`Fleet::enroll`], of one device that uses dnf.
     pub fn enroll_with_dnf(network: &'n Network, name: &'static str) -> Result<Self> {
         let fleet = Self::enroll(network, &[name])?;
-        fleet.device(name)?.exec_within(["sh", "-c", SET_UP], Duration::from_secs(400))?.ok()?;
+        fleet.device(name)?.set_up_dnf()?;
         fleet.wait_until_connected(name)?;
         Ok(fleet)
     }
 }
 
 impl Device<'_> {
+    /// Has a device that is enrolled use dnf, with a repository on itself.
+    pub fn set_up_dnf(&self) -> Result<()> {
+        self.exec_within(["sh", "-c", SET_UP], PATIENCE)?.ok().map(drop)
+    }
+
     /// The repository of a device that uses dnf, as a line of a profile's resources.
     pub fn rpm_repository(&self) -> Result<String> {
         let key = self.read_file("/srv/corp.asc")?.replace('\n', "\\n");

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result};
 use muster_proto::Timestamp;
 use muster_proto::report::OutcomeKind;
-use muster_proto::rest::ResourceView;
+use muster_proto::rest::{ResourceView, TableView};
 use muster_proto::state::Mode;
 use muster_tests::{Fleet, Network, wait_until};
 
@@ -50,6 +50,16 @@ fn packages_come_in_the_version_that_is_asked_for_and_go_with_what_they_brought(
 
     apply(&fleet, "dnf", &hello("1.0"))?;
     assert_eq!(device.rpms()?, "hello-1.0 kept-1 tool-1 tool-lib-1");
+    // The device tells of its packages, and whoever is at it can ask.
+    let asked =
+        device.exec(["muster-agent", "query", "SELECT version FROM rpm_packages WHERE name = 'hello'"])?;
+    assert!(asked.ok()?.stdout.contains("1.0"));
+    wait_until("the server to know of the packages", Duration::from_secs(60), || {
+        let table: TableView = fleet.admin.get(&format!("/devices/{DEVICE}/tables/rpm_packages"))?;
+        let is_hello =
+            |row: &Vec<serde_json::Value>| row.starts_with(&["hello".into(), "1.0".into(), "1".into()]);
+        Ok(table.rows.iter().any(is_hello).then_some(()))
+    })?;
     let log = device.read_file("/var/log/dnf.log")?;
     let plan = device.exec(["muster-agent", "plan"])?;
     assert_eq!(plan.code, Some(0), "a second turn would change something: {}{}", plan.stdout, plan.stderr);
@@ -206,29 +216,33 @@ fn whoever_else_works_on_packages_is_waited_for() -> Result<()> {
             device.read_file("/var/log/slow").unwrap_or_default().lines().last() == Some("begin"),
         )
     };
-    // First rpm alone, which has its own lock, then dnf, which has others too.
-    for (holder, package, there) in [
+    // First rpm alone, which only who changes something waits for, then dnf, which who asks another dnf waits for, too.
+    for (holder, packages, asked, there) in [
         (
             &["rpm", "-i", "/srv/rpms/noarch/waits-1-1.noarch.rpm"][..],
             "tool",
+            "dnf.*--assumeyes.* tool$",
             "kept-1 tool-1 tool-lib-1 waits-1",
         ),
-        (&["dnf", "-y", "upgrade", "waits"], "other", "kept-1 other-1 tool-lib-1 waits-2"),
+        (
+            &["dnf", "-y", "upgrade", "waits"],
+            "tool, other",
+            "dnf.*--assumeno.* other$",
+            "kept-1 other-1 tool-1 tool-lib-1 waits-2",
+        ),
     ] {
         let run = ["systemd-run", "--quiet", "--unit=holder", "--setenv=HOME=/root"];
         device.exec([&run[..], holder].concat())?.ok()?;
         wait_until("the lock to be held", Duration::from_secs(60), || Ok(begun()?.then_some(())))?;
-        let source = format!("muster: 1\nprofile: dnf\nresources:\n{corp}  - packages: [{package}]\n");
+        let source = format!("muster: 1\nprofile: dnf\nresources:\n{corp}  - packages: [{packages}]\n");
         fleet.admin.save_profile("dnf", &source)?;
         fleet.admin.assign("dnf", &format!("device:{DEVICE}"), Mode::Enforce)?;
+        let before = device.rpms()?;
         let asked = wait_until("dnf to be asked for it", Duration::from_secs(60), || {
-            Ok(device
-                .exec(["pgrep", "-f", &format!("dnf.*--assumeyes.* {package}$")])?
-                .success()
-                .then_some(()))
+            Ok(device.exec(["pgrep", "-f", asked])?.success().then_some(()))
         });
         asked.with_context(|| device.journal("muster-agent"))?;
-        assert!(!device.rpms()?.contains(&format!("{package}-1")), "{holder:?} held no lock");
+        assert_eq!(device.rpms()?, before, "{holder:?} held no lock");
         device.write_file(GO, "", 0o644)?;
         fleet.admin.wait_until_applied(DEVICE)?;
         assert_eq!(device.rpms()?, there);
