@@ -25,6 +25,7 @@ mod packages;
 mod power;
 mod repack;
 mod rounds;
+mod rpms;
 mod run_folder;
 mod server;
 mod snapshot;

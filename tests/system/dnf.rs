@@ -1,68 +1,19 @@
 //! Packages by dnf and rpm, on a real device that has both these and apt: Debian's dnf 4.14, and a signed repository on the device.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
+use muster_proto::Timestamp;
 use muster_proto::report::OutcomeKind;
-use muster_proto::rest::ResourceView;
+use muster_proto::rest::{ResourceView, TableView};
 use muster_proto::state::Mode;
-use muster_tests::{Device, Fleet, Network, wait_until};
+use muster_tests::{Fleet, Network, wait_until};
 
 const DEVICE: &str = "srv-1";
 
-/// Makes packages, signs them with a key of a company, and indexes them. `tool` needs `tool-lib`, as `other` does; `slow` says when its
-/// script begins and ends; `bare` is not signed; `rival` would take the place of `kept`.
-const SET_UP: &str = r#"
-set -eu
-export HOME=/root DEBIAN_FRONTEND=noninteractive
-apt-get -q update
-apt-get -q -y --no-install-recommends install dnf rpm createrepo-c gpg gpg-agent
-mkdir -p /etc/rpm /srv/rpms
-echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros
-install -d -m 0700 /srv/keys
-gpg --homedir /srv/keys --batch --quiet --passphrase '' --quick-generate-key corp rsa3072 sign never
-gpg --homedir /srv/keys --batch --armor --export >/srv/corp.asc
-make() {
-    printf 'Name: %s\nVersion: %s\nRelease: 1\nSummary: x\nLicense: none\nBuildArch: noarch\n%b\n%%description\nx\n%%files\n/usr/share/%s.txt\n%b\n' \
-        "$1" "$2" "${3:-}" "$1" "${4:-}" >/tmp/x.spec
-    rm -rf /tmp/tree
-    mkdir -p /tmp/tree/usr/share
-    echo "$2" >"/tmp/tree/usr/share/$1.txt"
-    rpmbuild -bb --quiet --buildroot /tmp/tree --define '_rpmdir /srv/rpms' --define '__spec_install_pre %{nil}' \
-        --define '__spec_install_post %{nil}' /tmp/x.spec
-}
-slow='%post -p <lua>\nlocal f = io.open("/var/log/slow", "a") f:write("begin\\n") f:close()\nposix.sleep(6)\nlocal f = io.open("/var/log/slow", "a") f:write("end\\n") f:close()\n'
-make hello 1.0
-make hello 1.1
-make tool 1 'Requires: tool-lib'
-make tool-lib 1
-make other 1 'Requires: tool-lib'
-make kept 1
-make kept 2
-make rival 1 'Conflicts: kept'
-make slow 1 '' "$slow"
-make slow 2 '' "$slow"
-make Name_With.Dots 1.2~rc1
-rpmsign --addsign --define '_gpg_name corp' --define '_gpg_path /srv/keys' --define '__gpg /usr/bin/gpg' /srv/rpms/noarch/*.rpm
-make bare 1
-createrepo_c -q /srv/rpms
-rpm -i /srv/rpms/noarch/kept-1-1.noarch.rpm
-printf 'packages = "dnf"\n' >>/etc/muster/agent.toml
-systemctl restart muster-agent.service
-"#;
-
 /// Server and a device that uses dnf.
 fn enroll(network: &Network) -> Result<Fleet<'_>> {
-    let fleet = Fleet::enroll(network, &[DEVICE])?;
-    fleet.device(DEVICE)?.exec_within(["sh", "-c", SET_UP], Duration::from_secs(240))?.ok()?;
-    fleet.wait_until_connected(DEVICE)?;
-    Ok(fleet)
-}
-
-/// The repository of the device as a resource.
-fn repository(device: &Device<'_>) -> Result<String> {
-    let key = device.read_file("/srv/corp.asc")?.replace('\n', "\\n");
-    Ok(format!("  - repository: {{ name: corp, url: \"file:///srv/rpms\", key: \"{key}\" }}\n"))
+    Fleet::enroll_with_dnf(network, DEVICE)
 }
 
 /// Has the device converge to these resources; the assignment.
@@ -83,14 +34,6 @@ fn wait_for(fleet: &Fleet<'_>, id: &str, is_so: impl Fn(&ResourceView) -> bool) 
     waited.with_context(|| format!("told is {:?}", find()))
 }
 
-/// What rpm has, apart from keys.
-fn installed(device: &Device<'_>) -> Result<String> {
-    let output = device.exec(["rpm", "-qa", "--qf", "%{name}-%{version}\n"])?.ok()?;
-    let mut names: Vec<&str> = output.stdout.lines().filter(|line| !line.starts_with("gpg-pubkey")).collect();
-    names.sort_unstable();
-    Ok(names.join(" "))
-}
-
 fn reason(view: &ResourceView) -> &str {
     view.reason.as_deref().unwrap_or_default()
 }
@@ -100,13 +43,23 @@ fn packages_come_in_the_version_that_is_asked_for_and_go_with_what_they_brought(
     let network = Network::create()?;
     let fleet = enroll(&network)?;
     let device = fleet.device(DEVICE)?;
-    let corp = repository(device)?;
+    let corp = device.rpm_repository()?;
     let hello = |version: &str| {
         format!("{corp}  - packages: [tool]\n  - package: {{ name: hello, version: \"{version}\" }}\n")
     };
 
     apply(&fleet, "dnf", &hello("1.0"))?;
-    assert_eq!(installed(device)?, "hello-1.0 kept-1 tool-1 tool-lib-1");
+    assert_eq!(device.rpms()?, "hello-1.0 kept-1 tool-1 tool-lib-1");
+    // The device tells of its packages, and whoever is at it can ask.
+    let asked =
+        device.exec(["muster-agent", "query", "SELECT version FROM rpm_packages WHERE name = 'hello'"])?;
+    assert!(asked.ok()?.stdout.contains("1.0"));
+    wait_until("the server to know of the packages", Duration::from_secs(60), || {
+        let table: TableView = fleet.admin.get(&format!("/devices/{DEVICE}/tables/rpm_packages"))?;
+        let is_hello =
+            |row: &Vec<serde_json::Value>| row.starts_with(&["hello".into(), "1.0".into(), "1".into()]);
+        Ok(table.rows.iter().any(is_hello).then_some(()))
+    })?;
     let log = device.read_file("/var/log/dnf.log")?;
     let plan = device.exec(["muster-agent", "plan"])?;
     assert_eq!(plan.code, Some(0), "a second turn would change something: {}{}", plan.stdout, plan.stderr);
@@ -115,17 +68,17 @@ fn packages_come_in_the_version_that_is_asked_for_and_go_with_what_they_brought(
     // Drift is noticed and repaired, and nothing else changes for it.
     device.exec(["rpm", "-e", "tool"])?.ok()?;
     wait_until("the package to be back", Duration::from_secs(60), || {
-        Ok((installed(device)? == "hello-1.0 kept-1 tool-1 tool-lib-1").then_some(()))
+        Ok((device.rpms()? == "hello-1.0 kept-1 tool-1 tool-lib-1").then_some(()))
     })?;
 
     // Upwards it goes, and not down again.
     apply(&fleet, "dnf", &hello(">= 1.1"))?;
-    assert_eq!(installed(device)?, "hello-1.1 kept-1 tool-1 tool-lib-1");
+    assert_eq!(device.rpms()?, "hello-1.1 kept-1 tool-1 tool-lib-1");
     fleet.admin.save_profile("dnf", &format!("muster: 1\nprofile: dnf\nresources:\n{}", hello("= 1.0-1")))?;
     fleet.admin.assign("dnf", &format!("device:{DEVICE}"), Mode::Enforce)?;
     let blocked = wait_for(&fleet, "package:hello", |one| one.outcome == OutcomeKind::Blocked)?;
     assert!(reason(&blocked).contains("Muster never downgrades"), "{}", reason(&blocked));
-    assert_eq!(installed(device)?, "hello-1.1 kept-1 tool-1 tool-lib-1");
+    assert_eq!(device.rpms()?, "hello-1.1 kept-1 tool-1 tool-lib-1");
 
     // Another profile needs one of them too, and an admin installs what needs what came along with it.
     let first = apply(&fleet, "dnf", &hello(">= 1.1"))?;
@@ -133,10 +86,10 @@ fn packages_come_in_the_version_that_is_asked_for_and_go_with_what_they_brought(
     device.exec(["dnf", "-y", "install", "other"])?.ok()?;
     fleet.admin.unassign(&first)?;
     fleet.admin.wait_until_applied(DEVICE)?;
-    assert_eq!(installed(device)?, "kept-1 other-1 tool-1 tool-lib-1");
+    assert_eq!(device.rpms()?, "kept-1 other-1 tool-1 tool-lib-1");
     fleet.admin.unassign(&other)?;
     fleet.admin.wait_until_applied(DEVICE)?;
-    assert_eq!(installed(device)?, "kept-1 other-1 tool-lib-1");
+    assert_eq!(device.rpms()?, "kept-1 other-1 tool-lib-1");
     // Neither the repository is left, nor that rpm trusts its key.
     assert!(!device.path("/etc/yum.repos.d/muster-corp.repo").exists());
     assert!(!device.path("/etc/pki/rpm-gpg/RPM-GPG-KEY-muster-corp").exists());
@@ -149,7 +102,7 @@ fn what_would_take_something_along_is_blocked_and_what_is_not_signed_is_refused(
     let network = Network::create()?;
     let fleet = enroll(&network)?;
     let device = fleet.device(DEVICE)?;
-    let corp = repository(device)?;
+    let corp = device.rpm_repository()?;
     apply(
         &fleet,
         "dnf",
@@ -157,7 +110,7 @@ fn what_would_take_something_along_is_blocked_and_what_is_not_signed_is_refused(
             "{corp}  - package: {{ name: Name_With.Dots, version: \"< 1.2\" }}\n  - packages: [other]\n"
         ),
     )?;
-    assert_eq!(installed(device)?, "Name_With.Dots-1.2~rc1 kept-1 other-1 tool-lib-1");
+    assert_eq!(device.rpms()?, "Name_With.Dots-1.2~rc1 kept-1 other-1 tool-lib-1");
 
     let wrong = format!(
         "{corp}  - packages: [other, bare, rival, nothing-of-that-name, hello-1.0]\n  - package: {{ name: tool-lib, state: absent }}\n  \
@@ -180,58 +133,9 @@ fn what_would_take_something_along_is_blocked_and_what_is_not_signed_is_refused(
     // nobody.
     device.exec(["systemctl", "restart", "muster-agent.service"])?.ok()?;
     wait_until("the rest to be done", Duration::from_secs(60), || {
-        Ok((installed(device)? == "other-1 rival-1 tool-lib-1").then_some(()))
+        Ok((device.rpms()? == "other-1 rival-1 tool-lib-1").then_some(()))
     })
-    .with_context(|| format!("there is {:?}", installed(device)))
-}
-
-/// Has the repository tell that version 1.1 of `hello` is for security.
-const FOR_SECURITY: &str = r#"
-set -eu
-cat >/tmp/updateinfo.xml <<'XML'
-<?xml version="1.0" encoding="UTF-8"?>
-<updates><update from="corp" status="final" type="security" version="1"><id>CORP-1</id><title>hello</title>
-<issued date="2026-01-01 00:00:00"/><description>x</description><pkglist><collection short="c"><name>c</name>
-<package name="hello" version="1.1" release="1" epoch="0" arch="noarch" src="hello-1.1-1.src.rpm"><filename>hello-1.1-1.noarch.rpm</filename></package>
-</collection></pkglist></update></updates>
-XML
-modifyrepo_c --mdtype=updateinfo /tmp/updateinfo.xml /srv/rpms/repodata >/dev/null
-dnf -q makecache --refresh
-"#;
-
-#[test]
-fn updates_for_security_are_those_that_a_repository_says_are() -> Result<()> {
-    let network = Network::create()?;
-    let fleet = enroll(&network)?;
-    let device = fleet.device(DEVICE)?;
-    let corp = repository(device)?;
-    device.exec(["rpm", "-i", "/srv/rpms/noarch/hello-1.0-1.noarch.rpm"])?.ok()?;
-    let updates = |which: &str, pinned: &str| format!("{corp}{pinned}  - updates: {{ which: {which} }}\n");
-    let source = format!("muster: 1\nprofile: dnf\nresources:\n{}", updates("security", ""));
-    fleet.admin.save_profile("dnf", &source)?;
-    fleet.admin.assign("dnf", &format!("device:{DEVICE}"), Mode::Enforce)?;
-    let failed = wait_for(&fleet, "updates:updates", |one| one.outcome == OutcomeKind::Failed)?;
-    assert!(reason(&failed).contains("tells which updates are for security"), "{}", reason(&failed));
-
-    device.exec(["sh", "-c", FOR_SECURITY])?.ok()?;
-    device.exec(["systemctl", "restart", "muster-agent.service"])?.ok()?;
-    wait_until("the update to be installed", Duration::from_secs(60), || {
-        Ok((installed(device)? == "hello-1.1 kept-1").then_some(()))
-    })?;
-    let told = wait_for(&fleet, "updates:updates", |one| reason(one).contains("no update waits"))?;
-    assert!(reason(&told).contains("newer but not asked for: 1"), "{}", reason(&told));
-
-    // A package that has to have one version stays there, and goes where none is asked for.
-    apply(&fleet, "dnf", &updates("all", "  - package: { name: kept, version: \"1\" }\n"))?;
-    assert_eq!(installed(device)?, "hello-1.1 kept-1");
-    let assignment = apply(&fleet, "dnf", &updates("all", ""))?;
-    assert_eq!(installed(device)?, "hello-1.1 kept-2");
-    let plan = device.exec(["muster-agent", "plan"])?;
-    assert_eq!(plan.code, Some(0), "a second turn would change something: {}{}", plan.stdout, plan.stderr);
-    fleet.admin.unassign(&assignment)?;
-    fleet.admin.wait_until_applied(DEVICE)?;
-    assert_eq!(installed(device)?, "hello-1.1 kept-2");
-    Ok(())
+    .with_context(|| format!("there is {:?}", device.rpms()))
 }
 
 #[test]
@@ -239,7 +143,7 @@ fn a_transaction_that_was_cut_off_is_brought_to_its_end() -> Result<()> {
     let network = Network::create()?;
     let fleet = enroll(&network)?;
     let device = fleet.device(DEVICE)?;
-    let corp = repository(device)?;
+    let corp = device.rpm_repository()?;
     for (version, begun) in [("1", 1), ("2", 3)] {
         let slow = format!("{corp}  - package: {{ name: slow, version: \"{version}\" }}\n");
         fleet.admin.save_profile("dnf", &format!("muster: 1\nprofile: dnf\nresources:\n{slow}"))?;
@@ -261,7 +165,135 @@ fn a_transaction_that_was_cut_off_is_brought_to_its_end() -> Result<()> {
         wait_for(&fleet, "package:slow", |one| {
             matches!(one.outcome, OutcomeKind::Repaired | OutcomeKind::Kept)
         })?;
-        assert_eq!(installed(device)?, format!("kept-1 slow-{version}"));
+        assert_eq!(device.rpms()?, format!("kept-1 slow-{version}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_lease_of_packages_begins_and_ends_by_itself_and_leaves_what_was_there_before() -> Result<()> {
+    /// Within so many seconds of its end a package is gone, on a busy machine too.
+    const BOUND: i64 = 60;
+    let network = Network::create()?;
+    let fleet = enroll(&network)?;
+    let device = fleet.device(DEVICE)?;
+    let corp = device.rpm_repository()?;
+    let leased =
+        |end: &str| format!("{corp}  - package: {{ name: tool{end} }}\n  - package: {{ name: kept{end} }}\n");
+    apply(&fleet, "dnf", &leased(""))?;
+    assert_eq!(device.rpms()?, "kept-1 tool-1 tool-lib-1");
+
+    let now = || Timestamp::from_system(SystemTime::now());
+    let (begin, end) = (now().plus_seconds(20), now().plus_seconds(40));
+    let later = format!("  - package: {{ name: hello, version: \"1.0\", not_before: \"{begin}\" }}\n");
+    apply(&fleet, "dnf", &(leased(&format!(", not_after: \"{end}\"")) + &later))?;
+    // Nobody has to tell the device when.
+    device.cut_off()?;
+    assert_eq!(device.rpms()?, "kept-1 tool-1 tool-lib-1");
+    let wait = |what: &str, packages: &str| {
+        wait_until(what, Duration::from_secs(120), || Ok((device.rpms()? == packages).then_some(now())))
+            .with_context(|| format!("{:?}\n{}", device.rpms(), device.journal("muster-agent")))
+    };
+    assert!(wait("a lease to begin", "hello-1.0 kept-1 tool-1 tool-lib-1")? >= begin);
+    let ended = wait("the others to end", "hello-1.0 kept-1")?;
+    assert!((0..BOUND).contains(&(ended.seconds() - end.seconds())), "{end} was the end, and {ended} came");
+    device.reconnect()?;
+    wait_for(&fleet, "package:hello", |one| {
+        matches!(one.outcome, OutcomeKind::Repaired | OutcomeKind::Kept)
+    })?;
+    Ok(())
+}
+
+#[test]
+fn whoever_else_works_on_packages_is_waited_for() -> Result<()> {
+    const GO: &str = "/run/go";
+    let network = Network::create()?;
+    let fleet = enroll(&network)?;
+    let device = fleet.device(DEVICE)?;
+    let corp = device.rpm_repository()?;
+    let begun = || {
+        Ok::<_, anyhow::Error>(
+            device.read_file("/var/log/slow").unwrap_or_default().lines().last() == Some("begin"),
+        )
+    };
+    // First rpm alone, which only who changes something waits for, then dnf, which who asks another dnf waits for, too.
+    for (holder, packages, asked, there) in [
+        (
+            &["rpm", "-i", "/srv/rpms/noarch/waits-1-1.noarch.rpm"][..],
+            "tool",
+            "dnf.*--assumeyes.* tool$",
+            "kept-1 tool-1 tool-lib-1 waits-1",
+        ),
+        (
+            &["dnf", "-y", "upgrade", "waits"],
+            "tool, other",
+            "dnf.*--assumeno.* other$",
+            "kept-1 other-1 tool-1 tool-lib-1 waits-2",
+        ),
+    ] {
+        let run = ["systemd-run", "--quiet", "--unit=holder", "--setenv=HOME=/root"];
+        device.exec([&run[..], holder].concat())?.ok()?;
+        wait_until("the lock to be held", Duration::from_secs(60), || Ok(begun()?.then_some(())))?;
+        let source = format!("muster: 1\nprofile: dnf\nresources:\n{corp}  - packages: [{packages}]\n");
+        fleet.admin.save_profile("dnf", &source)?;
+        fleet.admin.assign("dnf", &format!("device:{DEVICE}"), Mode::Enforce)?;
+        let before = device.rpms()?;
+        let asked = wait_until("dnf to be asked for it", Duration::from_secs(60), || {
+            Ok(device.exec(["pgrep", "-f", asked])?.success().then_some(()))
+        });
+        asked.with_context(|| device.journal("muster-agent"))?;
+        assert_eq!(device.rpms()?, before, "{holder:?} held no lock");
+        device.write_file(GO, "", 0o644)?;
+        fleet.admin.wait_until_applied(DEVICE)?;
+        assert_eq!(device.rpms()?, there);
+        device.exec(["rm", GO])?.ok()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn power_that_goes_in_the_midst_of_a_transaction_leaves_no_package_half_installed() -> Result<()> {
+    let network = Network::create()?;
+    let mut fleet = enroll(&network)?;
+    let corp = fleet.device(DEVICE)?.rpm_repository()?;
+    let device = fleet.devices.get_mut(DEVICE).context(DEVICE)?;
+    device.power_off()?;
+    device.move_to_own_disk()?;
+    device.start()?;
+    fleet.wait_until_connected(DEVICE)?;
+    for version in ["1", "2"] {
+        let device = fleet.device(DEVICE)?;
+        device.exec(["rm", "-f", "/var/log/slow"])?.ok()?;
+        let source = format!(
+            "muster: 1\nprofile: dnf\nresources:\n{corp}  - package: {{ name: slow, version: \"{version}\" }}\n  - packages: [tool]\n"
+        );
+        fleet.admin.save_profile("dnf", &source)?;
+        fleet.admin.assign("dnf", &format!("device:{DEVICE}"), Mode::Enforce)?;
+        wait_until("its script to begin", Duration::from_secs(60), || {
+            Ok(device.path("/var/log/slow").exists().then_some(()))
+        })
+        .with_context(|| device.journal("muster-agent"))?;
+        let device = fleet.devices.get_mut(DEVICE).context(DEVICE)?;
+        device.cut_power()?;
+        device.start()?;
+        fleet.wait_until_connected(DEVICE)?;
+        fleet.admin.wait_until_applied(DEVICE)?;
+        // Once more, and this time right behind its end.
+        fleet.devices.get_mut(DEVICE).context(DEVICE)?.cut_power()?;
+        fleet.devices.get_mut(DEVICE).context(DEVICE)?.start()?;
+        fleet.wait_until_connected(DEVICE)?;
+        let device = fleet.device(DEVICE)?;
+        let there = format!("kept-1 slow-{version} tool-1 tool-lib-1");
+        wait_until(
+            "all to be there",
+            Duration::from_secs(90),
+            || Ok((device.rpms()? == there).then_some(())),
+        )
+        .with_context(|| format!("{:?}\n{}", device.rpms(), device.journal("muster-agent")))?;
+        fleet.admin.wait_until_applied(DEVICE)?;
+        device.exec(["rpm", "-V", "slow", "tool", "tool-lib"])?.ok()?;
+        let log = device.read_file("/var/log/slow")?;
+        assert_eq!(log.lines().last(), Some("end"), "its script never ran to the end");
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 
 /// The tables that are reported whole, each with the question that gives its rows in a fixed order.
 const REPORTED: [(&str, &str); 8] = [
-    ("deb_packages", "SELECT name, version, arch, source, size FROM deb_packages ORDER BY name, arch"),
+    (DEB_PACKAGES, "SELECT name, version, arch, source, size FROM deb_packages ORDER BY name, arch"),
     (RPM_PACKAGES, "SELECT name, version, release, epoch, arch, source, size FROM rpm_packages ORDER BY name, version, release, arch"),
     (
         "users",
@@ -38,8 +38,12 @@ const REPORTED: [(&str, &str); 8] = [
     ("disk_encryption", "SELECT name, uuid, encrypted, type FROM disk_encryption ORDER BY name"),
 ];
 
+/// Left out where dpkg has no record and rpm has one: it would tell the same of all such machines.
+const DEB_PACKAGES: &str = "deb_packages";
 /// Reported of a machine where rpm has packages: on others it would tell the same of all that there are none.
 const RPM_PACKAGES: &str = "rpm_packages";
+/// dpkg's record.
+const STATUS: &str = "/var/lib/dpkg/status";
 
 /// What one question may cost.
 const LIMITS: Limits = Limits { rows: 20_000, bytes: 2 * 1024 * 1024, deadline: Duration::from_secs(10) };
@@ -72,11 +76,15 @@ pub(crate) fn tables() -> Vec<(String, Vec<u8>)> {
         Ok(answer) => Reported::Rows(answer),
         Err(error) => Reported::Unreadable { error: error.to_string() },
     };
+    let has_rpms = FOLDERS.iter().any(|folder| Path::new(folder).join(FILE).exists());
+    let is_told = |name: &str| match name {
+        DEB_PACKAGES => !has_rpms || Path::new(STATUS).exists(),
+        RPM_PACKAGES => has_rpms,
+        _ => true,
+    };
     REPORTED
         .iter()
-        .filter(|(name, _)| {
-            *name != RPM_PACKAGES || FOLDERS.iter().any(|folder| Path::new(folder).join(FILE).exists())
-        })
+        .filter(|(name, _)| is_told(name))
         .filter_map(|(name, sql)| Some((format!("table:{name}"), document(&read(sql)).ok()?)))
         .collect()
 }

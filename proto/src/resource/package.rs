@@ -10,10 +10,10 @@ use crate::condition::Condition;
 use crate::id::Digest;
 
 /// A package that should be installed, at any version or within a constraint, or not installed. It comes from the repositories of the
-/// device, or is a `.deb` that was put on the server by `muster artifact put` and is named by its digest. Of an artifact, the digest is
-/// checked before anything reads it, the package in it has to be the one that the profile names, and what it depends on comes from the
-/// repositories; it is then installed in that very version until the profile names another artifact. Nothing is ever downgraded, and
-/// nothing else is removed for it.
+/// device, or is a `.deb`, or an `.rpm` for devices with dnf, that was put on the server by `muster artifact put` and is named by its
+/// digest. Of an artifact, the digest is checked before anything reads it, the package in it has to be the one that the profile names, and
+/// what it depends on comes from the repositories; it is then installed in that very version until the profile names another artifact.
+/// Nothing is ever downgraded, and nothing else is removed for it.
 ///
 /// ```yaml
 /// - package: { name: chrony, version: ">= 4.3" }

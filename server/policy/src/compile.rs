@@ -163,4 +163,27 @@ mod tests {
         assert_eq!(conflicts[0].profiles, ["one", "two"]);
         assert_eq!(found(1), []);
     }
+
+    #[test]
+    fn two_artifacts_for_one_package_are_a_conflict_of_both_profiles_and_one_that_both_name_is_none() {
+        let tool = |profile: &str, artifact: &str| {
+            let artifact = Digest::of(artifact.as_bytes());
+            format!(
+                r#"{{"muster":1,"profile":"{profile}","resources":[{{"package":{{"name":"corp-tool","artifact":"{artifact}"}}}}]}}"#
+            )
+        };
+        let found = |one: &str, two: &str| {
+            let (one, two) = (tool("one", one), tool("two", two));
+            let documents: BTreeMap<_, _> =
+                [&one, &two].map(|d| (Digest::of(d.as_bytes()), d.clone().into_bytes())).into();
+            let revisions = vec![applied("one", &one, 0), applied("two", &two, 0)];
+            let state = compiled(revisions, named("a"), None).unwrap();
+            conflicts_in(&state, &documents, &Facts::default()).unwrap()
+        };
+        let conflicts = found("1.0", "1.1");
+        assert_eq!(conflicts.len(), 1);
+        assert_eq!(conflicts[0].resource.as_str(), "package:corp-tool");
+        assert_eq!(conflicts[0].profiles, ["one", "two"]);
+        assert_eq!(found("1.0", "1.0"), []);
+    }
 }

@@ -24,6 +24,30 @@ impl Manager {
             Self::Dnf => Order::Rpm,
         }
     }
+
+    /// What it is called, by itself and by people.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Apt => "apt",
+            Self::Dnf => "dnf",
+        }
+    }
+
+    /// What it tells the file of a package from a name by.
+    pub(crate) fn extension(self) -> &'static str {
+        match self {
+            Self::Apt => "deb",
+            Self::Dnf => "rpm",
+        }
+    }
+
+    /// The architecture of packages for all machines.
+    pub(crate) fn everywhere(self) -> &'static str {
+        match self {
+            Self::Apt => "all",
+            Self::Dnf => "noarch",
+        }
+    }
 }
 
 /// The record of packages, as of when it was last read.
@@ -90,7 +114,7 @@ impl Packages {
     }
 
     /// What dnf has to install once more, after it was cut off.
-    pub(crate) fn cut_off(&self) -> &[String] {
+    pub(crate) fn cut_off(&self) -> &[muster_tables::rpm::Package] {
         self.rpm.cut_off()
     }
 

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::fs::File;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use muster_tables::rpm::{Database, FILE, FOLDERS, LOG, Package, Tag, connect};
+use muster_tables::rpm::{Database, FILE, FOLDERS, LOG, Package, Tag, connect, of_file};
 use rustix::fs::FileType;
 
-use super::dpkg::{self, State};
+use super::dpkg::{self, Control, State};
 use super::files::{self, Stamp};
 use super::version::Order;
 use super::walk::Root;
@@ -29,8 +30,8 @@ pub(crate) struct Installed {
     file: Option<(i128, i128)>,
     headers: BTreeMap<i64, Package>,
     packages: BTreeMap<String, dpkg::Package>,
-    /// What dnf was bringing when it was cut off, as far as rpm has it, as dnf takes a package.
-    cut_off: Vec<String>,
+    /// What dnf was bringing when it was cut off, as far as rpm has it.
+    cut_off: Vec<Package>,
 }
 
 impl Installed {
@@ -95,24 +96,30 @@ impl Installed {
     }
 
     /// What dnf has to install once more, after it was cut off.
-    pub(crate) fn cut_off(&self) -> &[String] {
+    pub(crate) fn cut_off(&self) -> &[Package] {
         &self.cut_off
     }
 
     /// What the last transaction was bringing, where it never came to its end. rpm records a package before its last
     /// scripts run, and takes the version before off the record after that.
-    fn find_cut_off(&mut self, root: &Root) -> Result<Vec<String>> {
+    fn find_cut_off(&mut self, root: &Root) -> Result<Vec<Package>> {
         let mut cut_off = vec![];
         for coming in unfinished(root)? {
             let Some(package) = self.packages.get_mut(&coming.name) else { continue };
             if self.headers.values().any(|header| *header == coming) {
                 package.state = State::Partly;
-                let version = if coming.version.contains(':') { String::new() } else { "0:".to_owned() };
-                cut_off.push(format!("{}-{version}{}.{}", coming.name, coming.version, coming.arch));
+                cut_off.push(coming);
             }
         }
         Ok(cut_off)
     }
+}
+
+/// What a package file says of itself. Muster reads that by what it has to read rpm's database, rather than by rpm: of a file nobody may
+/// have looked at yet, rpm would ask its database and its keys as well.
+pub(crate) fn control(file: &mut File) -> Result<Control> {
+    let Package { name, version, arch } = of_file(file)?;
+    Ok(Control { name, version, architecture: arch })
 }
 
 /// Opens something in a folder by the path of the very one that was walked to.
@@ -272,12 +279,17 @@ pub(super) mod tests {
         let mut installed = Installed::default();
         let state_of_hello = |installed: &mut Installed| {
             assert!(installed.refresh(&root).unwrap());
-            (installed.packages()["hello"].state, installed.cut_off().join(" "))
+            let cut_off: Vec<String> = installed
+                .cut_off()
+                .iter()
+                .map(|one| format!("{}-{}.{}", one.name, one.version, one.arch))
+                .collect();
+            (installed.packages()["hello"].state, cut_off.join(" "))
         };
         // It has not come as far as to be on record.
         assert_eq!(state_of_hello(&mut installed), (State::Installed, String::new()));
         record(folder.path(), &[("hello", "2")]);
-        assert_eq!(state_of_hello(&mut installed), (State::Partly, "hello-0:2-1.noarch".to_owned()));
+        assert_eq!(state_of_hello(&mut installed), (State::Partly, "hello-2-1.noarch".to_owned()));
         assert_eq!(installed.packages()["other"].state, State::Installed);
         assert_eq!(installed.packages()["hello"].version, "2-1");
         std::fs::create_dir_all(folder.path().join("proc/77")).unwrap();

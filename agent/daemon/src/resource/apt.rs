@@ -60,7 +60,7 @@ impl Simulation {
                     simulation.security.insert(package.to_owned());
                 }
                 if repositories(version).contains(", ") {
-                    simulation.ambiguous.insert(package.to_owned());
+                    simulation.elsewhere.insert(package.to_owned());
                 }
             }
             match (verb, old, new) {
@@ -284,7 +284,7 @@ mod tests {
         let words = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(" ");
         assert_eq!(words(&simulation.kept_back), "linux-image-amd64 nginx redis");
         assert_eq!(words(&simulation.security), "bare curl openssl");
-        assert_eq!(words(&simulation.ambiguous), "curl");
+        assert_eq!(words(&simulation.elsewhere), "curl");
         assert_eq!(simulation.replaced.len(), 6);
     }
 

@@ -1,8 +1,10 @@
 //! dnf: what a transaction would do, and doing it. It runs in a transient unit, waits for whoever holds its locks, and never prompts.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use muster_tables::rpm::Package;
 
 use super::transaction::{Simulation, Sources, Verb, names};
 use crate::host::Host;
@@ -21,12 +23,21 @@ const OPTIONS: [&str; 4] = [
 /// How repositories list packages: name, version and architecture.
 const LISTED: &str = "--qf=%{name}|%{epoch}:%{version}-%{release}|%{arch}";
 
+/// Stands for a repository where a package comes from a file that was given.
+const FILES: &str = "@commandline";
+
 /// What stands below the table of a transaction, and what dnf says when it makes none because nobody agreed to it.
 const SUMMARY: &str = "Transaction Summary";
 const DECLINED: &str = "Operation aborted.";
 
 /// What dnf says of every transaction, and that explains none.
 const NOISE: [&str; 3] = ["Unable to detect release version", "Last metadata expiration check", DECLINED];
+
+/// What rpm says where somebody else holds its lock while dnf has it trust a key, for which alone neither of them waits.
+const LOCKED: &str = "can't create transaction lock";
+/// How long that is waited for, as with apt, and how often it is looked at.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
+const LOCK_PAUSE: Duration = Duration::from_secs(5);
 
 /// What dnf does with the packages below a heading of its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +46,7 @@ enum Heading {
     Replacing,
     Removing,
     KeptBack,
-    /// What changes no package's version.
+    /// What changes no package.
     Other,
 }
 
@@ -47,7 +58,7 @@ impl Heading {
             | "Installing dependencies:"
             | "Installing weak dependencies:"
             | "Installing group/module packages:" => Self::Installing,
-            "Upgrading:" | "Downgrading:" => Self::Replacing,
+            "Upgrading:" | "Downgrading:" | "Reinstalling:" => Self::Replacing,
             "Removing:" | "Removing dependent packages:" | "Removing unused dependencies:" => Self::Removing,
             "Skipping packages with conflicts:" | "Skipping packages with broken dependencies:" => {
                 Self::KeptBack
@@ -82,14 +93,18 @@ impl Simulation {
                 anyhow::bail!("what dnf says that it would do can't be read: {line:?}");
             };
             let (name, version) = (named(name, arch), without_epoch_zero(version).to_owned());
+            if words.next() != Some(FILES) {
+                simulation.elsewhere.insert(name.clone());
+            }
             match heading {
-                Heading::Installing => {
-                    simulation.added.insert(name, version);
-                }
-                Heading::Replacing => {
-                    let old = installed(&name).unwrap_or_default();
-                    simulation.replaced.insert(name, (old, version));
-                }
+                Heading::Installing | Heading::Replacing => match installed(&name) {
+                    // Also what comes beside a version that stays, as a kernel does: by its name, it is there already.
+                    Some(old) => drop(simulation.replaced.insert(name, (old, version))),
+                    None if heading == Heading::Replacing => {
+                        simulation.replaced.insert(name, (String::new(), version));
+                    }
+                    None => drop(simulation.added.insert(name, version)),
+                },
                 Heading::Removing => {
                     simulation.removed.insert(name);
                 }
@@ -193,35 +208,61 @@ async fn would(host: &mut Host, verb: &[&str], packages: &[String]) -> Result<Si
     Simulation::of_dnf(&ran.stdout, |name| host.packages.get(name).map(|package| package.version.clone()))
 }
 
-/// Does this in one transaction, after bringing one that was cut off to its end.
+/// Does this in one transaction.
 pub(super) async fn transact(host: &mut Host, verb: Verb, packages: &[String]) -> Result<()> {
-    finish(host).await?;
     act(host, words(verb), packages).await
 }
 
 async fn act(host: &mut Host, verb: &[&str], packages: &[String]) -> Result<()> {
     let argv = [&["--assumeyes"], verb, &["--"], &words_of(packages)].concat();
-    let ran = dnf(host, Work::Packages, &argv).await?;
-    ensure!(ran.success, "{}", reason(&ran));
-    Ok(())
+    let began = Instant::now();
+    loop {
+        let ran = dnf(host, Work::Packages, &argv).await?;
+        if ran.success {
+            return Ok(());
+        }
+        let may_wait = ran.said.contains(LOCKED) && began.elapsed() < LOCK_TIMEOUT;
+        ensure!(may_wait, "{}", reason(&ran));
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
 }
 
 /// Installs once more what a transaction was bringing when it was cut off, so that all scripts of it have run and no version of before is
-/// left on record.
-pub(super) async fn finish(host: &mut Host) -> Result<()> {
-    let cut_off = host.packages.cut_off().to_vec();
+/// left on record; apart from packages that something else happens to now.
+pub(super) async fn finish(host: &mut Host, apart_from: &BTreeSet<&str>) -> Result<()> {
+    let cut_off =
+        host.packages.cut_off().iter().filter(|package| !apart_from.contains(package.name.as_str()));
+    let cut_off: Vec<Package> = cut_off.cloned().collect();
     if cut_off.is_empty() {
         return Ok(());
     }
-    let argv = [&["--assumeyes", "reinstall", "--"][..], &words_of(&cut_off)].concat();
-    let ran = dnf(host, Work::Packages, &argv).await?;
-    ensure!(
-        ran.success,
-        "dnf was cut off while it installed {}, and can't install that once more: {}; `dnf reinstall` or `dnf remove` by hand brings it in order",
-        names(&cut_off),
-        reason(&ran)
-    );
+    reinstall(host, &cut_off).await.with_context(|| {
+        format!(
+            "dnf was cut off while it installed {}, and can't install that once more: `dnf reinstall` or `dnf remove` by hand brings it in \
+             order",
+            names(&cut_off.iter().map(whole).collect::<Vec<_>>())
+        )
+    })?;
     host.packages.refresh(&host.root)
+}
+
+/// Installs these anew, or none of them.
+async fn reinstall(host: &mut Host, packages: &[Package]) -> Result<()> {
+    let specs: Vec<String> = packages.iter().map(whole).collect();
+    let would = would(host, words(Verb::InstallAnew), &specs).await?;
+    // dnf does what it can for some of them, and its history then says that all is well.
+    let missing = packages.iter().find(|one| !would.replaced.contains_key(&named(&one.name, &one.arch)));
+    if let Some(missing) = missing {
+        anyhow::bail!("no repository of this device has {}", whole(missing));
+    }
+    act(host, words(Verb::InstallAnew), &specs).await
+}
+
+/// This very package as dnf takes it.
+fn whole(package: &Package) -> String {
+    let Package { name, version, arch } = package;
+    let epoch = if version.contains(':') { "" } else { "0:" };
+    format!("{name}-{epoch}{version}.{arch}")
 }
 
 /// Whether a transaction failed over the signature of a package, which dnf sees only once it has all of them.
@@ -275,7 +316,8 @@ async fn listed(host: &mut Host, options: &[&str], packages: &[&str]) -> Result<
 
 fn words(verb: Verb) -> &'static [&'static str] {
     match verb {
-        Verb::Install | Verb::InstallAnew => &["install"],
+        Verb::Install => &["install"],
+        Verb::InstallAnew => &["reinstall"],
         Verb::Remove => &["remove"],
         Verb::RemoveUnneeded => &["--setopt=clean_requirements_on_remove=True", "remove"],
     }
@@ -328,8 +370,24 @@ mod tests {
         let downgrade = "Downgrading:\n hello noarch 0.9-1 corp 5 k\n\nTransaction Summary\n";
         assert!(read(downgrade).objection(Order::Rpm).unwrap().contains("never downgrades"));
         assert_eq!(read("Dependencies resolved.\nNothing to do.\nComplete!\n"), Simulation::default());
-        let again = "Reinstalling:\n hello noarch 2-1 corp 6.1 k\n\nTransaction Summary\n";
-        assert_eq!(read(again), Simulation::default());
+        let again = "Reinstalling:\n hello noarch 1.0-1 corp 6.1 k\n\nTransaction Summary\n";
+        assert_eq!(read(again).objection(Order::Rpm), None);
+        assert_eq!(read(again).version("hello"), Some("1.0-1"));
+    }
+
+    #[test]
+    fn what_comes_from_a_file_is_told_from_what_a_repository_has() {
+        let output = "Installing:\n tool noarch 1-1 @commandline 6 k\nInstalling dependencies:\n lib noarch 1-1 corp 6 k\n\n\
+            Transaction Summary\n";
+        assert_eq!(read(output).elsewhere, BTreeSet::from(["lib".to_owned()]));
+    }
+
+    #[test]
+    fn a_kernel_that_comes_beside_the_one_that_is_there_is_an_update_of_it() {
+        let beside = "Installing:\n hello noarch 1.1-1 corp 5 k\nRemoving:\n hello noarch 0.8-1 @corp 5 k\n\nTransaction Summary\n";
+        let simulation = read(beside);
+        assert_eq!(simulation.replaced["hello"], ("1.0-1".to_owned(), "1.1-1".to_owned()));
+        assert!(simulation.added.is_empty() && simulation.objection(Order::Rpm).is_none());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::transaction::{self, Simulation, Verb};
 use super::{Job, Prepared, Preserved, Wanted, fetched, is_removal, refuse_all, text};
 use crate::host::Host;
 use crate::host::dpkg::State;
+use crate::host::packages::Manager;
 use crate::host::version::{Constraint, Order};
 
 mod from_artifact;
@@ -160,7 +161,7 @@ async fn installation(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Simul
     }
     let objection = simulation.objection(host.packages.order());
     let objection =
-        objection.or_else(|| jobs.iter().find_map(|job| from_artifact::objection(&simulation, job)));
+        objection.or_else(|| jobs.iter().find_map(|job| from_artifact::objection(host, &simulation, job)));
     Ok(match objection {
         Some(reason) => Verdict::Objection(reason),
         None => Verdict::Possible(simulation),
@@ -168,13 +169,24 @@ async fn installation(host: &mut Host, jobs: &[Job<'_>]) -> Result<Verdict<Simul
 }
 
 async fn simulate(host: &mut Host, jobs: &[Job<'_>]) -> Result<Simulation> {
-    let specs: Vec<String> = jobs.iter().map(|job| spec(host, job)).collect();
-    transaction::simulate(host, verb(host, jobs), &specs).await
+    let mut all = Simulation::default();
+    for (verb, specs) in transactions(host, jobs) {
+        all = all.and(transaction::simulate(host, verb, &specs).await?);
+    }
+    Ok(all)
 }
 
-fn verb(host: &Host, jobs: &[Job<'_>]) -> Verb {
-    let is_there = jobs.iter().any(|job| from_artifact::is_installed(host, job));
-    if is_there { Verb::InstallAnew } else { Verb::Install }
+/// What is asked of the package manager for these: all at once of apt. dnf installs anew only what is there.
+fn transactions(host: &Host, jobs: &[Job<'_>]) -> Vec<(Verb, Vec<String>)> {
+    let (there, new): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| from_artifact::is_installed(host, job));
+    let specs = |jobs: &[&Job<'_>]| jobs.iter().map(|job| spec(host, job)).collect::<Vec<_>>();
+    match host.packages.manager() {
+        Manager::Apt if !there.is_empty() => vec![(Verb::InstallAnew, specs(&[there, new].concat()))],
+        Manager::Apt | Manager::Dnf => {
+            let both = [(Verb::InstallAnew, specs(&there)), (Verb::Install, specs(&new))];
+            both.into_iter().filter(|(_, specs)| !specs.is_empty()).collect()
+        }
+    }
 }
 
 /// Whether the package would come, in a version that meets the constraint. One that is there already was judged before.
@@ -196,7 +208,8 @@ fn admits(host: &Host, simulation: &Simulation, job: &Job<'_>) -> bool {
 async fn pick_version(host: &mut Host, job: &Job<'_>) -> Result<()> {
     let name = job.step.id.key();
     if let Some(control) = from_artifact::control(host, job) {
-        bail!("apt would not take {name} {} from its artifact", control.version);
+        let manager = host.packages.manager().name();
+        bail!("{manager} would not take {name} {} from its artifact", control.version);
     }
     let constraint =
         constraint(host, job).with_context(|| format!("no repository of this device has {name}"))?;
@@ -277,19 +290,26 @@ pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>]) -> Vec<Result<()>> 
     results
 }
 
-/// Makes these in one transaction.
+/// Makes these, in as few transactions as there can be.
 async fn make(host: &mut Host, jobs: &[Job<'_>]) -> Result<()> {
     if jobs.first().is_some_and(|job| is_removal(job.step)) {
         return match removal(host, jobs).await? {
-            Verdict::Possible(going) => transaction::transact(host, Verb::Remove, &going).await,
+            Verdict::Possible(going) => {
+                transaction::finish(host, &going.iter().map(String::as_str).collect()).await?;
+                transaction::transact(host, Verb::Remove, &going).await
+            }
             Verdict::Objection(reason) => bail!(reason),
         };
     }
     for job in jobs {
         from_artifact::prove(host, job).await?;
     }
-    let specs: Vec<String> = jobs.iter().map(|job| spec(host, job)).collect();
-    transaction::transact(host, verb(host, jobs), &specs).await
+    let by_file = jobs.iter().filter(|job| from_artifact::control(host, job).is_some());
+    transaction::finish(host, &by_file.map(|job| job.step.id.key()).collect()).await?;
+    for (verb, specs) in transactions(host, jobs) {
+        transaction::transact(host, verb, &specs).await?;
+    }
+    Ok(())
 }
 
 fn is_done(host: &Host, job: &Job<'_>) -> bool {

@@ -17,7 +17,7 @@ const LISTS_FRESH: Duration = Duration::from_secs(600);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
     Install,
-    /// Also what is there already in the version that is to come: by apt alone.
+    /// What is there already in the version that is to come; by apt also what is not.
     InstallAnew,
     Remove,
     /// As `Remove`, with what nobody would need any more. Asked only in simulation.
@@ -44,8 +44,9 @@ pub(super) struct Simulation {
     pub(super) kept_back: BTreeSet<String>,
     /// Packages whose new version a repository for security updates has.
     pub(super) security: BTreeSet<String>,
-    /// Packages whose new version apt knows of from more than one place, and takes from whichever it likes.
-    pub(super) ambiguous: BTreeSet<String>,
+    /// Packages whose new version does not come from a file that was given alone: apt knows of more than one place and takes whichever it
+    /// likes, dnf takes a repository.
+    pub(super) elsewhere: BTreeSet<String>,
 }
 
 impl Simulation {
@@ -53,6 +54,18 @@ impl Simulation {
     pub(super) fn version(&self, package: &str) -> Option<&str> {
         let replaced = self.replaced.get(package).map(|(_, new)| new);
         self.added.get(package).or(replaced).map(String::as_str)
+    }
+
+    /// Both of these, one after the other.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        let Self { added, replaced, removed, kept_back, security, elsewhere } = other;
+        self.added.extend(added);
+        self.replaced.extend(replaced);
+        self.removed.extend(removed);
+        self.kept_back.extend(kept_back);
+        self.security.extend(security);
+        self.elsewhere.extend(elsewhere);
+        self
     }
 
     /// Why this must not be done, if there is a reason.
@@ -87,7 +100,7 @@ pub(super) async fn simulate(host: &mut Host, verb: Verb, packages: &[String]) -
     }
 }
 
-/// Does this in one transaction, after repairing one that was cut off. Nothing goes for what is to come, whatever has changed since a
+/// Does this in one transaction; apt repairs one that was cut off before. Nothing goes for what is to come, whatever has changed since a
 /// simulation found that nothing has to.
 pub(super) async fn transact(host: &mut Host, verb: Verb, packages: &[String]) -> Result<()> {
     let kept: &[&str] = match verb {
@@ -97,6 +110,15 @@ pub(super) async fn transact(host: &mut Host, verb: Verb, packages: &[String]) -
     match host.packages.manager() {
         Manager::Apt => apt::transact(host, &[kept, apt::verb(verb)].concat(), packages).await,
         Manager::Dnf => dnf::transact(host, verb, packages).await,
+    }
+}
+
+/// Brings to its end what was cut off, apart from packages that something else happens to now: a file takes their place, or they go.
+pub(super) async fn finish(host: &mut Host, apart_from: &BTreeSet<&str>) -> Result<()> {
+    match host.packages.manager() {
+        // It says itself when there is something, and only then.
+        Manager::Apt => Ok(()),
+        Manager::Dnf => dnf::finish(host, apart_from).await,
     }
 }
 

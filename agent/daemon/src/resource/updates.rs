@@ -6,7 +6,7 @@ mod choose;
 mod memory;
 mod restart;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -237,7 +237,7 @@ async fn write_one(host: &mut Host, job: &Job<'_>) -> Result<()> {
             Manager::Apt => {
                 apt::finish(host, |name, version| choose::admits(&versions, Order::Dpkg, name, version)).await
             }
-            Manager::Dnf => dnf::finish(host).await,
+            Manager::Dnf => dnf::finish(host, &BTreeSet::new()).await,
         }
     } else {
         Ok(())

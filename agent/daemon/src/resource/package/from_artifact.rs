@@ -1,7 +1,9 @@
-//! A package from an artifact: what its file says of itself, what apt is given, and how it is known afterwards what was installed.
+//! A package from an artifact: what its file says of itself, what apt or dnf is given, and how it is known afterwards what was installed.
 //!
-//! dpkg knows the name and the version of what is installed, not the file that it came from. So the ledger keeps which artifact brought
-//! which version: for as long as dpkg has that version, it is what the artifact brought.
+//! dpkg and rpm know the name and the version of what is installed, not the file that it came from. So the ledger keeps which artifact
+//! brought which version: for as long as that version is installed, it is what the artifact brought.
+//!
+//! Whoever signed a file says nothing here: the digest in the device's state is what is trusted.
 
 use anyhow::{Context as _, Result, ensure};
 use muster_proto::resource::archive::ARTIFACT;
@@ -11,17 +13,16 @@ use serde_json::{Map, Value, json};
 use super::super::transaction::Simulation;
 use super::super::{Job, Wanted, text};
 use super::constraint;
-use crate::host::Host;
+use crate::artifacts::Artifacts;
 use crate::host::dpkg::Control;
 use crate::host::packages::Manager;
 use crate::host::run::Work;
+use crate::host::{Host, rpm};
 
 /// What the ledger keeps: the artifact that was installed, with its version.
 const BROUGHT: &str = "brought";
 /// What the ledger keeps before it is installed: a crash may come before it is known that it was.
 const BRINGING: &str = "bringing";
-/// What apt tells a file from a name by.
-const EXTENSION: &str = "deb";
 
 /// The artifact that the installed version came from, as far as that matters.
 pub(super) fn of<'a>(wanted: &Wanted<'a>, installed: &str) -> Option<&'a str> {
@@ -50,14 +51,14 @@ pub(super) fn control<'h>(host: &'h Host, job: &Job<'_>) -> Option<&'h Control> 
     host.package_files.get(&wanted(job)?)
 }
 
-/// Where apt takes the step's artifact from.
+/// Where the package manager takes the step's artifact from.
 pub(super) fn path(host: &Host, job: &Job<'_>) -> Option<String> {
-    let named = host.named_for_commands(&words(&wanted(job)?));
+    let named = host.named_for_commands(&words(host, &wanted(job)?));
     Some(named.to_string_lossy().into_owned())
 }
 
-fn words(artifact: &Digest) -> String {
-    format!("{}.{EXTENSION}", artifact::hex(artifact))
+fn words(host: &Host, artifact: &Digest) -> String {
+    format!("{}.{}", artifact::hex(artifact), host.packages.manager().extension())
 }
 
 /// Whether the version that the step's artifact has is installed.
@@ -66,14 +67,10 @@ pub(super) fn is_installed(host: &Host, job: &Job<'_>) -> bool {
     control(host, job).zip(installed).is_some_and(|(control, installed)| control.version == installed.version)
 }
 
-/// Finds out what the step's artifact is, and has a name for it by which apt takes it. An error says why it is not what the profile
+/// Finds out what the step's artifact is, and has a name for it by which it can be installed. An error says why it is not what the profile
 /// names.
 pub(super) async fn look(host: &mut Host, job: &Job<'_>) -> Result<()> {
     let Some(artifact) = wanted(job) else { return Ok(()) };
-    ensure!(
-        host.packages.manager() == Manager::Apt,
-        "a package from an artifact is one for dpkg, and this device uses dnf: name the systems that it is for, as in when: {{ os: debian }}"
-    );
     if !host.package_files.contains_key(&artifact) {
         let control = inspect(host, &artifact).await?;
         host.package_files.insert(artifact, control);
@@ -82,14 +79,31 @@ pub(super) async fn look(host: &mut Host, job: &Job<'_>) -> Result<()> {
 }
 
 async fn inspect(host: &mut Host, artifact: &Digest) -> Result<Control> {
+    let manager = host.packages.manager();
+    let unreadable = || {
+        let (manager, extension) = (manager.name(), manager.extension());
+        format!(
+            "its artifact is no package that can be read: this device uses {manager} and takes a .{extension}; `when` says which devices \
+             it is for"
+        )
+    };
     let file = proven(host, artifact).await?;
-    host.name_for_commands(&file, &words(artifact))?;
-    let file = file.to_string_lossy();
-    let argv = ["/usr/bin/dpkg-deb", "--field", &file, "Package", "Version", "Architecture"];
-    let ran = host.run(Work::Inspection, &argv, None).await?;
-    ensure!(ran.success, "its artifact is no package that can be read: {}", ran.said);
-    Control::parse(&ran.stdout)
-        .context("its artifact does not say which package it is: its control file has no name, version or architecture")
+    host.name_for_commands(&file, &words(host, artifact))?;
+    match manager {
+        Manager::Apt => {
+            let file = file.to_string_lossy();
+            let argv = ["/usr/bin/dpkg-deb", "--field", &file, "Package", "Version", "Architecture"];
+            let ran =
+                host.run(Work::Inspection, &argv, None).await?.ok("dpkg-deb").with_context(unreadable)?;
+            Control::parse(&ran.stdout)
+                .context("its artifact does not say which package it is: its control file has no name, version or architecture")
+        }
+        Manager::Dnf => {
+            aside(host, artifact, |artifacts, artifact| rpm::control(&mut artifacts.open(artifact)?))
+                .await
+                .with_context(unreadable)
+        }
+    }
 }
 
 /// Whether the file is the package of the profile, for this machine.
@@ -102,7 +116,7 @@ fn fits(host: &Host, job: &Job<'_>, control: &Control) -> Result<()> {
     );
     let own = host.packages.architecture();
     ensure!(
-        architecture == "all" || architecture == own,
+        architecture == host.packages.manager().everywhere() || architecture == own,
         "its artifact is for machines of {architecture:?}, and this device is one of {own}"
     );
     ensure!(
@@ -113,14 +127,14 @@ fn fits(host: &Host, job: &Job<'_>, control: &Control) -> Result<()> {
     Ok(())
 }
 
-/// Why apt must not be let: it would take a package of the same name and version from somewhere else.
-pub(super) fn objection(simulation: &Simulation, job: &Job<'_>) -> Option<String> {
+/// Why the package manager must not be let: it would take a package of the same name and version from somewhere else.
+pub(super) fn objection(host: &Host, simulation: &Simulation, job: &Job<'_>) -> Option<String> {
     let name = job.step.id.key();
-    (wanted(job).is_some() && simulation.ambiguous.contains(name)).then(|| {
-        let version = simulation.version(name).unwrap_or_default();
+    (wanted(job).is_some() && simulation.elsewhere.contains(name)).then(|| {
+        let (version, manager) = (simulation.version(name).unwrap_or_default(), host.packages.manager().name());
         format!(
-            "a repository of this device has {name} {version} as well, and apt would take it from there: leave artifact out, or give \
-             the package in the artifact a version of its own"
+            "a repository of this device has {name} {version} as well, and {manager} would take it from there: leave artifact out, or \
+             give the package in the artifact a version of its own"
         )
     })
 }
@@ -150,10 +164,19 @@ pub(super) async fn prove(host: &Host, job: &Job<'_>) -> Result<()> {
     }
 }
 
-/// Where an artifact is whose digest was checked just now, on a thread of its own: it may be large.
+/// Where an artifact is whose digest was checked just now.
 async fn proven(host: &Host, artifact: &Digest) -> Result<std::path::PathBuf> {
+    aside(host, artifact, Artifacts::prove).await
+}
+
+/// Does something with an artifact on a thread of its own: it may be large.
+async fn aside<T: Send + 'static>(
+    host: &Host,
+    artifact: &Digest,
+    work: impl FnOnce(&Artifacts, &Digest) -> Result<T> + Send + 'static,
+) -> Result<T> {
     let (artifacts, artifact) = (host.artifacts.clone(), *artifact);
-    let work = move || artifacts.prove(&artifact);
+    let work = move || work(&artifacts, &artifact);
     tokio::task::spawn_blocking(work).await.context("its thread ended before it was done")?
 }
 
@@ -183,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn an_artifact_is_what_is_installed_as_long_as_dpkg_has_its_version() {
+    fn an_artifact_is_what_is_installed_as_long_as_its_version_is() {
         let extra =
             json!({ "added": ["tool"], BROUGHT: { "sha256:a": "1.0" }, BRINGING: { "sha256:b": "1.1" } });
         assert_eq!(came(&extra, BROUGHT, "1.0"), Some("sha256:a"));

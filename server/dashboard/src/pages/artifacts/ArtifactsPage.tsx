@@ -179,7 +179,7 @@ export function ArtifactsPage() {
           empty={
             <Empty
               title="No artifacts"
-              why="An artifact is a file that no package repository has, such as an archive or a .deb of a vendor. Put it on the server, and profiles name it by the digest that the command prints."
+              why="An artifact is a file that no package repository has, such as an archive or a .deb or .rpm of a vendor. Put it on the server, and profiles name it by the digest that the command prints."
               next="muster artifact put tool-1.2.tar.gz"
             />
           }

@@ -20,6 +20,7 @@ import { HistoryTab } from './HistoryTab';
 import { Lost } from './Lost';
 import { Paused } from './Paused';
 import { ResourcesTab } from './ResourcesTab';
+import { SoftwareTab } from './SoftwareTab';
 import { TableTab } from './TableTab';
 import { Why } from './Why';
 
@@ -168,7 +169,7 @@ function DeviceTabs({ detail, id }: { detail: DeviceDetail; id: string }) {
         <ChecksTab id={id} detail={detail} />
       </Tabs.Panel>
       <Tabs.Panel value="software">
-        <TableTab id={id} table="deb_packages" what="packages" first={['name', 'version']} />
+        <SoftwareTab id={id} />
       </Tabs.Panel>
       <Tabs.Panel value="accounts">
         <TableTab id={id} table="users" what="accounts" first={['username', 'uid']} />
