@@ -1,7 +1,7 @@
 //! Which packages are installed, from rpm's own database, and which of them a transaction of dnf left half-way.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 
@@ -92,6 +92,18 @@ impl Installed {
 
     pub(crate) fn packages(&self) -> &BTreeMap<String, dpkg::Package> {
         &self.packages
+    }
+
+    /// The packages of which one version is there, with it. Of several, as of kernels, dnf removes the oldest by itself.
+    pub(crate) fn of_one_version(&self) -> BTreeMap<String, String> {
+        let (mut seen, mut several) = (BTreeSet::new(), BTreeSet::new());
+        for header in self.headers.values() {
+            if !seen.insert((&header.name, &header.arch)) {
+                several.insert(&header.name);
+            }
+        }
+        let of_one = self.packages.iter().filter(|(name, _)| !several.contains(name));
+        of_one.map(|(name, package)| (name.clone(), package.version.clone())).collect()
     }
 
     /// What dnf has to install once more, after it was cut off.
@@ -306,6 +318,16 @@ pub(super) mod tests {
         assert_eq!(packages["glibc"].version, "2.39-1");
         assert_eq!(packages["kernel"].version, "6.10-1");
         assert_eq!(packages.len(), 2);
+    }
+
+    #[test]
+    fn of_what_is_there_in_several_versions_one_may_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(folder.path()).unwrap();
+        record(folder.path(), &[("kernel", "1"), ("hello", "1"), ("kernel", "2"), (KEY, "1")]);
+        let mut installed = Installed::default();
+        installed.refresh(&root).unwrap();
+        assert_eq!(installed.of_one_version(), BTreeMap::from([("hello".to_owned(), "1-1".to_owned())]));
     }
 
     #[test]
