@@ -337,4 +337,32 @@ pub(super) mod tests {
         assert_eq!(body(ours), body(rpms));
         assert_ne!(body(ours), body(&rpms.replace("BDAD", "BDAE")));
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+        #[test]
+        fn a_database_that_was_damaged_is_an_error_or_what_is_left_of_it(
+            damage in proptest::collection::vec((proptest::prelude::any::<u16>(), proptest::prelude::any::<u8>()), 1..40),
+            cut in proptest::option::of(proptest::prelude::any::<u16>()),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            record(folder.path(), &[("hello", "1"), ("other", "1"), ("kernel", "6")]);
+            begin(folder.path(), 0);
+            for path in ["var/lib/rpm/rpmdb.sqlite", "var/lib/dnf/history.sqlite"] {
+                let path = folder.path().join(path);
+                let mut bytes = std::fs::read(&path).unwrap();
+                for (at, value) in &damage {
+                    let at = usize::from(*at) % bytes.len();
+                    bytes[at] = *value;
+                }
+                bytes.truncate(cut.map_or(bytes.len(), |cut| usize::from(cut) % bytes.len()));
+                std::fs::write(&path, bytes).unwrap();
+            }
+            let mut installed = Installed::default();
+            if installed.refresh(&Root::open(folder.path()).unwrap()).is_ok() {
+                proptest::prop_assert!(installed.packages().len() <= 64);
+            }
+        }
+    }
 }
