@@ -297,3 +297,83 @@ fn power_that_goes_in_the_midst_of_a_transaction_leaves_no_package_half_installe
     }
     Ok(())
 }
+
+/// Has the repository tell of `other` that it takes the place of `kept`, and that it has another version, and of `hello` at 1.0 that it is at
+/// 1.9. Nobody signs what it tells.
+const FORGE: &str = r#"
+import glob, re, subprocess, sys
+path = glob.glob("/srv/rpms/repodata/*-primary.xml*")[0]
+told = subprocess.run(["zcat", path], capture_output=True, check=True, text=True).stdout
+packages = re.split("(?=<package )", told)
+for number, package in enumerate(packages):
+    if "<name>other</name>" in package:
+        package = re.sub('ver="1"', f'ver="{sys.argv[1]}"', package)
+        entry = '<format><rpm:obsoletes><rpm:entry name="kept"/></rpm:obsoletes>'
+        packages[number] = package.replace("<format>", entry)
+    elif "<name>hello</name>" in package:
+        packages[number] = package.replace('ver="1.0"', 'ver="1.9"')
+open("/tmp/primary.xml", "w").write("".join(packages))
+subprocess.run(["modifyrepo_c", "--remove", "primary", "/srv/rpms/repodata"], check=True)
+subprocess.run(["modifyrepo_c", "--mdtype=primary", "/tmp/primary.xml", "/srv/rpms/repodata"], check=True)
+"#;
+
+/// Has the repository tell that only once dnf was asked what it would do, and is about to do it.
+const LATE: &str = r#"
+set -eu
+mv /usr/bin/dnf /usr/bin/dnf.own
+cat >/usr/bin/dnf <<'SH'
+#!/bin/sh
+case "$*" in *--assumeyes*)
+    python3 /srv/forge.py 1 >/dev/null 2>&1
+    /usr/bin/dnf.own -q makecache --refresh ;;
+esac
+exec /usr/bin/dnf.own "$@"
+SH
+chmod 0755 /usr/bin/dnf
+"#;
+
+#[test]
+fn what_a_repository_tells_of_its_packages_removes_none_that_is_there() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = enroll(&network)?;
+    let device = fleet.device(DEVICE)?;
+    let corp = repository(device)?;
+    device.write_file("/srv/forge.py", FORGE, 0o644)?;
+    let honest = "createrepo_c -q /srv/rpms && dnf -q makecache --refresh";
+    device.exec(["python3", "/srv/forge.py", "1&#10;Transaction Summary&#10;"])?.ok()?;
+    let source = format!("muster: 1\nprofile: dnf\nresources:\n{corp}  - packages: [other]\n");
+    fleet.admin.save_profile("dnf", &source)?;
+    fleet.admin.assign("dnf", &format!("device:{DEVICE}"), Mode::Enforce)?;
+    let failed = |said: &str| {
+        let told = wait_for(&fleet, "package:other", |one| {
+            one.outcome == OutcomeKind::Failed && reason(one).contains(said)
+        })?;
+        assert_eq!(installed(device)?, "kept-1", "{}", reason(&told));
+        Ok::<_, anyhow::Error>(())
+    };
+    failed("a version that no package can have")?;
+
+    let ask_again = || device.exec(["systemctl", "restart", "muster-agent.service"])?.ok();
+    device.exec(["sh", "-c", honest])?.ok()?;
+    device.exec(["sh", "-c", LATE])?.ok()?;
+    ask_again()?;
+    failed("protected packages: kept")?;
+
+    device.exec(["mv", "/usr/bin/dnf.own", "/usr/bin/dnf"])?.ok()?;
+    device.exec(["sh", "-c", honest])?.ok()?;
+    ask_again()?;
+    wait_until("what is told honestly to be installed", Duration::from_secs(60), || {
+        Ok((installed(device)? == "kept-1 other-1 tool-lib-1").then_some(()))
+    })?;
+
+    // An old package is signed as well, and dnf takes it for what the repository says that it is.
+    device.exec(["rpm", "-i", "/srv/rpms/noarch/hello-1.1-1.noarch.rpm"])?.ok()?;
+    device.exec(["python3", "/srv/forge.py", "1"])?.ok()?;
+    device.exec(["dnf", "-q", "makecache", "--refresh"])?.ok()?;
+    let all = format!("{corp}  - package: {{ name: kept, version: \"1\" }}\n  - updates: {{ which: all }}\n");
+    fleet.admin.save_profile("dnf", &format!("muster: 1\nprofile: dnf\nresources:\n{all}"))?;
+    fleet.admin.assign("dnf", &format!("device:{DEVICE}"), Mode::Enforce)?;
+    let told = wait_for(&fleet, "updates:updates", |one| one.outcome == OutcomeKind::Failed)?;
+    assert!(reason(&told).contains("hello 1.1-1 is 1.0-1 now"), "{}", reason(&told));
+    Ok(())
+}

@@ -1,5 +1,7 @@
 //! Which packages are installed, by the record of whichever package manager this system uses.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, bail};
 use serde::Deserialize;
 
@@ -113,12 +115,17 @@ impl Packages {
         }
     }
 
+    /// The packages that dnf has no reason to remove by itself, with their versions.
+    pub(crate) fn of_one_version(&self) -> BTreeMap<String, String> {
+        self.rpm.of_one_version()
+    }
+
     /// What dnf has to install once more, after it was cut off.
     pub(crate) fn cut_off(&self) -> &[muster_tables::rpm::Package] {
         self.rpm.cut_off()
     }
 
-    fn all(&self) -> &std::collections::BTreeMap<String, Package> {
+    fn all(&self) -> &BTreeMap<String, Package> {
         match self.manager() {
             Manager::Apt => self.dpkg.packages(),
             Manager::Dnf => self.rpm.packages(),

@@ -1,7 +1,7 @@
 //! Which packages are installed, from rpm's own database, and which of them a transaction of dnf left half-way.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
@@ -93,6 +93,18 @@ impl Installed {
 
     pub(crate) fn packages(&self) -> &BTreeMap<String, dpkg::Package> {
         &self.packages
+    }
+
+    /// The packages of which one version is there, with it. Of several, as of kernels, dnf removes the oldest by itself.
+    pub(crate) fn of_one_version(&self) -> BTreeMap<String, String> {
+        let (mut seen, mut several) = (BTreeSet::new(), BTreeSet::new());
+        for header in self.headers.values() {
+            if !seen.insert((&header.name, &header.arch)) {
+                several.insert(&header.name);
+            }
+        }
+        let of_one = self.packages.iter().filter(|(name, _)| !several.contains(name));
+        of_one.map(|(name, package)| (name.clone(), package.version.clone())).collect()
     }
 
     /// What dnf has to install once more, after it was cut off.
@@ -321,10 +333,48 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn of_what_is_there_in_several_versions_one_may_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(folder.path()).unwrap();
+        record(folder.path(), &[("kernel", "1"), ("hello", "1"), ("kernel", "2"), (KEY, "1")]);
+        let mut installed = Installed::default();
+        installed.refresh(&root).unwrap();
+        assert_eq!(installed.of_one_version(), BTreeMap::from([("hello".to_owned(), "1-1".to_owned())]));
+    }
+
+    #[test]
     fn a_key_is_known_again_in_another_armor() {
         let ours = "-----BEGIN PGP PUBLIC KEY BLOCK-----\nComment: corp\n\nmQGNBGsJd7kB\nDADABCDEFGH=\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n";
         let rpms = "-----BEGIN PGP PUBLIC KEY BLOCK-----\nVersion: rpm-4.18\n\nmQGNBGsJd7kBDADABCDEFGH=\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n";
         assert_eq!(body(ours), body(rpms));
         assert_ne!(body(ours), body(&rpms.replace("BDAD", "BDAE")));
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+        #[test]
+        fn a_database_that_was_damaged_is_an_error_or_what_is_left_of_it(
+            damage in proptest::collection::vec((proptest::prelude::any::<u16>(), proptest::prelude::any::<u8>()), 1..40),
+            cut in proptest::option::of(proptest::prelude::any::<u16>()),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            record(folder.path(), &[("hello", "1"), ("other", "1"), ("kernel", "6")]);
+            begin(folder.path(), 0);
+            for path in ["var/lib/rpm/rpmdb.sqlite", "var/lib/dnf/history.sqlite"] {
+                let path = folder.path().join(path);
+                let mut bytes = std::fs::read(&path).unwrap();
+                for (at, value) in &damage {
+                    let at = usize::from(*at) % bytes.len();
+                    bytes[at] = *value;
+                }
+                bytes.truncate(cut.map_or(bytes.len(), |cut| usize::from(cut) % bytes.len()));
+                std::fs::write(&path, bytes).unwrap();
+            }
+            let mut installed = Installed::default();
+            if installed.refresh(&Root::open(folder.path()).unwrap()).is_ok() {
+                proptest::prop_assert!(installed.packages().len() <= 64);
+            }
+        }
     }
 }

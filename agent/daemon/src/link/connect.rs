@@ -3,6 +3,7 @@
 //! Nothing of this is pooled, buffered or re-made behind the back: one connection, whose end is seen at once. Windows and
 //! buffers are small, because a device has one connection and an agent should not be noticed.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -33,6 +34,9 @@ use crate::identity::{Enrolled, Trust};
 
 /// For each of: resolving, TCP, TLS.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// For one address of a name that has others: of a network whose IPv6 leads nowhere the first one never answers.
+const PER_ADDRESS: Duration = Duration::from_secs(5);
 
 /// The kernel gives a connection up when what was sent stays unconfirmed for so many seconds.
 const UNCONFIRMED: u32 = 60;
@@ -138,15 +142,26 @@ impl Target {
         let addresses = tokio::net::lookup_host((self.host.as_str(), self.port))
             .await
             .map_err(|source| Trouble::Resolve { server: self.server.clone(), source })?;
-        let mut last = std::io::Error::other("its name has no address");
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
-            }
-        }
-        Err(Trouble::Reach { server: self.server.clone(), source: last })
+        let reached = first_of(addresses).await;
+        reached.map_err(|source| Trouble::Reach { server: self.server.clone(), source })
     }
+}
+
+/// Connects to the first of a name's addresses that answers.
+pub(super) async fn first_of(addresses: impl Iterator<Item = SocketAddr>) -> std::io::Result<TcpStream> {
+    let mut addresses = addresses.peekable();
+    let mut last = std::io::Error::other("its name has no address");
+    while let Some(address) = addresses.next() {
+        let connected = match addresses.peek() {
+            Some(_) => timeout(PER_ADDRESS, TcpStream::connect(address)).await,
+            None => Ok(TcpStream::connect(address).await),
+        };
+        match connected.unwrap_or_else(|late| Err(late.into())) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 pub(super) fn prepare(tcp: &TcpStream) -> std::io::Result<()> {
@@ -222,5 +237,29 @@ impl tower::Service<http::Request<Body>> for Connection {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         Box::pin(self.send.send_request(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_never_answers_does_not_keep_the_next_one_from_being_tried() {
+        let deaf = TcpSocket::new_v4().unwrap();
+        deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let deaf = deaf.listen(0).unwrap();
+        let silent = deaf.local_addr().unwrap();
+        // Once nobody takes what waits there, the kernel says nothing to who else comes.
+        let mut waiting = vec![];
+        while let Ok(Ok(stream)) = timeout(Duration::from_millis(300), TcpStream::connect(silent)).await {
+            waiting.push(stream);
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let answers = listener.local_addr().unwrap();
+        let reached = timeout(PATIENCE, first_of([silent, answers].into_iter())).await;
+        assert_eq!(reached.expect("in time").unwrap().peer_addr().unwrap(), answers);
     }
 }

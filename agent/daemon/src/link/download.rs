@@ -36,6 +36,14 @@ const SOON: Duration = Duration::from_secs(60);
 /// How long to wait after what somebody has to look at; a large artifact is not to be fetched in vain over and over.
 const LATER: Duration = Duration::from_secs(30 * 60);
 
+/// How long a fetch may go on while others wait for it, at first; twice as long each time that it was put off, as some start anew then. One
+/// that gives a byte now and then would keep all others away for good.
+const TURN: Duration = Duration::from_secs(10 * 60);
+const MOST_DOUBLINGS: u32 = 3;
+
+/// The most characters that are told of why it was cut off: a certificate may have a thousand names.
+const LONGEST_REASON: usize = 200;
+
 /// Why an artifact did not come.
 #[derive(Debug, thiserror::Error)]
 enum Missed {
@@ -59,6 +67,10 @@ enum Missed {
     NoRoom(u64),
     #[error("what the server sent is something else, and was thrown away")]
     Wrong,
+    #[error(
+        "what came is something else, and was thrown away; it begins anew, as the beginning of it had come before"
+    )]
+    WrongInParts,
     #[error("it was cut off: {0}")]
     Cut(String),
     #[error("it can't be kept: {0}")]
@@ -78,6 +90,7 @@ impl Missed {
             | Self::Elsewhere(_)
             | Self::Protocol(_)
             | Self::NoRoom(_)
+            | Self::WrongInParts
             | Self::Cut(_)
             | Self::Kept(_) => Duration::from_secs(1 << tries.min(6)).min(SOON),
         }
@@ -96,6 +109,8 @@ pub(super) struct Downloads {
 pub(super) struct Download {
     artifact: Digest,
     from: Option<HttpsUrl>,
+    /// Until when it need not give way to others.
+    turn_ends: Instant,
     work: Pin<Box<dyn Future<Output = Result<(), Missed>> + Send>>,
 }
 
@@ -122,24 +137,45 @@ impl Downloads {
         self.missing().map(|artifact| self.later.get(artifact).map_or_else(Instant::now, |(_, at)| *at)).min()
     }
 
-    /// Goes on with the fetch that is under way, if it is of something that is still named, or begins the next.
+    /// Goes on with the fetch that is under way, if it is of something that is still named and has its turn, or begins the next.
     pub(super) fn go_on(
-        &self,
+        &mut self,
         under_way: Option<Download>,
         connection: &Connection,
         news: &mpsc::Sender<FromServer>,
     ) -> Option<Download> {
-        let is_asked_for = |download: &Download| self.named.get(&download.artifact) == Some(&download.from);
-        if let Some(download) = under_way.filter(is_asked_for) {
-            return Some(download);
-        }
         let now = Instant::now();
-        let is_due = |artifact: &&Digest| self.later.get(artifact).is_none_or(|(_, at)| *at <= now);
-        let artifact = *self.missing().find(is_due)?;
+        let is_asked_for = |download: &Download| self.named.get(&download.artifact) == Some(&download.from);
+        let under_way = under_way.filter(is_asked_for);
+        let next = self.next(now, under_way.as_ref().map(|download| (download.artifact, download.turn_ends)));
+        let Some(artifact) = next else { return under_way };
+        if let Some(Download { artifact, .. }) = under_way {
+            self.put_off(artifact, now);
+        }
         let from = self.named.get(&artifact).cloned().flatten();
         let place = Place { connection: connection.clone(), url: from.clone() };
         let work = Box::pin(fetch(place, self.artifacts.clone(), artifact, news.clone()));
-        Some(Download { artifact, from, work })
+        let tries = self.later.get(&artifact).map_or(0, |(tries, _)| *tries);
+        Some(Download { artifact, from, turn_ends: now + TURN * (1 << tries.min(MOST_DOUBLINGS)), work })
+    }
+
+    /// Which to begin with now, although one may be under way until its turn ends: of those that are due the one that has waited longest.
+    fn next(&self, now: Instant, under_way: Option<(Digest, Instant)>) -> Option<Digest> {
+        let after = |artifact: &Digest| self.later.get(artifact).map(|(_, at)| *at);
+        if under_way.is_some_and(|(_, turn_ends)| now < turn_ends) {
+            return None;
+        }
+        let others = self.missing().filter(|artifact| under_way.is_none_or(|(this, _)| this != **artifact));
+        others
+            .filter(|artifact| after(artifact).is_none_or(|at| at <= now))
+            .min_by_key(|artifact| after(artifact))
+            .copied()
+    }
+
+    /// Has a fetch wait for others; what came of it stays.
+    fn put_off(&mut self, artifact: Digest, now: Instant) {
+        let tries = self.later.get(&artifact).map_or(0, |(tries, _)| *tries);
+        self.later.insert(artifact, (tries.saturating_add(1), now));
     }
 
     /// Waits for the fetch under way; what there is to tell of it then.
@@ -213,7 +249,7 @@ async fn fetch(
         StatusCode::OK => 0,
         StatusCode::PARTIAL_CONTENT => here,
         // All of it may be here already, from before a crash.
-        StatusCode::RANGE_NOT_SATISFIABLE => return complete(artifacts, artifact).await,
+        StatusCode::RANGE_NOT_SATISFIABLE => return complete(artifacts, artifact, here).await,
         status if !is_ours => return Err(Missed::Elsewhere(status)),
         StatusCode::NOT_FOUND => return Err(Missed::Unknown),
         StatusCode::SERVICE_UNAVAILABLE => {
@@ -249,7 +285,7 @@ async fn fetch(
         news.try_send(FromServer::Artifact { artifact, told: Some(told) }).ok();
     })
     .await?;
-    complete(artifacts, artifact).await
+    complete(artifacts, artifact, begin).await
 }
 
 /// Writes what comes. What came before it was cut off is written, too.
@@ -293,10 +329,14 @@ async fn take_in(
     }
 }
 
-/// Gives the artifact its name, if it is the one.
-async fn complete(artifacts: Artifacts, artifact: Digest) -> Result<(), Missed> {
-    let is_right = blocking(move || artifacts.complete(&artifact)).await?;
-    if is_right { Ok(()) } else { Err(Missed::Wrong) }
+/// Gives the artifact its name, if it is the one. What was there before the last answer may be somebody else's, such as of an address that
+/// the profile named before, and is no reason to wait for long.
+async fn complete(artifacts: Artifacts, artifact: Digest, before: u64) -> Result<(), Missed> {
+    match blocking(move || artifacts.complete(&artifact)).await? {
+        true => Ok(()),
+        false if before > 0 => Err(Missed::WrongInParts),
+        false => Err(Missed::Wrong),
+    }
 }
 
 /// Waits for a disk, which may be slow, without keeping the link from its other work.
@@ -304,10 +344,40 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
+/// What whoever answered may have had a part in is no longer than it has to be.
 fn cut(why: impl ToString) -> Missed {
-    Missed::Cut(why.to_string())
+    Missed::Cut(why.to_string().chars().take(LONGEST_REASON).collect())
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_fetch_that_never_ends_gives_way_to_each_of_the_others_in_turn() {
+        let state = tempfile::tempdir().unwrap();
+        let mut downloads = Downloads::new(Artifacts::beside_ledger(state.path()));
+        let mut all = [b"one", b"two", b"ten"].map(|bytes| Digest::of(bytes));
+        all.sort_unstable();
+        downloads.name(all.iter().map(|artifact| (*artifact, None)).collect());
+        let start = Instant::now();
+        let mut now = start;
+        let mut turn = vec![downloads.next(now, None).unwrap()];
+        for _ in 0..5 {
+            let under_way = *turn.last().unwrap();
+            assert_eq!(downloads.next(now, Some((under_way, now + TURN))), None, "it has its turn");
+            now += TURN;
+            turn.push(downloads.next(now, Some((under_way, now))).unwrap());
+            downloads.put_off(under_way, now);
+        }
+        assert_eq!(turn, [&all[..], &all[..]].concat());
+        // Alone it goes on, whatever its turn.
+        downloads.name(Named::from([(all[0], None)]));
+        assert_eq!(downloads.next(now, Some((all[0], start))), None);
+        assert!(Artifacts::beside_ledger(state.path()).begin(&all[0]).is_ok());
+    }
 }

@@ -15,11 +15,11 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
+use tokio::net::lookup_host;
 use tokio_rustls::TlsConnector;
 use tonic::body::Body;
 
-use super::connect::{EndOnDrop, prepare};
+use super::connect::{EndOnDrop, first_of, prepare};
 
 /// Where systems keep the certificates that they trust, one behind the other.
 const BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
@@ -75,7 +75,7 @@ async fn ask(
 ) -> Result<(http::Response<Incoming>, EndOnDrop), Error> {
     let uri: Uri = url.as_str().parse()?;
     let host = uri.host().unwrap_or_default();
-    let tcp = TcpStream::connect((host, uri.port_u16().unwrap_or(443))).await?;
+    let tcp = first_of(lookup_host((host, uri.port_u16().unwrap_or(443))).await?).await?;
     prepare(&tcp)?;
     let stream = tls.connect(ServerName::try_from(host.to_owned())?, tcp).await?;
     let (mut send, driver) =
@@ -101,7 +101,66 @@ fn redirected(from: &HttpsUrl, location: &HeaderValue) -> Result<HttpsUrl, Error
 
 #[cfg(test)]
 mod tests {
+    use rcgen::{ExtendedKeyUsagePurpose, KeyPair, SanType};
+    use rustls::ServerConfig;
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
     use super::*;
+    use crate::identity::tests::{MONTH, Organization};
+
+    /// What comes of asking a server that shows certificates for these names, and answers with these bytes whatever is asked.
+    async fn asked(names: Vec<String>, answer: Vec<u8>) -> Result<http::Response<Incoming>, Error> {
+        let organization = Organization::new();
+        let key = KeyPair::generate().unwrap();
+        let names = names.into_iter().map(|name| SanType::DnsName(name.try_into().unwrap())).collect();
+        let leaf = organization.certify(&key, names, ExtendedKeyUsagePurpose::ServerAuth, MONTH);
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}/x", listener.local_addr().unwrap().port());
+        let serve = tokio::spawn(async move {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let mut tls = TlsAcceptor::from(Arc::new(server)).accept(tcp).await.ok()?;
+            tls.read(&mut [0; 4096]).await.ok()?;
+            tls.write_all(&answer).await.ok()?;
+            tls.shutdown().await.ok()
+        });
+        let mut anchors = RootCertStore::empty();
+        anchors.add(CertificateDer::from(organization.root.to_vec())).unwrap();
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .with_root_certificates(anchors)
+            .with_no_client_auth();
+        let asked = ask(&TlsConnector::from(Arc::new(client)), &HttpsUrl::parse(&url).unwrap(), 0).await;
+        serve.abort();
+        asked.map(|(response, _)| response)
+    }
+
+    #[tokio::test]
+    async fn a_head_that_does_not_end_is_no_answer() {
+        let head = |lines: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n{lines}\r\n").into_bytes();
+        let localhost = || vec!["localhost".to_owned()];
+        assert_eq!(asked(localhost(), head("")).await.unwrap().status(), 200);
+        for hostile in [
+            head(&"X: y\r\n".repeat(1_000)),
+            head(&format!("X: {}\r\n", "y".repeat(4 * LARGEST_HEAD))),
+            [&b"HTTP/1.1 100 Continue\r\n\r\n".repeat(10_000)[..], b"garbage\r\n\r\n"].concat(),
+            b"\x16\x03\x01 not http at all".to_vec(),
+        ] {
+            let shown = hostile[..hostile.len().min(80)].escape_ascii().to_string();
+            assert!(asked(localhost(), hostile).await.is_err(), "{shown}");
+        }
+        assert!(asked(vec!["other.example".to_owned()], head("")).await.is_err());
+    }
 
     #[test]
     fn an_address_leads_to_another_of_https_or_nowhere() {

@@ -1,6 +1,6 @@
 //! dnf: what a transaction would do, and doing it. It runs in a transient unit, waits for whoever holds its locks, and never prompts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -29,6 +29,9 @@ const FILES: &str = "@commandline";
 /// What stands below the table of a transaction, and what dnf says when it makes none because nobody agreed to it.
 const SUMMARY: &str = "Transaction Summary";
 const DECLINED: &str = "Operation aborted.";
+
+/// Where dnf finds what it must not remove.
+const PROTECTED: &str = "dnf-protected.conf";
 
 /// What dnf says of every transaction, and that explains none.
 const NOISE: [&str; 3] = ["Unable to detect release version", "Last metadata expiration check", DECLINED];
@@ -73,11 +76,21 @@ impl Simulation {
     fn of_dnf(output: &str, installed: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let mut simulation = Self::default();
         let mut heading = None;
+        // Who forges what a repository says of its packages may have names and versions there that go on in another line.
+        ensure!(
+            output.lines().filter(|line| *line == SUMMARY).count() < 2,
+            "what dnf says that it would do ends twice: a repository of this device tells of a package with a name or a version that no package can have"
+        );
         for line in output.lines().take_while(|line| *line != SUMMARY) {
             if let Some(next) = Heading::of(line) {
                 heading = Some(next);
                 continue;
             }
+            let is_of_table = line.is_empty() || line.starts_with([' ', '(']);
+            ensure!(
+                heading.is_none() || is_of_table,
+                "what dnf says that it would do can't be read: {line:?}"
+            );
             let Some(heading) = heading.filter(|_| line.starts_with(' ')) else { continue };
             let mut words = line.split_whitespace();
             let row = (words.next(), words.next(), words.next());
@@ -192,7 +205,7 @@ pub(super) async fn upgrade(host: &mut Host, packages: &[String]) -> Result<()> 
     let argv = [&["--assumeyes", "--downloadonly", "upgrade", "--"][..], &words_of(packages)].concat();
     let ran = dnf(host, Work::Download, &argv).await?;
     ensure!(ran.success, "{}", reason(&ran));
-    act(host, &["upgrade"], packages).await
+    bring(host, &["upgrade"], packages).await
 }
 
 fn words_of(packages: &[String]) -> Vec<&str> {
@@ -210,11 +223,50 @@ async fn would(host: &mut Host, verb: &[&str], packages: &[String]) -> Result<Si
 
 /// Does this in one transaction.
 pub(super) async fn transact(host: &mut Host, verb: Verb, packages: &[String]) -> Result<()> {
-    act(host, words(verb), packages).await
+    match verb {
+        Verb::Install | Verb::InstallAnew => bring(host, words(verb), packages).await,
+        // What goes along follows from what is installed alone; the system's own list of what must stay is in force then.
+        Verb::Remove | Verb::RemoveUnneeded => act(host, &[], words(verb), packages).await,
+    }
 }
 
-async fn act(host: &mut Host, verb: &[&str], packages: &[String]) -> Result<()> {
-    let argv = [&["--assumeyes"], verb, &["--"], &words_of(packages)].concat();
+/// Has packages come, and nothing go for it, whatever dnf said before that it would do: that follows from what repositories tell of their
+/// packages, which nobody signs.
+async fn bring(host: &mut Host, verb: &[&str], packages: &[String]) -> Result<()> {
+    host.packages.refresh(&host.root)?;
+    let before = host.packages.of_one_version();
+    let protected: String = before.keys().map(|name| format!("{name}\n")).collect();
+    let path = host.scratch.join(PROTECTED);
+    std::fs::write(&path, protected).with_context(|| format!("writing {}", path.display()))?;
+    let protection = format!("--setopt=protected_packages=glob:{}", path.display());
+    act(host, &[&protection], verb, packages).await?;
+    host.packages.refresh(&host.root)?;
+    let older = older(&before, |name| host.packages.get(name).map(|package| package.version.as_str()));
+    if !older.is_empty() {
+        return Err(GaveOlder(names(&older)).into());
+    }
+    Ok(())
+}
+
+/// A transaction was made, and took packages back to what they were once.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a repository of this device gave an older package, whose signature is right, for a newer one: {0}; have its address begin with \
+     https://, and install what is newest by hand"
+)]
+pub(super) struct GaveOlder(String);
+
+/// Which packages are older than they were: dnf takes what a repository calls newer for newer.
+fn older<'a>(before: &BTreeMap<String, String>, now: impl Fn(&str) -> Option<&'a str>) -> Vec<String> {
+    let is_older = |(name, was): (&String, &String)| {
+        let is = now(name).filter(|is| Order::Rpm.compare(is, was).is_lt())?;
+        Some(format!("{name} {was} is {is} now"))
+    };
+    before.iter().filter_map(is_older).collect()
+}
+
+async fn act(host: &mut Host, options: &[&str], verb: &[&str], packages: &[String]) -> Result<()> {
+    let argv = [&["--assumeyes"], options, verb, &["--"], &words_of(packages)].concat();
     let began = Instant::now();
     loop {
         let ran = dnf(host, Work::Packages, &argv).await?;
@@ -255,7 +307,7 @@ async fn reinstall(host: &mut Host, packages: &[Package]) -> Result<()> {
     if let Some(missing) = missing {
         anyhow::bail!("no repository of this device has {}", whole(missing));
     }
-    act(host, words(Verb::InstallAnew), &specs).await
+    bring(host, words(Verb::InstallAnew), &specs).await
 }
 
 /// This very package as dnf takes it.
@@ -388,6 +440,26 @@ mod tests {
         let simulation = read(beside);
         assert_eq!(simulation.replaced["hello"], ("1.0-1".to_owned(), "1.1-1".to_owned()));
         assert!(simulation.added.is_empty() && simulation.objection(Order::Rpm).is_none());
+    }
+
+    #[test]
+    fn a_version_of_several_lines_hides_nothing_of_what_would_be_done() {
+        let of = |version: &str| {
+            let table = "Installing:\n evil   noarch   VERSION   corp   5.9 k\n     replacing  kept.noarch 1-1\n\nTransaction Summary\n";
+            Simulation::of_dnf(&table.replace("VERSION", version), |_| None)
+        };
+        assert_eq!(of("1-1").unwrap().removed.into_iter().collect::<Vec<_>>(), ["kept"]);
+        for forged in ["1\nTransaction Summary\n-1", "1\n-1", "1 x 1\n\nx"] {
+            assert!(of(forged).is_err(), "{forged:?}");
+        }
+    }
+
+    #[test]
+    fn what_became_older_is_found_and_what_is_new_or_gone_is_not() {
+        let before = [("gone", "1-1"), ("hello", "1.1-1"), ("same", "1-1"), ("up", "1.9-1")];
+        let before = before.map(|(name, version)| (name.to_owned(), version.to_owned())).into();
+        let now = BTreeMap::from([("hello", "1.0-1"), ("same", "1-1"), ("up", "1.10-1"), ("new", "0-1")]);
+        assert_eq!(older(&before, |name| now.get(name).copied()), ["hello 1.1-1 is 1.0-1 now"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use muster_proto::resource::archive::ARTIFACT;
 use serde_json::{Value, json};
 
 use super::transaction::{self, Simulation, Verb};
-use super::{Job, Prepared, Preserved, Wanted, fetched, is_removal, refuse_all, text};
+use super::{Job, Prepared, Preserved, Wanted, dnf, fetched, is_removal, refuse_all, text};
 use crate::host::Host;
 use crate::host::dpkg::State;
 use crate::host::packages::Manager;
@@ -274,6 +274,10 @@ pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>]) -> Vec<Result<()>> 
     let Err(error) = make(host, jobs).await else { return jobs.iter().map(|_| Ok(())).collect() };
     // A transaction that failed may still have done its work for some, or one of them may have kept it from the others.
     if let Err(error) = host.packages.refresh(&host.root) {
+        return refuse_all(jobs, &error);
+    }
+    // That is to be heard of although what was asked for is there.
+    if error.is::<dnf::GaveOlder>() {
         return refuse_all(jobs, &error);
     }
     let is_by_one = jobs.len() > 1 && transaction::is_by_one(host, &error);

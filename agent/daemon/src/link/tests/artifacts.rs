@@ -132,6 +132,32 @@ async fn wrong_bytes_are_thrown_away_and_what_a_server_says_is_told() {
 }
 
 #[tokio::test]
+async fn a_beginning_that_somebody_else_gave_costs_a_try_and_not_half_an_hour() {
+    let organization = Organization::new();
+    let digest = Digest::of(content().as_bytes());
+    let tries: Arc<Mutex<Vec<u64>>> = Arc::default();
+    let asked = Arc::clone(&tries);
+    let script = Script {
+        artifact: Box::new(move |_, begin| {
+            asked.lock().unwrap().push(begin);
+            let is_first = asked.lock().unwrap().len() == 1;
+            let all = if is_first { content().replace('9', "8") } else { content() };
+            part(&all, begin, if is_first { 600_000 } else { usize::MAX })
+        }),
+        ..Script::default()
+    };
+    let server = Server::start(&organization, Shown::default(), script).await;
+    let (temp, enrolled) = enrolled(&organization, &server, MONTH);
+    let mut running = Running::start(enrolled, temp.path());
+    running.name(&[digest]).await;
+    assert!(running.told().await.unwrap().contains("cut off"));
+    assert!(running.told().await.unwrap().contains("begins anew"));
+    assert_eq!(running.told().await, None);
+    let tries = tries.lock().unwrap().clone();
+    assert!(tries.len() == 3 && tries[1] > 0 && tries[2] == 0, "{tries:?}");
+}
+
+#[tokio::test]
 async fn reports_go_on_while_an_artifact_is_fetched() {
     let organization = Organization::new();
     let script = Script {
