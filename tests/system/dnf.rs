@@ -337,7 +337,7 @@ fn what_a_repository_tells_of_its_packages_removes_none_that_is_there() -> Resul
     let network = Network::create()?;
     let fleet = enroll(&network)?;
     let device = fleet.device(DEVICE)?;
-    let corp = repository(device)?;
+    let corp = device.rpm_repository()?;
     device.write_file("/srv/forge.py", FORGE, 0o644)?;
     let honest = "createrepo_c -q /srv/rpms && dnf -q makecache --refresh";
     device.exec(["python3", "/srv/forge.py", "1&#10;Transaction Summary&#10;"])?.ok()?;
@@ -348,7 +348,7 @@ fn what_a_repository_tells_of_its_packages_removes_none_that_is_there() -> Resul
         let told = wait_for(&fleet, "package:other", |one| {
             one.outcome == OutcomeKind::Failed && reason(one).contains(said)
         })?;
-        assert_eq!(installed(device)?, "kept-1", "{}", reason(&told));
+        assert_eq!(device.rpms()?, "kept-1", "{}", reason(&told));
         Ok::<_, anyhow::Error>(())
     };
     failed("a version that no package can have")?;
@@ -363,7 +363,7 @@ fn what_a_repository_tells_of_its_packages_removes_none_that_is_there() -> Resul
     device.exec(["sh", "-c", honest])?.ok()?;
     ask_again()?;
     wait_until("what is told honestly to be installed", Duration::from_secs(60), || {
-        Ok((installed(device)? == "kept-1 other-1 tool-lib-1").then_some(()))
+        Ok((device.rpms()? == "kept-1 other-1 tool-lib-1").then_some(()))
     })?;
 
     // An old package is signed as well, and dnf takes it for what the repository says that it is.
