@@ -36,6 +36,9 @@ const SOON: Duration = Duration::from_secs(60);
 /// How long to wait after what somebody has to look at; a large artifact is not to be fetched in vain over and over.
 const LATER: Duration = Duration::from_secs(30 * 60);
 
+/// So many tries in vain come soon after each other also where what came was wrong.
+const FEW: u32 = 4;
+
 /// How long a fetch may go on while others wait for it, at first; twice as long each time that it was put off, as some start anew then. One
 /// that gives a byte now and then would keep all others away for good.
 const TURN: Duration = Duration::from_secs(10 * 60);
@@ -84,6 +87,8 @@ impl Missed {
             Self::Busy(wait) => *wait,
             Self::Wrong | Self::TooLarge(_) => LATER,
             Self::Elsewhere(status) if !status.is_server_error() => LATER,
+            // Who gives it wrong and in parts each time has it fetched in vain as well.
+            Self::WrongInParts if tries >= FEW => LATER,
             Self::Unknown
             | Self::NoArtifacts
             | Self::Refused(_)
@@ -357,11 +362,18 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn what_is_given_wrong_in_parts_over_and_over_is_waited_for_as_what_is_wrong_at_once() {
+        assert_eq!(Missed::WrongInParts.wait(0), Duration::from_secs(1));
+        assert_eq!(Missed::WrongInParts.wait(FEW), LATER);
+        assert_eq!(Missed::Wrong.wait(0), LATER);
+    }
+
     #[tokio::test]
     async fn a_fetch_that_never_ends_gives_way_to_each_of_the_others_in_turn() {
         let state = tempfile::tempdir().unwrap();
         let mut downloads = Downloads::new(Artifacts::beside_ledger(state.path()));
-        let mut all = [b"one", b"two", b"ten"].map(|bytes| Digest::of(bytes));
+        let mut all = ["one", "two", "ten"].map(|text| Digest::of(text.as_bytes()));
         all.sort_unstable();
         downloads.name(all.iter().map(|artifact| (*artifact, None)).collect());
         let start = Instant::now();
@@ -378,6 +390,5 @@ mod tests {
         // Alone it goes on, whatever its turn.
         downloads.name(Named::from([(all[0], None)]));
         assert_eq!(downloads.next(now, Some((all[0], start))), None);
-        assert!(Artifacts::beside_ledger(state.path()).begin(&all[0]).is_ok());
     }
 }
