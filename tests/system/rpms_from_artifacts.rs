@@ -265,7 +265,7 @@ fn an_rpm_from_an_artifact_that_was_cut_off_is_brought_to_its_end_by_its_artifac
     let kill_agent =
         || device.exec(["systemctl", "kill", "-s", "KILL", "muster-agent.service"])?.ok().map(drop);
 
-    // The agent goes, and dnf comes to its end without it.
+    // The agent goes, and dnf comes to its end without it. As nobody knows what it came from then, it is installed once more.
     assign(&fleet, &of(&one))?;
     wait_midway()?;
     kill_agent()?;
@@ -274,7 +274,7 @@ fn an_rpm_from_an_artifact_that_was_cut_off_is_brought_to_its_end_by_its_artifac
     plans_nothing(device)?;
 
     // dnf goes, and no repository has what it was at.
-    device.exec(["rm", "/run/ended"])?.ok()?;
+    device.exec(["rm", "/run/begun", "/run/ended"])?.ok()?;
     let assignment = assign(&fleet, &of(&two))?;
     wait_midway()?;
     device.exec(["pkill", "-KILL", "-f", "/usr/bin/dnf"])?.ok()?;

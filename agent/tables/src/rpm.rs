@@ -3,12 +3,16 @@
 //! Only reads, and takes no lock that rpm would wait for.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+
+mod file;
+
+pub use file::of_file;
 
 /// The folders that may have the database, the one of newer systems first. On the device the other one is at most a link to it.
 pub const FOLDERS: [&str; 2] = ["/usr/lib/sysimage/rpm", "/var/lib/rpm"];
@@ -57,13 +61,6 @@ const I18N_STRING: u32 = 9;
 /// rpm's own bounds on a header: entries, and bytes of data.
 const MOST_ENTRIES: u32 = 0x1_0000;
 const MOST_DATA: u32 = 256 * 1024 * 1024;
-/// A header of a file may be so large, in bytes: a kernel's with ten thousand files has 2 MiB, and all of it is held in memory.
-const MOST_IN_FILE: u64 = 32 * 1024 * 1024;
-/// A file begins with a lead of this length, in bytes, of which nothing but its first four bytes still means anything.
-const LEAD: usize = 96;
-const LEAD_MAGIC: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];
-/// Each header in a file begins with this.
-const HEADER_MAGIC: [u8; 8] = [0x8e, 0xad, 0xe8, 0x01, 0, 0, 0, 0];
 /// A header begins with the number of its entries and the length of its data.
 const PREFIX: usize = 8;
 /// An entry is a tag, a type, an offset and a count.
@@ -270,66 +267,6 @@ impl<'a> Header<'a> {
     }
 }
 
-/// What a package file is, by its header. Signatures are passed over, and what is packed in it is not looked at.
-///
-/// # Errors
-///
-/// When it can't be read, is no package that can be installed, or its header breaks the format, has more than 32 MiB or does not say what
-/// the package is.
-pub fn of_file(file: &mut impl Read) -> Result<Package, Error> {
-    let mut lead = [0; LEAD];
-    read_exact(file, &mut lead)?;
-    if !lead.starts_with(&LEAD_MAGIC) {
-        return Err(Error::File("it does not begin as packages of rpm do"));
-    }
-    let (_, signatures) = prefix(file)?;
-    // What follows them begins at a multiple of eight.
-    let signatures = signatures.next_multiple_of(8);
-    if io::copy(&mut file.take(signatures), &mut io::sink())? < signatures {
-        return Err(CUT);
-    }
-    let (prefix, length) = prefix(file)?;
-    if length > MOST_IN_FILE {
-        return Err(Error::File("its header is larger than that of any package"));
-    }
-    let mut bytes = prefix.to_vec();
-    file.take(length).read_to_end(&mut bytes)?;
-    let read = || {
-        let header = Header::parse(&bytes)?;
-        // As rpm itself tells them apart.
-        match header.entry(Tag::SourceRpm)? {
-            Some(_) => header.package(),
-            None => Err(Error::File("it is a package of sources")),
-        }
-    };
-    read().map_err(|error| match error {
-        Error::Header(why) => Error::File(why),
-        other => other,
-    })
-}
-
-const CUT: Error = Error::File("it ends before its header does");
-
-/// The prefix of a header in a file, and how many bytes follow it.
-fn prefix(file: &mut impl Read) -> Result<([u8; PREFIX], u64), Error> {
-    let mut bytes = [0; HEADER_MAGIC.len() + PREFIX];
-    read_exact(file, &mut bytes)?;
-    let prefix = *bytes.last_chunk().unwrap_or(&[0; PREFIX]);
-    if !bytes.starts_with(&HEADER_MAGIC) {
-        return Err(Error::File("one of its headers does not begin as headers do"));
-    }
-    let numbers =
-        [number_at(&prefix, 0), number_at(&prefix, 4)].map(|number| u64::from(number.unwrap_or_default()));
-    Ok((prefix, numbers[0] * ENTRY as u64 + numbers[1]))
-}
-
-fn read_exact(file: &mut impl Read, bytes: &mut [u8]) -> Result<(), Error> {
-    file.read_exact(bytes).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => CUT,
-        _ => Error::Io(error),
-    })
-}
-
 fn number_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
@@ -342,7 +279,7 @@ mod tests {
 
     use super::*;
 
-    fn header(tags: &[(u32, u32, &[u8])]) -> Vec<u8> {
+    pub(super) fn header(tags: &[(u32, u32, &[u8])]) -> Vec<u8> {
         let (mut entries, mut data) = (vec![], vec![]);
         for (tag, kind, value) in tags {
             for number in [*tag, *kind, u32::try_from(data.len()).unwrap(), 1] {
@@ -398,7 +335,7 @@ mod tests {
     }
 
     /// Builds a package; its file.
-    fn build(folder: &Path, name: &str, epoch: &str, what: &str) -> std::path::PathBuf {
+    pub(super) fn build(folder: &Path, name: &str, epoch: &str, what: &str) -> std::path::PathBuf {
         let spec = folder.join("x.spec");
         let text = format!(
             "Name: {name}\nVersion: 1.2~rc1\nRelease: 3\nEpoch: {epoch}\nSummary: x\nLicense: x\nVendor: Corp\nBuildArch: noarch\n\
@@ -418,31 +355,6 @@ mod tests {
         let package = build(folder, name, epoch, "-bb");
         let justdb = ["-i", "--justdb"].map(str::to_owned);
         run("rpm", &[&justdb[..], &define("_dbpath", &folder.join("db"))].concat(), &package);
-    }
-
-    #[test]
-    fn a_package_file_says_what_it_is_and_one_that_is_none_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let good = std::fs::read(build(folder.path(), "tool", "7", "-bb")).unwrap();
-        let of = |bytes: &[u8]| of_file(&mut &*bytes).map_err(|error| error.to_string());
-        let package = of(&good).unwrap();
-        assert_eq!((package.name.as_str(), package.version.as_str()), ("tool", "7:1.2~rc1-3"));
-        assert_eq!(package.arch, "noarch");
-        let source = std::fs::read(build(folder.path(), "tool", "7", "-bs")).unwrap();
-        assert!(of(&source).unwrap_err().contains("of sources"));
-        // Of every length that is not long enough for its headers nothing is said.
-        let header = good.windows(8).rposition(|bytes| bytes == HEADER_MAGIC).unwrap();
-        for length in (0..header + 64).step_by(7) {
-            assert!(of(&good[..length]).is_err(), "{length} bytes");
-        }
-        for (at, byte) in [(0, 0), (LEAD, 0), (header, 0), (header + 8, 0xff), (header + 12, 0xff)] {
-            let mut bad = good.clone();
-            bad[at] = byte;
-            assert!(of(&bad).is_err(), "byte {at}");
-        }
-        let mut huge = good;
-        huge[header + 12..header + 16].copy_from_slice(&(200u32 << 20).to_be_bytes());
-        assert!(of(&huge).unwrap_err().contains("larger than that of any package"));
     }
 
     #[test]
@@ -479,17 +391,6 @@ mod tests {
         #[test]
         fn no_bytes_break_the_parser(bytes: Vec<u8>) {
             let _ = Header::parse(&bytes).map(|header| header.package());
-        }
-
-        #[test]
-        fn no_file_breaks_the_reader(parts in proptest::collection::vec(prop_oneof![
-            Just(vec![]),
-            Just([&LEAD_MAGIC[..], &[0; LEAD - LEAD_MAGIC.len()]].concat()),
-            Just([&HEADER_MAGIC[..], &[0, 0, 0, 1, 0, 0, 0, 8]].concat()),
-            Just(header(&[(1000, 6, b"curl\0"), (1044, 6, b"x\0")])),
-            any::<Vec<u8>>(),
-        ], 0..6)) {
-            let _ = of_file(&mut &*parts.concat());
         }
 
         #[test]

@@ -375,10 +375,9 @@ fn properties(
         (memory, Variant::from(bytes)),
         ("OOMPolicy", Variant::from("continue")),
     ];
-    if work == Work::Download {
-        // With which dnf and apt-get say no: that is an answer, and no unit that failed, of which whoever watches the system would hear.
-        properties.push(("SuccessExitStatus", Variant::new((vec![1_i32, 100], Vec::<i32>::new()))));
-    }
+    // dnf and apt-get say no with these: an answer, and no unit that failed, of which whoever watches the system would hear.
+    let no = || ("SuccessExitStatus", Variant::new((vec![1_i32, 100], Vec::<i32>::new())));
+    properties.extend((work == Work::Download).then(no));
     if with_input && admins.is_some() {
         let file = files.input.to_string_lossy().into_owned();
         properties.push(("LoadCredential", Variant::new(vec![(BODY.to_owned(), file)])));
