@@ -28,7 +28,7 @@ struct Draft {
     forms: [&'static str; 2],
 }
 
-const DRAFTS: [Draft; 6] = [
+const DRAFTS: [Draft; 5] = [
     Draft {
         device: "srv-files",
         before: "",
@@ -140,38 +140,12 @@ const DRAFTS: [Draft; 6] = [
 "#,
         ],
     },
-    Draft {
-        device: DNF,
-        before: "",
-        // What was there before is there, and nothing else, whole.
-        after: r#"test "$(rpm -qa --qf '%{name}-%{version} ' | tr ' ' '\n' | grep -v gpg-pubkey)" = kept-1 && rpm -V kept"#,
-        forms: [
-            r#"
-RPM_REPOSITORY  - packages: [tool]
-  - package: { name: hello, version: "1.0" }
-  - proxy: { http: "http://proxy.corp.example:3128", no_proxy: [.corp.example] }
-"#,
-            r#"
-RPM_REPOSITORY  - packages: [other]
-  - package: { name: hello, version: ">= 1.1" }
-  - proxy: { http: "http://proxy.corp.example:3129", no_proxy: [.demo.example] }
-"#,
-        ],
-    },
 ];
-
-/// The device that has dnf.
-const DNF: &str = "srv-rpms";
 
 /// Makes a device ready for its scene.
 fn scene(fleet: &Fleet<'_>, draft: &Draft) -> Result<Scene> {
     let device = fleet.device(draft.device)?;
     device.exec_within(["sh", "-c", draft.before], SOON)?.ok()?;
-    let mut repository = String::new();
-    if draft.device == DNF {
-        device.set_up_dnf()?;
-        repository = device.rpm_repository()?;
-    }
     device.let_the_agent_lie()?;
     let quoted = |text: String| text.trim_end().replace('\n', "\\n");
     let (key, one, two) =
@@ -182,7 +156,6 @@ fn scene(fleet: &Fleet<'_>, draft: &Draft) -> Result<Scene> {
             .replace("CORP_KEY", &key)
             .replace("AUTHORITY_ONE", &one)
             .replace("AUTHORITY_TWO", &two)
-            .replace("RPM_REPOSITORY", &repository)
     };
     Ok(Scene { device: draft.device, forms: draft.forms.map(filled) })
 }

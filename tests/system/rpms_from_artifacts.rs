@@ -291,7 +291,8 @@ fn an_rpm_from_an_artifact_that_was_cut_off_is_brought_to_its_end_by_its_artifac
     fleet.admin.wait_until_applied(DEVICE)?;
     assert_eq!(device.rpms()?, "kept-1");
     device.exec(["rm", "/run/begun", "/run/ended"])?.ok()?;
-    let assignment = assign(&fleet, &of(&one))?;
+    let alone = put(Rpm { post, says: "alone", ..Rpm::default() })?;
+    let assignment = assign(&fleet, &of(&alone))?;
     wait_midway()?;
     let both = "systemctl kill -s KILL muster-agent.service && pkill -KILL -f '[/]usr/bin/dnf'";
     device.exec(["sh", "-c", both])?.ok()?;

@@ -102,6 +102,10 @@ pub struct Database {
 ///
 /// When there is none, or SQLite can't read it.
 pub fn connect(folder: &Path, file: &str) -> rusqlite::Result<Connection> {
+    connect_by(folder, file, "?mode=ro")
+}
+
+fn connect_by(folder: &Path, file: &str, with_log: &str) -> rusqlite::Result<Connection> {
     let has_log = folder.join(format!("{file}-wal")).exists();
     let mut uri = OsString::from("file:");
     for byte in folder.join(file).as_os_str().as_bytes() {
@@ -111,7 +115,7 @@ pub fn connect(folder: &Path, file: &str) -> rusqlite::Result<Connection> {
             _ => uri.push(OsStr::from_bytes(&[*byte])),
         }
     }
-    uri.push(if has_log { "?mode=ro" } else { "?mode=ro&immutable=1" });
+    uri.push(if has_log { with_log } else { "?mode=ro&immutable=1" });
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(Path::new(&uri), flags)?;
@@ -127,6 +131,16 @@ impl Database {
     /// When there is none, or SQLite can't read it.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         Ok(Self { connection: connect(folder, FILE)? })
+    }
+
+    /// The same for a process that can write no file: beside a log SQLite keeps an index of it in a file, which it takes as it is here, or
+    /// else has one in memory.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or SQLite can't read it.
+    pub fn open_confined(folder: &Path) -> Result<Self, Error> {
+        Ok(Self { connection: connect_by(folder, FILE, "?mode=ro&readonly_shm=1")? })
     }
 
     /// The numbers of all headers. One that is installed anew gets a number that no other had.
@@ -379,6 +393,25 @@ mod tests {
             database.header(1, |header| header.number(Tag::InstallTime)).unwrap().unwrap() > 1_700_000_000
         );
         drop(database);
+        // Somebody who holds it keeps the log there; who can write nothing leaves its index as it is, also when nobody holds it.
+        let shm = db.join("rpmdb.sqlite-shm");
+        let holder = Connection::open(db.join(FILE)).unwrap();
+        holder
+            .execute_batch("PRAGMA wal_autocheckpoint=0; UPDATE Packages SET blob = blob WHERE hnum = 1")
+            .unwrap();
+        let copy = folder.path().join("copy");
+        std::fs::create_dir(&copy).unwrap();
+        for file in [FILE, LOG, "rpmdb.sqlite-shm"] {
+            std::fs::copy(db.join(file), copy.join(file)).unwrap();
+        }
+        for folder in [&db, &copy] {
+            let index = std::fs::read(folder.join("rpmdb.sqlite-shm")).unwrap();
+            let confined = Database::open_confined(folder).unwrap();
+            assert_eq!(confined.numbers().unwrap(), [1, 2]);
+            assert_eq!(std::fs::read(folder.join("rpmdb.sqlite-shm")).unwrap(), index);
+        }
+        drop(holder);
+        assert!(!shm.exists());
         // Without a log nothing is made beside it.
         for log in [LOG, "rpmdb.sqlite-shm"] {
             std::fs::remove_file(db.join(log)).ok();

@@ -48,7 +48,8 @@ fn open(root: &Root) -> Result<Database, Unreadable> {
     let folder = FOLDERS.into_iter().find(|folder| root.join(folder).join(FILE).is_file());
     let folder =
         folder.ok_or_else(|| Unreadable(format!("there is no {FILE} in {}", FOLDERS.join(" or "))))?;
-    Database::open(&root.join(folder)).map_err(|error| Unreadable(format!("{folder}/{FILE}: {error}")))
+    Database::open_confined(&root.join(folder))
+        .map_err(|error| Unreadable(format!("{folder}/{FILE}: {error}")))
 }
 
 fn read(header: &Header<'_>) -> Result<Row, Error> {
