@@ -62,12 +62,12 @@ printf 'Package: *\nPin: release n=early-security\nPin-Priority: -10\n' >/etc/ap
 /// What there is of them once all was taken that may be.
 const ALL: &str = "held-tool 1, needs-held 1, old-data 1, other-tool 2, pair-a 2, pair-b 2, web-tool 3";
 
-/// A window of every day that begins so many hours from now and is open for three hours, in UTC.
+/// A window of every day that begins so many hours from now and is open for three hours, in UTC, which is what a device is in.
 fn window(begins_in: i64) -> String {
     let hour =
         |hours: i64| (Timestamp::from_system(SystemTime::now()).seconds() / 3600 + hours).rem_euclid(24);
     let (from, to) = (hour(begins_in), hour(begins_in + 3));
-    format!(r#"zone: Etc/UTC, windows: [{{ from: "{from:02}:00", to: "{to:02}:00" }}]"#)
+    format!(r#"windows: [{{ from: "{from:02}:00", to: "{to:02}:00" }}]"#)
 }
 
 /// Has the device converge to one version of `held-tool` and these updates; the assignment.
