@@ -56,11 +56,33 @@ impl Schema {
         text
     }
 
-    /// The fields of what a field holds or lists, where that is an object of its own.
+    /// The fields of what a field holds or lists, where that is an object of its own, and then the fields of these.
     fn nested(&self, name: &str, field: &Value) -> String {
-        let object = if field["items"].is_object() { &field["items"] } else { field };
-        let Some(fields) = object["properties"].as_object() else { return String::new() };
-        format!("\nThe fields of `{name}`:\n\n{}", self.table(fields, &object["required"]))
+        let field = if field["items"].is_object() { &field["items"] } else { field };
+        let choices = field["oneOf"].as_array().or_else(|| field["anyOf"].as_array());
+        let objects: Vec<&Value> = choices.map_or_else(|| vec![field], |choices| choices.iter().collect());
+        let objects: Vec<&Value> = objects.into_iter().filter(|one| one["properties"].is_object()).collect();
+        let mut fields = Fields::new();
+        for object in &objects {
+            for (name, field) in object["properties"].as_object().unwrap() {
+                let mut field = field.clone();
+                // A choice that is one field is described as the choice.
+                if field["description"].is_null() {
+                    field["description"] = object["description"].clone();
+                }
+                fields.insert(name.clone(), field);
+            }
+        }
+        let (which, required) = match objects.as_slice() {
+            [] => return String::new(),
+            [one] => ("The fields", &one["required"]),
+            _ => ("One of the fields", &Value::Null),
+        };
+        let mut text = format!("\n{which} of `{name}`:\n\n{}", self.table(&fields, required));
+        for (name, field) in &fields {
+            text.push_str(&self.nested(name, field));
+        }
+        text
     }
 
     /// What may be written there, in words.
@@ -78,7 +100,9 @@ impl Schema {
         if let Some(choices) = field["oneOf"].as_array().or_else(|| field["anyOf"].as_array()) {
             let words =
                 choices.iter().filter(|choice| choice["type"] != "null").map(|choice| self.value(choice));
-            return words.collect::<Vec<_>>().join(" or ");
+            let mut words: Vec<_> = words.collect();
+            words.dedup();
+            return words.join(" or ");
         }
         let kind = match &field["type"] {
             Value::Array(kinds) => kinds.iter().find(|kind| *kind != "null").unwrap_or(&Value::Null),
