@@ -308,7 +308,10 @@ fn settle(rivals: Vec<Candidate>) -> Option<Claim> {
         let reason = if against.iter().all(|other| other == profile.as_str()) {
             format!("{CONFLICT}{profile} asks for it by two groups, and differently")
         } else {
-            format!("{CONFLICT}{profile} and {} differ at equal precedence", against.join(", "))
+            format!(
+                "{CONFLICT}{profile} and {} differ at equal precedence: assign one with a higher --precedence, or take it out of one",
+                against.join(", ")
+            )
         };
         (Claimed::Blocked { reason }, against)
     };

@@ -14,6 +14,9 @@ use crate::text::{cut, escape};
 const MAX_TEXT: usize = 200;
 const MAX_LIST: usize = 50;
 
+/// The longest reason why something can't be made so. It ends with what to do.
+const MAX_REASON: usize = 1_000;
+
 /// The longest diff of a text, in bytes.
 pub const MAX_DIFF: usize = 4096;
 
@@ -53,13 +56,12 @@ impl PlanView {
     pub fn bounded(mut self) -> Self {
         for step in &mut self.steps {
             bound_all(&mut step.differences);
-            step.note = step.note.as_deref().map(|note| cut(note, MAX_TEXT));
+            step.note = step.note.as_deref().map(|note| cut(note, MAX_REASON));
         }
         for outcome in &mut self.settled {
             bound_all(&mut outcome.differences);
-            for text in outcome.reason.iter_mut().chain(&mut outcome.note) {
-                *text = cut(text, MAX_TEXT);
-            }
+            outcome.reason = outcome.reason.as_deref().map(|reason| cut(reason, MAX_REASON));
+            outcome.note = outcome.note.as_deref().map(|note| cut(note, MAX_TEXT));
         }
         let more = self.checks.len().saturating_sub(MAX_LIST);
         self.checks.truncate(MAX_LIST);
@@ -92,7 +94,11 @@ impl fmt::Display for PlanView {
         }
         let count = |action| self.steps.iter().filter(|step| step.action == action).count();
         let (create, change, remove) = (count(Action::Create), count(Action::Change), count(Action::Remove));
-        writeln!(f, "Plan: +{create} ~{change} -{remove}, {} as they should be.", kept.len())
+        write!(f, "Plan: +{create} ~{change} -{remove}, {} as they should be", kept.len())?;
+        if self.settled.len() > kept.len() {
+            write!(f, ", {} not", self.settled.len() - kept.len())?;
+        }
+        writeln!(f, ".")
     }
 }
 
@@ -119,7 +125,8 @@ impl fmt::Display for Lines<'_> {
             let (from, to) = (escape(&d.from.to_string()), escape(&d.to.to_string()));
             writeln!(f, "    {}: {from} -> {to}", escape(&d.attribute))?;
             for line in d.diff.iter().flat_map(|diff| diff.lines()) {
-                writeln!(f, "      {}", escape(line))?;
+                // A tab stands in many a file, and moves nothing but what stands behind it.
+                writeln!(f, "      {}", line.split('\t').map(escape).collect::<Vec<_>>().join("\t"))?;
             }
         }
         Ok(())
@@ -197,11 +204,37 @@ mod tests {
     }
 
     #[test]
+    fn what_can_not_be_made_so_is_counted_and_says_all_of_what_to_do() {
+        let mut plan = plan("0644".into());
+        let reason = format!("the kernel has none: {}install one", "neither here nor there, ".repeat(20));
+        plan.settled = vec![Outcome {
+            resource: ResourceId::new("network", "vpn"),
+            outcome: OutcomeKind::Blocked,
+            profile: "office".to_owned(),
+            revision: 1,
+            assignment: "as-1".to_owned(),
+            mode: crate::state::Mode::Enforce,
+            differences: vec![],
+            reason: Some(reason.clone()),
+            note: None,
+            overrides: vec![],
+        }];
+        plan.steps[0].note = Some(reason.clone());
+        let text = plan.bounded().to_string();
+        assert!(text.contains(&format!("    ({reason})\n")), "{text}");
+        let last = format!("! network:vpn Blocked: {reason}\nPlan: +0 ~1 -0, 0 as they should be, 1 not.\n");
+        assert!(text.ends_with(&last), "{text}");
+    }
+
+    #[test]
     fn what_changes_in_a_text_stands_below_it_and_gives_a_terminal_no_orders() {
         let mut plan = plan("0644".into());
         plan.steps[0].differences[0].diff = Some("@@ -1 +1 @@\n-a\n+\u{1b}[2J\n".to_owned());
         let text = plan.to_string();
         assert!(text.contains("-> \"0644\"\n      @@ -1 +1 @@\n      -a\n      +\\u{1b}[2J\n"), "{text}");
+        plan.steps[0].differences[0].diff = Some("@@ -1 +1 @@\n-\ta\n+\tb\u{9b}\tc\n".to_owned());
+        let text = plan.to_string();
+        assert!(text.contains("      -\ta\n      +\tb\\u{9b}\tc\n"), "tabs are those of the file: {text}");
     }
 
     #[test]

@@ -116,6 +116,10 @@ fn look_at(declared: &Declared, path: &str, review: &mut Review) {
                 );
                 review.errors.push(finding(&format!("{path}/file/content_base64"), message));
             }
+            if file.content.as_deref().is_some_and(looks_like_template) {
+                let message = "nothing is filled in for {{ }} here, where every byte stands as it is: say template in place of content, if that was meant".to_owned();
+                review.warnings.push(finding(&format!("{path}/file/content"), message));
+            }
         }
         Resource::Timer(timer) => {
             let program = timer.command.first().map_or("", Argument::as_str);
@@ -142,6 +146,14 @@ fn look_at(declared: &Declared, path: &str, review: &mut Review) {
         }
         _ => {}
     }
+}
+
+/// Whether a text names what a template of Muster's would have filled in.
+fn looks_like_template(text: &str) -> bool {
+    text.split("{{").skip(1).any(|behind| {
+        let name = behind.trim_start();
+        ["param.", "device.", "person."].iter().any(|known| name.starts_with(known))
+    })
 }
 
 /// Why what a program of a profile does amounts to root, and for whom, if so.
@@ -221,6 +233,18 @@ mod tests {
         assert!(mount("nfs", json!([])).warnings[0].message.contains("nosuid"));
         assert_eq!(mount("nfs", json!(["nosuid", "nodev"])), Review::default());
         assert_eq!(mount("tmpfs", json!([])), Review::default());
+    }
+
+    #[test]
+    fn a_content_that_reads_like_a_template_is_warned_of() {
+        let content = |text: &str| of(json!({"file": {"path": "/etc/corp.conf", "content": text}})).warnings;
+        let warned = content("name = {{ device.name }}\n");
+        assert_eq!(warned.len(), 1);
+        assert_eq!(warned[0].path, "/resources/0/file/content");
+        assert_eq!(content("{{param.ntp}}").len(), 1);
+        for other in ["{{ .Values.device }}", "{% raw %}{{ user.name }}", "device.name", "{ device.name }"] {
+            assert_eq!(content(other), [], "{other}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned;
+use serde_saphyr::budget::BudgetBreach;
 
 use crate::profile::{Profile, ProfileError};
 use crate::text::printable;
@@ -50,9 +51,35 @@ struct Place {
 /// Reads YAML (or JSON, which is YAML) and checks it as a profile.
 pub fn parse_profile(text: &str) -> Result<(Source, Profile), Vec<SourceError>> {
     let source = Source::read(text).map_err(|error| vec![error])?;
+    if source.value.is_null() {
+        let message = "it says nothing: muster profile init NAME prints one to begin with".to_owned();
+        return Err(vec![SourceError { line: 1, column: 1, message }]);
+    }
     match Profile::parse(&source.value) {
         Ok(profile) => Ok((source, profile)),
-        Err(errors) => Err(errors.iter().map(|error| source.locate(error)).collect()),
+        Err(errors) => Err(errors.iter().map(|error| in_yaml(source.locate(error))).collect()),
+    }
+}
+
+/// Says what in YAML is the way out: a version such as `1.2` is a number to it.
+fn in_yaml(mut error: SourceError) -> SourceError {
+    let is_scalar = ["floating point", "integer", "boolean"]
+        .iter()
+        .any(|found| error.message.starts_with(&format!("invalid type: {found}")));
+    if is_scalar && error.message.ends_with(", expected a string") {
+        error.message.push_str(": write it in quotes");
+    }
+    error
+}
+
+/// What keeps a text from being read at all, for its author.
+fn unreadable(error: &serde_saphyr::Error) -> String {
+    match error.without_snippet() {
+        serde_saphyr::Error::Budget {
+            breach: BudgetBreach::Anchors { .. } | BudgetBreach::Aliases { .. },
+            ..
+        } => "anchors and aliases (& and *) are not taken: write out what they stand for".to_owned(),
+        other => printable(&other.to_string()),
     }
 }
 
@@ -74,7 +101,7 @@ impl Source {
         };
         let node: Node = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
             let (line, column) = error.location().map_or((0, 0), |l| (l.line(), l.column()));
-            SourceError { line, column, message: printable(&error.without_snippet().to_string()) }
+            SourceError { line, column, message: unreadable(&error) }
         })?;
         let (value, place) = node.into_value();
         Ok(Self { value, place })
@@ -226,8 +253,22 @@ mod tests {
     }
 
     #[test]
+    fn what_an_author_of_yaml_stumbles_over_is_said_in_their_words() {
+        let version = "muster: 1\nprofile: base\nresources:\n  - package: { name: nginx, version: 1.2 }\n";
+        assert!(
+            errors(version)[0].ends_with("expected a string: write it in quotes"),
+            "{:?}",
+            errors(version)
+        );
+        for empty in ["", "# later\n", "---\n"] {
+            assert!(errors(empty)[0].contains("muster profile init"), "{empty:?}: {:?}", errors(empty));
+        }
+    }
+
+    #[test]
     fn anchors_duplicate_keys_and_bombs_are_refused() {
-        assert!(parse_profile("muster: 1\nprofile: &a base\ndescription: *a\n").is_err());
+        let anchor = errors("muster: 1\nprofile: &a base\ndescription: *a\n");
+        assert!(anchor[0].starts_with("line 2, column ") && anchor[0].contains("write out"), "{anchor:?}");
         assert!(parse_profile("muster: 1\nprofile: base\nprofile: base\n").is_err());
         let bomb =
             format!("a: &a [x,x]\n{}", (0..20).map(|i| format!("b{i}: &b{i} [*a,*a]\n")).collect::<String>());

@@ -56,11 +56,14 @@ fn tar(args: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn assign(fleet: &Fleet<'_>, digest: &muster_proto::Digest) -> Result<String> {
-    let source = format!(
+fn tools(digest: &muster_proto::Digest) -> String {
+    format!(
         "muster: 1\nprofile: tools\nresources:\n  - archive: {{ path: /opt/tool, artifact: {digest}, strip: 1 }}\n"
-    );
-    fleet.admin.save_profile("tools", &source)?;
+    )
+}
+
+fn assign(fleet: &Fleet<'_>, digest: &muster_proto::Digest) -> Result<String> {
+    fleet.admin.save_profile("tools", &tools(digest))?;
     Ok(fleet.admin.assign("tools", &format!("device:{DEVICE}"), Mode::Enforce)?.id)
 }
 
@@ -109,6 +112,21 @@ fn a_tool_is_fetched_unpacked_kept_replaced_at_once_and_taken_back() -> Result<(
     })?;
     fleet.admin.wait_until_applied(DEVICE)?;
     plans_nothing(device)?;
+
+    // Who waits for an assignment waits for the artifact too, which nobody takes for a failure.
+    let target = format!("device:{DEVICE}");
+    let again =
+        tools(&two).replace("profile: tools", "profile: more-tools").replace("/opt/tool", "/opt/more");
+    fleet.admin.save_profile("more-tools", &again)?;
+    let argv = ["assign", "more-tools", "--to", &target, "--yes", "--wait", "1m"];
+    let said = fleet.server.muster(argv)?.ok()?.stdout;
+    assert!(said.ends_with("1 of 1 devices have converged\n"), "{said}");
+    assert_eq!(device.read_file("/opt/more/lib/deep/version")?, "2.0");
+    fleet.server.muster(["unassign", "more-tools", "--yes", "--wait", "1m"])?.ok()?;
+    assert!(
+        !device.path("/opt/more").exists(),
+        "who waits for the end of an assignment waits for its reversal"
+    );
 
     // While it is replaced, there is never a moment without a whole tool.
     let looks = "while [ ! -e /tmp/done ]; do \

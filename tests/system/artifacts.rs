@@ -82,6 +82,8 @@ fn an_upload_survives_the_end_of_the_server_and_of_the_command() -> Result<()> {
     assert_eq!(stored.state, ArtifactState::Stored);
     let at_once = fleet.server.muster(["artifact", "put", text(&file)])?.ok()?;
     assert!(at_once.stdout.contains("was there already"), "{}", at_once.stdout);
+    let line = format!("  artifact: {digest}");
+    assert_eq!(at_once.stdout.lines().last(), Some(line.as_str()), "it can be copied as it stands");
 
     // The command is killed, and what came of it is damaged on the disk: the next one goes on, and nothing of it is kept.
     let file = write(&network, "tool-2.tar", &other)?;

@@ -62,7 +62,7 @@ printf 'Package: *\nPin: release n=early-security\nPin-Priority: -10\n' >/etc/ap
 /// What there is of them once all was taken that may be.
 const ALL: &str = "held-tool 1, needs-held 1, old-data 1, other-tool 2, pair-a 2, pair-b 2, web-tool 3";
 
-/// A window of every day that begins so many hours from now and is open for three hours, in the zone of the device, which is UTC by a link.
+/// A window of every day that begins so many hours from now and is open for three hours, in UTC, which is what a device is in.
 fn window(begins_in: i64) -> String {
     let hour =
         |hours: i64| (Timestamp::from_system(SystemTime::now()).seconds() / 3600 + hours).rem_euclid(24);

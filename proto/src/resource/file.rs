@@ -9,7 +9,8 @@ use crate::condition::Condition;
 use crate::id::Digest;
 use crate::template::{Names, TemplateError};
 
-/// A regular file. One that is not there is made with 0644 and root unless the profile says otherwise.
+/// A regular file. One that is not there is made with 0644 and root unless the profile says otherwise. Where no content is given, what
+/// is in one stays, and one that is not there is made empty.
 ///
 /// ```yaml
 /// - file:
@@ -24,7 +25,7 @@ use crate::template::{Names, TemplateError};
 pub struct File {
     /// Where.
     pub path: AbsolutePath,
-    /// Its bytes, as text.
+    /// Its bytes, as text; nothing is filled in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
     /// Its bytes in base64, for what is not text.

@@ -383,6 +383,17 @@ fn another_certificate_than_the_pinned_one_is_not_talked_to() {
 }
 
 #[test]
+fn a_profile_that_another_command_writes_is_checked_from_standard_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = muster(folder.path(), &["profile", "init", "base"], "");
+    let said = muster(folder.path(), &["profile", "check", "-"], &written.out);
+    assert_eq!((said.code, said.out.as_str()), (0, "-: well written, 3 resources and 1 check\n"), "{said:?}");
+    let wrong =
+        muster(folder.path(), &["profile", "check", "-"], &written.out.replace("content", "contents"));
+    assert!(wrong.code == 1 && wrong.err.starts_with("-:6:"), "{wrong:?}");
+}
+
+#[test]
 fn errors_in_a_profile_are_told_with_their_places_and_without_a_server() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("base.yaml");

@@ -4,7 +4,8 @@
 //! above. From where a user may write on, everything is taken as it stands: a link there is refused, never followed.
 
 use std::ffi::OsString;
-use std::os::fd::OwnedFd;
+use std::fs::File;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Component, Path};
 use std::rc::Rc;
@@ -92,6 +93,25 @@ impl Root {
         self.place(path)?.with_context(|| format!("the directory {above} does not exist"))
     }
 
+    /// Opens the regular file that a path leads to, over links as every program goes: for what is read, and never shown or
+    /// changed. `None` when nothing is there. Nothing else is opened, as that could have effects.
+    pub(crate) fn follow(&self, path: &str) -> Result<Option<File>> {
+        let relative = path.trim_start_matches('/');
+        let found =
+            match rustix::fs::openat2(&self.0, relative, handle(), Mode::empty(), ResolveFlags::IN_ROOT) {
+                Ok(found) => found,
+                Err(Errno::NOENT) => return Ok(None),
+                Err(error) => return Err(error).with_context(|| format!("opening {path}")),
+            };
+        let stat = rustix::fs::fstat(&found).with_context(|| format!("asking about {path}"))?;
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        ensure!(is_file, "{path} leads to {}, and not to a file", kind_of(&stat));
+        let again = format!("/proc/self/fd/{}", found.as_raw_fd());
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = rustix::fs::open(again, flags, Mode::empty());
+        Ok(Some(file.with_context(|| format!("opening {path}"))?.into()))
+    }
+
     /// Opens a directory with `O_PATH`; `None` when it or one on the way is missing.
     pub(crate) fn directory(&self, path: &str) -> Result<Option<OwnedFd>> {
         let relative = path.trim_start_matches('/');
@@ -106,25 +126,6 @@ impl Root {
                 Ok(reached.map(|reached| reached.dir))
             }
         }
-    }
-
-    /// Opens the regular file that `path` leads to, whatever links are on the way or in its place; none of them leads out of the root. `None`
-    /// when there is nothing. It is for reading what only root puts there, as distributions have many of their files by links.
-    pub(crate) fn follow(&self, path: &str) -> Result<Option<std::fs::File>> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let within = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        let file = match rustix::fs::openat2(&self.0, path, flags, Mode::empty(), within) {
-            Ok(file) => file,
-            Err(Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("opening {path}")),
-        };
-        let stat = rustix::fs::fstat(&file).with_context(|| format!("asking about {path}"))?;
-        ensure!(
-            FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
-            "{path} leads to {}, which is no file",
-            kind_of(&stat)
-        );
-        Ok(Some(file.into()))
     }
 
     /// Who but root can decide what is found in a directory; `None` when it or one on the way is missing.
@@ -357,6 +358,33 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_read_over_links_and_further_names_and_nothing_else_is_opened() {
+        let (dir, root) = root();
+        let at = |path: &str| dir.path().join(path);
+        fs::create_dir_all(at("etc")).unwrap();
+        fs::create_dir_all(at("usr/share/zones/Etc")).unwrap();
+        fs::write(at("usr/share/zones/Etc/UTC"), "zone").unwrap();
+        fs::hard_link(at("usr/share/zones/Etc/UTC"), at("usr/share/zones/Etc/Zulu")).unwrap();
+        symlink("Etc/Zulu", at("usr/share/zones/Zulu")).unwrap();
+        symlink("/usr/share/zones/Zulu", at("etc/absolute")).unwrap();
+        symlink("../usr/share/zones/Etc/UTC", at("etc/relative")).unwrap();
+        symlink("../../../../usr/share/zones/Etc/UTC", at("etc/out")).unwrap();
+        symlink("/usr/share/zones/gone", at("etc/gone")).unwrap();
+        symlink("/usr/share/zones", at("etc/folder")).unwrap();
+        symlink("loop", at("etc/loop")).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, at("etc/fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+        for path in ["/etc/absolute", "/etc/relative", "/etc/out", "/usr/share/zones/Etc/UTC"] {
+            let file = root.follow(path).unwrap().unwrap();
+            assert_eq!(std::io::read_to_string(file).unwrap(), "zone", "{path}");
+        }
+        assert!(root.follow("/etc/gone").unwrap().is_none());
+        for path in ["/etc/folder", "/etc/fifo", "/etc/loop"] {
+            let error = root.follow(path).unwrap_err().to_string();
+            assert!(error.contains(path), "{error}");
+        }
+    }
+
+    #[test]
     fn what_lies_behind_a_closed_directory_is_not_open_to_all_nor_by_a_link_in_one() {
         let (dir, root) = root();
         let closed = |path: &str, mode: u32| {
@@ -450,22 +478,6 @@ mod tests {
             let error = root.way(path).unwrap_err().to_string();
             assert!(error.contains(reason), "{path}: {error}");
         }
-    }
-
-    #[test]
-    fn a_file_is_followed_over_links_and_never_out_of_the_root() {
-        let (dir, root) = root();
-        fs::create_dir_all(dir.path().join("usr/zones/Etc")).unwrap();
-        fs::write(dir.path().join("usr/zones/Etc/UTC"), "utc").unwrap();
-        symlink("Etc/UTC", dir.path().join("usr/zones/UTC")).unwrap();
-        symlink("/usr/zones/UTC", dir.path().join("localtime")).unwrap();
-        symlink("../../../../etc/hostname", dir.path().join("out")).unwrap();
-        symlink("/usr", dir.path().join("folder")).unwrap();
-        let mut file = root.follow("/localtime").unwrap().unwrap();
-        assert_eq!(std::io::read_to_string(&mut file).unwrap(), "utc");
-        assert!(root.follow("/out").unwrap().is_none());
-        assert!(root.follow("/none").unwrap().is_none());
-        assert!(root.follow("/folder").unwrap_err().to_string().contains("a directory"));
     }
 
     #[test]

@@ -157,12 +157,13 @@ impl Clock {
             return Ok(Self { ahead: 0 });
         }
         let path = updates.zone.as_ref().map_or(LOCALTIME.to_owned(), |zone| format!("{ZONES}{zone}"));
+        // The device's own is a link, and zones with several names are links or further names of one file.
         let Some(file) = host.root.follow(&path)? else {
             // localtime(5) says so of a machine without one.
             ensure!(updates.zone.is_none(), "there is no {path}: install tzdata, or name another zone");
             return Ok(Self { ahead: 0 });
         };
-        let bytes = files::read_limited(file, ZONE_LIMIT).with_context(|| path.clone())?;
+        let bytes = files::read_limited(file, ZONE_LIMIT).with_context(|| format!("reading {path}"))?;
         let zone = tz::TimeZone::from_tz_data(&bytes).with_context(|| format!("{path} is no time zone"))?;
         let local = zone.find_local_time_type(now).with_context(|| format!("reading {path}"))?;
         Ok(Self { ahead: local.ut_offset() })
@@ -271,4 +272,43 @@ async fn install(
         looked = choose::look(host, updates, versions).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// A zone that is always an hour ahead, as tzfile(5) has it in its first version.
+    fn an_hour_ahead() -> Vec<u8> {
+        let mut bytes = b"TZif".to_vec();
+        bytes.extend([0; 16]);
+        bytes.extend([0_u32, 0, 0, 0, 1, 4].map(u32::to_be_bytes).concat());
+        bytes.extend(3600_i32.to_be_bytes());
+        bytes.extend(b"\0\0CET\0");
+        bytes
+    }
+
+    #[test]
+    fn windows_without_a_zone_go_by_the_link_that_says_the_devices_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        for dir in ["etc", "usr/share/zoneinfo", "var/lib/dpkg", "run", "state"] {
+            fs::create_dir_all(at(dir)).unwrap();
+        }
+        fs::write(at("usr/share/zoneinfo/CET"), an_hour_ahead()).unwrap();
+        let host = Host::at(folder.path(), &at("run"), &at("state")).unwrap();
+        let updates: Updates = serde_json::from_value(
+            serde_json::json!({"which": "all", "windows": [{"from": "22:00", "to": "04:00"}]}),
+        )
+        .unwrap();
+        assert_eq!(Clock::of(&host, &updates, 0).unwrap().ahead, 0, "without a link it is UTC");
+        symlink("/usr/share/zoneinfo/CET", at("etc/localtime")).unwrap();
+        assert_eq!(Clock::of(&host, &updates, 0).unwrap().ahead, 3600);
+        fs::write(at("usr/share/zoneinfo/CET"), "no zone").unwrap();
+        let error = Clock::of(&host, &updates, 0).err().unwrap();
+        assert_eq!(error.to_string(), "/etc/localtime is no time zone");
+    }
 }

@@ -274,7 +274,7 @@ fn refuse_conflicts(conflicts: &[ConflictView]) -> Result<(), Failure> {
 }
 
 /// Waits until every device of these has applied its newest state, or what `revision` brings to it, or has failed to.
-async fn wait(
+pub(super) async fn wait(
     api: &Api,
     names: &[String],
     revision: Option<&str>,
@@ -356,7 +356,7 @@ async fn news<'a>(
                 format!("{}@{}", one.profile, one.revision) == revision && one.mode == Mode::Enforce
             })
             .collect();
-        let bad: Vec<_> = ours.iter().filter(|one| is_bad(one.outcome)).collect();
+        let bad: Vec<_> = ours.iter().filter(|one| has_failed(one.outcome)).collect();
         if let Some(first) = bad.first() {
             let reason = first.reason.as_deref().unwrap_or("no reason was given");
             let more = if bad.len() > 1 { format!(", and {} more", bad.len() - 1) } else { String::new() };
@@ -375,11 +375,9 @@ fn is_settled(outcome: OutcomeKind) -> bool {
     matches!(outcome, OutcomeKind::Kept | OutcomeKind::NotApplicable)
 }
 
-fn is_bad(outcome: OutcomeKind) -> bool {
-    matches!(
-        outcome,
-        OutcomeKind::Failed | OutcomeKind::Blocked | OutcomeKind::Drifted | OutcomeKind::Unsupported
-    )
+/// Whether it will not come to be as it should by itself. What is Drifted where it is enforced may: it waits for its artifact.
+fn has_failed(outcome: OutcomeKind) -> bool {
+    matches!(outcome, OutcomeKind::Failed | OutcomeKind::Blocked | OutcomeKind::Unsupported)
 }
 
 /// Those of the named devices that can take a state; says how many can't. A machine that nobody has unpacked yet is not

@@ -54,7 +54,7 @@ pub(crate) struct Init {
 #[derive(Args)]
 #[command(after_help = "Example:\n  muster profile check base.yaml")]
 pub(crate) struct Check {
-    /// The files
+    /// The files; `-` for standard input
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
@@ -65,7 +65,7 @@ pub(crate) struct Check {
 #[derive(Args)]
 #[command(after_help = "Example:\n  muster profile apply base.yaml --dry-run")]
 pub(crate) struct Apply {
-    /// The file
+    /// The file; `-` for standard input
     file: PathBuf,
     /// Save nothing; say what would be
     #[arg(long)]
@@ -386,7 +386,12 @@ fn read(file: &Path) -> Result<Written, Unread> {
     let unread = |error: std::io::Error| {
         Unread::Failure(Failure::new(format!("can't read {}", file.display())).because(error))
     };
-    let text = std::fs::read_to_string(file).map_err(unread)?;
+    let text = if file.as_os_str() == "-" {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(file)
+    };
+    let text = text.map_err(unread)?;
     let folder = file.parent().unwrap_or(Path::new("."));
     let text = key_from::inline(&text, folder).map_err(Unread::Errors)?;
     let (source, profile) = parse_profile(&text).map_err(Unread::Errors)?;

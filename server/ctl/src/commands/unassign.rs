@@ -1,17 +1,23 @@
 //! `muster unassign`: end an assignment; devices reverse what it brought.
 
-use clap::Args;
-use muster_proto::rest::AssignmentView;
+use std::time::Duration;
 
+use clap::Args;
+use muster_proto::rest::{AssignmentView, Device};
+
+use super::assign;
 use super::profile::reference;
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
 use crate::output;
+use crate::span::span;
 use crate::terminal::Consent;
 
 /// End an assignment; its devices reverse what it brought
 #[derive(Args)]
-#[command(after_help = "Example:\n  muster unassign base --from label:laptop")]
+#[command(
+    after_help = "Example:\n  muster unassign base --from label:laptop\n  muster unassign base --from label:test --yes --wait 5m"
+)]
 pub(crate) struct Unassign {
     /// The profile, with its revision if it matters (base@3), or the assignment's id
     assignment: String,
@@ -20,6 +26,18 @@ pub(crate) struct Unassign {
     from: Option<String>,
     #[command(flatten)]
     consent: Consent,
+    /// Wait until the devices have taken back what it brought, at most this long
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "10m", value_parser = span)]
+    wait: Option<Duration>,
+}
+
+/// Whether an assignment to this target, as it is shown, is for a device.
+fn is_reached(target: &str, device: &Device) -> bool {
+    match target.split_once(':') {
+        Some(("label", label)) => device.labels.iter().any(|one| one == label),
+        Some((_, name)) => device.name == name,
+        None => true,
+    }
 }
 
 impl Unassign {
@@ -54,7 +72,15 @@ impl Unassign {
         self.consent.ask(&about, "Go on?", "nothing was changed")?;
         api.delete(&format!("/assignments/{}", part(&assignment.id))).await?;
         output::line(format!("Ended: {what}"))?;
-        Ok(Ending::Fine)
+        match self.wait {
+            Some(limit) => {
+                let all: Vec<Device> = api.get_all("/devices").await?;
+                let reached = all.iter().filter(|device| is_reached(&assignment.target, device));
+                let names: Vec<_> = reached.map(|device| device.name.clone()).collect();
+                assign::wait(api, &names, None, limit).await
+            }
+            None => Ok(Ending::Fine),
+        }
     }
 
     fn unknown(&self, all: &[AssignmentView], name: &str) -> Failure {

@@ -36,7 +36,8 @@ impl App {
         let hours = request.hours.unwrap_or(HOURS);
         if !(1..=MAX_USES).contains(&uses) || !(1..=MAX_HOURS).contains(&hours) {
             return Err(AppError::Invalid(format!(
-                "expected 1 to {MAX_USES} uses and 1 to {MAX_HOURS} hours"
+                "expected 1 to {MAX_USES} uses, and an end in 1 hour to {} days",
+                MAX_HOURS / 24
             )));
         }
         let serial = request.serial.as_deref().map(serial::recorded).transpose();

@@ -188,7 +188,11 @@ function useFitting<T>(columns: Column<T>[]): Column<T>[] {
   const isNarrow = useMediaQuery('(max-width: 760px)', false, { getInitialValueInEffect: false });
   const isMedium = useMediaQuery('(max-width: 1100px)', false, { getInitialValueInEffect: false });
   return useMemo(
-    () => columns.filter(({ from }) => !(from === 'medium' && isNarrow) && !(from === 'wide' && isMedium)),
+    () =>
+      columns
+        .filter(({ from }) => !(from === 'medium' && isNarrow) && !(from === 'wide' && isMedium))
+        // Shares are of a table with all of its columns: on a phone, one that has a share is too narrow for what it holds.
+        .map((column) => (isNarrow && column.width?.endsWith('%') ? { ...column, width: undefined } : column)),
     [columns, isNarrow, isMedium],
   );
 }

@@ -62,12 +62,9 @@ impl Put {
             let (artifact, was_there) = put(api, file, name).await?;
             if self.output.is_table() {
                 let how = if was_there { "was there already" } else { "is on the server" };
-                output::line(format!(
-                    "{} {how} ({}); profiles name it as\n  artifact: {}",
-                    artifact.name,
-                    HumanBytes(artifact.size),
-                    artifact.digest
-                ))?;
+                let size = HumanBytes(artifact.size);
+                output::line(format!("{} {how} ({size}); profiles name it as", artifact.name))?;
+                output::line(format!("  artifact: {}", artifact.digest))?;
             }
             all.push(artifact);
         }

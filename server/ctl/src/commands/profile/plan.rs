@@ -18,7 +18,7 @@ use crate::output::{self, Single};
 #[derive(Args)]
 #[command(after_help = "Example:\n  muster profile plan base.yaml --on srv-db1 --param ntp=ntp.corp.example")]
 pub(crate) struct Plan {
-    /// The file
+    /// The file; `-` for standard input
     file: PathBuf,
     /// The device: its name, serial or id
     #[arg(long, value_name = "DEVICE")]

@@ -60,7 +60,7 @@ const COLUMNS: Column<Artifact>[] = [
     header: 'Size',
     cell: (row) => sized(row.size),
     sort: (row) => row.size,
-    width: '92px',
+    width: '116px',
     align: 'end',
     from: 'medium',
   },

@@ -82,6 +82,7 @@ function columns(mayChange: boolean, onDo: (doing: Doing) => void): Column<Admin
       cell: (row) => (row.last_login ? <Time at={row.last_login} /> : <span className="dim">never</span>),
       width: '112px',
       align: 'end',
+      from: 'medium',
     },
     {
       id: 'do',
