@@ -393,25 +393,19 @@ mod tests {
             database.header(1, |header| header.number(Tag::InstallTime)).unwrap().unwrap() > 1_700_000_000
         );
         drop(database);
-        // Somebody who holds it keeps the log there; who can write nothing leaves its index as it is, also when nobody holds it.
-        let shm = db.join("rpmdb.sqlite-shm");
+        // What a crash leaves: a log and its index, which who can write nothing leaves as they are.
         let holder = Connection::open(db.join(FILE)).unwrap();
-        holder
-            .execute_batch("PRAGMA wal_autocheckpoint=0; UPDATE Packages SET blob = blob WHERE hnum = 1")
-            .unwrap();
+        holder.execute_batch("UPDATE Packages SET blob = blob WHERE hnum = 1").unwrap();
         let copy = folder.path().join("copy");
         std::fs::create_dir(&copy).unwrap();
-        for file in [FILE, LOG, "rpmdb.sqlite-shm"] {
+        let index = "rpmdb.sqlite-shm";
+        for file in [FILE, LOG, index] {
             std::fs::copy(db.join(file), copy.join(file)).unwrap();
         }
-        for folder in [&db, &copy] {
-            let index = std::fs::read(folder.join("rpmdb.sqlite-shm")).unwrap();
-            let confined = Database::open_confined(folder).unwrap();
-            assert_eq!(confined.numbers().unwrap(), [1, 2]);
-            assert_eq!(std::fs::read(folder.join("rpmdb.sqlite-shm")).unwrap(), index);
-        }
         drop(holder);
-        assert!(!shm.exists());
+        let before = std::fs::read(copy.join(index)).unwrap();
+        assert_eq!(Database::open_confined(&copy).unwrap().numbers().unwrap().len(), 2);
+        assert_eq!(std::fs::read(copy.join(index)).unwrap(), before);
         // Without a log nothing is made beside it.
         for log in [LOG, "rpmdb.sqlite-shm"] {
             std::fs::remove_file(db.join(log)).ok();
