@@ -89,12 +89,14 @@ const DRAFTS: [Draft; 5] = [
   - login_rule: { name: base, groups: [root], from: [local] }
   - firewall: { allow: [{ port: 22 }] }
   - hostname: { name: web-1 }
+  - proxy: { http: "http://proxy.corp.example:3128", no_proxy: [.demo.example] }
 "#,
             r#"
   - browser_policy: { browser: firefox, policies: { DisableTelemetry: false } }
   - login_rule: { name: base, groups: [root], from: [local, 10.0.0.0/8] }
   - firewall: { allow: [{ port: 22 }, { port: 80 }] }
   - hostname: { name: web-2 }
+  - proxy: { http: "http://proxy.corp.example:3129" }
 "#,
         ],
     },

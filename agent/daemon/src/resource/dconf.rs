@@ -16,19 +16,29 @@ use crate::host::temporary;
 
 const DCONF: &str = "/usr/bin/dconf";
 
+/// What dconf makes the database of.
+const FOLDER: &str = "/etc/dconf/db/local.d";
+const LOCKS: &str = "/etc/dconf/db/local.d/locks";
+
 pub(super) fn parts(id: &ResourceId) -> Vec<Part> {
     vec![("file", Dconf::file(id.key())), ("locks", Dconf::locks(id.key()))]
 }
 
 pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
     let (settings, locks) = (Dconf::file(wanted.id.key()), Dconf::locks(wanted.id.key()));
-    let newest = own_file::written_at(host, &settings)?.max(own_file::written_at(host, &locks)?);
-    // Without any of the files there is nothing that the database could lack. An empty one is what a power cut leaves of it.
-    let compiled = match newest {
-        Some(newest) => {
-            own_file::written_at(host, DATABASE)?.is_some_and(|made| made >= newest) && !is_empty(host)?
-        }
-        None => true,
+    let mut newest = own_file::written_at(host, &settings)?.max(own_file::written_at(host, &locks)?);
+    let has_files = newest.is_some();
+    if wanted.record.is_some() {
+        // A folder is newer than the database where a file has gone since. What others left so before is theirs.
+        newest = newest.max(own_file::written_at(host, FOLDER)?).max(own_file::written_at(host, LOCKS)?);
+    }
+    // An empty one is what a power cut leaves of it. Without a file and without it there is nothing that it could lack.
+    let compiled = match own_file::written_at(host, DATABASE)? {
+        Some(made) => match newest {
+            Some(newest) => made >= newest && !is_empty(host)?,
+            None => true,
+        },
+        None => !has_files,
     };
     Ok(Condition::present([
         ("file", own_file::read(host, &settings)?),

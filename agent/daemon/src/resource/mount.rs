@@ -8,7 +8,7 @@ use muster_proto::ResourceId;
 use muster_proto::condition::Condition;
 use muster_proto::resource::Resource;
 use muster_proto::resource::mount::Mount;
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 use serde_json::json;
 
@@ -44,10 +44,7 @@ pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {
     let mut prepared = own_file::prepare(host, job, &parts(&job.step.id))?;
     let is_mounted = flag(&job.step.from, "mounted") == Some(true);
     let place = job.step.id.key();
-    ensure!(
-        job.record.is_some() || !is_mounted,
-        "something is mounted at {place} already, and not by Muster: unmount it first, and take it out of /etc/fstab"
-    );
+    ensure!(job.record.is_some() || !is_mounted, "{}", taken(place));
     if is_mounted || flag(&job.step.to, "mounted") != Some(true) {
         return Ok(prepared);
     }
@@ -72,11 +69,21 @@ fn free(host: &Host, place: &str) -> Result<Vec<String>> {
         Way::Missing(missing) => return Ok(missing),
         Way::There(dir) => dir,
     };
+    // systemd learns of a mount of somebody else's only some time after it was made.
+    let stat =
+        rustix::fs::statx(&dir, "", AtFlags::EMPTY_PATH, StatxFlags::empty()).context("asking about it")?;
+    ensure!(!stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT), "{}", taken(place));
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = rustix::fs::openat(&dir, ".", flags, Mode::empty()).context("opening it")?;
     let is_empty = count_entries(&dir, 1)? == 0;
     ensure!(is_empty, "{place} is not empty, and nothing is mounted over what is there: move it away first");
     Ok(vec![])
+}
+
+fn taken(place: &str) -> String {
+    format!(
+        "something is mounted at {place} already, and not by Muster: unmount it first, and take it out of /etc/fstab"
+    )
 }
 
 /// A directory that is shown in a second place is there, and nobody but root leads the way to it.
