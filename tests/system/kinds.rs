@@ -323,19 +323,6 @@ fn browsers_and_desktops_are_told_for_all_users_and_forget_it() -> Result<()> {
         &["dconf:bad"],
     )?;
     assert!(reasons[0].contains("dconf refuses the settings"), "{reasons:?}");
-
-    // A crash after the end of a file leaves what dconf has made of it.
-    let delay = "HOME=/nonexistent dconf read /org/gnome/desktop/screensaver/lock-delay";
-    let settings =
-        "  - dconf: { name: base, settings: { /org/gnome/desktop/screensaver/lock-delay: \"uint32 8\" } }\n";
-    let assignment = apply(&fleet, settings)?;
-    assert_eq!(look(device, delay)?, "uint32 8\n");
-    device.exec(["systemctl", "stop", "muster-agent.service"])?.ok()?;
-    device.exec(["rm", "/etc/dconf/db/local.d/90-muster-base"])?.ok()?;
-    fleet.admin.unassign(&assignment)?;
-    device.exec(["systemctl", "start", "muster-agent.service"])?.ok()?;
-    fleet.admin.wait_until_applied(DEVICE)?;
-    assert_eq!(look(device, delay)?, "");
     Ok(())
 }
 

@@ -337,14 +337,15 @@ impl Cycle {
         Ok(Next { wait, next_end, missing: BTreeSet::new(), artifacts })
     }
 
-    /// Waits for the commands of an agent that ended before they did, while leases go on ending, and removes what a crash
-    /// left beside files.
+    /// Waits for the commands of an agent that ended before they did, while leases go on ending, removes what a crash left beside
+    /// files, and has programs read what it kept from them.
     pub(crate) async fn reattach(&mut self) -> Result<()> {
         let composition = self.in_force()?;
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &composition };
         leases.kept_during("package", self.hands.host.reattach()).await?;
         let records = self.hands.ledger.records()?;
         resource::remove_leftovers(&self.hands.host, records.as_ref());
+        resource::catch_up(&mut self.hands.host, records.as_ref()).await;
         self.forget_ways_back(records.keys().filter(|id| !self.hands.trials.contains_key(*id)));
         Ok(())
     }

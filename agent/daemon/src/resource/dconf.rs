@@ -26,19 +26,13 @@ pub(super) fn parts(id: &ResourceId) -> Vec<Part> {
 
 pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
     let (settings, locks) = (Dconf::file(wanted.id.key()), Dconf::locks(wanted.id.key()));
-    let mut newest = own_file::written_at(host, &settings)?.max(own_file::written_at(host, &locks)?);
-    let has_files = newest.is_some();
-    if wanted.record.is_some() {
-        // A folder is newer than the database where a file has gone since. What others left so before is theirs.
-        newest = newest.max(own_file::written_at(host, FOLDER)?).max(own_file::written_at(host, LOCKS)?);
-    }
-    // An empty one is what a power cut leaves of it. Without a file and without it there is nothing that it could lack.
-    let compiled = match own_file::written_at(host, DATABASE)? {
-        Some(made) => match newest {
-            Some(newest) => made >= newest && !is_empty(host)?,
-            None => true,
-        },
-        None => !has_files,
+    let newest = own_file::written_at(host, &settings)?.max(own_file::written_at(host, &locks)?);
+    // Without any of the files there is nothing that the database could lack. An empty one is what a power cut leaves of it.
+    let compiled = match newest {
+        Some(newest) => {
+            own_file::written_at(host, DATABASE)?.is_some_and(|made| made >= newest) && !is_empty(host)?
+        }
+        None => true,
     };
     Ok(Condition::present([
         ("file", own_file::read(host, &settings)?),
@@ -50,6 +44,16 @@ pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
 fn is_empty(host: &Host) -> Result<bool> {
     let place = host.root.existing_place(DATABASE)?;
     Ok(place.stat().context(DATABASE)?.is_none_or(|stat| stat.st_size == 0))
+}
+
+/// Has dconf make the database anew where a crash came after files went: that it has settings of theirs, no file tells.
+pub(super) async fn catch_up(host: &mut Host) -> Result<()> {
+    let Some(made) = own_file::written_at(host, DATABASE)? else { return Ok(()) };
+    let changed = own_file::written_at(host, FOLDER)?.max(own_file::written_at(host, LOCKS)?);
+    if changed.is_some_and(|changed| changed > made) {
+        update(host).await?;
+    }
+    Ok(())
 }
 
 pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {

@@ -16,6 +16,16 @@ use crate::host::Host;
 use crate::host::accounts::Accounts;
 use crate::host::{temporary, tree};
 
+/// Has programs read what was changed by writes that the ledger does not know the end of.
+pub(crate) async fn catch_up(host: &mut Host, records: &BTreeMap<ResourceId, Record>) {
+    let is_cut_off = |(id, record): (&ResourceId, &Record)| id.kind() == "dconf" && record.intended.is_some();
+    if records.iter().any(is_cut_off)
+        && let Err(error) = dconf::catch_up(host).await
+    {
+        tracing::warn!(reason = %format!("{error:#}"), "dconf may still have settings that were taken back");
+    }
+}
+
 /// Removes the leftovers of all writes that the ledger does not know the end of.
 pub(crate) fn remove_leftovers(host: &Host, records: &BTreeMap<ResourceId, Record>) {
     let unsettled = records.iter().filter(|(_, record)| record.intended.is_some());

@@ -60,7 +60,7 @@ mod updates;
 
 pub(crate) use account::{Locked, is_password_note, lock, password_is_safe};
 pub(crate) use foretell::foretell;
-pub(crate) use leftover::remove_leftovers;
+pub(crate) use leftover::{catch_up, remove_leftovers};
 pub(crate) use network::{forget_way_back, is_key_of_tunnel};
 pub(crate) use script::is_said;
 pub(crate) use text_path::text_path;
