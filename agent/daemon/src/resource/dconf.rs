@@ -2,6 +2,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
+use std::rc::Rc;
 
 use anyhow::{Context as _, Result};
 use muster_proto::condition::{Condition, NO_FILE};
@@ -13,8 +14,13 @@ use super::{Contents, Job, Prepared, Wanted, text};
 use crate::host::Host;
 use crate::host::run::Work;
 use crate::host::temporary;
+use crate::host::walk::{self, Place};
 
 const DCONF: &str = "/usr/bin/dconf";
+
+/// Where databases are, of which there are no more than these.
+const DATABASES: &str = "/etc/dconf/db";
+const MOST: usize = 1000;
 
 /// What dconf makes the database of.
 const FOLDER: &str = "/etc/dconf/db/local.d";
@@ -46,12 +52,27 @@ fn is_empty(host: &Host) -> Result<bool> {
     Ok(place.stat().context(DATABASE)?.is_none_or(|stat| stat.st_size == 0))
 }
 
-/// Has dconf make the database anew where a crash came after files went: that it has settings of theirs, no file tells.
+/// Has dconf make the database anew where a crash came after files went: that it has settings of theirs, no file tells. What dconf was
+/// writing when the power went goes.
 pub(super) async fn catch_up(host: &mut Host) -> Result<()> {
+    remove_unfinished(host)?;
     let Some(made) = own_file::written_at(host, DATABASE)? else { return Ok(()) };
     let changed = own_file::written_at(host, FOLDER)?.max(own_file::written_at(host, LOCKS)?);
     if changed.is_some_and(|changed| changed > made) {
         update(host).await?;
+    }
+    Ok(())
+}
+
+/// Removes the database under the names that dconf gives it until it is whole, by `GLib`: `local.` and six capitals or digits.
+fn remove_unfinished(host: &Host) -> Result<()> {
+    let Some(folder) = host.root.directory(DATABASES)?.map(Rc::new) else { return Ok(()) };
+    let is_unfinished = |name: &str| {
+        let end = name.strip_prefix("local.").unwrap_or_default().as_bytes();
+        end.len() == 6 && end.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    };
+    for name in walk::names(&folder, MOST)?.into_iter().filter(|name| is_unfinished(name)) {
+        Place::within(&folder, &name)?.unlink().with_context(|| format!("removing {DATABASES}/{name}"))?;
     }
     Ok(())
 }
