@@ -253,6 +253,13 @@ impl<'n> Device<'n> {
         fs::remove_file(self.path(place)).context("removing the installed package file")
     }
 
+    /// Fails unless another turn of the agent would change nothing.
+    pub fn plans_nothing(&self) -> Result<()> {
+        let plan = self.exec(["muster-agent", "plan"])?;
+        ensure!(plan.code == Some(0), "a second turn would change something: {}{}", plan.stdout, plan.stderr);
+        Ok(())
+    }
+
     /// Makes a certificate of an authority of this name whose key nobody has; its PEM text.
     pub fn make_authority(&self, name: &str) -> Result<String> {
         let subject = format!("/CN={name}");

@@ -80,12 +80,6 @@ fn version(device: &Device<'_>) -> Result<String> {
     Ok(device.exec(["/opt/tool/run"])?.ok()?.line().to_owned())
 }
 
-fn plans_nothing(device: &Device<'_>) -> Result<()> {
-    let plan = device.exec(["muster-agent", "plan"])?;
-    assert_eq!(plan.code, Some(0), "a second turn would change something: {}{}", plan.stdout, plan.stderr);
-    Ok(())
-}
-
 #[test]
 fn a_tool_is_fetched_unpacked_kept_replaced_at_once_and_taken_back() -> Result<()> {
     let network = Network::create()?;
@@ -101,7 +95,7 @@ fn a_tool_is_fetched_unpacked_kept_replaced_at_once_and_taken_back() -> Result<(
     assert_eq!(version(device)?, "1.0");
     let stat = device.exec(["stat", "-c", "%a %U:%G", "/opt/tool/bin/tool", "/opt/tool"])?.ok()?;
     assert_eq!(stat.stdout, "755 root:root\n755 root:root\n", "and no setuid");
-    plans_nothing(device)?;
+    device.plans_nothing()?;
 
     // Whatever is done to it is put right, also far down.
     device.write_file("/opt/tool/lib/deep/version", "forged", 0o644)?;
@@ -111,7 +105,7 @@ fn a_tool_is_fetched_unpacked_kept_replaced_at_once_and_taken_back() -> Result<(
         Ok((right && !device.path("/opt/tool/bin/eve").exists()).then_some(()))
     })?;
     fleet.admin.wait_until_applied(DEVICE)?;
-    plans_nothing(device)?;
+    device.plans_nothing()?;
 
     // Who waits for an assignment waits for the artifact too, which nobody takes for a failure.
     let target = format!("device:{DEVICE}");
@@ -143,7 +137,7 @@ fn a_tool_is_fetched_unpacked_kept_replaced_at_once_and_taken_back() -> Result<(
     // A turn after a restart finds all as it was, and after its end nothing is left.
     device.exec(["systemctl", "restart", "muster-agent.service"])?.ok()?;
     fleet.wait_until_connected(DEVICE)?;
-    plans_nothing(device)?;
+    device.plans_nothing()?;
     let assignment = assign(&fleet, &two)?;
     fleet.admin.unassign(&assignment)?;
     fleet.admin.wait_until_applied(DEVICE)?;
@@ -379,7 +373,7 @@ fn the_owner_of_a_tree_can_not_lead_root_out_of_it_while_it_is_replaced_and_remo
     fleet.server.muster(["device", "apply-now", DEVICE])?.ok()?;
     fleet.admin.wait_until_applied(DEVICE)?;
     assert_eq!(version(device)?, "1.0");
-    plans_nothing(device)?;
+    device.plans_nothing()?;
     fleet.admin.unassign(&assignment)?;
     fleet.admin.wait_until_applied(DEVICE)?;
     assert_eq!(device.exec(["find", "/opt"])?.ok()?.stdout, "/opt\n");
@@ -439,7 +433,7 @@ fn an_archive_from_another_place_is_what_its_digest_says_whoever_answers_there()
     device.exec(["systemctl", "start", "muster-agent.service"])?.ok()?;
     fleet.admin.wait_until_applied(DEVICE)?;
     assert_eq!(version(device)?, "1.0");
-    plans_nothing(device)?;
+    device.plans_nothing()?;
     let last = elsewhere.requests()?.pop().context("it was asked for")?;
     assert_eq!(last, format!("/tool.tar.gz bytes={}-", bytes.len() / 2));
     assert!(!device.journal("muster-agent").contains("hush"), "an address may hold what opens it");

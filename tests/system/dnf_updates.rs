@@ -73,12 +73,6 @@ fn install(device: &Device<'_>, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn plans_nothing(device: &Device<'_>) -> Result<()> {
-    let plan = device.exec(["muster-agent", "plan"])?;
-    assert_eq!(plan.code, Some(0), "a second turn would change something: {}{}", plan.stdout, plan.stderr);
-    Ok(())
-}
-
 #[test]
 fn updates_for_security_are_those_that_a_repository_says_are_and_come_in_their_window() -> Result<()> {
     let network = Network::create()?;
@@ -95,7 +89,7 @@ fn updates_for_security_are_those_that_a_repository_says_are_and_come_in_their_w
     let told = wait_for(&fleet, |one| one.outcome == OutcomeKind::Kept)?;
     assert!(told.contains("waiting: 1, 1 for security: hello 1.0-1 -> 1.1-1; "), "{told}");
     assert_eq!(device.rpms()?, "hello-1.0 kept-1");
-    plans_nothing(device)?;
+    device.plans_nothing()?;
 
     apply(&fleet, "", &format!("which: security, {}", window(-1)))?;
     assert_eq!(device.rpms()?, "hello-1.1 kept-1");
@@ -107,7 +101,7 @@ fn updates_for_security_are_those_that_a_repository_says_are_and_come_in_their_w
     assert_eq!(device.rpms()?, "hello-1.1 kept-1");
     let assignment = apply(&fleet, "", "which: all")?;
     assert_eq!(device.rpms()?, "hello-1.1 kept-2");
-    plans_nothing(device)?;
+    device.plans_nothing()?;
     fleet.admin.unassign(&assignment)?;
     fleet.admin.wait_until_applied(DEVICE)?;
     assert_eq!(device.rpms()?, "hello-1.1 kept-2");

@@ -111,12 +111,6 @@ fn installed(device: &Device<'_>, name: &str) -> Result<bool> {
     Ok(status.line() == "installed")
 }
 
-fn plans_nothing(device: &Device<'_>) -> Result<()> {
-    let plan = device.exec(["muster-agent", "plan"])?;
-    assert_eq!(plan.code, Some(0), "a second turn would change something: {}{}", plan.stdout, plan.stderr);
-    Ok(())
-}
-
 #[test]
 fn a_package_from_an_artifact_comes_with_what_it_needs_follows_its_digest_and_goes() -> Result<()> {
     let network = Network::create()?;
@@ -134,7 +128,7 @@ fn a_package_from_an_artifact_comes_with_what_it_needs_follows_its_digest_and_go
     fleet.admin.wait_until_applied(DEVICE)?;
     assert_eq!(says(device)?, "1.0");
     assert!(installed(device, "tree")?);
-    plans_nothing(device)?;
+    device.plans_nothing()?;
     let turn = device.trace_agent(|| {
         fleet.server.muster(["device", "apply-now", DEVICE])?.ok()?;
         Ok(())
@@ -151,7 +145,7 @@ fn a_package_from_an_artifact_comes_with_what_it_needs_follows_its_digest_and_go
     assign(&fleet, &of(&two), "")?;
     fleet.admin.wait_until_applied(DEVICE)?;
     assert_eq!(says(device)?, "1.1");
-    plans_nothing(device)?;
+    device.plans_nothing()?;
     let kept = device.exec(["ls", "/var/lib/muster/artifacts"])?.ok()?;
     assert_eq!(kept.line(), muster_proto::artifact::hex(&two), "only what is named is kept");
 
@@ -166,7 +160,7 @@ fn a_package_from_an_artifact_comes_with_what_it_needs_follows_its_digest_and_go
     fleet.admin.wait_until_applied(DEVICE)?;
     device.exec(["systemctl", "restart", "muster-agent.service"])?.ok()?;
     fleet.wait_until_connected(DEVICE)?;
-    plans_nothing(device)?;
+    device.plans_nothing()?;
     device.cut_off()?;
     device.exec(["dpkg", "--remove", "corp-tool"])?.ok()?;
     wait_until("the package to come back", SOON, || Ok(installed(device, "corp-tool")?.then_some(())))?;
@@ -301,7 +295,7 @@ fn an_agent_that_is_killed_while_an_artifact_is_installed_ends_where_it_should()
     kill_midway()?;
     fleet.admin.wait_until_applied(DEVICE)?;
     assert_eq!(says(device)?, "1.0");
-    plans_nothing(device)?;
+    device.plans_nothing()?;
 
     // What came half-way is taken back as well, when its claim is gone by then.
     let assignment = assign(&fleet, &of(&two), "")?;

@@ -105,12 +105,6 @@ fn says(device: &Device<'_>) -> Result<String> {
     device.read_file("/usr/share/says.txt")
 }
 
-fn plans_nothing(device: &Device<'_>) -> Result<()> {
-    let plan = device.exec(["muster-agent", "plan"])?;
-    assert_eq!(plan.code, Some(0), "a second turn would change something: {}{}", plan.stdout, plan.stderr);
-    Ok(())
-}
-
 #[test]
 fn an_rpm_from_an_artifact_comes_with_what_it_needs_follows_its_digest_and_goes() -> Result<()> {
     let network = Network::create()?;
@@ -127,7 +121,7 @@ fn an_rpm_from_an_artifact_comes_with_what_it_needs_follows_its_digest_and_goes(
 
     apply(&fleet, &one)?;
     assert_eq!((says(device)?.as_str(), device.rpms()?.as_str()), ("1.0", "corp-tool-1.0 kept-1 tool-lib-1"));
-    plans_nothing(device)?;
+    device.plans_nothing()?;
     let turn = device.trace_agent(|| {
         fleet.server.muster(["device", "apply-now", DEVICE])?.ok()?;
         Ok(())
@@ -143,10 +137,10 @@ fn an_rpm_from_an_artifact_comes_with_what_it_needs_follows_its_digest_and_goes(
         (says(device)?.as_str(), device.rpms()?.as_str()),
         ("rebuilt", "corp-tool-1.0 kept-1 tool-lib-1")
     );
-    plans_nothing(device)?;
+    device.plans_nothing()?;
     apply(&fleet, &two)?;
     assert_eq!((says(device)?.as_str(), device.rpms()?.as_str()), ("two", "corp-tool-0.9 kept-1 tool-lib-1"));
-    plans_nothing(device)?;
+    device.plans_nothing()?;
     let kept = device.exec(["ls", "/var/lib/muster/artifacts"])?.ok()?;
     assert_eq!(kept.line(), muster_proto::artifact::hex(&two), "only what is named is kept");
 
@@ -189,7 +183,7 @@ fn what_is_in_an_artifact_is_installed_although_a_repository_has_that_version_as
         one.outcome == OutcomeKind::Kept || one.outcome == OutcomeKind::Repaired
     })?;
     assert_eq!((says(device)?.as_str(), device.rpms()?.as_str()), ("of the artifact", "hello-1.0 kept-2"));
-    plans_nothing(device)
+    device.plans_nothing()
 }
 
 #[test]
@@ -271,7 +265,7 @@ fn an_rpm_from_an_artifact_that_was_cut_off_is_brought_to_its_end_by_its_artifac
     kill_agent()?;
     fleet.admin.wait_until_applied(DEVICE)?;
     assert_eq!(device.rpms()?, "corp-tool-1.0 kept-1 tool-lib-1");
-    plans_nothing(device)?;
+    device.plans_nothing()?;
 
     // dnf goes, and no repository has what it was at.
     device.exec(["rm", "/run/begun", "/run/ended"])?.ok()?;
@@ -284,7 +278,7 @@ fn an_rpm_from_an_artifact_that_was_cut_off_is_brought_to_its_end_by_its_artifac
     .with_context(|| device.journal("muster-agent"))?;
     fleet.admin.wait_until_applied(DEVICE)?;
     assert_eq!((says(device)?.as_str(), device.rpms()?.as_str()), ("1.1", "corp-tool-1.1 kept-1 tool-lib-1"));
-    plans_nothing(device)?;
+    device.plans_nothing()?;
 
     // What came half-way is taken back as well, when its claim is gone by then.
     fleet.admin.unassign(&assignment)?;
