@@ -3,19 +3,23 @@
 //! Nothing is written through a name: content goes into a new file beside the old one, owner and mode are set on its
 //! descriptor, and the rename puts it in place whole. After a crash there is the old file or the new one.
 
+mod digests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use muster_proto::Digest;
+use muster_proto::{Digest, Hasher};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
-use rustix::time::{ClockId, clock_gettime};
 
 use super::temporary;
 use super::walk::{Place, Root, kind_of};
+
+pub(super) use self::digests::stamp;
+pub(crate) use self::digests::{Digests, Seen, Stamp};
 
 /// Up to this many files are synced one by one: a whole file system may have gigabytes of someone else's to write.
 const SYNC_SINGLY: usize = 8;
@@ -25,23 +29,10 @@ const AT_ONCE: usize = 400;
 const READ_LIMIT: u64 = 256 * 1024 * 1024;
 /// The bits that make a program run as its owner or group.
 pub(crate) const SET_ID: u32 = 0o6000;
-/// A change within the clock's own grain of the last one leaves no trace in the times of a file.
-const SETTLED_SECONDS: i64 = 2;
-
 pub(super) const CHANGED: &str = "someone changed it a moment ago: left as it is";
 
 /// A user and a group by number; `None` leaves one as it is.
 pub(crate) type Owners = (Option<u32>, Option<u32>);
-
-/// A regular file as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seen {
-    pub(crate) digest: Digest,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    pub(crate) mode: u32,
-    pub(crate) size: u64,
-}
 
 /// A file to be written.
 #[derive(Debug)]
@@ -51,135 +42,6 @@ pub(crate) struct NewFile {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) mode: u32,
-}
-
-/// What files held when they were last read, for as long as the kernel says that they are the same. It can't tell of what
-/// changed below it, such as on a failing disk, so that each file is read again once a day.
-#[derive(Debug, Default)]
-pub(crate) struct Digests {
-    known: BTreeMap<String, Known>,
-    /// The directory that was reached last, for the next file in it.
-    last: Option<(String, Rc<OwnedFd>)>,
-    /// Counts turns.
-    turn: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    stamp: Stamp,
-    digest: Digest,
-    /// When it is read again whatever the kernel says, in seconds since boot.
-    due: i64,
-    /// In which turn it was last looked at.
-    turn: u64,
-}
-
-/// Seconds after which a file is read again, and over how many more the files are spread, so that not all come at once.
-const READ_AGAIN: i64 = 24 * 60 * 60;
-const SPREAD: u64 = 6 * 60 * 60;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp([i128; 7]);
-
-impl Stamp {
-    /// What changes in a stat when the content does.
-    pub(crate) fn of(stat: &Stat) -> Self {
-        Self([
-            i128::from(stat.st_dev),
-            i128::from(stat.st_ino),
-            i128::from(stat.st_size),
-            i128::from(stat.st_mtime),
-            i128::from(stat.st_mtime_nsec),
-            i128::from(stat.st_ctime),
-            i128::from(stat.st_ctime_nsec),
-        ])
-    }
-
-    /// By what the file itself is known, whatever it holds: its device and its number there.
-    pub(super) fn inode(&self) -> (i128, i128) {
-        (self.0[0], self.0[1])
-    }
-}
-
-/// By what the file at `path` shows that it changed, and whether it did not within the clock's own grain; `None` when there is
-/// nothing.
-pub(super) fn stamp(root: &Root, path: &str) -> Result<Option<(Stamp, bool)>> {
-    let Some(place) = root.place(path)? else { return Ok(None) };
-    Ok(place.stat()?.map(|stat| (Stamp::of(&stat), is_settled(&stat))))
-}
-
-fn is_settled(stat: &Stat) -> bool {
-    stat.st_ctime.saturating_add(SETTLED_SECONDS) < seconds(ClockId::Realtime)
-}
-
-impl Digests {
-    /// Has the way to each directory gone anew: what is looked at next may be in another than it was.
-    pub(crate) fn go_anew(&mut self) {
-        self.last = None;
-    }
-
-    /// Begins a turn that looks at every file there is to know.
-    pub(crate) fn begin_turn(&mut self) {
-        self.turn += 1;
-    }
-
-    /// Forgets files that the turn did not ask for.
-    pub(crate) fn end_turn(&mut self) {
-        let turn = self.turn;
-        self.known.retain(|_, known| known.turn == turn);
-    }
-
-    fn place(&mut self, root: &Root, path: &str) -> Result<Option<Place>> {
-        if let (Some((above, dir)), Some((is, name))) = (&self.last, path.rsplit_once('/'))
-            && above == is
-        {
-            return Place::within(dir, name).map(Some);
-        }
-        let place = root.place(path)?;
-        let above = path.rsplit_once('/').map_or("", |(above, _)| above);
-        self.last = place.as_ref().map(|place| (above.to_owned(), Rc::clone(&place.dir)));
-        Ok(place)
-    }
-
-    /// The file at `path`; `None` when there is nothing.
-    pub(crate) fn look(&mut self, root: &Root, path: &str) -> Result<Option<Seen>> {
-        let Some(place) = self.place(root, path)? else { return Ok(None) };
-        let Some(stat) = place.stat()? else { return Ok(None) };
-        check_plain(&stat)?;
-        let stamp = Stamp::of(&stat);
-        let since_boot = seconds(ClockId::Boottime);
-        if let Some(known) = self.known.get_mut(path)
-            && known.stamp == stamp
-            && since_boot < known.due
-        {
-            known.turn = self.turn;
-            return Ok(Some(seen(known.digest, &stat)));
-        }
-        let Some((file, stat)) = open_plain(&place)? else { return Ok(None) };
-        let digest = digest_of(&file)?;
-        if is_settled(&stat) {
-            let due = since_boot + READ_AGAIN + (stat.st_ino % SPREAD).cast_signed();
-            self.known
-                .insert(path.to_owned(), Known { stamp: Stamp::of(&stat), digest, due, turn: self.turn });
-        } else {
-            self.known.remove(path);
-        }
-        Ok(Some(seen(digest, &stat)))
-    }
-}
-
-fn seconds(clock: ClockId) -> i64 {
-    clock_gettime(clock).tv_sec
-}
-
-fn seen(digest: Digest, stat: &Stat) -> Seen {
-    Seen {
-        digest,
-        uid: stat.st_uid,
-        gid: stat.st_gid,
-        mode: stat.st_mode & 0o7777,
-        size: u64::try_from(stat.st_size).unwrap_or(0),
-    }
 }
 
 fn check_plain(stat: &Stat) -> Result<()> {
@@ -210,7 +72,7 @@ pub(super) fn open_plain(place: &Place) -> Result<Option<(std::fs::File, Stat)>>
 }
 
 fn digest_of(mut file: &std::fs::File) -> Result<Digest> {
-    let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    let mut hash = Hasher::default();
     let mut buffer = [0; 16 * 1024];
     let mut left = READ_LIMIT;
     // A sparse file is as large as its user says and costs them nothing.
@@ -224,8 +86,7 @@ fn digest_of(mut file: &std::fs::File) -> Result<Digest> {
         left = left.saturating_sub(n as u64);
         hash.update(&buffer[..n]);
     }
-    let hex = data_encoding::HEXLOWER.encode(hash.finish().as_ref());
-    format!("sha256:{hex}").parse().context("reading its digest")
+    Ok(hash.finish())
 }
 
 /// The bytes of the file at `path`, if there are at most `limit`; `None` when there is nothing.
@@ -329,9 +190,11 @@ fn remove_some(root: &Root, files: &[(&str, Option<Digest>)]) -> Vec<Result<()>>
     let mut touched = Touched::default();
     let mut results: Vec<Result<()>> = Vec::with_capacity(files.len());
     for (index, (path, expected)) in files.iter().enumerate() {
-        results.push(remove(root, path, *expected).and_then(|place| match place {
-            Some(place) => touched.note(place, index),
-            None => Ok(()),
+        results.push(remove(root, path, *expected).and_then(|place| {
+            if let Some(place) = place {
+                touched.note(folder_of(&place)?, place, index);
+            }
+            Ok(())
         }));
     }
     touched.sync(&mut results);
@@ -349,18 +212,24 @@ fn remove(root: &Root, path: &str, expected: Option<Digest>) -> Result<Option<Pl
     Ok(Some(place))
 }
 
+/// A directory, by its device and its number there.
+type Folder = (u64, u64);
+
+fn folder_of(place: &Place) -> Result<Folder> {
+    let stat = rustix::fs::fstat(&place.dir).context("asking about its directory")?;
+    Ok((stat.st_dev, stat.st_ino))
+}
+
 /// Directories whose entries changed, and which files that concerns.
 #[derive(Default)]
-struct Touched(BTreeMap<(u64, u64), (Place, Vec<usize>)>);
+struct Touched(BTreeMap<Folder, (Place, Vec<usize>)>);
 
 impl Touched {
-    fn note(&mut self, place: Place, index: usize) -> Result<()> {
-        let stat = rustix::fs::fstat(&place.dir).context("asking about its directory")?;
-        self.0.entry((stat.st_dev, stat.st_ino)).or_insert_with(|| (place, vec![])).1.push(index);
-        Ok(())
+    fn note(&mut self, folder: Folder, place: Place, index: usize) {
+        self.0.entry(folder).or_insert_with(|| (place, vec![])).1.push(index);
     }
 
-    fn sync(self, results: &mut [Result<()>]) {
+    fn sync<T>(self, results: &mut [Result<T>]) {
         for (place, members) in self.0.into_values() {
             if let Err(error) = place.sync_dir() {
                 for index in members {
@@ -373,44 +242,76 @@ impl Touched {
 
 struct Staged {
     place: Place,
+    folder: Folder,
     temporary: String,
-    device: u64,
+    stamp: Stamp,
     /// Held where it is needed for the sync.
     file: Option<OwnedFd>,
 }
 
-/// Directories that were opened for new files, by device and inode.
-type Dirs = BTreeMap<(u64, u64), Rc<OwnedFd>>;
+/// Directories that were opened for new files.
+#[derive(Default)]
+struct Folders {
+    known: BTreeMap<Folder, Rc<OwnedFd>>,
+    /// The one that was reached last, for the next file in it.
+    last: Option<(String, Folder, Rc<OwnedFd>)>,
+}
+
+impl Folders {
+    fn place(&mut self, root: &Root, path: &str) -> Result<(Place, Folder)> {
+        if let (Some((above, folder, dir)), Some((is, name))) = (&self.last, path.rsplit_once('/'))
+            && above == is
+        {
+            return Ok((Place::within(dir, name)?, *folder));
+        }
+        let mut place = root.existing_place(path)?;
+        let folder = folder_of(&place)?;
+        place.dir = Rc::clone(self.known.entry(folder).or_insert_with(|| Rc::clone(&place.dir)));
+        let above = path.rsplit_once('/').map_or("", |(above, _)| above);
+        self.last = Some((above.to_owned(), folder, Rc::clone(&place.dir)));
+        Ok((place, folder))
+    }
+}
 
 /// Writes all files: new ones beside the old ones, one sync, renames, one sync of each directory. What becomes of one
 /// does not stop the others; the answers are in the order of `files`.
 pub(crate) fn write_all(root: &Root, files: &[NewFile]) -> Vec<Result<()>> {
+    write_each(root, files).into_iter().map(|written| written.map(drop)).collect()
+}
+
+/// As [`write_all`]; what each file showed when it was written.
+fn write_each(root: &Root, files: &[NewFile]) -> Vec<Result<Stamp>> {
     files.chunks(AT_ONCE).flat_map(|files| write_some(root, files)).collect()
 }
 
-fn write_some(root: &Root, files: &[NewFile]) -> Vec<Result<()>> {
-    let (mut dirs, mut devices) = (Dirs::new(), BTreeSet::new());
-    let mut stage = |file| {
-        let mut staged = stage(root, file, &mut dirs)?;
+fn write_some(root: &Root, files: &[NewFile]) -> Vec<Result<Stamp>> {
+    let (mut folders, mut devices) = (Folders::default(), BTreeSet::new());
+    let mut stage = |file: &NewFile| {
+        let (place, folder) = folders.place(root, &file.path)?;
+        let mut staged = stage(place, folder, file)?;
         // One descriptor is enough to sync a whole file system.
-        if !devices.insert(staged.device) && files.len() > SYNC_SINGLY {
+        if !devices.insert(folder.0) && files.len() > SYNC_SINGLY {
             staged.file = None;
         }
         Ok(staged)
     };
     let staged: Vec<Result<Staged>> = files.iter().map(&mut stage).collect();
     let synced = sync_staged(&staged);
-    let mut results: Vec<Result<()>> = Vec::with_capacity(files.len());
+    let mut results: Vec<Result<Stamp>> = Vec::with_capacity(files.len());
     let mut touched = Touched::default();
     for (index, staged) in staged.into_iter().enumerate() {
-        let renamed = staged.and_then(|staged| match synced.get(&staged.device) {
+        let renamed = staged.and_then(|staged| match synced.get(&staged.folder.0) {
             Some(Err(error)) => {
                 discard(&staged.place, &staged.temporary);
                 bail!("syncing it: {error}")
             }
-            _ => put_in_place(staged),
+            _ => {
+                let (folder, stamp) = (staged.folder, staged.stamp);
+                touched.note(folder, put_in_place(staged)?, index);
+                Ok(stamp)
+            }
         });
-        results.push(renamed.and_then(|place| touched.note(place, index)));
+        results.push(renamed);
     }
     touched.sync(&mut results);
     results
@@ -428,8 +329,8 @@ pub(super) fn write_as(
     file: &NewFile,
     finish: impl FnOnce(&Place, &OwnedFd) -> Result<()>,
 ) -> Result<()> {
-    let device = rustix::fs::fstat(&place.dir).context("asking about its directory")?.st_dev;
-    let staged = stage_at(place, device, file)?;
+    let folder = folder_of(&place)?;
+    let staged = stage(place, folder, file)?;
     let finished = match &staged.file {
         Some(new) => finish(&staged.place, new).and_then(|()| rustix::fs::fsync(new).context("syncing it")),
         None => Ok(()),
@@ -438,22 +339,13 @@ pub(super) fn write_as(
     put_in_place(staged)?.sync_dir().context("syncing its directory")
 }
 
-fn stage(root: &Root, file: &NewFile, dirs: &mut Dirs) -> Result<Staged> {
-    let mut place = root.existing_place(&file.path)?;
-    let dir = rustix::fs::fstat(&place.dir).context("asking about its directory")?;
-    place.dir = Rc::clone(dirs.entry((dir.st_dev, dir.st_ino)).or_insert_with(|| Rc::clone(&place.dir)));
-    stage_at(place, dir.st_dev, file)
-}
-
-fn stage_at(place: Place, device: u64, file: &NewFile) -> Result<Staged> {
-    if let Some(stat) = place.stat()? {
-        check_plain(&stat)?;
-    }
+fn stage(place: Place, folder: Folder, file: &NewFile) -> Result<Staged> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let open = |name: &str| rustix::fs::openat(&place.dir, name, flags, Mode::RUSR | Mode::WUSR);
     let (fd, temporary) = temporary::make(&place, open).context("making a new file in its directory")?;
-    fill(&fd, file).inspect_err(|_| discard(&place, &temporary))?;
-    Ok(Staged { place, temporary, device, file: Some(fd) })
+    let filled = fill(&fd, file).and_then(|()| rustix::fs::fstat(&fd).context("asking about it"));
+    let stat = filled.inspect_err(|_| discard(&place, &temporary))?;
+    Ok(Staged { place, folder, temporary, stamp: Stamp::of(&stat), file: Some(fd) })
 }
 
 fn fill(fd: &OwnedFd, file: &NewFile) -> Result<()> {
@@ -472,7 +364,7 @@ fn fill(fd: &OwnedFd, file: &NewFile) -> Result<()> {
 fn sync_staged(staged: &[Result<Staged>]) -> BTreeMap<u64, Result<(), Errno>> {
     let singly = staged.len() <= SYNC_SINGLY;
     let mut synced = BTreeMap::new();
-    for (device, file) in staged.iter().flatten().filter_map(|s| Some((s.device, s.file.as_ref()?))) {
+    for (device, file) in staged.iter().flatten().filter_map(|s| Some((s.folder.0, s.file.as_ref()?))) {
         let result = if singly { rustix::fs::fsync(file) } else { rustix::fs::syncfs(file) };
         let so_far = synced.entry(device).or_insert(Ok(()));
         if so_far.is_ok() {
@@ -484,7 +376,7 @@ fn sync_staged(staged: &[Result<Staged>]) -> BTreeMap<u64, Result<(), Errno>> {
 
 fn put_in_place(staged: Staged) -> Result<Place> {
     let renamed = match staged.place.stat()? {
-        // What was planted since the first look is not replaced.
+        // What was planted since it was looked at is not replaced.
         Some(stat) => check_plain(&stat),
         None => Ok(()),
     };

@@ -56,7 +56,7 @@ pub(super) fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) 
             Err(error) => results.push(Some(Err(error))),
         }
     }
-    for (index, result) in batched.into_iter().zip(files::write_all(&host.root, &batch)) {
+    for (index, result) in batched.into_iter().zip(host.digests.write_all(&host.root, &batch)) {
         results[index] = Some(result);
     }
     results.into_iter().map(|result| result.expect("each job is in the batch or has its result")).collect()

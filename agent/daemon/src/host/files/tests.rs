@@ -4,13 +4,13 @@ use std::path::Path;
 
 use super::*;
 
-fn root() -> (tempfile::TempDir, Root) {
+pub(super) fn root() -> (tempfile::TempDir, Root) {
     let dir = tempfile::tempdir().unwrap();
     let root = Root::open(dir.path()).unwrap();
     (dir, root)
 }
 
-fn file(path: &str, content: &str) -> NewFile {
+pub(super) fn file(path: &str, content: &str) -> NewFile {
     NewFile { path: path.to_owned(), content: content.as_bytes().to_vec(), uid: 0, gid: 0, mode: 0o644 }
 }
 
@@ -117,33 +117,6 @@ fn a_file_in_a_users_directory_is_replaced_and_not_written_through() {
 }
 
 #[test]
-fn a_changed_file_is_noticed_even_when_its_size_and_time_are_put_back() {
-    let (dir, root) = root();
-    let path = dir.path().join("x");
-    fs::write(&path, "one").unwrap();
-    let mut digests = Digests::default();
-    let first = digests.look(&root, "/x").unwrap().unwrap();
-    let modified = fs::metadata(&path).unwrap().modified().unwrap();
-    fs::write(&path, "two").unwrap();
-    fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
-    let second = digests.look(&root, "/x").unwrap().unwrap();
-    assert_eq!(first.digest, Digest::of(b"one"));
-    assert_eq!(second.digest, Digest::of(b"two"));
-}
-
-#[test]
-fn a_file_is_read_again_once_it_is_due_whatever_the_kernel_says_of_it() {
-    let (dir, root) = root();
-    fs::write(dir.path().join("x"), "decayed").unwrap();
-    let stamp = Stamp::of(&rustix::fs::stat(dir.path().join("x")).unwrap());
-    let mut digests = Digests::default();
-    for (due, expected) in [(i64::MAX, Digest::of(b"sound")), (0, Digest::of(b"decayed"))] {
-        digests.known.insert("/x".to_owned(), Known { stamp, digest: Digest::of(b"sound"), due, turn: 0 });
-        assert_eq!(digests.look(&root, "/x").unwrap().unwrap().digest, expected);
-    }
-}
-
-#[test]
 fn owner_and_mode_change_on_the_file_itself_and_setuid_of_root_survives_the_owner() {
     let (dir, root) = root();
     let path = dir.path().join("x");
@@ -195,35 +168,4 @@ fn a_file_that_changed_since_the_plan_is_not_removed() {
     let results = remove_all(&root, &[("/x", theirs), ("/gone", ours), ("/none/x", None)]);
     assert!(results.iter().all(Result::is_ok), "{results:?}");
     assert!(!dir.path().join("x").exists());
-}
-
-#[test]
-fn a_file_that_is_large_beyond_measure_is_named_and_not_read() {
-    let (dir, root) = root();
-    let file = fs::File::create(dir.path().join("sparse")).unwrap();
-    file.set_len(1 << 40).unwrap();
-    let error = Digests::default().look(&root, "/sparse").unwrap_err();
-    assert!(format!("{error:#}").contains("more than 256 MiB"), "{error:#}");
-}
-
-#[test]
-fn a_look_at_one_file_between_turns_keeps_what_is_known_of_the_others() {
-    let dir = tempfile::tempdir().unwrap();
-    let root = Root::open(dir.path()).unwrap();
-    let names = ["/x", "/y"];
-    let mut digests = Digests::default();
-    digests.begin_turn();
-    for name in names {
-        fs::write(dir.path().join(&name[1..]), "x").unwrap();
-        let stamp = stamp(&root, name).unwrap().unwrap().0;
-        let known = Known { stamp, digest: Digest::of(b"x"), due: i64::MAX, turn: digests.turn };
-        digests.known.insert(name.to_owned(), known);
-    }
-    digests.end_turn();
-    digests.look(&root, "/x").unwrap().unwrap();
-    assert_eq!(digests.known.len(), 2);
-    digests.begin_turn();
-    digests.look(&root, "/x").unwrap().unwrap();
-    digests.end_turn();
-    assert_eq!(digests.known.keys().collect::<Vec<_>>(), ["/x"], "nobody asked for the other");
 }
