@@ -29,7 +29,7 @@ use muster_proto::report::Event;
 use muster_proto::state::DesiredState;
 use muster_proto::{DeviceId, Digest, Generation, ResourceId, Timestamp, fit, wire};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use uuid::Uuid;
 
 pub(crate) use last_order::Ordered;
@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), generation INTEGER NOT NULL, digest TEXT NOT NULL, bytes BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS whole (id INTEGER PRIMARY KEY CHECK (id = 1), bytes BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS document (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS record (resource TEXT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS record (resource TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS blob (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS restart_due (resource TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS event (sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, document BLOB NOT NULL);
@@ -561,8 +561,10 @@ impl Settlement {
 }
 
 fn put_record(tx: &Transaction<'_>, id: &ResourceId, record: &Record) -> Result<()> {
-    tx.prepare_cached("INSERT OR REPLACE INTO record (resource, body) VALUES (?1, ?2)")?
-        .execute(params![id.as_str(), serde_json::to_string(record)?])?;
+    tx.prepare_cached(
+        "INSERT INTO record (resource, body) VALUES (?1, ?2) ON CONFLICT (resource) DO UPDATE SET body = excluded.body",
+    )?
+    .execute(params![id.as_str(), serde_json::to_string(record)?])?;
     Ok(())
 }
 
@@ -592,21 +594,43 @@ fn prune_blobs(tx: &Transaction<'_>) -> Result<()> {
     Ok(())
 }
 
+/// The events that the server has not acknowledged, while some are added.
+struct Queue<'t> {
+    tx: &'t Transaction<'t>,
+    insert: CachedStatement<'t>,
+    /// The number of the last event.
+    last: i64,
+}
+
+impl<'t> Queue<'t> {
+    fn of(tx: &'t Transaction<'t>) -> Result<Self> {
+        let last = meta(tx, "sequence")?.map(|s| s.parse()).transpose()?.unwrap_or(0);
+        let insert = tx.prepare_cached("INSERT INTO event (sequence, at, document) VALUES (?1, ?2, ?3)")?;
+        Ok(Self { tx, insert, last })
+    }
+
+    fn push(&mut self, at: Timestamp, document: &[u8]) -> Result<()> {
+        self.last += 1;
+        self.insert.execute(params![self.last, at.micros(), document])?;
+        Ok(())
+    }
+
+    /// Notes which number was the last.
+    fn end(self) -> Result<()> {
+        set_meta(self.tx, "sequence", &self.last.to_string())
+    }
+}
+
 fn push_event(tx: &Transaction<'_>, now: Timestamp, event: &Event) -> Result<()> {
-    let next: i64 = meta(tx, "sequence")?.map(|s| s.parse()).transpose()?.unwrap_or(0) + 1;
-    set_meta(tx, "sequence", &next.to_string())?;
-    tx.prepare_cached("INSERT INTO event (sequence, at, document) VALUES (?1, ?2, ?3)")?.execute(params![
-        next,
-        now.micros(),
-        serde_json::to_vec(event)?
-    ])?;
-    Ok(())
+    let mut queue = Queue::of(tx)?;
+    queue.push(now, &serde_json::to_vec(event)?)?;
+    queue.end()
 }
 
 /// Takes the events up to `sequence` from the queue into what is past; whether one of them carried a secret.
 fn drop_events(tx: &Transaction<'_>, sequence: u64) -> Result<bool> {
     let mut rows =
-        tx.prepare_cached("DELETE FROM event WHERE sequence <= ?1 RETURNING sequence, at, document")?;
+        tx.prepare_cached("SELECT sequence, at, document FROM event WHERE sequence <= ?1 ORDER BY sequence")?;
     let mut rows = rows.query([sequence.cast_signed()])?;
     let (mut secret, mut due) = (false, false);
     while let Some(row) = rows.next()? {
@@ -614,6 +638,7 @@ fn drop_events(tx: &Transaction<'_>, sequence: u64) -> Result<bool> {
         secret |= past::keep(tx, sequence, row.get(1)?, document)?;
         due |= past::is_to_be_bound_at(sequence);
     }
+    tx.execute("DELETE FROM event WHERE sequence <= ?1", [sequence.cast_signed()])?;
     if due {
         past::bound(tx)?;
     }

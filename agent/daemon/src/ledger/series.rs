@@ -6,9 +6,9 @@
 use anyhow::Result;
 use muster_proto::Timestamp;
 use muster_proto::report::Event;
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{Transaction, params};
 
-use super::push_event;
+use super::Queue;
 
 pub(super) const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS series (name TEXT PRIMARY KEY, since INTEGER NOT NULL, written INTEGER NOT NULL, held INTEGER NOT NULL, at INTEGER NOT NULL, document BLOB NOT NULL) WITHOUT ROWID;
@@ -25,42 +25,49 @@ pub(super) fn push(tx: &Transaction<'_>, now: Timestamp, events: &[Event]) -> Re
     if !events.is_empty() {
         flush(tx, now)?;
     }
-    let mut count = tx.prepare_cached(
-        "UPDATE series SET held = held + 1, at = ?2, document = ?3 WHERE name = ?1 AND written >= ?4",
-    )?;
-    let mut begin = tx.prepare_cached(
+    let mut first = tx.prepare_cached(
         "INSERT INTO series (name, since, written, held, at, document) VALUES (?1, ?2, 1, 0, ?2, x'')
-         ON CONFLICT (name) DO UPDATE SET written = written + 1",
+         ON CONFLICT (name) DO NOTHING",
     )?;
+    let mut next =
+        tx.prepare_cached("UPDATE series SET written = written + 1 WHERE name = ?1 AND written < ?2")?;
+    let mut count =
+        tx.prepare_cached("UPDATE series SET held = held + 1, at = ?2, document = ?3 WHERE name = ?1")?;
+    let mut queue = Queue::of(tx)?;
     for event in events {
-        if let Some(name) = name(event) {
-            let document = serde_json::to_vec(event)?;
-            if count.execute(params![name, now.micros(), document, EACH])? > 0 {
-                continue;
-            }
-            begin.execute(params![name, now.micros()])?;
+        let document = serde_json::to_vec(event)?;
+        if let Some(name) = name(event)
+            && first.execute(params![name, now.micros()])? == 0
+            && next.execute(params![name, EACH])? == 0
+        {
+            count.execute(params![name, now.micros(), document])?;
+        } else {
+            queue.push(now, &document)?;
         }
-        push_event(tx, now, event)?;
     }
-    Ok(())
+    queue.end()
 }
 
 /// Writes what the windows that are over have counted: for each, its last event with the number of all of them. A window
 /// that begins later than now is over as well: the clock was set, and nothing may be held for ever.
 pub(super) fn flush(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
-    let over = "SELECT name FROM series WHERE since <= ?1 OR since > ?2 ORDER BY at, name LIMIT 1";
+    let over = "DELETE FROM series WHERE since <= ?1 OR since > ?2 RETURNING held, at, name, document";
     let before = now.micros().saturating_sub(WINDOW);
-    while let Some(name) = tx.query_row(over, [before, now.micros()], |r| r.get::<_, String>(0)).optional()? {
-        let (held, at, document) =
-            tx.query_row("DELETE FROM series WHERE name = ?1 RETURNING held, at, document", [&name], |r| {
-                Ok((r.get::<_, u32>(0)?, r.get(1)?, r.get::<_, Vec<u8>>(2)?))
-            })?;
-        if held > 0 {
-            let event = repeated(serde_json::from_slice(&document)?, held);
-            push_event(tx, Timestamp::from_micros(at).unwrap_or(now), &event)?;
-        }
+    let mut over: Vec<(u32, i64, String, Vec<u8>)> = tx
+        .prepare_cached(over)?
+        .query_map([before, now.micros()], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?
+        .collect::<Result<_, _>>()?;
+    over.retain(|(held, ..)| *held > 0);
+    if over.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    over.sort_by(|(_, at, name, _), (_, other_at, other_name, _)| (at, name).cmp(&(other_at, other_name)));
+    let mut queue = Queue::of(tx)?;
+    for (held, at, _, document) in over {
+        let event = repeated(serde_json::from_slice(&document)?, held);
+        queue.push(Timestamp::from_micros(at).unwrap_or(now), &serde_json::to_vec(&event)?)?;
+    }
+    queue.end()
 }
 
 /// What makes two events alike. Only repairs and failures repeat without an admin's doing.
