@@ -31,6 +31,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use muster_converge::accept::{self, Acceptance};
 use muster_converge::fight::Fights;
+use muster_converge::plan;
 use muster_converge::schedule;
 use muster_proto::check::Verdict;
 use muster_proto::clock::ClockSkew;
@@ -75,8 +76,10 @@ pub(crate) struct Cycle {
     /// The outcomes of the last turn.
     outcomes: Vec<Outcome>,
     failures: u32,
-    /// When checks were last asked and tables last read, by the trusted clock.
+    /// When checks were last asked, by the trusted clock.
     inspected: Option<Timestamp>,
+    /// When the tables that are reported were last read, by the trusted clock.
+    tabulated: Option<Timestamp>,
     /// Whether nothing was wrong by any check then.
     checks_pass: bool,
     /// What the ledger has no room for.
@@ -127,6 +130,7 @@ impl Cycle {
             outcomes: Vec::new(),
             failures: 0,
             inspected: None,
+            tabulated: None,
             checks_pass: true,
             unwritten,
             unwritten_order: None,
@@ -356,7 +360,7 @@ impl Cycle {
     }
 
     /// The plan as it would be made now, and nothing done: for `muster-agent plan`.
-    pub(crate) async fn plan(&mut self) -> Result<Option<muster_converge::plan::Plan>> {
+    pub(crate) async fn plan(&mut self) -> Result<Option<plan::Plan>> {
         let Some(composition) = self.accepted()? else { return Ok(None) };
         make::look(&mut self.hands, &composition).await.map(Some)
     }
@@ -449,7 +453,14 @@ impl Cycle {
         let Some(outcomes) = outcomes else { return self.inspect(composition) };
         let failed = self.say_failures(&outcomes)?;
         self.failures = if failed > 0 { self.failures.saturating_add(1) } else { 0 };
-        let changed = outcomes.iter().any(|o| o.outcome == OutcomeKind::Repaired);
+        let mut changed = outcomes.iter().filter(|o| o.outcome == OutcomeKind::Repaired).peekable();
+        if changed.peek().is_some() {
+            self.inspected = None;
+        }
+        // No table that is reported tells of files: those may wait for when they are read anyway.
+        if changed.any(|outcome| !plan::is_path(&outcome.resource)) {
+            self.tabulated = None;
+        }
         let document = fit::outcomes(&outcomes)?;
         let kept = self.hands.ledger.section("outcomes", &document);
         self.unwritten.outcomes_kept(&kept, document);
@@ -461,7 +472,7 @@ impl Cycle {
             let applied = self.hands.ledger.set_applied(state.generation);
             self.unwritten.put_off(applied)?;
         }
-        if changed || first_time {
+        if first_time {
             self.inspected = None;
         }
         self.inspect(composition)
@@ -491,30 +502,33 @@ impl Cycle {
     /// was done, put right again what others keep changing, and try again what was undone.
     pub(crate) fn begin_anew(&mut self) -> Result<()> {
         self.inspected = None;
+        self.tabulated = None;
         self.hands.host.firewall = None;
         self.hands.fights.forget();
         self.retry_trials()
     }
 
-    /// Asks the checks and reads the tables that are reported, when that is due.
+    /// Asks the checks and reads the tables that are reported, each when that is due.
     fn inspect(&mut self, composition: &Composition) -> Result<()> {
         let now = self.hands.clock.now();
-        let due = self
-            .inspected
-            .is_none_or(|at| now.seconds() - at.seconds() >= schedule::SCAN.as_secs().cast_signed());
-        if !due {
-            return Ok(());
-        }
-        self.inspected = Some(now);
-        let (results, took) = inventory::checks(composition);
-        self.checks_pass =
-            results.iter().all(|result| matches!(result.verdict, Verdict::Pass | Verdict::NotApplicable));
-        let kept = self.hands.ledger.section("checks", &fit::checks(&results)?);
-        self.unwritten.put_off(kept)?;
-        self.note_cost(Cost { kinds: self.hands.host.meter.costs(), checks: took })?;
-        for (name, document) in inventory::tables() {
-            let kept = self.hands.ledger.section(&name, &document);
+        let is_due = |last: Option<Timestamp>| {
+            last.is_none_or(|at| now.seconds() - at.seconds() >= schedule::SCAN.as_secs().cast_signed())
+        };
+        if is_due(self.inspected) {
+            self.inspected = Some(now);
+            let (results, took) = inventory::checks(composition);
+            self.checks_pass =
+                results.iter().all(|result| matches!(result.verdict, Verdict::Pass | Verdict::NotApplicable));
+            let kept = self.hands.ledger.section("checks", &fit::checks(&results)?);
             self.unwritten.put_off(kept)?;
+            self.note_cost(Cost { kinds: self.hands.host.meter.costs(), checks: took })?;
+        }
+        if is_due(self.tabulated) {
+            self.tabulated = Some(now);
+            for (name, document) in inventory::tables() {
+                let kept = self.hands.ledger.section(&name, &document);
+                self.unwritten.put_off(kept)?;
+            }
         }
         Ok(())
     }
