@@ -251,7 +251,9 @@ fn outer(document: &Value) -> Result<Document, ProfileError> {
             true,
         ));
     }
-    let outer: Document = serde_path_to_error::deserialize(document).map_err(|e| {
+    // To know where in a document one is takes as long as to read it: only what can't be read is asked where.
+    let read = Document::deserialize(document).or_else(|_| serde_path_to_error::deserialize(document));
+    let outer: Document = read.map_err(|e: serde_path_to_error::Error<_>| {
         let message = printable(&e.inner().to_string());
         let unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
         error(&pointer(e.path()), message, unknown)

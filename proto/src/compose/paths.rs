@@ -40,13 +40,18 @@ pub(super) fn settle(claims: &mut BTreeMap<ResourceId, Claim>) {
 /// below a link may well be there, where the link leads.
 fn block_what_is_in_files(claims: &mut BTreeMap<ResourceId, Claim>) {
     let mut lesser: BTreeMap<ResourceId, ResourceId> = BTreeMap::new();
-    for (id, claim) in
-        claims.iter().filter(|(id, claim)| ON_PATHS.contains(&id.kind()) && wants_something(claim))
-    {
+    let files: BTreeMap<&str, (&ResourceId, &Claim)> = claims
+        .iter()
+        .filter(|(id, claim)| id.kind() == "file" && claim.source.mode == Mode::Enforce)
+        .map(|(id, claim)| (id.key(), (id, claim)))
+        .collect();
+    for (id, claim) in claims.iter().filter(|(id, _)| ON_PATHS.contains(&id.kind())) {
         for (end, _) in id.key().match_indices('/').filter(|(end, _)| *end > 0) {
-            let file = ResourceId::new("file", &id.key()[..end]);
-            let is_made = |above: &&Claim| above.source.mode == Mode::Enforce && wants_something(above);
-            let Some(above) = claims.get(&file).filter(is_made) else { continue };
+            let Some((file, above)) = files.get(&id.key()[..end]) else { continue };
+            if !wants_something(above) || !wants_something(claim) {
+                continue;
+            }
+            let file = (*file).clone();
             if claim.weight() <= above.weight() {
                 lesser.insert(id.clone(), file.clone());
             }

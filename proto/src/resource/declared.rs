@@ -1,5 +1,6 @@
 //! A resource as it stands in a profile: its kind, the fields that every kind has, and the kind's own.
 
+use serde::de::value::MapDeserializer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -113,8 +114,10 @@ impl Declared {
         let Value::Object(fields) = fields else {
             return Err(InvalidResource::new(format!("/{kind}"), "expected fields in { }"));
         };
-        let (common, own) = split_common(kind, fields)?;
-        let resource = match Resource::parse(kind, Value::Object(own)) {
+        let common = parse_common(kind, fields)?;
+        let own =
+            fields.iter().map(|(name, value)| (name.as_str(), value)).filter(|(name, _)| !is_common(name));
+        let resource = match Resource::parse(kind, own) {
             None => {
                 let kind = printable(kind);
                 let message = format!("unknown kind {kind:?}: known are packages, {}", KINDS.join(", "));
@@ -209,14 +212,15 @@ pub(super) fn single(entry: &Value) -> Result<(&str, &Value), InvalidResource> {
     }
 }
 
-fn split_common(
-    kind: &str,
-    fields: &Map<String, Value>,
-) -> Result<(Common, Map<String, Value>), InvalidResource> {
-    const COMMON: [&str; 7] = ["note", "when", "on_removal", "not_before", "not_after", "after", "notify"];
-    let (common, own): (Map<_, _>, Map<_, _>) =
-        fields.clone().into_iter().partition(|(name, _)| COMMON.contains(&name.as_str()));
-    let common: Common = serde_path_to_error::deserialize(Value::Object(common))
+/// Whether every kind may have a field of this name.
+fn is_common(name: &str) -> bool {
+    ["note", "when", "on_removal", "not_before", "not_after", "after", "notify"].contains(&name)
+}
+
+fn parse_common(kind: &str, fields: &Map<String, Value>) -> Result<Common, InvalidResource> {
+    let common =
+        fields.iter().map(|(name, value)| (name.as_str(), value)).filter(|(name, _)| is_common(name));
+    let common: Common = serde_path_to_error::deserialize(MapDeserializer::new(common))
         .map_err(|error| invalid(&format!("/{kind}"), &error))?;
     if let (Some(begin), Some(end)) = (common.not_before, common.not_after)
         && begin >= end
@@ -224,13 +228,16 @@ fn split_common(
         let message = format!("it would end before it begins: not_after is {end}");
         return Err(InvalidResource::new(format!("/{kind}/not_before"), message));
     }
-    names_resources(&format!("/{kind}/after"), &common.after)?;
-    names_resources(&format!("/{kind}/notify"), &common.notify)?;
+    for (field, ids) in [("after", &common.after), ("notify", &common.notify)] {
+        if !ids.is_empty() {
+            names_resources(&format!("/{kind}/{field}"), ids)?;
+        }
+    }
     if let Some(index) = common.notify.iter().position(|id| id.kind() != "service") {
         let message = format!("{} is no service: only services are told of changes", common.notify[index]);
         return Err(InvalidResource::new(format!("/{kind}/notify/{index}"), message));
     }
-    Ok((common, own))
+    Ok(common)
 }
 
 /// Whether each could be the id of a resource: of a kind that is known, with a key that fits.

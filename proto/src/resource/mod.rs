@@ -4,6 +4,7 @@
 //! makes that one resource [`Body::Unsupported`]; it keeps its id, so that its claim on the device stands.
 
 use serde::Serialize;
+use serde::de::value::MapDeserializer;
 use serde_json::Value;
 
 use crate::condition::Condition;
@@ -357,15 +358,15 @@ impl Resource {
         }
     }
 
-    fn parse(
+    fn parse<'f>(
         kind: &str,
-        fields: Value,
+        fields: impl Iterator<Item = (&'f str, &'f Value)>,
     ) -> Option<Result<Self, serde_path_to_error::Error<serde_json::Error>>> {
-        fn read<T: serde::de::DeserializeOwned>(
-            fields: Value,
+        fn read<'f, T: serde::Deserialize<'f>>(
+            fields: impl Iterator<Item = (&'f str, &'f Value)>,
             into: fn(T) -> Resource,
         ) -> Result<Resource, serde_path_to_error::Error<serde_json::Error>> {
-            serde_path_to_error::deserialize(fields).map(into)
+            serde_path_to_error::deserialize(MapDeserializer::new(fields)).map(into)
         }
         Some(match kind {
             "certificate" => read(fields, Self::Certificate),
