@@ -9,6 +9,7 @@ mod paths;
 mod people;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::check::Check;
 use crate::id::{Digest, ResourceId};
@@ -37,8 +38,8 @@ pub struct Composition {
 pub struct Claim {
     /// What it comes to on this device.
     pub claimed: Claimed,
-    /// Where it stands.
-    pub source: Applied,
+    /// Where it stands; shared by all claims of one profile.
+    pub source: Arc<Applied>,
     /// The author's note, lease and wish for removal.
     pub common: Common,
     /// Profiles whose claims lost to this one.
@@ -162,7 +163,7 @@ struct Candidate {
     id: ResourceId,
     claimed: Claimed,
     common: Common,
-    source: Applied,
+    source: Arc<Applied>,
 }
 
 /// The revisions in an order that does not depend on how they arrived: by weight, then by name.
@@ -202,12 +203,13 @@ fn bind(
         }
         Ok(names)
     });
+    let source = Arc::new(applied.clone());
     let candidates = profile.resources.iter().flat_map(|declared| {
         let candidate = |(id, claimed)| Candidate {
             id,
             claimed,
             common: declared.common.clone(),
-            source: applied.clone(),
+            source: Arc::clone(&source),
         };
         let bound = bind_each(declared, names.as_ref(), bindings, facts);
         bound.into_iter().map(move |bound| (people::breadth(&declared.id), candidate(bound)))

@@ -1,6 +1,7 @@
 //! What is, and what should be, at a resource: one type for both, so that a plan is a difference between two values.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -29,8 +30,9 @@ pub const LEFT: &str = "left";
 pub enum Condition {
     /// There is nothing.
     Absent,
-    /// There is something with these attributes.
-    Present(Attributes),
+    /// There is something with these attributes. They are shared: the plan, its steps and what is kept and told of these all hold the
+    /// same ones.
+    Present(Arc<Attributes>),
 }
 
 /// One attribute that is not as it should be.
@@ -62,12 +64,17 @@ pub enum Action {
     Remove,
 }
 
+impl FromIterator<(String, Value)> for Condition {
+    /// Something with these attributes.
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(attributes: I) -> Self {
+        Self::Present(Arc::new(attributes.into_iter().collect()))
+    }
+}
+
 impl Condition {
     /// A condition with these attributes; nulls are left out, as they say nothing.
     pub fn present<const N: usize>(attributes: [(&str, Value); N]) -> Self {
-        Self::Present(
-            attributes.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.to_owned(), v)).collect(),
-        )
+        attributes.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.to_owned(), v)).collect()
     }
 
     /// The attributes, none if nothing is there.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -101,7 +102,9 @@ impl Hasher {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", data_encoding::HEXLOWER.encode(&self.0))
+        let mut text = *b"sha256:0000000000000000000000000000000000000000000000000000000000000000";
+        data_encoding::HEXLOWER.encode_mut(&self.0, &mut text[7..]);
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -141,12 +144,14 @@ impl<'de> Deserialize<'de> for Digest {
 /// What a resource is called on a device: `kind:key`, such as `file:/etc/motd`. One claim per id and device.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ResourceId(String);
+pub struct ResourceId(Arc<str>);
 
 impl ResourceId {
     /// The id of the resource of this kind with this key.
     pub fn new(kind: &str, key: &str) -> Self {
-        Self(format!("{kind}:{key}"))
+        let mut id = String::with_capacity(kind.len() + 1 + key.len());
+        id.extend([kind, ":", key]);
+        Self(id.into())
     }
 
     /// The part before the first colon.

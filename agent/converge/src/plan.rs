@@ -1,6 +1,7 @@
 //! The plan: the exact changes from what is observed to what is desired. A value, printable, empty when converged.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use muster_proto::compose::{Claim, Claimed, Composition};
 use muster_proto::condition::{Action, Condition, Difference};
@@ -75,7 +76,7 @@ pub struct Step {
     /// The difference, for people.
     pub differences: Vec<Difference>,
     /// The claim behind it; `None` when this takes back what no claim asks for any more.
-    pub claim: Option<Claim>,
+    pub claim: Option<Arc<Claim>>,
     /// Set when nothing differs but the service has to be restarted.
     pub restart: bool,
     /// True when a lease ended and this carries it out.
@@ -311,7 +312,7 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
                 from: observed.clone(),
                 to: desired,
                 differences,
-                claim: Some(claim.clone()),
+                claim: Some(Arc::new(claim.clone())),
                 restart: false,
                 ending,
                 undoes: false,
@@ -489,7 +490,7 @@ fn add_restarts(plan: &mut Plan, input: &Input<'_>) {
             from: observed.clone(),
             to: resource.desired(),
             differences: vec![],
-            claim: Some(claim.clone()),
+            claim: Some(Arc::new(claim.clone())),
             restart: true,
             ending: false,
             undoes: false,

@@ -4,6 +4,7 @@
 //! measured against three conditions: what was there before, what was last written, what was about to be written.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use muster_proto::compose::Claim;
 use muster_proto::condition::{Attributes, Condition, Difference, NO_FILE};
@@ -103,7 +104,7 @@ impl Record {
         match (&self.intended, found) {
             (Some(Condition::Absent), Condition::Absent) => Condition::Absent,
             (Some(Condition::Present(intended)), Condition::Present(found)) => {
-                let made: Attributes = intended
+                let made: Vec<(String, Value)> = intended
                     .iter()
                     .filter(|(name, value)| found.get(*name) == Some(value))
                     .map(|(name, value)| (name.clone(), value.clone()))
@@ -111,7 +112,7 @@ impl Record {
                 if made.is_empty() && !intended.is_empty() {
                     self.wrote.clone()
                 } else {
-                    together(&self.wrote, &Condition::Present(made))
+                    together(&self.wrote, &made.into_iter().collect())
                 }
             }
             (None | Some(_), _) => self.wrote.clone(),
@@ -134,12 +135,12 @@ impl Record {
             .flat_map(Attributes::keys)
             .collect();
         let touched = |name: &String| step.to.attributes().is_none_or(|to| to.contains_key(name));
-        for (name, value) in from {
+        for (name, value) in from.iter() {
             // An attribute that Muster itself wrote has no earlier value worth keeping.
             if touched(name) && !was.contains_key(name) && !ours.contains(name) {
-                was.insert(name.clone(), value.clone());
+                Arc::make_mut(was).insert(name.clone(), value.clone());
                 if let Condition::Present(wrote) = &mut wrote {
-                    wrote.entry(name.clone()).or_insert_with(|| value.clone());
+                    Arc::make_mut(wrote).entry(name.clone()).or_insert_with(|| value.clone());
                 }
             }
         }
@@ -149,7 +150,7 @@ impl Record {
     /// The attributes by which Muster can tell its own work from that of others.
     fn accountable(&self) -> BTreeSet<&String> {
         let claimed = match (&self.wrote, &self.intended) {
-            (Condition::Present(wrote), _) => Some(wrote),
+            (Condition::Present(wrote), _) => Some(wrote.as_ref()),
             (Condition::Absent, Some(intended)) => intended.attributes(),
             (Condition::Absent, None) => self.before.attributes(),
         };
@@ -199,12 +200,11 @@ fn state(from: &str, to: &str) -> Difference {
 /// Of what was there, the attributes that are about to be written: only these may ever have to be put back.
 pub(crate) fn restricted(from: &Condition, to: &Condition) -> Condition {
     match (from, to) {
-        (Condition::Present(from), Condition::Present(to)) => Condition::Present(
-            from.iter()
-                .filter(|(name, _)| to.contains_key(*name))
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
-        ),
+        (Condition::Present(from), Condition::Present(to)) => from
+            .iter()
+            .filter(|(name, _)| to.contains_key(*name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
         (from, _) => from.clone(),
     }
 }
@@ -213,9 +213,8 @@ pub(crate) fn restricted(from: &Condition, to: &Condition) -> Condition {
 fn together(earlier: &Condition, later: &Condition) -> Condition {
     match (earlier, later) {
         (Condition::Present(earlier), Condition::Present(later)) => {
-            let mut both = earlier.clone();
-            both.extend(later.clone());
-            Condition::Present(both)
+            let of = |condition: &Attributes| condition.clone().into_iter();
+            of(earlier).chain(of(later)).collect()
         }
         (_, later) => later.clone(),
     }

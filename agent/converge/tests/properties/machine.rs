@@ -143,7 +143,7 @@ fn only_restarts(step: &Step) -> bool {
 
 impl Machine {
     fn read(&self, id: &ResourceId) -> Condition {
-        self.0.get(id).map_or(Condition::Absent, |attributes| Condition::Present(attributes.clone()))
+        self.0.get(id).map_or(Condition::Absent, |attributes| attributes.clone().into_iter().collect())
     }
 
     fn write(&mut self, step: &Step, attributes: usize) {

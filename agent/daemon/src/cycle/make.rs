@@ -284,10 +284,10 @@ async fn make<M: Machine>(
             None => outcomes.note(step, records, Tried::Failed("it was not prepared".to_owned())),
         }
     }
-    let kept: Vec<_> = intents
+    let kept: Vec<(ResourceId, Record)> = ready
         .iter()
-        .filter(|(id, _)| !steps.iter().any(|step| step.id == **id && step.is_restart_alone()))
-        .map(|(i, r)| (i.clone(), r.clone()))
+        .filter(|step| !step.is_restart_alone())
+        .filter_map(|step| Some((step.id.clone(), intents.get(&step.id)?.clone())))
         .collect();
     let (owed, now) = (hands.restarts_due()?, hands.clock.now());
     let mut restarts = order::told(composition, records, ready.iter().copied(), now);

@@ -18,7 +18,7 @@ pub(super) fn or_left(host: &Host, wanted: &Wanted<'_>, found: Condition) -> Con
     let mut attributes = found.attributes().cloned().unwrap_or_default();
     attributes.entry(ARTIFACT.to_owned()).or_insert_with(|| NOTHING.into());
     attributes.insert(LEFT.to_owned(), reason.into());
-    Condition::Present(attributes)
+    attributes.into_iter().collect()
 }
 
 fn needs_more(host: &Host, wanted: &Wanted<'_>, found: &Condition, resource: &Resource) -> bool {

@@ -111,7 +111,7 @@ fn read_one(host: &mut Host, modules: &Modules, wanted: &Wanted<'_>) -> Result<C
         attributes.push((attribute.to_owned(), own_file::read(host, &path)?));
     }
     attributes.push(("loaded".to_owned(), (listed || builtin).into()));
-    Ok(Condition::Present(attributes.into_iter().collect()))
+    Ok(attributes.into_iter().collect())
 }
 
 pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {

@@ -2,12 +2,9 @@
 //!
 //! A unit rests while its files change, so that what runs is always what they say, whenever a crash comes between.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context as _, Result};
 use muster_proto::ResourceId;
 use muster_proto::condition::Condition;
-use serde_json::Value;
 
 use super::own_file::{self, Part};
 use super::service::{self, is_enabled};
@@ -60,7 +57,7 @@ impl Own {
         for (attribute, path) in (self.parts)(id) {
             attributes.push((attribute.to_owned(), own_file::read(host, &path)?));
         }
-        Ok(Condition::Present(attributes.into_iter().collect::<BTreeMap<String, Value>>()))
+        Ok(attributes.into_iter().collect())
     }
 
     /// Has the units of many steps rest where they have to, changes their files, and starts them.

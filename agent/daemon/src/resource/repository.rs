@@ -59,7 +59,7 @@ pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
             attributes.insert(attribute.to_owned(), seen.digest.to_string().into());
         }
     }
-    Ok(if attributes.is_empty() { Condition::Absent } else { Condition::Present(attributes) })
+    Ok(if attributes.is_empty() { Condition::Absent } else { attributes.into_iter().collect() })
 }
 
 pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {

@@ -171,7 +171,7 @@ fn composition(resources: &[Value]) -> Composition {
         let Body::Known(resource) = declared.body else { panic!("unknown") };
         let claim = Claim {
             claimed: Claimed::Apply(resource),
-            source: source.clone(),
+            source: source.clone().into(),
             common: declared.common,
             overrides: vec![],
         };

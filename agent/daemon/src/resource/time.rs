@@ -33,7 +33,7 @@ pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
             found.push((name.to_owned(), own_file::read(host, &path)?));
         }
     }
-    Ok(Condition::Present(found.into_iter().filter(|(_, value)| !value.is_null()).collect()))
+    Ok(found.into_iter().filter(|(_, value)| !value.is_null()).collect())
 }
 
 /// Where the link points. It may say the same zone by a way from its own directory, as timedatectl has it.

@@ -275,7 +275,7 @@ impl Simulated {
             Condition::Absent => drop(self.others.remove(&step.id)),
             Condition::Present(to) => {
                 let there = self.others.entry(step.id.clone()).or_insert_with(|| fresh(step.id.kind()));
-                there.extend(to.clone());
+                there.extend(to.as_ref().clone());
             }
         }
         if step.restart {
@@ -293,7 +293,7 @@ impl Machine for Simulated {
         let mut read: BTreeMap<_, _> = wanted
             .iter()
             .map(|one| {
-                let there = self.others.get(one.id).cloned().map_or(Condition::Absent, Condition::Present);
+                let there = self.others.get(one.id).cloned().map_or(Condition::Absent, Condition::from_iter);
                 (one.id.clone(), if readable(&one) { Ok(there) } else { Err("it can't be read".to_owned()) })
             })
             .collect();
