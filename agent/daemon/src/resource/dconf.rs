@@ -8,6 +8,8 @@ use anyhow::{Context as _, Result};
 use muster_proto::condition::{Condition, NO_FILE};
 use muster_proto::resource::dconf::{DATABASE, Dconf};
 use muster_proto::{Digest, ResourceId};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::own_file::{self, Part};
 use super::{Contents, Job, Prepared, Wanted, text};
@@ -55,18 +57,23 @@ fn is_empty(host: &Host) -> Result<bool> {
 /// Has dconf make the database anew where a crash came after files went: that it has settings of theirs, no file tells. What dconf was
 /// writing when the power went goes.
 pub(super) async fn catch_up(host: &mut Host) -> Result<()> {
-    remove_unfinished(host)?;
-    let Some(made) = own_file::written_at(host, DATABASE)? else { return Ok(()) };
+    let removed = remove_unfinished(host);
+    let Some(made) = own_file::written_at(host, DATABASE)? else { return removed };
     let changed = own_file::written_at(host, FOLDER)?.max(own_file::written_at(host, LOCKS)?);
     if changed.is_some_and(|changed| changed > made) {
         update(host).await?;
     }
-    Ok(())
+    removed
 }
 
 /// Removes the database under the names that dconf gives it until it is whole, by `GLib`: `local.` and six capitals or digits.
 fn remove_unfinished(host: &Host) -> Result<()> {
-    let Some(folder) = host.root.directory(DATABASES)?.map(Rc::new) else { return Ok(()) };
+    let Some(place) = host.root.place(DATABASES)? else { return Ok(()) };
+    let folder = match place.open(OFlags::DIRECTORY) {
+        Ok(folder) => Rc::new(folder),
+        Err(Errno::NOENT) => return Ok(()),
+        Err(error) => return Err(error).context(DATABASES),
+    };
     let is_unfinished = |name: &str| {
         let end = name.strip_prefix("local.").unwrap_or_default().as_bytes();
         end.len() == 6 && end.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())

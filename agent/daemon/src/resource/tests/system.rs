@@ -528,3 +528,16 @@ fn a_locale_that_is_there_is_listed_so_that_an_upgrade_keeps_it() {
         assert_eq!(machine.plan(&one).await.steps, []);
     });
 }
+
+#[test]
+fn a_database_of_settings_that_dconf_did_not_come_to_the_end_of_is_removed_at_the_start() {
+    let mut machine = Machine::new();
+    for name in ["local", "local.AB12CD", "local.backup", "site.AB12CD"] {
+        machine.put(&format!("/etc/dconf/db/{name}"), "GVariant");
+    }
+    block_on(dconf::catch_up(&mut machine.host)).unwrap();
+    let left = fs::read_dir(machine.path("/etc/dconf/db")).unwrap();
+    let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    left.sort();
+    assert_eq!(left, ["local", "local.backup", "site.AB12CD"]);
+}
