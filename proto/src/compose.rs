@@ -33,6 +33,13 @@ pub struct Composition {
     pub unsupported: BTreeMap<String, String>,
 }
 
+impl Composition {
+    /// The claims on resources of this kind.
+    pub fn of_kind<'c>(&'c self, kind: &'c str) -> impl Iterator<Item = (&'c ResourceId, &'c Claim)> {
+        self.claims.range(ResourceId::new(kind, "")..).take_while(move |(id, _)| id.kind() == kind)
+    }
+}
+
 /// The claim that won a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {

@@ -154,10 +154,8 @@ impl Ledger {
 
     /// What the state in force is.
     pub(crate) fn current(&self) -> Result<Current> {
-        let row: Option<(i64, String)> = self
-            .db
-            .query_row("SELECT generation, digest FROM state", [], |r| Ok((r.get(0)?, r.get(1)?)))
-            .optional()?;
+        let mut select = self.db.prepare_cached("SELECT generation, digest FROM state")?;
+        let row: Option<(i64, String)> = select.query_row([], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
         Ok(match row {
             None => Current { generation: Generation(0), digest: None },
             Some((generation, digest)) => {
@@ -437,11 +435,20 @@ impl Ledger {
         Ok((!empty).then_some(report))
     }
 
-    /// Drops what the server has made durable: events up to `sequence`, and the sections of `report`.
+    /// Drops what the server has made durable: events up to `sequence`, and the sections of `report`. The disk is not waited for:
+    /// what a power cut brings back is sent again, and the server knows it by its number.
     pub(crate) fn acknowledge(&mut self, report: &wire::ReportRequest, sequence: u64) -> Result<()> {
         if report.epoch != self.epoch.to_string() {
             return Ok(());
         }
+        self.db.pragma_update(None, "synchronous", "NORMAL")?;
+        let dropped = self.drop_acknowledged(report, sequence);
+        self.db.pragma_update(None, "synchronous", "FULL")?;
+        dropped?;
+        self.forget_secrets()
+    }
+
+    fn drop_acknowledged(&mut self, report: &wire::ReportRequest, sequence: u64) -> Result<()> {
         let tx = self.db.transaction()?;
         self.secret_in_log |= drop_events(&tx, sequence)?;
         for section in &report.sections {
@@ -455,7 +462,7 @@ impl Ledger {
         }
         set_meta(&tx, "applied_said", &report.applied_generation.to_string())?;
         tx.commit()?;
-        self.forget_secrets()
+        Ok(())
     }
 
     /// Sends every section again when the server's record was put back from a backup since this was last heard: what it
@@ -638,7 +645,7 @@ fn drop_events(tx: &Transaction<'_>, sequence: u64) -> Result<bool> {
         secret |= past::keep(tx, sequence, row.get(1)?, document)?;
         due |= past::is_to_be_bound_at(sequence);
     }
-    tx.execute("DELETE FROM event WHERE sequence <= ?1", [sequence.cast_signed()])?;
+    tx.prepare_cached("DELETE FROM event WHERE sequence <= ?1")?.execute([sequence.cast_signed()])?;
     if due {
         past::bound(tx)?;
     }
@@ -647,7 +654,8 @@ fn drop_events(tx: &Transaction<'_>, sequence: u64) -> Result<bool> {
 
 /// Drops the oldest events when the queue is full, and remembers which.
 fn bound_queue(tx: &Transaction<'_>) -> Result<()> {
-    let size: i64 = tx.query_row("SELECT coalesce(sum(length(document)), 0) FROM event", [], |r| r.get(0))?;
+    let mut size = tx.prepare_cached("SELECT coalesce(sum(length(document)), 0) FROM event")?;
+    let size: i64 = size.query_row([], |r| r.get(0))?;
     if size <= MAX_QUEUE {
         return Ok(());
     }

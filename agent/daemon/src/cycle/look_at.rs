@@ -110,13 +110,8 @@ impl<'c> Others<'c> {
             Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => &[],
         };
         Self {
-            read: composition.claims.values().flat_map(|claim| read(&claim.claimed)).collect(),
-            mounts: composition
-                .claims
-                .keys()
-                .filter(|id| id.kind() == "mount")
-                .map(ResourceId::key)
-                .collect(),
+            read: composition.of_kind("service").flat_map(|(_, claim)| read(&claim.claimed)).collect(),
+            mounts: composition.of_kind("mount").map(|(id, _)| id.key()).collect(),
         }
     }
 

@@ -77,7 +77,7 @@ fn versions(composition: &Composition) -> BTreeMap<String, Option<String>> {
         Claimed::Apply(_) | Claimed::NotApplicable => None,
         Claimed::Unsupported { .. } | Claimed::Blocked { .. } => Some(None),
     };
-    let packages = composition.claims.iter().filter(|(id, _)| id.kind() == "package");
+    let packages = composition.of_kind("package");
     packages.filter_map(|(id, claim)| Some((id.key().to_owned(), of_package(&claim.claimed)?))).collect()
 }
 

@@ -99,7 +99,7 @@ impl Watch {
         let named =
             |ids: Vec<&ResourceId>| ids.into_iter().flat_map(directories).collect::<BTreeSet<PathBuf>>();
         let mut elsewhere = named(elsewhere);
-        let trees = composition.claims.keys().filter(|id| id.kind() == "archive");
+        let trees = composition.of_kind("archive").map(|(id, _)| id);
         elsewhere.extend(trees.flat_map(|id| below(Path::new(id.key()))));
         self.shared = elsewhere.iter().cloned().map(existing).collect();
         self.named = named(at_a_path);

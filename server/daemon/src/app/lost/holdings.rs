@@ -50,7 +50,7 @@ fn composed(
 /// The accounts that it has by its state, and the keys that it lets in, each with the account's name.
 fn people(composition: &Composition) -> (Vec<String>, Vec<String>) {
     let (mut accounts, mut keys) = (Vec::new(), Vec::new());
-    for (id, claim) in composition.claims.iter().filter(|(id, _)| id.kind() == "account") {
+    for (id, claim) in composition.of_kind("account") {
         let Claimed::Apply(resource) = &claim.claimed else { continue };
         accounts.push(id.key().to_owned());
         let Condition::Present(attributes) = resource.desired() else { continue };
