@@ -11,6 +11,7 @@ use crate::plan::Record;
 
 /// How often the device is scanned for drift that nothing announces.
 pub const SCAN: Duration = Duration::from_mins(15);
+const SCAN_SECONDS: i64 = SCAN.as_secs().cast_signed();
 
 /// The shortest wait after a cycle with a failure; each further one doubles it up to [`SCAN`].
 pub const FIRST_RETRY: Duration = Duration::from_secs(10);
@@ -31,6 +32,19 @@ pub fn wait(next_end: Option<Timestamp>, failures_in_a_row: u32, now: Timestamp,
     // A moment later, so that the end has passed when the cycle runs.
     let until_end = next_end.and_then(|end| u64::try_from(end.micros() - now.micros()).ok());
     until_end.map_or(spread, |micros| spread.min(Duration::from_micros(micros + 1_000)))
+}
+
+/// Whether what goes with the scan is due, when it was last done at `last`: so early as the next scan may come, as the one after it
+/// would be late. A time that is still to come is no age: the clock was set back.
+pub fn is_due(last: Option<Timestamp>, now: Timestamp) -> bool {
+    last.is_none_or(|last| !(0..SCAN_SECONDS * 9 / 10).contains(&(now.seconds() - last.seconds())))
+}
+
+/// How long the next cycle may wait for what goes with the scan, when that was last done at `last`: as long as a device waits from
+/// scan to scan, whatever cycles came between.
+pub fn at_most(last: Option<Timestamp>, now: Timestamp) -> Duration {
+    let age = last.map_or(0, |last| now.seconds() - last.seconds());
+    Duration::from_secs(u64::try_from(SCAN_SECONDS * 11 / 10 - age).unwrap_or(0))
 }
 
 /// When the next lease ends that has not ended yet, of what is claimed and of what is only known from a record, or the next

@@ -29,6 +29,8 @@ pub(crate) struct Hands<M = Host> {
     pub(super) trials: Trials,
     /// How many times something was put on trial, with what an earlier agent left on trial as the first.
     pub(super) trials_begun: u64,
+    /// Whether something was made or taken away since the tables that are reported were read, of which they tell.
+    pub(super) tables_are_old: bool,
 }
 
 /// What was done and could not be written down. It is written before anything else is, so that the ledger tells things in
@@ -85,6 +87,7 @@ impl Hands {
             deny_kinds: config.deny_kinds.clone(),
             fights: Fights::default(),
             owed: Owed::default(),
+            tables_are_old: false,
         })
     }
 }

@@ -62,6 +62,9 @@ impl Cycle {
             self.inspected = None;
             return Ok(false);
         }
+        if self.hands.tables_are_old {
+            return Ok(false);
+        }
         Ok(outcomes.iter().all(|outcome| self.is_no_news(outcome)))
     }
 

@@ -317,6 +317,7 @@ async fn make<M: Machine>(
     let ledger = &hands.ledger;
     let content = |digest: &Digest| contents.get(digest).cloned().or_else(|| ledger.blob(digest));
     let mut results = hands.host.write(&ready, records, &content).await;
+    hands.tables_are_old |= ready.iter().any(|step| is_tabulated(&step.id));
     keep_secrets(hands, &mut results)?;
     for (id, written) in &mut results {
         if let (Some(record), Some(extra)) = (intents.get_mut(id), written.extra.take()) {
@@ -366,6 +367,11 @@ async fn make<M: Machine>(
     settlement.restarted.extend(restarts.into_iter().filter(|id| !needed.contains(id) && !owed.contains(id)));
     hands.settle(settlement)?;
     Ok(observed)
+}
+
+/// Whether a table that is reported may tell of it: none tells of what is at a path, but of who is in the files of the accounts.
+fn is_tabulated(id: &ResourceId) -> bool {
+    !plan::is_path(id) || matches!(id.key(), "/etc/group" | "/etc/passwd" | "/etc/shadow")
 }
 
 /// What a group that is removed would leave behind, and so would be the property of whoever gets its number next: what nobody

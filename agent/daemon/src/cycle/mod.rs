@@ -31,7 +31,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use muster_converge::accept::{self, Acceptance};
 use muster_converge::fight::Fights;
-use muster_converge::plan;
 use muster_converge::schedule;
 use muster_proto::check::Verdict;
 use muster_proto::clock::ClockSkew;
@@ -119,7 +118,9 @@ impl Cycle {
         let deny_kinds = config.deny_kinds.clone();
         let (fights, owed) = (Fights::default(), Owed::default());
         let (trials, trials_begun) = (ledger.trials()?, 1);
-        let hands = Hands { ledger, host, clock, deny_kinds, fights, owed, trials, trials_begun };
+        let tables_are_old = false;
+        let hands =
+            Hands { ledger, host, clock, deny_kinds, fights, owed, trials, trials_begun, tables_are_old };
         Ok(Self {
             device,
             hands,
@@ -331,7 +332,7 @@ impl Cycle {
         self.hands.ledger.release_memory();
         let now = self.hands.clock.now();
         let next_end = self.next_end(&composition)?;
-        let mut wait = schedule::wait(next_end, self.failures, now, jitter());
+        let mut wait = schedule::wait(next_end, self.failures, now, jitter()).min(self.inspection_in(now));
         if self.outcomes.iter().any(|outcome| outcome.outcome == OutcomeKind::Repaired) {
             wait = wait.min(schedule::AFTER_CHANGE);
         }
@@ -360,7 +361,7 @@ impl Cycle {
     }
 
     /// The plan as it would be made now, and nothing done: for `muster-agent plan`.
-    pub(crate) async fn plan(&mut self) -> Result<Option<plan::Plan>> {
+    pub(crate) async fn plan(&mut self) -> Result<Option<muster_converge::plan::Plan>> {
         let Some(composition) = self.accepted()? else { return Ok(None) };
         make::look(&mut self.hands, &composition).await.map(Some)
     }
@@ -453,14 +454,7 @@ impl Cycle {
         let Some(outcomes) = outcomes else { return self.inspect(composition) };
         let failed = self.say_failures(&outcomes)?;
         self.failures = if failed > 0 { self.failures.saturating_add(1) } else { 0 };
-        let mut changed = outcomes.iter().filter(|o| o.outcome == OutcomeKind::Repaired).peekable();
-        if changed.peek().is_some() {
-            self.inspected = None;
-        }
-        // No table that is reported tells of files: those may wait for when they are read anyway.
-        if changed.any(|outcome| !plan::is_path(&outcome.resource)) {
-            self.tabulated = None;
-        }
+        let changed = outcomes.iter().any(|o| o.outcome == OutcomeKind::Repaired);
         let document = fit::outcomes(&outcomes)?;
         let kept = self.hands.ledger.section("outcomes", &document);
         self.unwritten.outcomes_kept(&kept, document);
@@ -472,7 +466,7 @@ impl Cycle {
             let applied = self.hands.ledger.set_applied(state.generation);
             self.unwritten.put_off(applied)?;
         }
-        if first_time {
+        if changed || first_time {
             self.inspected = None;
         }
         self.inspect(composition)
@@ -508,13 +502,15 @@ impl Cycle {
         self.retry_trials()
     }
 
+    /// How long until the checks have to be asked and the tables read.
+    fn inspection_in(&self, now: Timestamp) -> Duration {
+        schedule::at_most(self.inspected, now).min(schedule::at_most(self.tabulated, now))
+    }
+
     /// Asks the checks and reads the tables that are reported, each when that is due.
     fn inspect(&mut self, composition: &Composition) -> Result<()> {
         let now = self.hands.clock.now();
-        let is_due = |last: Option<Timestamp>| {
-            last.is_none_or(|at| now.seconds() - at.seconds() >= schedule::SCAN.as_secs().cast_signed())
-        };
-        if is_due(self.inspected) {
+        if schedule::is_due(self.inspected, now) {
             self.inspected = Some(now);
             let (results, took) = inventory::checks(composition);
             self.checks_pass =
@@ -523,7 +519,7 @@ impl Cycle {
             self.unwritten.put_off(kept)?;
             self.note_cost(Cost { kinds: self.hands.host.meter.costs(), checks: took })?;
         }
-        if is_due(self.tabulated) {
+        if std::mem::take(&mut self.hands.tables_are_old) || schedule::is_due(self.tabulated, now) {
             self.tabulated = Some(now);
             for (name, document) in inventory::tables() {
                 let kept = self.hands.ledger.section(&name, &document);

@@ -42,7 +42,7 @@ impl Cycle {
         let next_end = Some(next_end.map_or(pause.until, |end| end.min(pause.until)));
         self.composed = Some((digest_of(&self.hands.ledger)?, composition));
         Ok(Next {
-            wait: schedule::wait(next_end, 0, now, jitter()),
+            wait: schedule::wait(next_end, 0, now, jitter()).min(self.inspection_in(now)),
             next_end,
             missing: BTreeSet::new(),
             artifacts: None,

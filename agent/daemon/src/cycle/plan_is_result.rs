@@ -61,6 +61,7 @@ impl Device {
             owed: Owed::default(),
             trials: Trials::new(),
             trials_begun: 0,
+            tables_are_old: false,
         };
         Self { hands, config, folder }
     }

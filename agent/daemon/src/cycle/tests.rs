@@ -1,5 +1,7 @@
 //! Turns and dry runs over a real ledger, on a machine that is a folder.
 
+mod tables;
+
 use std::path::Path;
 
 use muster_converge::plan::Record;
@@ -35,6 +37,7 @@ fn cycle(folder: &Path) -> Cycle {
     let host = Host::at(&root, &folder.join("run"), folder).unwrap();
     let mut cycle = Cycle::start(device(), config, ledger, host).unwrap();
     cycle.inspected = Some(cycle.now());
+    cycle.tabulated = cycle.inspected;
     cycle
 }
 

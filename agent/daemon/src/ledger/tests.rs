@@ -24,6 +24,69 @@ fn an_event_is_sent_until_it_is_acknowledged_and_never_after() {
 }
 
 #[test]
+fn a_ledger_of_an_older_agent_is_read_and_written_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger.db");
+    let older = Connection::open(&path).unwrap();
+    let record = |profile: &str| Record {
+        before: Condition::Absent,
+        wrote: Condition::present([("content", "x".into())]),
+        intended: None,
+        profile: profile.to_owned(),
+        on_removal: Default::default(),
+        not_after: None,
+        notify: vec![],
+        extra: serde_json::Value::Null,
+    };
+    older.execute_batch("CREATE TABLE record (resource TEXT PRIMARY KEY, body TEXT NOT NULL)").unwrap();
+    for name in ["file:/a", "file:/b", "file:/c"] {
+        let body = serde_json::to_string(&record("older")).unwrap();
+        older.execute("INSERT INTO record (resource, body) VALUES (?1, ?2)", params![name, body]).unwrap();
+    }
+    drop(older);
+    let mut ledger = Ledger::open(&path).unwrap();
+    let id = |key: &str| ResourceId::new("file", key);
+    for profile in ["newer", "newest"] {
+        let settlement = Settlement {
+            written: vec![(id("/b"), record(profile)), (id("/d"), record(profile))],
+            forgotten: vec![id("/c")],
+            ..Settlement::default()
+        };
+        ledger.settle(&settlement, Timestamp::default()).unwrap();
+    }
+    drop(ledger);
+    let records = Ledger::open(&path).unwrap().records().unwrap();
+    let profiles: Vec<_> = records.iter().map(|(id, record)| (id.key(), record.profile.as_str())).collect();
+    assert_eq!(profiles, [("/a", "older"), ("/b", "newest"), ("/d", "newest")]);
+}
+
+#[test]
+fn what_was_counted_and_what_comes_then_are_numbered_without_a_gap_also_after_a_write_that_failed() {
+    let (_dir, mut ledger) = ledger();
+    let failed = |path: &str| {
+        let (resource, reason) = (ResourceId::new("file", path), "full".to_owned());
+        Event::Failed { resource, reason, times: 1 }
+    };
+    let start = Timestamp::default();
+    let both = || Settlement { events: vec![failed("/a"), failed("/b"), failed("/a")], ..Default::default() };
+    for _ in 0..9 {
+        ledger.settle(&both(), start).unwrap();
+    }
+    ledger.db.execute_batch("CREATE TRIGGER no BEFORE INSERT ON event WHEN new.sequence > 12 BEGIN SELECT RAISE(ABORT, 'full'); END").unwrap();
+    ledger.settle(&both(), start.plus_seconds(700)).unwrap_err();
+    assert_eq!(ledger.report(Generation(0)).unwrap().unwrap().events.len(), 10);
+    ledger.db.execute_batch("DROP TRIGGER no").unwrap();
+    ledger.settle(&both(), start.plus_seconds(700)).unwrap();
+    let events = ledger.report(Generation(0)).unwrap().unwrap().events;
+    assert_eq!(events.iter().map(|event| event.sequence).collect::<Vec<_>>(), (1..=15).collect::<Vec<_>>());
+    let times = |event: &wire::Event| {
+        let document: serde_json::Value = serde_json::from_slice(&event.document).unwrap();
+        document["times"].as_u64().unwrap_or(1)
+    };
+    assert_eq!(events.iter().map(times).sum::<u64>(), 30);
+}
+
+#[test]
 fn what_is_too_large_for_a_report_is_cut_or_waits_for_the_next_and_holds_nothing_up() {
     let (_dir, mut ledger) = ledger();
     let resource = ResourceId::new("script", "setup");

@@ -135,11 +135,13 @@ impl Digests {
 
     /// The file at `path`; `None` when there is nothing.
     pub(crate) fn look(&mut self, root: &Root, path: &str) -> Result<Option<Seen>> {
+        // Whatever this look finds: what comes back to this path later may have been changed meanwhile.
+        let written = self.written.remove(path);
         let Some(place) = self.place(root, path)? else { return Ok(None) };
         let Some(stat) = place.stat()? else { return Ok(None) };
         check_plain(&stat)?;
         let stamp = Stamp::of(&stat);
-        if let Some((written, digest)) = self.written.remove(path)
+        if let Some((written, digest)) = written
             && written == stamp.of_content()
         {
             return Ok(Some(seen(digest, &stat)));
@@ -263,6 +265,26 @@ mod tests {
         fs::write(at("kept"), "wrong").unwrap();
         fs::File::options().write(true).open(at("kept")).unwrap().set_modified(times).unwrap();
         assert_eq!(seen(&mut digests, "/kept"), Digest::of(b"wrong"));
+    }
+
+    #[test]
+    fn a_look_that_is_refused_or_finds_nothing_is_the_only_one_that_what_was_written_is_good_for() {
+        let (dir, root) = root();
+        let at = |name: &str| dir.path().join(name);
+        for (away, back) in [
+            (fs::hard_link as fn(_, _) -> _, (|other, _| fs::remove_file(other)) as fn(_, _) -> _),
+            (fs::rename, fs::rename),
+        ] {
+            let mut digests = Digests::default();
+            digests.write_all(&root, &[file("/x", "right")]).remove(0).unwrap();
+            let times = fs::metadata(at("x")).unwrap().modified().unwrap();
+            away(at("x"), at("other")).unwrap();
+            assert!(!matches!(digests.look(&root, "/x"), Ok(Some(_))));
+            back(at("other"), at("x")).unwrap();
+            fs::write(at("x"), "wrong").unwrap();
+            fs::File::options().write(true).open(at("x")).unwrap().set_modified(times).unwrap();
+            assert_eq!(digests.look(&root, "/x").unwrap().unwrap().digest, Digest::of(b"wrong"));
+        }
     }
 
     #[test]
