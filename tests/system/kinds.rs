@@ -322,7 +322,54 @@ fn browsers_and_desktops_are_told_for_all_users_and_forget_it() -> Result<()> {
         &["dconf:bad"],
     )?;
     assert!(reasons[0].contains("dconf refuses the settings"), "{reasons:?}");
-    Ok(())
+    a_database_that_was_not_made_is_made_later(&fleet, device)
+}
+
+/// Has `dconf update` fail after the files of settings and locks were changed, and after they went.
+fn a_database_that_was_not_made_is_made_later(fleet: &Fleet<'_>, device: &Device<'_>) -> Result<()> {
+    const BREAK: &str = r#"mv /usr/bin/dconf /usr/bin/dconf.real && cat >/usr/bin/dconf <<'END' && chmod 0755 /usr/bin/dconf
+#!/bin/sh
+if [ "$1" = update ]; then echo no room >&2; exit 1; fi
+exec /usr/bin/dconf.real "$@"
+END"#;
+    const MEND: &str = "mv /usr/bin/dconf.real /usr/bin/dconf";
+    let settings = |more: &str| {
+        format!(
+            "  - dconf: {{ name: base, settings: {{ /org/gnome/desktop/screensaver/lock-delay: \"uint32 8\" }}{more} }}\n"
+        )
+    };
+    let delay = "HOME=/nonexistent dconf read /org/gnome/desktop/screensaver/lock-delay";
+    let failed = |what: &str| {
+        wait_until(what, Duration::from_secs(30), || {
+            let all = fleet.admin.resources(DEVICE)?;
+            let base = all.into_iter().find(|one| one.resource.as_str() == "dconf:base");
+            let reason = base.filter(|base| base.outcome == OutcomeKind::Failed).and_then(|base| base.reason);
+            Ok(reason.filter(|reason| reason.contains("no room")))
+        })
+    };
+    let assignment = apply(fleet, &settings(", locked: true"))?;
+    let has_locks = |device: &Device<'_>| look(device, "grep -c locks /etc/dconf/db/local || true");
+    assert_eq!(has_locks(device)?, "1\n");
+    look(device, BREAK)?;
+    fleet
+        .admin
+        .save_profile("system", &format!("muster: 1\nprofile: system\nresources:\n{}", settings("")))?;
+    fleet.admin.unassign(&assignment)?;
+    let assignment = fleet.admin.assign("system", &format!("device:{DEVICE}"), Mode::Enforce)?.id;
+    failed("the change of the locks to fail")?;
+    look(device, MEND)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!((look(device, delay)?, has_locks(device)?), ("uint32 8\n".to_owned(), "0\n".to_owned()));
+
+    look(device, BREAK)?;
+    fleet.admin.unassign(&assignment)?;
+    failed("the end of the settings to fail")?;
+    device.exec(["systemctl", "restart", "muster-agent.service"])?.ok()?;
+    failed("it to fail in the next turn, too")?;
+    look(device, MEND)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    assert_eq!(look(device, delay)?, "");
+    device.plans_nothing()
 }
 
 #[test]

@@ -23,8 +23,9 @@ const PART: &str = ".part";
 /// So many bytes stay free on the ledger's file system: a device that has none left can't even say so.
 const KEPT_FREE: u64 = 256 * 1024 * 1024;
 
-/// Artifacts that are to be here, each with where it is to be had when that is not the server.
-pub(crate) type Named = BTreeMap<Digest, Option<HttpsUrl>>;
+/// Artifacts that are to be here, each with where it is to be had, in the order in which that is tried: nowhere but at the server where
+/// it names nothing.
+pub(crate) type Named = BTreeMap<Digest, Vec<HttpsUrl>>;
 
 /// The artifacts that are here.
 #[derive(Clone, Debug)]
@@ -160,7 +161,7 @@ mod tests {
         assert!(!artifacts.complete(&other).unwrap() && !artifacts.has(&other));
         assert_eq!(artifacts.begin(&other).unwrap().1, 0, "nothing is left of what was wrong");
 
-        artifacts.keep_only(&Named::from([(one, None)])).unwrap();
+        artifacts.keep_only(&Named::from([(one, vec![])])).unwrap();
         assert!(artifacts.has(&one) && !artifacts.part(&other).exists());
         assert!(artifacts.has_room_for(1).unwrap() && !artifacts.has_room_for(u64::MAX / 2).unwrap());
         fs::write(artifacts.path(&one), "hole").unwrap();

@@ -1,5 +1,7 @@
 //! The artifacts that a state names: which are needed here, and what is heard of them.
 
+use std::collections::BTreeSet;
+
 use muster_proto::Digest;
 use muster_proto::compose::{Claimed, Composition};
 use muster_proto::state::Mode;
@@ -17,15 +19,20 @@ impl Cycle {
                 && !self.hands.deny_kinds.contains(id.kind())
                 && claim.common.not_after.is_none_or(|end| end > now)
         });
-        let mut named = Named::new();
+        let (mut named, mut at_server) = (Named::new(), BTreeSet::new());
         for (_, claim) in claims {
             let Claimed::Apply(resource) = &claim.claimed else { continue };
             for (artifact, url) in resource.artifacts() {
-                let place = named.entry(artifact).or_insert_with(|| url.cloned());
-                if url.is_none() {
-                    *place = None;
+                let places = named.entry(artifact).or_default();
+                match url {
+                    Some(url) if places.contains(url) => {}
+                    Some(url) => places.push(url.clone()),
+                    None => drop(at_server.insert(artifact)),
                 }
             }
+        }
+        for artifact in at_server {
+            named.insert(artifact, vec![]);
         }
         named
     }

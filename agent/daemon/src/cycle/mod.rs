@@ -315,6 +315,16 @@ impl Cycle {
         self.hands.host.meter.begin_turn();
         self.hands.host.digests.begin_turn();
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &composition };
+        if self.hands.host.dconf_is_behind.is_some() {
+            // Where a claim is left, its step does it.
+            let records = self.hands.ledger.records()?;
+            let is_left =
+                |id: &muster_proto::ResourceId| id.kind() == "dconf" && !composition.claims.contains_key(id);
+            if records.keys().any(is_left) {
+                let caught_up = resource::catch_up(&mut self.hands.host, records.as_ref());
+                leases.kept_during("dconf", caught_up).await;
+            }
+        }
         // Before anything is read: one that comes meanwhile is made use of by the turn that it is worth.
         let awaits_artifacts = self.awaits_artifacts(&composition);
         // What could not be kept in the ledger is still to be told.

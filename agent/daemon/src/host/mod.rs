@@ -56,6 +56,8 @@ pub(crate) struct Host {
     pub(crate) firewall: Option<nftables::Looked>,
     /// What apt would update when it was last asked.
     pub(crate) updates: Option<updates::Looked>,
+    /// Why dconf did not make its database when it was last to, after files of settings came or went.
+    pub(crate) dconf_is_behind: Option<String>,
     /// Scripts that ended well, as long as the ledger may not know of it.
     pub(crate) scripts_done: BTreeMap<muster_proto::ResourceId, String>,
     /// The artifacts that are here.
@@ -93,6 +95,7 @@ impl Host {
             package_files: BTreeMap::new(),
             firewall: None,
             updates: None,
+            dconf_is_behind: None,
             scripts_done: BTreeMap::new(),
             artifacts: Artifacts::beside_ledger(state),
             told_of_artifacts: BTreeMap::new(),

@@ -106,8 +106,54 @@ impl Missed {
 pub(super) struct Downloads {
     artifacts: Artifacts,
     named: Named,
-    /// Those that were tried in vain, how often, and when they are tried again.
-    later: BTreeMap<Digest, (u32, Instant)>,
+    /// Those that were tried in vain.
+    later: BTreeMap<Digest, Vain>,
+}
+
+/// What came of the tries to fetch an artifact.
+struct Vain {
+    tries: u32,
+    /// When it is tried again.
+    at: Instant,
+    /// Where it is tried next, of where it is to be had.
+    place: usize,
+    /// The shortest time to wait after what failed since all places were tried, and what there is to tell of that.
+    wait: Duration,
+    told: Vec<String>,
+}
+
+impl Vain {
+    fn none(now: Instant) -> Self {
+        Self { tries: 0, at: now, place: 0, wait: Duration::MAX, told: vec![] }
+    }
+
+    /// Takes why the try at one of so many `places` failed; what there is to tell once all of them were tried.
+    fn take(&mut self, missed: &Missed, from: Option<&str>, places: usize, now: Instant) -> Option<String> {
+        let rounds = self.tries / u32::try_from(places.max(1)).unwrap_or(u32::MAX);
+        self.tries = self.tries.saturating_add(1);
+        self.wait = self.wait.min(missed.wait(rounds));
+        let from = from.map(|host| format!(" from {host}")).unwrap_or_default();
+        self.told.push(format!("its artifact could not be fetched{from}: {missed}"));
+        // It may be another place whose part was wrong: this one is asked for all of it.
+        let is_asked_anew = matches!(missed, Missed::WrongInParts) && rounds < FEW;
+        if !is_asked_anew {
+            self.place += 1;
+            if self.place < places {
+                self.at = now;
+                return None;
+            }
+            self.place = 0;
+        }
+        self.at = now + std::mem::replace(&mut self.wait, Duration::MAX);
+        Some(std::mem::take(&mut self.told).join("; "))
+    }
+
+    /// Has a fetch wait for others. Where it is to be had elsewhere as well, it may come faster from there.
+    fn put_off(&mut self, places: usize, now: Instant) {
+        self.tries = self.tries.saturating_add(1);
+        self.at = now;
+        self.place = (self.place + 1) % places.max(1);
+    }
 }
 
 /// A fetch under way.
@@ -139,7 +185,9 @@ impl Downloads {
 
     /// When there is something to fetch.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.missing().map(|artifact| self.later.get(artifact).map_or_else(Instant::now, |(_, at)| *at)).min()
+        self.missing()
+            .map(|artifact| self.later.get(artifact).map_or_else(Instant::now, |vain| vain.at))
+            .min()
     }
 
     /// Goes on with the fetch that is under way, if it is of something that is still named and has its turn, or begins the next.
@@ -150,23 +198,30 @@ impl Downloads {
         news: &mpsc::Sender<FromServer>,
     ) -> Option<Download> {
         let now = Instant::now();
-        let is_asked_for = |download: &Download| self.named.get(&download.artifact) == Some(&download.from);
+        let is_asked_for = |Download { artifact, from, .. }: &Download| {
+            self.named.get(artifact).is_some_and(|places| match from {
+                Some(from) => places.contains(from),
+                None => places.is_empty(),
+            })
+        };
         let under_way = under_way.filter(is_asked_for);
         let next = self.next(now, under_way.as_ref().map(|download| (download.artifact, download.turn_ends)));
         let Some(artifact) = next else { return under_way };
         if let Some(Download { artifact, .. }) = under_way {
             self.put_off(artifact, now);
         }
-        let from = self.named.get(&artifact).cloned().flatten();
+        let vain = self.later.get(&artifact);
+        let place = vain.map_or(0, |vain| vain.place);
+        let from = self.named.get(&artifact).and_then(|places| places.get(place)).cloned();
         let place = Place { connection: connection.clone(), url: from.clone() };
         let work = Box::pin(fetch(place, self.artifacts.clone(), artifact, news.clone()));
-        let tries = self.later.get(&artifact).map_or(0, |(tries, _)| *tries);
+        let tries = vain.map_or(0, |vain| vain.tries);
         Some(Download { artifact, from, turn_ends: now + TURN * (1 << tries.min(MOST_DOUBLINGS)), work })
     }
 
     /// Which to begin with now, although one may be under way until its turn ends: of those that are due the one that has waited longest.
     fn next(&self, now: Instant, under_way: Option<(Digest, Instant)>) -> Option<Digest> {
-        let after = |artifact: &Digest| self.later.get(artifact).map(|(_, at)| *at);
+        let after = |artifact: &Digest| self.later.get(artifact).map(|vain| vain.at);
         if under_way.is_some_and(|(_, turn_ends)| now < turn_ends) {
             return None;
         }
@@ -179,20 +234,23 @@ impl Downloads {
 
     /// Has a fetch wait for others; what came of it stays.
     fn put_off(&mut self, artifact: Digest, now: Instant) {
-        let tries = self.later.get(&artifact).map_or(0, |(tries, _)| *tries);
-        self.later.insert(artifact, (tries.saturating_add(1), now));
+        let places = self.named.get(&artifact).map_or(0, Vec::len);
+        self.later.entry(artifact).or_insert_with(|| Vain::none(now)).put_off(places, now);
     }
 
     /// Waits for the fetch under way; what there is to tell of it then.
     pub(super) async fn done(download: &mut Option<Download>) -> Done {
         match download {
-            Some(Download { artifact, work, .. }) => Done { artifact: *artifact, result: work.await },
+            Some(Download { artifact, from, work, .. }) => {
+                let result = work.await;
+                Done { artifact: *artifact, from: from.clone(), result }
+            }
             None => std::future::pending().await,
         }
     }
 
-    /// Takes how a fetch ended.
-    pub(super) fn take(&mut self, Done { artifact, result }: Done) -> FromServer {
+    /// Takes how a fetch ended; nothing is to be told while it is to be had elsewhere.
+    pub(super) fn take(&mut self, Done { artifact, from, result }: Done) -> Option<FromServer> {
         let told = match result {
             Ok(()) => {
                 self.later.remove(&artifact);
@@ -200,20 +258,19 @@ impl Downloads {
                 None
             }
             Err(missed) => {
-                let tries = self.later.get(&artifact).map_or(0, |(tries, _)| *tries);
-                self.later.insert(artifact, (tries.saturating_add(1), Instant::now() + missed.wait(tries)));
-                let elsewhere = self.named.get(&artifact).and_then(Option::as_ref);
-                let from = elsewhere.map(|url| format!(" from {}", url.host())).unwrap_or_default();
-                Some(format!("its artifact could not be fetched{from}: {missed}"))
+                let (now, places) = (Instant::now(), self.named.get(&artifact).map_or(0, Vec::len));
+                let vain = self.later.entry(artifact).or_insert_with(|| Vain::none(now));
+                Some(vain.take(&missed, from.as_ref().map(HttpsUrl::host), places, now)?)
             }
         };
-        FromServer::Artifact { artifact, told }
+        Some(FromServer::Artifact { artifact, told })
     }
 }
 
 /// How a fetch ended.
 pub(super) struct Done {
     artifact: Digest,
+    from: Option<HttpsUrl>,
     result: Result<(), Missed>,
 }
 
@@ -370,12 +427,44 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_to_be_had_in_several_places_is_tried_in_each_of_them_before_it_is_waited_for() {
+        let state = tempfile::tempdir().unwrap();
+        let mut downloads = Downloads::new(Artifacts::beside_ledger(state.path()));
+        let artifact = Digest::of(b"one");
+        let places = ["https://one.example/a", "https://two.example/a"];
+        let urls = places.map(|url| serde_json::from_value::<HttpsUrl>(url.into()).unwrap());
+        downloads.name(Named::from([(artifact, urls.to_vec())]));
+        let mut missed = |from: usize, missed: Missed| {
+            let at = downloads.later.get(&artifact).map_or(0, |vain| vain.place);
+            assert_eq!(at, from, "it is tried elsewhere");
+            let done = Done { artifact, from: Some(urls[from].clone()), result: Err(missed) };
+            let told = downloads.take(done).map(|told| match told {
+                FromServer::Artifact { told, .. } => told.unwrap(),
+                told => panic!("{told:?}"),
+            });
+            (told, downloads.due().unwrap().saturating_duration_since(Instant::now()))
+        };
+        assert_eq!(missed(0, Missed::Elsewhere(StatusCode::NOT_FOUND)), (None, Duration::ZERO));
+        let (told, wait) = missed(1, cut("gone"));
+        assert_eq!(
+            told.unwrap(),
+            "its artifact could not be fetched from one.example: it answered 404 Not Found; \
+             its artifact could not be fetched from two.example: it was cut off: gone"
+        );
+        assert!(wait <= Duration::from_secs(1), "one of them may soon be back: {wait:?}");
+        assert_eq!(missed(0, cut("gone")), (None, Duration::ZERO));
+        assert!(missed(1, Missed::WrongInParts).0.is_some());
+        let (told, _) = missed(1, Missed::Wrong);
+        assert!(!told.unwrap().contains("one.example"), "the part of the one is not held against the other");
+    }
+
+    #[tokio::test]
     async fn a_fetch_that_never_ends_gives_way_to_each_of_the_others_in_turn() {
         let state = tempfile::tempdir().unwrap();
         let mut downloads = Downloads::new(Artifacts::beside_ledger(state.path()));
         let mut all = ["one", "two", "ten"].map(|text| Digest::of(text.as_bytes()));
         all.sort_unstable();
-        downloads.name(all.iter().map(|artifact| (*artifact, None)).collect());
+        downloads.name(all.iter().map(|artifact| (*artifact, vec![])).collect());
         let start = Instant::now();
         let mut now = start;
         let mut turn = vec![downloads.next(now, None).unwrap()];
@@ -388,7 +477,7 @@ mod tests {
         }
         assert_eq!(turn, [&all[..], &all[..]].concat());
         // Alone it goes on, whatever its turn.
-        downloads.name(Named::from([(all[0], None)]));
+        downloads.name(Named::from([(all[0], vec![])]));
         assert_eq!(downloads.next(now, Some((all[0], start))), None);
     }
 }

@@ -204,7 +204,7 @@ impl Session<'_> {
                 },
                 done = Downloads::done(&mut download) => {
                     download = None;
-                    self.news.push_back(self.owner.downloads.take(done));
+                    self.news.extend(self.owner.downloads.take(done));
                 }
                 () = sleep_until(fetch_at.unwrap_or(renew_at)), if fetch_at.is_some() => {}
                 () = sleep_until(renew_at), if call.is_none() => {}

@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::rc::Rc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use muster_proto::condition::{Condition, NO_FILE};
 use muster_proto::resource::dconf::{DATABASE, Dconf};
 use muster_proto::{Digest, ResourceId};
@@ -34,6 +34,15 @@ pub(super) fn parts(id: &ResourceId) -> Vec<Part> {
 
 pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
     let (settings, locks) = (Dconf::file(wanted.id.key()), Dconf::locks(wanted.id.key()));
+    let is_cut_off = wanted.record.is_some_and(|record| record.intended.is_some());
+    let behind = host.dconf_is_behind.clone().filter(|_| is_cut_off);
+    let is_behind = behind.is_some() && is_older_than_folders(host)?;
+    // What the database still has of files that are gone is in no condition: that it has it would be somebody else's doing, and left so.
+    ensure!(
+        wanted.resource.is_some() || !is_behind,
+        "dconf's database may still have its settings: {}",
+        behind.unwrap_or_default()
+    );
     let newest = own_file::written_at(host, &settings)?.max(own_file::written_at(host, &locks)?);
     // Without any of the files there is nothing that the database could lack. An empty one is what a power cut leaves of it.
     let compiled = match newest {
@@ -45,7 +54,7 @@ pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
     Ok(Condition::present([
         ("file", own_file::read(host, &settings)?),
         ("locks", own_file::read(host, &locks)?),
-        ("compiled", compiled.into()),
+        ("compiled", (compiled && !is_behind).into()),
     ]))
 }
 
@@ -54,16 +63,22 @@ fn is_empty(host: &Host) -> Result<bool> {
     Ok(place.stat().context(DATABASE)?.is_none_or(|stat| stat.st_size == 0))
 }
 
-/// Has dconf make the database anew where a crash came after files went: that it has settings of theirs, no file tells. What dconf was
-/// writing when the power went goes.
+/// Has dconf make the database anew where a crash, or that dconf failed, came after files went: that it has settings of theirs, no file
+/// tells. What dconf was writing when the power went goes.
 pub(super) async fn catch_up(host: &mut Host) -> Result<()> {
     let removed = remove_unfinished(host);
-    let Some(made) = own_file::written_at(host, DATABASE)? else { return removed };
-    let changed = own_file::written_at(host, FOLDER)?.max(own_file::written_at(host, LOCKS)?);
-    if changed.is_some_and(|changed| changed > made) {
+    if is_older_than_folders(host)? {
         update(host).await?;
     }
+    host.dconf_is_behind = None;
     removed
+}
+
+/// Whether files came or went since the database was made. Without one there is nothing that it could have too much.
+fn is_older_than_folders(host: &Host) -> Result<bool> {
+    let Some(made) = own_file::written_at(host, DATABASE)? else { return Ok(false) };
+    let changed = own_file::written_at(host, FOLDER)?.max(own_file::written_at(host, LOCKS)?);
+    Ok(changed.is_some_and(|changed| changed > made))
 }
 
 /// Removes the database under the names that dconf gives it until it is whole, by `GLib`: `local.` and six capitals or digits.
@@ -110,7 +125,14 @@ pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents
     results
 }
 
+/// Has dconf make the database, and notes why where it did not.
 async fn update(host: &mut Host) -> Result<()> {
+    let updated = made(host).await;
+    host.dconf_is_behind = updated.as_ref().err().map(|error| format!("{error:#}"));
+    updated
+}
+
+async fn made(host: &mut Host) -> Result<()> {
     let updated = host.run(Work::Short, &[DCONF, "update"], None).await;
     updated.context("is the package dconf-cli installed?")?.ok("dconf update")?;
     host.sync().await.context("bringing the database to the disk")

@@ -71,7 +71,7 @@ fn paths(host: &Host, id: &ResourceId) -> Vec<String> {
         Ok(Kind::BrowserPolicy) => browser_policy::parts(id).into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::Dconf) => dconf::parts(id).into_iter().map(|(_, path)| path).collect(),
         Ok(Kind::Network) => {
-            let key = muster_proto::resource::network::Network::private_key_path(id.key());
+            let key = network::key_path(host, id.key());
             network::parts(id).into_iter().map(|(_, path)| path).chain([key]).collect()
         }
         Ok(Kind::LoginRule) => login_rule::parts(id).into_iter().map(|(_, path)| path).collect(),

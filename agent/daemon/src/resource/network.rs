@@ -20,6 +20,7 @@ mod keyfile;
 mod wireguard;
 
 use keyfile::Filled;
+pub(super) use wireguard::key_path;
 
 const NETWORKD: &str = "systemd-networkd.service";
 const NETWORK_MANAGER: &str = "NetworkManager.service";

@@ -54,7 +54,8 @@ impl Network {
         format!("/etc/systemd/network/20-muster-{name}.netdev")
     }
 
-    /// Where the device keeps its private key of a tunnel.
+    /// Where the device keeps its private key of a tunnel, as a file without its secrets says it. On a device with another
+    /// `state_dir` it is there by the same name.
     pub fn private_key_path(name: &str) -> String {
         format!("/var/lib/muster/wireguard-{name}.key")
     }

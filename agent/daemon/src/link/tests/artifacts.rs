@@ -41,7 +41,9 @@ impl Running {
 
     async fn name(&self, artifacts: &[Digest]) {
         self.orders
-            .send(ToServer::Artifacts(artifacts.iter().map(|artifact| (*artifact, None)).collect::<Named>()))
+            .send(ToServer::Artifacts(
+                artifacts.iter().map(|artifact| (*artifact, vec![])).collect::<Named>(),
+            ))
             .await
             .unwrap();
     }

@@ -14,6 +14,7 @@ use muster_proto::resource::value::WireGuardKey;
 use serde_json::Value;
 
 use super::super::{Contents, Job, Wanted, text};
+use super::wireguard;
 use crate::host::Host;
 use crate::host::files::{self, NewFile, Seen};
 use crate::host::walk::Place;
@@ -70,10 +71,9 @@ pub(super) fn read(host: &mut Host, wanted: &Wanted<'_>, file: &Filled) -> Resul
     }
     // What is only taken back does not depend on a file that may be gone before it.
     let is_current = wanted.resource.is_none()
-        || there
-            .secrets
-            .iter()
-            .all(|(path, written)| secret(host, path).is_ok_and(|secret| escaped(&secret) == *written));
+        || there.secrets.iter().all(|(path, written)| {
+            filled_in(host, wanted.id.key(), path).is_ok_and(|secret| escaped(&secret) == *written)
+        });
     Ok(if is_current { digest.to_string().into() } else { format!("{digest} with another secret").into() })
 }
 
@@ -137,7 +137,8 @@ pub(super) fn write(host: &Host, job: &Job<'_>, file: Filled, contents: &Content
         Some(digest) => {
             let digest: Digest = digest.parse().with_context(|| format!("what {path} held"))?;
             let template = contents(&digest).context("its content is no longer known to the agent")?;
-            let filled = fill(&String::from_utf8_lossy(&template), |path| secret(host, path))?;
+            let filled =
+                fill(&String::from_utf8_lossy(&template), |path| filled_in(host, job.step.id.key(), path))?;
             let gid = gid.with_context(|| format!("there is no group {NETWORKD}, who has to read {path}"))?;
             let file = NewFile { path, content: filled.into_bytes(), uid: 0, gid, mode };
             files::write_all(&host.root, &[file]).remove(0)
@@ -183,6 +184,12 @@ pub(super) fn roots_own(host: &Host, path: &str, rights: u32) -> Result<Place> {
         "{path} {holds}: `chown root` and `chmod {mode}` it"
     );
     Ok(place)
+}
+
+/// What stands in a file of the network `name` in place of a path.
+fn filled_in(host: &Host, name: &str, path: &str) -> Result<String> {
+    let is_own = path == Network::private_key_path(name);
+    if is_own { secret(host, &wireguard::key_path(host, name)) } else { secret(host, path) }
 }
 
 /// What a file of a secret holds in its one line; no error has it in it.
@@ -251,6 +258,23 @@ mod tests {
         symlink("psk", root.join("etc/link")).unwrap();
         put("walnut\n", 0o600);
         assert!(secret(&host, "/etc/link").is_err());
+    }
+
+    #[test]
+    fn a_network_is_filled_in_with_its_own_key_from_where_that_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        for (state, own) in [("var/lib/muster", "usual"), ("srv/muster", "elsewhere")] {
+            fs::create_dir_all(root.join(state)).unwrap();
+            let file = root.join(state).join("wireguard-vpn.key");
+            fs::write(&file, own).unwrap();
+            fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+            let mut host = Host::at(&root, &folder.path().join("run"), folder.path()).unwrap();
+            host.state = format!("/{state}").into();
+            let path = Network::private_key_path("vpn");
+            assert_eq!(filled_in(&host, "vpn", &path).unwrap(), own);
+            assert_eq!(filled_in(&host, "other", &path).unwrap(), "usual", "it is a file like others there");
+        }
     }
 
     #[test]

@@ -26,18 +26,26 @@ const LIST_LIMIT: u64 = 16 * 1024 * 1024;
 const PATIENCE: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Where the device keeps its private key: beside the ledger.
+pub(in crate::resource) fn key_path(host: &Host, name: &str) -> String {
+    let said = Network::private_key_path(name);
+    let file = said.rsplit('/').next().unwrap_or_default();
+    host.state.join(file).to_string_lossy().into_owned()
+}
+
 /// Where a key is while the change that took it away is on trial.
-fn aside(name: &str) -> String {
-    format!("{}.aside", Network::private_key_path(name))
+fn aside(host: &Host, name: &str) -> String {
+    format!("{}.aside", key_path(host, name))
 }
 
 /// What a condition says of the private key, and the public one that follows from it.
 pub(super) fn read(host: &Host, name: &str) -> Result<(&'static str, Option<String>)> {
-    let place = host.root.place(&Network::private_key_path(name))?;
+    let path = key_path(host, name);
+    let place = host.root.place(&path)?;
     if place.map(|place| place.stat()).transpose()?.flatten().is_none() {
         return Ok((NO_FILE, None));
     }
-    Ok(match key(host, &Network::private_key_path(name), keyfile::OTHERS) {
+    Ok(match key(host, &path, keyfile::OTHERS) {
         Ok(private) => (KEY_MADE, Some(public(&private)?)),
         Err(_) => ("not usable", None),
     })
@@ -68,8 +76,9 @@ pub(super) fn make(host: &Host, job: &Job<'_>) -> Result<()> {
         return Ok(());
     }
     let name = job.step.id.key();
-    let path = Network::private_key_path(name);
-    let known = key(host, &path, keyfile::WRITABLE).or_else(|_| key(host, &aside(name), keyfile::OTHERS));
+    let path = key_path(host, name);
+    let known =
+        key(host, &path, keyfile::WRITABLE).or_else(|_| key(host, &aside(host, name), keyfile::OTHERS));
     let line = match known {
         Ok(line) => line,
         Err(_) => generated()?,
@@ -102,18 +111,18 @@ pub(super) fn take_away(host: &Host, job: &Job<'_>) -> Result<()> {
         return Ok(());
     }
     let name = job.step.id.key();
-    let path = Network::private_key_path(name);
+    let path = key_path(host, name);
     if job.step.ending || job.step.undoes {
         forget(host, name)?;
     } else if let Ok(line) = key(host, &path, keyfile::OTHERS) {
-        put(host, aside(name), &line)?;
+        put(host, aside(host, name), &line)?;
     }
     files::remove_all(&host.root, &[(path.as_str(), None)]).remove(0)
 }
 
 /// Removes the key that was kept aside.
 pub(super) fn forget(host: &Host, name: &str) -> Result<()> {
-    let path = aside(name);
+    let path = aside(host, name);
     if host.root.place(&path)?.map(|place| place.stat()).transpose()?.flatten().is_none() {
         return Ok(());
     }

@@ -25,7 +25,8 @@ impl Machine {
         for dir in ["var/lib/muster", "sys/class/net", "etc/systemd/network"] {
             fs::create_dir_all(root.join(dir)).unwrap();
         }
-        let host = Host::at(&root, &folder.path().join("run"), folder.path()).unwrap();
+        let mut host = Host::at(&root, &folder.path().join("run"), folder.path()).unwrap();
+        host.state = "/var/lib/muster".into();
         Self { _folder: folder, root, host }
     }
 
@@ -95,6 +96,23 @@ fn a_key_is_made_once_and_stays_and_another_tunnel_has_another() {
     let other = Machine::new();
     other.go(KEY_MADE, false);
     assert_ne!(other.key(), made);
+}
+
+#[test]
+fn a_key_is_kept_where_the_devices_owner_has_the_agent_keep_its_own() {
+    let mut machine = Machine::new();
+    machine.host.state = "/srv/muster".into();
+    fs::create_dir_all(machine.root.join("srv/muster")).unwrap();
+    machine.go(KEY_MADE, false);
+    assert!(machine.files().is_empty());
+    let path = machine.root.join("srv/muster/wireguard-vpn.key");
+    let made = fs::read_to_string(&path).unwrap();
+    assert!(super::super::is_key_of_tunnel(&path), "an image is wiped of it");
+    assert_eq!(read(&machine.host, "vpn").unwrap().1, Some(public(made.trim_end()).unwrap()));
+    machine.go(NO_FILE, false);
+    assert!(!path.exists() && machine.root.join("srv/muster/wireguard-vpn.key.aside").exists());
+    machine.go(KEY_MADE, true);
+    assert_eq!(fs::read_to_string(&path).unwrap(), made);
 }
 
 #[test]
