@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output::{self, Output};
+use crate::output::{self, Output, moment};
 use crate::span::span;
 
 /// Show changes, logins and refused devices, the newest first
@@ -78,7 +78,7 @@ fn for_programs(entry: &AuditEntry) -> Vec<String> {
         None => format!("{name}={value}"),
     });
     let detail = detail.collect::<Vec<_>>().join(" ");
-    vec![entry.at.to_string(), entry.actor.clone(), entry.action.clone(), entry.target.clone(), detail]
+    vec![moment(entry.at), entry.actor.clone(), entry.action.clone(), entry.target.clone(), detail]
 }
 
 /// With names in place of ids, and in words; `-o json` has it as it is recorded.
@@ -86,7 +86,7 @@ fn for_people(entry: &AuditEntry) -> Vec<String> {
     let named = |text: &str| entry.names.get(text).cloned().unwrap_or_else(|| text.to_owned());
     let actor = entry.actor.strip_prefix("device:").map(|id| format!("device:{}", named(id)));
     vec![
-        entry.at.to_string(),
+        moment(entry.at),
         actor.unwrap_or_else(|| entry.actor.clone()),
         entry.action.clone(),
         named(&entry.target),

@@ -7,7 +7,7 @@ use muster_proto::rest::{NewPause, PauseView, Resumed};
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output::{self, Output};
+use crate::output::{self, Output, moment};
 use crate::span::span;
 use crate::terminal::Consent;
 
@@ -80,7 +80,9 @@ impl Pause {
         output::line(format!(
             "{} is paused {}: {} {} as they are.",
             pause.target,
-            pause.until.map_or_else(|| "until it is resumed".to_owned(), |until| format!("until {until}")),
+            pause
+                .until
+                .map_or_else(|| "until it is resumed".to_owned(), |until| format!("until {}", moment(until))),
             pause.devices,
             if pause.devices == 1 { "device stays" } else { "devices stay" }
         ))?;
@@ -117,8 +119,8 @@ impl List {
                 pause.target.clone(),
                 pause.devices.to_string(),
                 pause.by.clone(),
-                pause.since.to_string(),
-                pause.until.map(|until| until.to_string()).unwrap_or_default(),
+                moment(pause.since),
+                moment(pause.until),
                 pause.reason.clone().unwrap_or_default(),
             ]
         })?;

@@ -256,7 +256,7 @@ impl List {
                 profile.newest.to_string(),
                 profile.devices.to_string(),
                 format!("{} of {}", profile.compliant, profile.devices),
-                profile.saved.to_string(),
+                output::moment(profile.saved),
                 profile.saved_by.clone(),
                 profile.description.clone(),
             ]
@@ -329,7 +329,7 @@ fn revisions(output: &Output, detail: &ProfileDetail) -> Result<(), Failure> {
     output.list(&detail.revisions, &["revision", "saved", "saved by", "pinned", "digest"], |revision| {
         vec![
             revision.number.to_string(),
-            revision.saved.to_string(),
+            output::moment(revision.saved),
             revision.saved_by.clone(),
             revision.pinned.to_string(),
             revision.digest.clone(),

@@ -6,7 +6,7 @@ use muster_proto::rest::{NewWaiver, WaiverView};
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output::{self, Output, count};
+use crate::output::{self, Output, count, moment};
 use crate::span::span;
 use crate::terminal::Consent;
 
@@ -113,7 +113,7 @@ impl Add {
             waiver.check,
             waiver.target,
             waiver.owner,
-            waiver.until,
+            moment(waiver.until),
             count(waiver.devices, "failing device")
         ))?;
         Ok(Ending::Fine)
@@ -131,9 +131,9 @@ impl List {
                 waiver.target.clone(),
                 waiver.devices.to_string(),
                 waiver.owner.clone(),
-                waiver.until.to_string(),
+                moment(waiver.until),
                 waiver.reason.clone(),
-                waiver.ended.map(|ended| ended.to_string()).unwrap_or_default(),
+                moment(waiver.ended),
                 waiver.ended_by.clone().unwrap_or_default(),
             ]
         })?;
@@ -160,7 +160,11 @@ pub(crate) fn lines(waived: &[muster_proto::rest::WaivedCheck]) -> Result<(), Fa
         let waiver = &waived.waiver;
         output::line(format!(
             "waived: check {} fails, accepted by {} until {} ({}): {:?}",
-            waived.check, waiver.owner, waiver.until, waiver.id, waiver.reason
+            waived.check,
+            waiver.owner,
+            moment(waiver.until),
+            waiver.id,
+            waiver.reason
         ))
     })
 }
