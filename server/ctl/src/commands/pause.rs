@@ -9,6 +9,7 @@ use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
 use crate::output::{self, Output, moment};
 use crate::span::span;
+use crate::target::target_or_profile;
 use crate::terminal::Consent;
 
 /// What is paused when nothing is named.
@@ -23,7 +24,9 @@ const EVERYONE: &str = "everyone";
     after_help = "Example:\n  muster pause label:laptop --for 2h --reason 'quarter end'\n  muster pause list"
 )]
 pub(crate) struct Pause {
-    /// label:NAME, device:NAME, profile:NAME or everyone; everyone, once that is confirmed, when left out
+    /// label:NAME, device:NAME, profile:NAME or everyone; NAME alone is a device. Everyone, once that is confirmed, when left
+    /// out
+    #[arg(value_parser = target_or_profile)]
     target: Option<String>,
     /// When it ends by itself, such as 2h; it lasts until it is resumed when left out
     #[arg(long = "for", value_name = "TIME", value_parser = span)]
@@ -55,6 +58,7 @@ struct List {
 #[command(after_help = "Example:\n  muster resume label:laptop")]
 pub(crate) struct Resume {
     /// What is paused, as `muster pause list` shows it; everyone when left out
+    #[arg(value_parser = target_or_profile)]
     target: Option<String>,
 }
 

@@ -8,6 +8,7 @@ use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
 use crate::output::{self, Output, count, moment};
 use crate::span::span;
+use crate::target::target;
 use crate::terminal::Consent;
 
 /// Accept failures of checks for a time, with a reason
@@ -32,8 +33,8 @@ pub(crate) enum Waiver {
 pub(crate) struct Add {
     /// The check, as muster why shows it
     check: String,
-    /// A device's name, label:NAME or everyone
-    #[arg(long, value_name = "TARGET")]
+    /// label:NAME, device:NAME or everyone; NAME alone is a device
+    #[arg(long, value_name = "TARGET", value_parser = target)]
     to: String,
     /// Why it is accepted
     #[arg(long)]
@@ -102,10 +103,14 @@ impl Add {
             Until::At(at) => (Some(at), None),
             Until::Seconds(seconds) => (None, Some(seconds)),
         };
-        let named = self.to == "everyone" || self.to.contains(':');
-        let target = if named { self.to } else { format!("device:{}", self.to) };
-        let asked =
-            NewWaiver { check: self.check, target, reason: self.reason, owner: self.owner, until, seconds };
+        let asked = NewWaiver {
+            check: self.check,
+            target: self.to,
+            reason: self.reason,
+            owner: self.owner,
+            until,
+            seconds,
+        };
         let waiver: WaiverView = api.post("/waivers", &asked).await?;
         output::line(format!(
             "{}: a failure of {} on {} is accepted by {} until {}. It covers {} now.",
