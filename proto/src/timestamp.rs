@@ -43,6 +43,11 @@ impl Timestamp {
         self.0 / 1_000_000
     }
 
+    /// This time without what is less than a second, rounded down.
+    pub fn whole_seconds(self) -> Self {
+        Self(self.seconds() * 1_000_000)
+    }
+
     /// This time and `seconds` more (or less), clamped to the range.
     pub fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds.saturating_mul(1_000_000)).clamp(0, Self::MAX.0))

@@ -127,6 +127,19 @@ export class Person {
     assert.deepEqual(this.errors, [], `the console on ${name}`);
   }
 
+  /** Asserts that a telephone shows this in a row of a table, and that its cell cuts nothing of it. */
+  async assertWholeWhenNarrow(text) {
+    const size = this.page.viewportSize();
+    await this.page.setViewportSize(NARROW);
+    await text.waitFor();
+    const cut = await text.evaluate((element) => {
+      const cell = element.closest('td');
+      return cell.scrollWidth - cell.clientWidth;
+    });
+    assert.ok(cut <= 0, `${cut} px of "${await text.innerText()}" are cut`);
+    await this.page.setViewportSize(size);
+  }
+
   /** The view in both themes as it is now, wide, for a reader of the documentation. */
   async picture(name) {
     if (!IMAGES) return;

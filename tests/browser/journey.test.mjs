@@ -114,6 +114,7 @@ test('a broken file is seen to fail, explained and seen to recover', { skip: !BR
   const causes = page.getByRole('table', { name: 'Failures by cause' });
   await causes.getByRole('link', { name: BREAK_DEVICE }).first().waitFor({ timeout: LIVE_MS });
   await look('the overview with a failure');
+  await person.assertWholeWhenNarrow(causes.locator('.under').first());
   await person.picture('overview');
   await causes.getByRole('link', { name: BREAK_DEVICE }).first().click();
 
@@ -133,6 +134,13 @@ test('every page is clean in both themes', { skip: !BREAK_CMD }, async () => {
     await visit(path);
     await look(path);
   }
+});
+
+test('a telephone shows the ids of tokens whole, and what an API token reaches', { skip: !BREAK_CMD }, async () => {
+  await visit('/enrollment');
+  await person.assertWholeWhenNarrow(page.getByRole('table', { name: 'Tokens', exact: true }).locator('code').first());
+  await visit('/settings');
+  await person.assertWholeWhenNarrow(page.getByRole('table', { name: 'API tokens' }).locator('.under').first());
 });
 
 test('a number opens exactly its rows', { skip: !BREAK_CMD }, async () => {

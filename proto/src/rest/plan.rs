@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::SourcePlace;
 use crate::plan::PlanView;
 
 /// A profile to be tried on a device.
@@ -28,7 +29,9 @@ pub struct DevicePlan {
     /// The pinned revisions whose place it took, as `base@3 to label:laptop`; none when the profile is not assigned to
     /// the device, and was tried as if it were: enforced, at precedence 0.
     pub replaces: Vec<String>,
-    /// What to look at before it is saved.
+    /// What to look at in its text before it is saved, by place.
+    pub places: Vec<SourcePlace>,
+    /// What to know of the device before it is assigned.
     pub warnings: Vec<String>,
     /// The whole state's plan: what other profiles ask for stands in it too.
     pub plan: PlanView,

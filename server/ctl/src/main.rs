@@ -13,6 +13,7 @@ mod key_from;
 mod output;
 mod pin;
 mod span;
+mod target;
 mod terminal;
 
 use std::process::ExitCode;

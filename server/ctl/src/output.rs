@@ -109,7 +109,7 @@ impl Output {
     pub(crate) fn time(&self, time: Option<Timestamp>) -> String {
         match self.output {
             Format::Table => ago(time),
-            Format::Json | Format::Csv => time.map(|time| time.to_string()).unwrap_or_default(),
+            Format::Json | Format::Csv => moment(time),
         }
     }
 }
@@ -166,7 +166,12 @@ fn escape_json(json: &str) -> String {
     escaped
 }
 
-/// A time as tables show it.
+/// A time to the second, as rows and sentences have it, or nothing; JSON has the microseconds.
+pub(crate) fn moment(time: impl Into<Option<Timestamp>>) -> String {
+    time.into().map(|time| time.whole_seconds().to_string()).unwrap_or_default()
+}
+
+/// How long ago a time is, as tables show it.
 pub(crate) fn ago(time: Option<Timestamp>) -> String {
     let Some(time) = time else { return "never".to_owned() };
     let seconds = Timestamp::from_system(std::time::SystemTime::now()).seconds() - time.seconds();

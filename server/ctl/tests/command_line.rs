@@ -182,7 +182,7 @@ fn a_bad_revision_is_rolled_back_and_a_second_thought_is_paused_as_an_admin_type
         unasked.err.contains("2 devices go from base@2 to base@1.") && unasked.err.contains("--yes"),
         "{unasked:?}"
     );
-    let paused = place.ok(&["pause", "device:lap-bob", "--for", "2h", "--reason", "on the road"]);
+    let paused = place.ok(&["pause", "lap-bob", "--for", "2h", "--reason", "on the road"]);
     assert!(paused.starts_with("device:lap-bob is paused until 20"), "{paused}");
     assert_eq!(
         place.ok(&["rollback", "base", "--yes"]),
@@ -203,10 +203,66 @@ fn a_bad_revision_is_rolled_back_and_a_second_thought_is_paused_as_an_admin_type
     let list = place.ok(&["pause", "list", "-o", "json"]);
     assert!(list.contains("\"target\": \"device:lap-bob\""), "{list}");
     assert_eq!(
-        place.ok(&["resume", "device:lap-bob"]),
+        place.ok(&["resume", "lap-bob"]),
         "device:lap-bob is resumed: 1 device gets what waited for it.\n"
     );
     assert_eq!(place.muster(&["resume"], "").code, 1, "everyone is not paused");
+}
+
+#[test]
+fn a_device_is_named_alone_wherever_a_target_is_and_a_label_that_was_meant_is_told() {
+    let place = Place::with_admin();
+    let devices = place.write("devices.csv", "serial,name,labels\nSN1,lap-ada,laptop\n");
+    place.ok(&["device", "import", &devices]);
+    let text = "muster: 1\nprofile: base\nresources:\n  - file: { path: /etc/motd, content: hello }\nchecks:\n  - id: c\n    \
+                title: c\n    violations: SELECT 1 WHERE 0\n    severity: low\n";
+    place.ok(&["profile", "apply", &place.write("base.yaml", text)]);
+    assert!(place.ok(&["assign", "base", "--to", "lap-ada", "--yes"]).contains("assigned to device:lap-ada"));
+    assert!(place.ok(&["unassign", "base", "--from", "lap-ada", "--yes"]).contains("to device:lap-ada"));
+    place.ok(&["assign", "base", "--to", "device:lap-ada", "--yes"]);
+    let waived = place.ok(&["waiver", "add", "c", "--to", "lap-ada", "--reason", "why", "--until", "9d"]);
+    assert!(waived.contains("of c on device:lap-ada is accepted"), "{waived}");
+    for words in [vec!["assign", "base", "--yes", "--to"], vec!["pause", "--yes"]] {
+        let said = place.muster(&[words.as_slice(), &["laptop"]].concat(), "");
+        assert!(said.code == 1 && said.err.contains("write label:laptop"), "{words:?}: {said:?}");
+        let said = place.muster(&[words.as_slice(), &["lable:laptop"]].concat(), "");
+        assert!(said.err.contains("NAME alone is a device"), "{words:?}: {said:?}");
+    }
+}
+
+/// Whether a time in it has a fraction of a second.
+fn has_fraction(text: &str) -> bool {
+    text.split('Z').filter_map(|part| part.rsplit_once('.')).any(|(before, digits)| {
+        before.contains('T') && !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
+    })
+}
+
+#[test]
+fn times_are_told_to_the_second_and_whole_in_json() {
+    let place = Place::with_admin();
+    let devices = place.write("devices.csv", "serial,name,labels\nSN1,lap-ada,laptop\n");
+    place.ok(&["device", "import", &devices]);
+    let text = "muster: 1\nprofile: base\nresources:\n  - file: { path: /etc/motd, content: hello }\n";
+    place.ok(&["profile", "apply", &place.write("base.yaml", text)]);
+    place.ok(&["assign", "base", "--to", "everyone", "--yes"]);
+    place.ok(&["token", "create"]);
+    let paused = place.ok(&["pause", "lap-ada", "--for", "2h"]);
+    assert!(!has_fraction(&paused), "{paused}");
+    for line in [
+        "audit",
+        "assignments",
+        "profile list",
+        "profile show base",
+        "pause list -o csv",
+        "why lap-ada",
+        "device show lap-ada",
+        "token list",
+        "api-token list",
+    ] {
+        let said = place.ok(&line.split(' ').collect::<Vec<_>>());
+        assert!(said.contains('Z') && !has_fraction(&said), "{line}: {said}");
+    }
+    assert!(has_fraction(&place.ok(&["assignments", "-o", "json"])));
 }
 
 #[test]

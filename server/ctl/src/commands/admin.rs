@@ -162,7 +162,7 @@ impl Add {
                 "{} becomes {} by opening this link, once, until {}. It is shown this once.",
                 link.name,
                 word(&link.role),
-                link.expires
+                output::moment(link.expires)
             ));
             Ok(())
         })
@@ -197,7 +197,7 @@ impl Reset {
                 "{} chooses a new password by opening this link, once, until {}. Codes are off. {} API tokens that \
                  they made go on: muster api-token list.",
                 link.name,
-                link.expires,
+                output::moment(link.expires),
                 words(link.ended)
             ));
             Ok(())

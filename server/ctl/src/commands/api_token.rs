@@ -90,7 +90,7 @@ impl Create {
                 "API token {} of the role {}, until {}. The secret is shown this once.",
                 created.token.id,
                 word(&created.token.role),
-                created.token.expires
+                output::moment(created.token.expires)
             ));
             Ok(())
         })
@@ -113,7 +113,7 @@ impl List {
                 token.name.clone(),
                 word(&token.role),
                 scopes,
-                token.expires.to_string(),
+                output::moment(token.expires),
                 self.output.time(token.last_used),
                 token.created_by.clone(),
             ]

@@ -13,7 +13,7 @@ use muster_proto::rest::{ArtifactState, ArtifactView};
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output::{self, Output, Single, word};
+use crate::output::{self, Output, Single, moment, word};
 use crate::terminal::Consent;
 
 /// Put files on the server that profiles name by their digest, and that devices fetch
@@ -136,8 +136,8 @@ impl Show {
                 ("size", format!("{} ({} bytes)", HumanBytes(artifact.size), artifact.size)),
                 ("state", state(artifact)),
                 ("named by", artifact.named_by.join(" ")),
-                ("put by", format!("{}, begun {}", artifact.put_by, artifact.begun)),
-                ("stored", artifact.stored.map(|stored| stored.to_string()).unwrap_or_default()),
+                ("put by", format!("{}, begun {}", artifact.put_by, moment(artifact.begun))),
+                ("stored", moment(artifact.stored)),
             ])
         })?;
         Ok(Ending::Fine)

@@ -19,6 +19,7 @@ use crate::failure::{Ending, Failure};
 use crate::output;
 use crate::output::{Single, count, word};
 use crate::span::span;
+use crate::target::target;
 use crate::terminal::{self, Consent};
 
 pub(super) mod plan;
@@ -38,8 +39,8 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(crate) struct Assign {
     /// The profile and its revision as base@3; base alone pins the newest
     profile: String,
-    /// label:NAME, device:NAME or everyone
-    #[arg(long)]
+    /// label:NAME, device:NAME or everyone; NAME alone is a device
+    #[arg(long, value_name = "TARGET", value_parser = target)]
     to: String,
     /// enforce makes it so, and is what is meant the first time; audit only looks
     #[arg(long, value_enum)]

@@ -5,7 +5,7 @@ use muster_proto::rest::AssignmentView;
 
 use crate::api::Api;
 use crate::failure::{Ending, Failure};
-use crate::output::{Output, word};
+use crate::output::{Output, moment, word};
 
 /// List assignments
 #[derive(Args)]
@@ -31,7 +31,7 @@ impl Assignments {
                 assignment.devices.to_string(),
                 params.join(" "),
                 assignment.created_by.clone(),
-                assignment.created.to_string(),
+                moment(assignment.created),
                 assignment.id.clone(),
             ]
         })?;

@@ -3,13 +3,13 @@
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use muster_proto::Timestamp;
 use muster_proto::rest::AuditEntry;
+use muster_proto::{Digest, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output::{self, Output};
+use crate::output::{self, Output, moment};
 use crate::span::span;
 
 /// Show changes, logins and refused devices, the newest first
@@ -71,14 +71,20 @@ impl Audit {
     }
 }
 
-/// As it is recorded.
+/// The characters by which a person knows a digest again, `sha256:` and twelve digits; `-o json` has all.
+const DIGEST: usize = 19;
+
+/// What an admin knows an object by, in the order in which it is said; the rest follows as it was recorded, digests last.
+const KNOWN: [&str; 5] = ["name", "profile", "revision", "target", "device"];
+
+/// As it is recorded, times of entries to the second.
 fn for_programs(entry: &AuditEntry) -> Vec<String> {
     let detail = entry.detail.iter().map(|(name, value)| match value.as_str() {
         Some(text) => format!("{name}={text}"),
         None => format!("{name}={value}"),
     });
     let detail = detail.collect::<Vec<_>>().join(" ");
-    vec![entry.at.to_string(), entry.actor.clone(), entry.action.clone(), entry.target.clone(), detail]
+    vec![moment(entry.at), entry.actor.clone(), entry.action.clone(), entry.target.clone(), detail]
 }
 
 /// With names in place of ids, and in words; `-o json` has it as it is recorded.
@@ -86,7 +92,7 @@ fn for_people(entry: &AuditEntry) -> Vec<String> {
     let named = |text: &str| entry.names.get(text).cloned().unwrap_or_else(|| text.to_owned());
     let actor = entry.actor.strip_prefix("device:").map(|id| format!("device:{}", named(id)));
     vec![
-        entry.at.to_string(),
+        moment(entry.at),
         actor.unwrap_or_else(|| entry.actor.clone()),
         entry.action.clone(),
         named(&entry.target),
@@ -95,8 +101,13 @@ fn for_people(entry: &AuditEntry) -> Vec<String> {
 }
 
 fn pairs(detail: &Map<String, Value>, named: &impl Fn(&str) -> String) -> String {
-    let said = detail.iter().filter(|(_, value)| !is_nothing(value));
-    let said = said.map(|(name, value)| format!("{}: {}", name.replace('_', " "), words(value, named)));
+    let mut said: Vec<_> = detail.iter().filter(|(_, value)| !is_nothing(value)).collect();
+    said.sort_by_key(|(name, value)| {
+        let known = KNOWN.iter().position(|known| known == name).unwrap_or(KNOWN.len());
+        (value.as_str().is_some_and(is_digest), known)
+    });
+    let said =
+        said.into_iter().map(|(name, value)| format!("{}: {}", name.replace('_', " "), words(value, named)));
     said.collect::<Vec<_>>().join("; ")
 }
 
@@ -110,6 +121,10 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
+fn is_digest(text: &str) -> bool {
+    text.parse::<Digest>().is_ok()
+}
+
 /// A value as words: a change as `old -> new`, a list by its things.
 fn words(value: &Value, named: &impl Fn(&str) -> String) -> String {
     match value {
@@ -117,7 +132,8 @@ fn words(value: &Value, named: &impl Fn(&str) -> String) -> String {
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::Number(number) => number.to_string(),
-        Value::String(text) => named(text),
+        Value::String(text) if is_digest(text) => format!("{}...", &text[..DIGEST]),
+        Value::String(text) => text.parse::<Timestamp>().map_or_else(|_| named(text), moment),
         Value::Array(values) if values.is_empty() => "none".to_owned(),
         Value::Array(values) => values.iter().map(|value| words(value, named)).collect::<Vec<_>>().join(", "),
         Value::Object(values) => match (values.get("from"), values.get("to")) {
@@ -132,6 +148,25 @@ fn words(value: &Value, named: &impl Fn(&str) -> String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_admin_knows_comes_first_and_a_digest_last_and_short() {
+        let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+        let entry: AuditEntry = serde_json::from_value(serde_json::json!({
+            "id": 1, "at": "2026-11-26T10:00:00.123456Z", "actor": "admin:kim", "action": "assignment.create",
+            "target": "as-1", "names": {},
+            "detail": {"digest": digest, "mode": "enforce", "profile": "base", "revision": 3, "labels": ["a", "b"]},
+        }))
+        .unwrap();
+        let cells = for_people(&entry);
+        assert_eq!(cells[0], "2026-11-26T10:00:00Z");
+        assert_eq!(
+            cells[4],
+            "profile: base; revision: 3; labels: a, b; mode: enforce; digest: sha256:0123456789ab..."
+        );
+        assert_eq!(words(&Value::from("2026-11-26T10:00:00.5Z"), &str::to_owned), "2026-11-26T10:00:00Z");
+        assert!(for_programs(&entry)[4].contains(&digest));
+    }
 
     #[test]
     fn people_read_names_and_words_and_programs_what_is_recorded() {

@@ -114,7 +114,7 @@ impl Show {
             vec![
                 row.device.clone(),
                 output::word(&row.verdict),
-                row.since.to_string(),
+                output::moment(row.since),
                 row.profile.clone(),
                 evidence,
                 row.waived.as_ref().map(waived).unwrap_or_default(),
@@ -126,7 +126,7 @@ impl Show {
 
 /// Such as `ada until 2026-05-01T00:00:00Z: new disks come`.
 fn waived(waived: &Waived) -> String {
-    format!("{} until {}: {}", waived.owner, waived.until, waived.reason)
+    format!("{} until {}: {}", waived.owner, output::moment(waived.until), waived.reason)
 }
 
 fn head(detail: &CheckDetail) -> Result<(), Failure> {

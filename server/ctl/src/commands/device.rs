@@ -22,7 +22,7 @@ use super::lost::{self, Lost};
 use super::{removal, why};
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output::{self, Output, Single, ago, word};
+use crate::output::{self, Output, Single, ago, moment, word};
 use crate::span::span;
 use crate::terminal::Consent;
 
@@ -190,7 +190,7 @@ pub(crate) fn list(output: &Output, devices: &[View]) -> Result<(), Failure> {
         let seen = match (output.is_table(), device.connected, device.last_seen) {
             (true, true, _) => "connected".to_owned(),
             (true, false, seen) => ago(seen),
-            (false, _, seen) => seen.map(|time| time.to_string()).unwrap_or_default(),
+            (false, _, seen) => moment(seen),
         };
         vec![
             device.name.clone(),
@@ -230,7 +230,6 @@ impl Show {
 
 fn show(detail: &DeviceDetail, resources: &[ResourceView]) -> Result<(), Failure> {
     let device = &detail.device;
-    let time = |time: Option<muster_proto::Timestamp>| time.map(|t| t.to_string()).unwrap_or_default();
     output::fields(&[
         ("name", device.name.clone()),
         ("id", device.id.clone()),
@@ -246,15 +245,22 @@ fn show(detail: &DeviceDetail, resources: &[ResourceView]) -> Result<(), Failure
         ("paused", detail.paused_there.as_ref().map(paused).unwrap_or_default()),
         ("generation", format!("{} wanted, {} applied", device.generation_wanted, device.generation_applied)),
         ("last seen", if device.connected { "connected".to_owned() } else { ago(device.last_seen) }),
-        ("registered", device.registered.to_string()),
-        ("enrolled", time(device.enrolled)),
-        ("ready", time(device.ready)),
-        ("certificate", detail.certificate_not_after.map(|t| format!("until {t}")).unwrap_or_default()),
+        ("registered", moment(device.registered)),
+        ("enrolled", moment(device.enrolled)),
+        ("ready", moment(device.ready)),
+        (
+            "certificate",
+            detail.certificate_not_after.map(|t| format!("until {}", moment(t))).unwrap_or_default(),
+        ),
     ])?;
     if let Some(pending) = &detail.pending {
         output::line(format!(
             "waits for approval since {}: code {}, claims serial {} and name {}, called from {}",
-            pending.since, pending.code, pending.serial, pending.hostname, pending.address
+            moment(pending.since),
+            pending.code,
+            pending.serial,
+            pending.hostname,
+            pending.address
         ))?;
     }
     for assignment in &detail.assignments {
@@ -267,7 +273,7 @@ fn show(detail: &DeviceDetail, resources: &[ResourceView]) -> Result<(), Failure
         ))?;
     }
     if let Some(until) = detail.reenroll_until {
-        output::line(format!("one new key may enroll as it until {until}"))?;
+        output::line(format!("one new key may enroll as it until {}", moment(until)))?;
     }
     if let Some(lost) = &detail.lost {
         lost::print(lost)?;
@@ -318,7 +324,7 @@ fn denied(facts: &Facts) -> String {
 }
 
 fn paused(pause: &Pause) -> String {
-    format!("on the device until {}: {}", pause.until, pause.reason)
+    format!("on the device until {}: {}", moment(pause.until), pause.reason)
 }
 
 impl ImportArgs {
@@ -425,7 +431,8 @@ impl AllowReenrollArgs {
         let asked = AllowReenroll { seconds: Some(self.time.as_secs()) };
         let device: View = api.post(&format!("{}/allow-reenroll", path(&self.device)), &asked).await?;
         let detail: DeviceDetail = api.get(&format!("/devices/{}", part(&device.id))).await?;
-        let until = detail.reenroll_until.map(|until| format!(" until {until}")).unwrap_or_default();
+        let until =
+            detail.reenroll_until.map(|until| format!(" until {}", moment(until))).unwrap_or_default();
         output::line(format!("One new key may become {}{until}.", device.name))?;
         output::note(match device.owner {
             Some(owner) => format!(

@@ -135,7 +135,7 @@ impl Show {
                 ("name", group.name.clone()),
                 ("id", group.id.clone()),
                 ("description", group.description.clone()),
-                ("made", group.created.to_string()),
+                ("made", output::moment(group.created)),
                 ("devices", group.devices.to_string()),
                 ("members", group.members.join(", ")),
             ])

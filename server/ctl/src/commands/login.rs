@@ -143,7 +143,7 @@ pub(crate) async fn enter(
         session.server,
         session.name,
         output::word(&session.role),
-        created.token.expires
+        output::moment(created.token.expires)
     ));
     Ok(Ending::Fine)
 }

@@ -5,7 +5,7 @@ use muster_proto::rest::{DeviceDetail, DiskAtLastContact, HeldPassword, LostView
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output;
+use crate::output::{self, moment};
 use crate::terminal::Consent;
 
 /// Report a device lost: its accounts are locked, their sessions end, it powers off and is revoked
@@ -62,10 +62,10 @@ impl Lost {
 /// Says how a loss stands, a line each.
 pub(crate) fn print(lost: &LostView) -> Result<(), Failure> {
     let reason = lost.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    output::line(format!("reported lost at {} by {}{reason}", lost.since, lost.by))?;
+    output::line(format!("reported lost at {} by {}{reason}", moment(lost.since), lost.by))?;
     output::line(match (lost.given, lost.received) {
-        (_, Some(at)) => format!("last order: carried out, receipt of {at}"),
-        (Some(at), None) => format!("last order: given at {at}, no receipt yet"),
+        (_, Some(at)) => format!("last order: carried out, receipt of {}", moment(at)),
+        (Some(at), None) => format!("last order: given at {}, no receipt yet", moment(at)),
         (None, None) => "last order: waits for its next contact".to_owned(),
     })?;
     if let Some(receipt) = &lost.receipt {
@@ -97,7 +97,7 @@ fn held(lost: &LostView) -> Result<(), Failure> {
 fn first_login(HeldPassword { account, revealed_to, revealed }: &HeldPassword) -> String {
     match (revealed_to, revealed) {
         (Some(who), Some(at)) => {
-            format!("the first-login password of {account} was revealed to {who} at {at}")
+            format!("the first-login password of {account} was revealed to {who} at {}", moment(*at))
         }
         _ => format!("the first-login password of {account} was revealed to nobody"),
     }
@@ -107,6 +107,7 @@ fn disk(disk: &DiskAtLastContact) -> String {
     let Some(reported) = disk.reported else {
         return "disk encryption at last contact: unknown, it never said".to_owned();
     };
+    let reported = moment(reported);
     let plain = disk.plain.join(", ");
     match disk.encrypted.join(", ") {
         none if none.is_empty() => format!("disk encryption as of {reported}: none ({plain})"),

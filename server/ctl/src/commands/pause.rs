@@ -7,8 +7,9 @@ use muster_proto::rest::{NewPause, PauseView, Resumed};
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output::{self, Output};
+use crate::output::{self, Output, moment};
 use crate::span::span;
+use crate::target::target_or_profile;
 use crate::terminal::Consent;
 
 /// What is paused when nothing is named.
@@ -23,7 +24,9 @@ const EVERYONE: &str = "everyone";
     after_help = "Example:\n  muster pause label:laptop --for 2h --reason 'quarter end'\n  muster pause list"
 )]
 pub(crate) struct Pause {
-    /// label:NAME, device:NAME, profile:NAME or everyone; everyone, once that is confirmed, when left out
+    /// label:NAME, device:NAME, profile:NAME or everyone; NAME alone is a device. Everyone, once that is confirmed, when left
+    /// out
+    #[arg(value_parser = target_or_profile)]
     target: Option<String>,
     /// When it ends by itself, such as 2h; it lasts until it is resumed when left out
     #[arg(long = "for", value_name = "TIME", value_parser = span)]
@@ -55,6 +58,7 @@ struct List {
 #[command(after_help = "Example:\n  muster resume label:laptop")]
 pub(crate) struct Resume {
     /// What is paused, as `muster pause list` shows it; everyone when left out
+    #[arg(value_parser = target_or_profile)]
     target: Option<String>,
 }
 
@@ -80,7 +84,9 @@ impl Pause {
         output::line(format!(
             "{} is paused {}: {} {} as they are.",
             pause.target,
-            pause.until.map_or_else(|| "until it is resumed".to_owned(), |until| format!("until {until}")),
+            pause
+                .until
+                .map_or_else(|| "until it is resumed".to_owned(), |until| format!("until {}", moment(until))),
             pause.devices,
             if pause.devices == 1 { "device stays" } else { "devices stay" }
         ))?;
@@ -117,8 +123,8 @@ impl List {
                 pause.target.clone(),
                 pause.devices.to_string(),
                 pause.by.clone(),
-                pause.since.to_string(),
-                pause.until.map(|until| until.to_string()).unwrap_or_default(),
+                moment(pause.since),
+                moment(pause.until),
                 pause.reason.clone().unwrap_or_default(),
             ]
         })?;

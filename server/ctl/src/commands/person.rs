@@ -6,7 +6,7 @@ use muster_proto::rest::{NewPerson, PersonChange, PersonDetail, PersonPatch, Per
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
 use crate::key_file;
-use crate::output::{self, Output, Single, count};
+use crate::output::{self, Output, Single, count, moment};
 use crate::terminal::Consent;
 
 /// Add, change and list people
@@ -119,7 +119,7 @@ impl List {
                 person.uid.to_string(),
                 person.groups.join(" "),
                 person.ssh_keys.len().to_string(),
-                person.left.map(|left| left.to_string()).unwrap_or_default(),
+                moment(person.left),
             ]
         })?;
         Ok(Ending::Fine)
@@ -159,8 +159,8 @@ impl Show {
                 ("full name", person.full_name.clone().unwrap_or_default()),
                 ("uid", person.uid.to_string()),
                 ("id", person.id.clone()),
-                ("added", person.created.to_string()),
-                ("left", person.left.map(|left| left.to_string()).unwrap_or_default()),
+                ("added", moment(person.created)),
+                ("left", moment(person.left)),
                 ("groups", person.groups.join(", ")),
                 ("owns", detail.owns.join(", ")),
                 ("by groups on", detail.through_groups.join(", ")),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use muster_proto::profile::Profile as Document;
 use muster_proto::rest::{
-    Follower, ProfileDetail, ProfileView, RevisionDiff, RevisionView, RolloutView, SavedRevision,
+    Follower, ProfileDetail, ProfileView, RevisionDiff, RevisionView, RolloutView, SavedRevision, SourcePlace,
 };
 use muster_proto::review::{Review, review};
 use muster_proto::yaml::{SourceError, parse_profile};
@@ -153,7 +153,7 @@ impl Check {
             match read(file) {
                 Ok(Written { profile, warnings, .. }) => {
                     for SourceError { line, column, message } in &warnings {
-                        output::note(format!("{}:{line}:{column}: warning: {message}", file.display()));
+                        warn(file, *line, *column, message);
                     }
                     output::line(format!(
                         "{}: well written, {} and {}",
@@ -215,14 +215,8 @@ impl Apply {
         }
         let path = path(self.dry_run);
         let saved: SavedRevision = api.send_text(Method::PUT, &path, "application/yaml", text).await?;
-        for warning in &saved.warnings {
-            output::note(format!(
-                "{}:{}:{}: warning: {}",
-                self.file.display(),
-                warning.line,
-                warning.column,
-                warning.message
-            ));
+        for SourcePlace { line, column, message } in &saved.warnings {
+            warn(&self.file, *line, *column, message);
         }
         self.output.one(&saved, |saved| {
             let name = format!("{}@{}", saved.profile, saved.number);
@@ -256,7 +250,7 @@ impl List {
                 profile.newest.to_string(),
                 profile.devices.to_string(),
                 format!("{} of {}", profile.compliant, profile.devices),
-                profile.saved.to_string(),
+                output::moment(profile.saved),
                 profile.saved_by.clone(),
                 profile.description.clone(),
             ]
@@ -329,7 +323,7 @@ fn revisions(output: &Output, detail: &ProfileDetail) -> Result<(), Failure> {
     output.list(&detail.revisions, &["revision", "saved", "saved by", "pinned", "digest"], |revision| {
         vec![
             revision.number.to_string(),
-            revision.saved.to_string(),
+            output::moment(revision.saved),
             revision.saved_by.clone(),
             revision.pinned.to_string(),
             revision.digest.clone(),
@@ -418,6 +412,11 @@ fn show_errors(file: &Path, errors: &[SourceError]) {
     for error in errors {
         output::note(format!("{}:{}:{}: {}", file.display(), error.line, error.column, error.message));
     }
+}
+
+/// Tells what an author should know of a place in a text that is right.
+fn warn(file: &Path, line: u64, column: u64, message: &str) {
+    output::note(format!("{}:{line}:{column}: warning: {message}", file.display()));
 }
 
 fn errors_found(count: usize) -> Failure {

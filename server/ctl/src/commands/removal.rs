@@ -6,7 +6,7 @@ use muster_proto::rest::{Removal as View, Resumed};
 use super::pause::outcome;
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output::{self, Output};
+use crate::output::{self, Output, moment};
 
 /// Decide on removals that an import brought about and that touch more than 10 devices
 #[derive(Subcommand)]
@@ -63,7 +63,7 @@ impl List {
                 removal.cause.clone(),
                 removal.labels.join(";"),
                 removal.by.clone(),
-                removal.at.to_string(),
+                moment(removal.at),
             ]
         })?;
         Ok(Ending::Fine)

@@ -6,6 +6,7 @@ use muster_proto::rest::{Rollback as Asked, RollbackResult, RolledBack};
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
 use crate::output;
+use crate::target::target;
 use crate::terminal::Consent;
 
 /// Take every assignment of a profile back to the revision that it pinned before
@@ -22,8 +23,8 @@ pub(crate) struct Rollback {
     /// The revision for all of its assignments
     #[arg(long, value_name = "N")]
     to: Option<u32>,
-    /// Only the assignment to this target: label:NAME, device:NAME or everyone
-    #[arg(long, value_name = "TARGET")]
+    /// Only the assignment to this target: label:NAME, device:NAME or everyone; NAME alone is a device
+    #[arg(long, value_name = "TARGET", value_parser = target)]
     on: Option<String>,
     #[command(flatten)]
     consent: Consent,

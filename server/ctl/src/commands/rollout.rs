@@ -130,7 +130,7 @@ fn fields(view: &RolloutView) -> Result<(), Failure> {
     let mut fields = vec![
         ("Rollout", sentence(view)),
         ("Replaces", view.replaces.clone().unwrap_or_default()),
-        ("Started", format!("{} by {}", view.created, view.created_by)),
+        ("Started", format!("{} by {}", output::moment(view.created), view.created_by)),
         ("Ended", ended(view)),
         (if open { "Cause" } else { "Had stopped" }, cause(view).unwrap_or_default()),
     ];
@@ -163,7 +163,7 @@ fn standing(view: &RolloutView, step: &RolloutStep) -> String {
         .map(|(number, what)| format!("{number} {what}"))
         .collect();
     let soaks = match view.next_at {
-        Some(at) if step.number == view.step => format!("; soaks until {at}"),
+        Some(at) if step.number == view.step => format!("; soaks until {}", output::moment(at)),
         _ => String::new(),
     };
     format!("{devices}: {}{soaks}", if parts.is_empty() { "none yet".to_owned() } else { parts.join(", ") })

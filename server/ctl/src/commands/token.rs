@@ -113,7 +113,9 @@ impl Create {
         output::raw(self.print.of(&created))?;
         output::note(format!(
             "Token {}: {} left, until {}. The secret is shown this once.",
-            created.token.id, created.token.uses_left, created.token.expires
+            created.token.id,
+            created.token.uses_left,
+            output::moment(created.token.expires)
         ));
         if let Some(serial) = &self.serial {
             self.say_if_unknown(api, serial, &created.token.id).await?;
@@ -204,7 +206,7 @@ impl List {
                 token.id.clone(),
                 token.labels.join(";"),
                 format!("{} of {}", token.uses_left, token.uses),
-                token.expires.to_string(),
+                output::moment(token.expires),
                 token.serial.clone().unwrap_or_default(),
                 word(&token.unknown),
                 token.created_by.clone(),

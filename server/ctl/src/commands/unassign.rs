@@ -11,6 +11,7 @@ use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
 use crate::output;
 use crate::span::span;
+use crate::target::target;
 use crate::terminal::Consent;
 
 /// End an assignment; its devices reverse what it brought
@@ -21,8 +22,8 @@ use crate::terminal::Consent;
 pub(crate) struct Unassign {
     /// The profile, with its revision if it matters (base@3), or the assignment's id
     assignment: String,
-    /// label:NAME, device:NAME or everyone; needed when the profile is assigned more than once
-    #[arg(long)]
+    /// label:NAME, device:NAME or everyone; NAME alone is a device. Needed when the profile is assigned more than once
+    #[arg(long, value_name = "TARGET", value_parser = target)]
     from: Option<String>,
     #[command(flatten)]
     consent: Consent,

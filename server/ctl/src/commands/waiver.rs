@@ -6,8 +6,9 @@ use muster_proto::rest::{NewWaiver, WaiverView};
 
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output::{self, Output, count};
+use crate::output::{self, Output, count, moment};
 use crate::span::span;
+use crate::target::target;
 use crate::terminal::Consent;
 
 /// Accept failures of checks for a time, with a reason
@@ -32,8 +33,8 @@ pub(crate) enum Waiver {
 pub(crate) struct Add {
     /// The check, as muster why shows it
     check: String,
-    /// A device's name, label:NAME or everyone
-    #[arg(long, value_name = "TARGET")]
+    /// label:NAME, device:NAME or everyone; NAME alone is a device
+    #[arg(long, value_name = "TARGET", value_parser = target)]
     to: String,
     /// Why it is accepted
     #[arg(long)]
@@ -102,10 +103,14 @@ impl Add {
             Until::At(at) => (Some(at), None),
             Until::Seconds(seconds) => (None, Some(seconds)),
         };
-        let named = self.to == "everyone" || self.to.contains(':');
-        let target = if named { self.to } else { format!("device:{}", self.to) };
-        let asked =
-            NewWaiver { check: self.check, target, reason: self.reason, owner: self.owner, until, seconds };
+        let asked = NewWaiver {
+            check: self.check,
+            target: self.to,
+            reason: self.reason,
+            owner: self.owner,
+            until,
+            seconds,
+        };
         let waiver: WaiverView = api.post("/waivers", &asked).await?;
         output::line(format!(
             "{}: a failure of {} on {} is accepted by {} until {}. It covers {} now.",
@@ -113,7 +118,7 @@ impl Add {
             waiver.check,
             waiver.target,
             waiver.owner,
-            waiver.until,
+            moment(waiver.until),
             count(waiver.devices, "failing device")
         ))?;
         Ok(Ending::Fine)
@@ -131,9 +136,9 @@ impl List {
                 waiver.target.clone(),
                 waiver.devices.to_string(),
                 waiver.owner.clone(),
-                waiver.until.to_string(),
+                moment(waiver.until),
                 waiver.reason.clone(),
-                waiver.ended.map(|ended| ended.to_string()).unwrap_or_default(),
+                moment(waiver.ended),
                 waiver.ended_by.clone().unwrap_or_default(),
             ]
         })?;
@@ -160,7 +165,11 @@ pub(crate) fn lines(waived: &[muster_proto::rest::WaivedCheck]) -> Result<(), Fa
         let waiver = &waived.waiver;
         output::line(format!(
             "waived: check {} fails, accepted by {} until {} ({}): {:?}",
-            waived.check, waiver.owner, waiver.until, waiver.id, waiver.reason
+            waived.check,
+            waiver.owner,
+            moment(waiver.until),
+            waiver.id,
+            waiver.reason
         ))
     })
 }

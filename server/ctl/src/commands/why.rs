@@ -6,7 +6,7 @@ use muster_proto::rest::{Cause, Compliance, DeviceDetail, DevicePause, DeviceSta
 use super::waiver;
 use crate::api::{Api, part};
 use crate::failure::{Ending, Failure};
-use crate::output::{self, Output, word};
+use crate::output::{self, Output, moment, word};
 
 /// Say why a device is not compliant: what is wrong, which profile asks for it, who assigned it, what to do
 #[derive(Args)]
@@ -54,7 +54,7 @@ fn cells(cause: &Cause) -> Vec<String> {
         text(&cause.profile),
         text(&cause.assignment),
         text(&cause.assigned_by),
-        cause.since.map(|t| t.to_string()).unwrap_or_default(),
+        moment(cause.since),
         text(&cause.remedy),
     ]
 }
@@ -117,12 +117,12 @@ fn chain(cause: &Cause) -> Result<(), Failure> {
         output::line(format!("      {row}"))?;
     }
     if let Some(since) = cause.since {
-        output::line(format!("    since {since}"))?;
+        output::line(format!("    since {}", moment(since)))?;
     }
     if let Some(profile) = &cause.profile {
         let assignment = cause.assignment.as_ref().map(|a| format!(", assigned as {a}")).unwrap_or_default();
         let who = cause.assigned_by.as_ref().map(|who| format!(" by {who}")).unwrap_or_default();
-        let when = cause.assigned_at.map(|at| format!(" at {at}")).unwrap_or_default();
+        let when = cause.assigned_at.map(|at| format!(" at {}", moment(at))).unwrap_or_default();
         output::line(format!("    asked for by {profile}{assignment}{who}{when}"))?;
     }
     if let Some(remedy) = &cause.remedy {
@@ -138,7 +138,7 @@ fn chain(cause: &Cause) -> Result<(), Failure> {
 /// Such as "lap-ada is paused since ... by admin:kim (label:laptop), 2 changes wait."
 fn pause(name: &str, paused: &DevicePause) -> String {
     let DevicePause { pause, waiting } = paused;
-    let until = pause.until.map(|until| format!(" until {until}")).unwrap_or_default();
+    let until = pause.until.map(|until| format!(" until {}", moment(until))).unwrap_or_default();
     let reason = pause.reason.as_ref().map(|reason| format!(", {reason:?}")).unwrap_or_default();
     let changes = match waiting.len() {
         1 => "1 change waits".to_owned(),
@@ -146,7 +146,9 @@ fn pause(name: &str, paused: &DevicePause) -> String {
     };
     format!(
         "{name} is paused since {}{until} by {} ({}{reason}), {changes}.",
-        pause.since, pause.by, pause.target
+        moment(pause.since),
+        pause.by,
+        pause.target
     )
 }
 

@@ -311,7 +311,7 @@ pub(super) fn read_target(tx: &mut Tx<'_>, text: &str) -> Result<(String, String
             let label = name::label(label).map_err(|error| AppError::Invalid(format!("target: {error}")))?;
             ("label", label.to_owned())
         }
-        Some(("device", called)) => ("device", device::find(tx, called)?.id.to_string()),
+        Some(("device", called)) => ("device", find_device(tx, called)?.id.to_string()),
         _ => {
             return Err(AppError::Invalid(format!(
                 "target: {text:?} is neither everyone nor of the form label:{text} or device:{text}: say which"
@@ -319,6 +319,18 @@ pub(super) fn read_target(tx: &mut Tx<'_>, text: &str) -> Result<(String, String
         }
     };
     Ok((stored.0.to_owned(), stored.1))
+}
+
+/// The device of a target. Where nothing but a label has its name, that is likely what was meant.
+fn find_device(tx: &mut Tx<'_>, called: &str) -> Result<DeviceRow, AppError> {
+    let found = device::find(tx, called);
+    let is_missing = matches!(found, Err(AppError::NotFound { .. }));
+    if is_missing && muster_store::device::count_with_label(tx, Some(called))? > 0 {
+        return Err(AppError::Invalid(format!(
+            "target: no device is called {called:?}, but devices have that label: write label:{called}"
+        )));
+    }
+    found
 }
 
 /// What [`read_target`] made of a target, as the policy takes it.

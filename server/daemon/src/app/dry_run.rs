@@ -7,7 +7,7 @@ use muster_policy::assign::Draft;
 use muster_policy::rights::AdminRight;
 use muster_proto::dry_run::Question;
 use muster_proto::plan::PlanView;
-use muster_proto::rest::{DevicePlan, DeviceState, NewDevicePlan};
+use muster_proto::rest::{DevicePlan, DeviceState, NewDevicePlan, SourcePlace};
 use muster_proto::when::Facts;
 use muster_proto::{DeviceId, Digest, RevisionNumber, Timestamp, wire};
 use muster_store::Tx;
@@ -35,6 +35,7 @@ struct Prepared {
     device: DeviceRow,
     profile: String,
     replaces: Vec<String>,
+    places: Vec<SourcePlace>,
     warnings: Vec<String>,
     question: Vec<u8>,
     document: Vec<u8>,
@@ -52,7 +53,7 @@ impl App {
         let checked = profile::check(&asked.source)?;
         let (at, actor) = (self.now(), right.actor().to_owned());
         let prepared = self.store().read(move |tx| prepare(tx, &called, checked, asked.params, at)).await?;
-        let Prepared { device, profile, replaces, warnings, question, document } = prepared;
+        let Prepared { device, profile, replaces, places, warnings, question, document } = prepared;
         let turn = self.turn_of(&device)?;
         let (id, detail) =
             (device.id.to_string(), json!({"profile": profile, "digest": Digest::of(&document)}));
@@ -72,7 +73,7 @@ impl App {
                 )));
             }
         };
-        Ok(DevicePlan { device: device.name, profile, replaces, warnings, plan })
+        Ok(DevicePlan { device: device.name, profile, replaces, places, warnings, plan })
     }
 
     /// A link whose agent answers dry runs listens from now on.
@@ -97,7 +98,7 @@ impl App {
             }
             NotAsked::NobodyListens => {
                 let seen = device.last_seen.max(self.presence().unwritten(device.id));
-                let seen = seen.map_or("never seen".to_owned(), |at| format!("last seen {at}"));
+                let seen = seen.map_or("never seen".to_owned(), |at| format!("last seen {}", at.whole_seconds()));
                 AppError::Away(format!(
                     "{name} is not connected ({seen}): turn it on, or see muster-agent status on it"
                 ))
@@ -119,7 +120,7 @@ fn prepare(
     params: BTreeMap<String, String>,
     now: Timestamp,
 ) -> Result<Prepared, AppError> {
-    let Checked { profile, document, warnings } = checked;
+    let Checked { profile, document, warnings: places } = checked;
     let device = device::find(tx, called)?;
     if !matches!(device.state, DeviceState::Enrolled | DeviceState::Ready) {
         return Err(AppError::Away(format!(
@@ -142,11 +143,7 @@ fn prepare(
         .into_iter()
         .map(|view| format!("{}@{} to {}", view.profile, view.revision, view.target))
         .collect();
-    let warnings = warnings
-        .into_iter()
-        .map(|place| format!("line {}, column {}: {}", place.line, place.column, place.message))
-        .chain(assign::warnings(std::slice::from_ref(&device), &profile))
-        .collect();
+    let warnings = assign::warnings(std::slice::from_ref(&device), &profile);
     let question = serde_json::to_vec(&Question { what_if })
         .map_err(|error| AppError::Defect(format!("state of {}: {error}", device.id)))?;
     if question.len() + document.len() > wire::MAX_MESSAGE - FRAME {
@@ -154,7 +151,8 @@ fn prepare(
             "the profile and the device's state are too large to be sent".to_owned(),
         ));
     }
-    Ok(Prepared { device, profile: profile.name.to_string(), replaces, warnings, question, document })
+    let profile = profile.name.to_string();
+    Ok(Prepared { device, profile, replaces, places, warnings, question, document })
 }
 
 /// Room for what stands around question and document in their message.

@@ -120,12 +120,7 @@ fn not_paused(target: &str) -> AppError {
 /// Reads what can be assigned to, or `profile:base`.
 fn find_target(tx: &mut Tx<'_>, text: &str) -> Result<(String, String), AppError> {
     let Some(("profile", name)) = text.split_once(':') else {
-        return read_target(tx, text).map_err(|error| match error {
-            AppError::Invalid(_) => AppError::Invalid(
-                "target: expected label:NAME, device:NAME, profile:NAME or everyone".to_owned(),
-            ),
-            other => other,
-        });
+        return read_target(tx, text);
     };
     muster_store::profile::get(tx, name)?.ok_or_else(|| AppError::not_found("profile", name))?;
     Ok(("profile".to_owned(), name.to_owned()))

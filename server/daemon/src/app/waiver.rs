@@ -66,7 +66,8 @@ impl App {
                 if let Some(there) = waiver::in_force(tx)?.iter().find(same) {
                     return Err(AppError::Taken(format!(
                         "{} waives it there already until {}: end it first (muster waiver end {0})",
-                        there.id, there.until
+                        there.id,
+                        there.until.whole_seconds()
                     )));
                 }
                 let row = WaiverRow {
@@ -103,7 +104,10 @@ impl App {
             .write(move |tx| {
                 let row = waiver::get(tx, &id)?.ok_or_else(|| AppError::not_found("waiver", &id))?;
                 if let Some(ended) = row.ended {
-                    return Err(AppError::Invalid(format!("{id} ended already, at {ended}")));
+                    return Err(AppError::Invalid(format!(
+                        "{id} ended already, at {}",
+                        ended.whole_seconds()
+                    )));
                 }
                 end(tx, &row, Act { at, actor: &actor, action: "waiver.end" })
             })

@@ -12,7 +12,7 @@ use muster_policy::rights::{AdminRight, Identity};
 use muster_proto::dry_run::Question;
 use muster_proto::enrollment::JoinFile;
 use muster_proto::plan::PlanView;
-use muster_proto::rest::{NewDevicePlan, NewToken, Unknown};
+use muster_proto::rest::{NewDevicePlan, NewToken, SourcePlace, Unknown};
 use muster_proto::wire::device_client::DeviceClient;
 use muster_proto::wire::enroll_response::Result as Outcome;
 use muster_proto::wire::enrollment_client::EnrollmentClient;
@@ -511,7 +511,11 @@ async fn a_device_is_asked_what_it_would_do_and_nothing_is_saved_but_that_it_was
     let wire = rig.connect(&machine).await;
     let mut notices = listening(&wire).await;
     let app = rig.app.clone();
-    let asking = tokio::spawn(async move { app.plan_on(&admin(), "lap-ada".into(), motd("one")).await });
+    let mut tried = motd("one");
+    tried
+        .source
+        .push_str("checks:\n  - { id: odd, title: Odd, violations: SELECT 1 FROM nowhere, severity: low }\n");
+    let asking = tokio::spawn(async move { app.plan_on(&admin(), "lap-ada".into(), tried).await });
     let question = asked(&mut notices).await;
     let what_if = serde_json::from_slice::<Question>(&question.question).unwrap().what_if;
     assert_eq!(what_if.revisions[0].digest, Digest::of(&question.document));
@@ -526,6 +530,10 @@ async fn a_device_is_asked_what_it_would_do_and_nothing_is_saved_but_that_it_was
     wire.device().answer(answer(&question.id, bytes.clone())).await.unwrap();
     let shown = asking.await.unwrap().unwrap();
     assert_eq!((shown.plan, shown.replaces), (plan, Vec::<String>::new()));
+    let [SourcePlace { line: 6, message, .. }] = shown.places.as_slice() else {
+        panic!("{:?}", shown.places)
+    };
+    assert!(message.starts_with("check odd will be Unknown"), "{message}");
     let again = wire.device().answer(answer(&question.id, bytes)).await.unwrap_err();
     assert_eq!(again.code(), Code::NotFound);
     assert!(rig.app.list_profiles(&Identity::local_root().view()).await.unwrap().is_empty());

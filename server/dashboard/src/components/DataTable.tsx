@@ -47,6 +47,8 @@ export interface Column<T> {
   head?: ReactNode;
   /** True when the head is for screen readers alone. */
   isQuiet?: boolean;
+  /** On a phone it takes as many lines as it needs, and shows what of it is `under`, in place of columns that have no room. */
+  wraps?: boolean;
   /** From which width of the window on it is shown. */
   from?: 'medium' | 'wide';
 }
@@ -147,7 +149,7 @@ function FullTable<T>(props: Props<T>) {
             <tbody key={key} ref={measure} data-index={index}>
               <tr data-row={key} aria-rowindex={index + 2}>
                 {columns.map((column, i) => (
-                  <td key={column.id} data-align={column.align}>
+                  <td key={column.id} data-align={column.align} data-wraps={column.wraps}>
                     {detail && i === 0 ? (
                       <button
                         type="button"

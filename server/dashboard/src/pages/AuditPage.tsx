@@ -10,7 +10,7 @@ import { type Column, DataTable } from '../components/DataTable';
 import { Empty, ProblemNote } from '../components/parts';
 import { Time } from '../components/Time';
 import { visible } from '../components/visible';
-import { actorOf, named, said, titleOf, words } from './audit/words';
+import { actorOf, named, ordered, said, titleOf, words } from './audit/words';
 
 const FIELDS = ['actor', 'action', 'target', 'since', 'until'] as const;
 
@@ -168,7 +168,7 @@ function DayField({ name, day = '', onChange }: { name: string; day?: string; on
 }
 
 function Opened({ row }: { row: AuditEntry }) {
-  const pairs = Object.entries(row.detail);
+  const pairs = ordered(row.detail);
   return (
     <div className="opened">
       <p>

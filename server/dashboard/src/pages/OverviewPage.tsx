@@ -229,8 +229,10 @@ const CAUSES: Column<CauseGroup>[] = [
     cell: (group) => (
       <span title={visible(group.subject)}>
         <code>{visible(group.subject)}</code>
+        <span className="under">{visible(group.problem)}</span>
       </span>
     ),
+    wraps: true,
   },
   {
     id: 'problem',
@@ -245,7 +247,7 @@ const CAUSES: Column<CauseGroup>[] = [
     width: '17%',
     from: 'medium',
   },
-  { id: 'devices', header: 'Devices', cell: (group) => <Examples group={group} />, width: '24%' },
+  { id: 'devices', header: 'Devices', cell: (group) => <Examples group={group} />, width: '24%', wraps: true },
 ];
 
 /** The number opens exactly the devices that have this trouble. */

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use muster_proto::rest::{DevicePlan, NewDevicePlan};
+use muster_proto::rest::{DevicePlan, NewDevicePlan, SourcePlace};
 
-use super::read_or_say;
+use super::{read_or_say, warn};
 use crate::api::{Api, part};
 use crate::commands::assign;
 use crate::failure::{Ending, Failure};
@@ -35,8 +35,11 @@ impl Plan {
         let source = read_or_say(&self.file)?.text;
         let asked = NewDevicePlan { source, params: self.params.into_iter().collect() };
         let answer: DevicePlan = api.post(&format!("/devices/{}/plan", part(&self.on)), &asked).await?;
+        for SourcePlace { line, column, message } in &answer.places {
+            warn(&self.file, *line, *column, message);
+        }
         for warning in &answer.warnings {
-            output::note(format!("{}: warning: {warning}", self.file.display()));
+            output::note(format!("warning: {warning}"));
         }
         self.output.one(&answer, |answer| {
             output::note(basis(answer));

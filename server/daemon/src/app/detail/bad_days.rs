@@ -49,11 +49,11 @@ fn of_loss(tx: &mut Tx<'_>, row: &DeviceRow, now: Timestamp) -> Result<Option<Ca
     let reason = loss.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
     let (state, remedy) = match (loss.received, loss.given) {
         (Some(at), _) => (
-            format!("it carried its last order out, receipt of {at}"),
+            format!("it carried its last order out, receipt of {}", at.whole_seconds()),
             "Once it is found, in this order:".to_owned(),
         ),
         (None, Some(at)) => (
-            format!("its last order was given at {at}, and no receipt has come"),
+            format!("its last order was given at {}, and no receipt has come", at.whole_seconds()),
             format!("Found again: muster device lost {} --cancel", row.name),
         ),
         (None, None) => (

@@ -2,6 +2,9 @@
 import type { AuditEntry } from '../../api/types';
 import { visible, who } from '../../components/visible';
 
+/** A time as it is recorded: nobody reads it to the microsecond. */
+const FRACTION = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z$/;
+
 type Named = Pick<AuditEntry, 'names'>;
 
 /** A text that may be the id of a device, as that device's name. */
@@ -19,7 +22,7 @@ export function actorOf(row: Named & Pick<AuditEntry, 'actor'>): string {
 export function words(row: Named, value: unknown): string {
   if (isNothing(value)) return 'none';
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
-  if (typeof value === 'string') return named(row, value);
+  if (typeof value === 'string') return named(row, value.replace(FRACTION, '$1Z'));
   if (Array.isArray(value)) return value.map((each) => words(row, each)).join(', ');
   if (typeof value !== 'object' || value === null) return visible(String(value));
   const pairs = Object.entries(value);
@@ -28,12 +31,31 @@ export function words(row: Named, value: unknown): string {
   return `(${said(row, value as Record<string, unknown>)})`;
 }
 
-/** Everything that was recorded beside, but what is nothing. */
+/** Everything that was recorded beside, but what is nothing, with digests short. */
 export function said(row: Named, detail: Record<string, unknown>): string {
-  return Object.entries(detail)
+  return ordered(detail)
     .filter(([, value]) => !isNothing(value))
-    .map(([name, value]) => `${titleOf(name)}: ${words(row, value)}`)
+    .map(([name, value]) => `${titleOf(name)}: ${isDigest(value) ? `${value.slice(0, DIGEST)}…` : words(row, value)}`)
     .join('; ');
+}
+
+/** By what an admin knows an object, in the order in which it is said. */
+const KNOWN = ['name', 'profile', 'revision', 'target', 'device'];
+/** The characters by which a person knows a digest again: `sha256:` and twelve digits. */
+const DIGEST = 19;
+
+/** What was recorded: first what an admin knows, then the rest as it was recorded, digests last. */
+export function ordered(detail: Record<string, unknown>): [string, unknown][] {
+  const rank = ([name, value]: [string, unknown]) => {
+    if (isDigest(value)) return KNOWN.length + 1;
+    const known = KNOWN.indexOf(name);
+    return known < 0 ? KNOWN.length : known;
+  };
+  return Object.entries(detail).sort((a, b) => rank(a) - rank(b));
+}
+
+function isDigest(value: unknown): value is string {
+  return typeof value === 'string' && /^sha256:[0-9a-f]{64}$/.test(value);
 }
 
 /** A recorded name as words: `new_devices` is `new devices`. */

@@ -20,16 +20,23 @@ export function Tokens({ rows }: { rows: Token[] | undefined }) {
     {
       id: 'id',
       header: 'Token',
-      cell: (row) => <code className={isUsable(row) ? '' : 'dim'}>{row.id}</code>,
+      cell: (row) => (
+        <>
+          <code className={isUsable(row) ? '' : 'dim'}>{row.id}</code>
+          <span className="under">{usesOf(row)} left</span>
+        </>
+      ),
       width: '22%',
+      wraps: true,
     },
     { id: 'labels', header: 'Labels given', cell: (row) => <Labels labels={row.labels} />, from: 'medium' },
     {
       id: 'uses',
       header: 'Uses left',
-      cell: (row) => `${row.uses_left} of ${row.uses}`,
+      cell: usesOf,
       sort: (row) => row.uses_left,
       width: '100px',
+      from: 'medium',
     },
     {
       id: 'unknown',
@@ -89,6 +96,10 @@ export function Tokens({ rows }: { rows: Token[] | undefined }) {
   );
 }
 
+function usesOf(row: Token): string {
+  return `${row.uses_left} of ${row.uses}`;
+}
+
 function RevokeForm({ token, onDone }: { token: Token; onDone: () => void }) {
   const revoke = useChange(() => api.delete(`/tokens/${encodeURIComponent(token.id)}`), onDone);
   return (
@@ -100,7 +111,7 @@ function RevokeForm({ token, onDone }: { token: Token; onDone: () => void }) {
       }}
     >
       <p>
-        1 token: <code>{token.id}</code>, {token.uses_left} of {token.uses} uses left. Devices that have
+        1 token: <code>{token.id}</code>, {usesOf(token)} uses left. Devices that have
         enrolled with it stay enrolled.
       </p>
       <FormEnd verb="Revoke 1 token" error={revoke.error} isPending={revoke.isPending} isDanger onCancel={onDone} />

@@ -10,7 +10,7 @@ import { planTotals } from './totals';
 const SIGNS = { create: '+', change: '~', remove: '-' } as const;
 
 export function PlanView({ answer }: { answer: DevicePlan }) {
-  const { plan, replaces, profile, device, warnings } = answer;
+  const { plan, replaces, profile, device, places, warnings } = answer;
   const totals = planTotals(plan);
   return (
     <div className="plan" role="status">
@@ -19,9 +19,14 @@ export function PlanView({ answer }: { answer: DevicePlan }) {
           ? `On ${visible(device)}, with ${profile} as if newly assigned (enforced, precedence 0). Nothing was saved.`
           : `On ${visible(device)}, in place of ${replaces.join(' and of ')}. Nothing was saved.`}
       </p>
-      {warnings.length > 0 && (
+      {places.length + warnings.length > 0 && (
         <Note tone="act">
           <ul>
+            {places.map(({ line, column, message }) => (
+              <li key={`${line}:${column}:${message}`}>
+                {line > 0 && <code>{`${line}:${column}`}</code>} {visible(message)}
+              </li>
+            ))}
             {warnings.map((warning) => (
               <li key={warning}>{visible(warning)}</li>
             ))}

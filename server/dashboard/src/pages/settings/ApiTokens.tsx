@@ -88,7 +88,18 @@ export function ApiTokens() {
 
 function columns(mayChange: boolean, onRevoke: (token: ApiToken) => void): Column<ApiToken>[] {
   return [
-    { id: 'name', header: 'Name', cell: (row) => visible(row.name), sort: (row) => row.name },
+    {
+      id: 'name',
+      header: 'Name',
+      cell: (row) => (
+        <>
+          {visible(row.name)}
+          <span className="under">{visible(reachOf(row))}</span>
+        </>
+      ),
+      sort: (row) => row.name,
+      wraps: true,
+    },
     {
       id: 'reach',
       header: 'Reaches',
