@@ -6,6 +6,7 @@
 mod artifacts;
 mod dry_run;
 mod hands;
+mod inspect;
 mod last_order;
 mod leases;
 mod look_at;
@@ -32,7 +33,6 @@ use anyhow::{Context, Result};
 use muster_converge::accept::{self, Acceptance};
 use muster_converge::fight::Fights;
 use muster_converge::schedule;
-use muster_proto::check::Verdict;
 use muster_proto::clock::ClockSkew;
 use muster_proto::compose::{self, Composition};
 use muster_proto::cost::Cost;
@@ -52,7 +52,7 @@ use crate::config::Config;
 use crate::host::Host;
 use crate::ledger::{Ledger, Ordered, Settlement, cant_be_written};
 use crate::watch::Watch;
-use crate::{facts, inventory, resource};
+use crate::{facts, resource};
 
 pub(crate) use self::dry_run::DryRun;
 pub(crate) use self::last_order::Stage;
@@ -315,16 +315,7 @@ impl Cycle {
         self.hands.host.meter.begin_turn();
         self.hands.host.digests.begin_turn();
         let leases = Leases { config: &self.config, clock: self.hands.clock, composition: &composition };
-        if self.hands.host.dconf_is_behind.is_some() {
-            // Where a claim is left, its step does it.
-            let records = self.hands.ledger.records()?;
-            let is_left =
-                |id: &muster_proto::ResourceId| id.kind() == "dconf" && !composition.claims.contains_key(id);
-            if records.keys().any(is_left) {
-                let caught_up = resource::catch_up(&mut self.hands.host, records.as_ref());
-                leases.kept_during("dconf", caught_up).await;
-            }
-        }
+        reading::catch_up(&mut self.hands, &leases).await?;
         // Before anything is read: one that comes meanwhile is made use of by the turn that it is worth.
         let awaits_artifacts = self.awaits_artifacts(&composition);
         // What could not be kept in the ledger is still to be told.
@@ -510,43 +501,6 @@ impl Cycle {
         self.hands.host.firewall = None;
         self.hands.fights.forget();
         self.retry_trials()
-    }
-
-    /// How long until the checks have to be asked and the tables read.
-    fn inspection_in(&self, now: Timestamp) -> Duration {
-        schedule::at_most(self.inspected, now).min(schedule::at_most(self.tabulated, now))
-    }
-
-    /// Asks the checks and reads the tables that are reported, each when that is due.
-    fn inspect(&mut self, composition: &Composition) -> Result<()> {
-        let now = self.hands.clock.now();
-        if schedule::is_due(self.inspected, now) {
-            self.inspected = Some(now);
-            let (results, took) = inventory::checks(composition);
-            self.checks_pass =
-                results.iter().all(|result| matches!(result.verdict, Verdict::Pass | Verdict::NotApplicable));
-            let kept = self.hands.ledger.section("checks", &fit::checks(&results)?);
-            self.unwritten.put_off(kept)?;
-            self.note_cost(Cost { kinds: self.hands.host.meter.costs(), checks: took })?;
-        }
-        if std::mem::take(&mut self.hands.tables_are_old) || schedule::is_due(self.tabulated, now) {
-            self.tabulated = Some(now);
-            for (name, document) in inventory::tables() {
-                let kept = self.hands.ledger.section(&name, &document);
-                self.unwritten.put_off(kept)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Keeps what the work took; figures that only waver are no news.
-    fn note_cost(&mut self, cost: Cost) -> Result<()> {
-        if !cost.same(&self.cost) {
-            let kept = self.hands.ledger.section(Cost::SECTION, &serde_json::to_vec(&cost)?);
-            self.unwritten.put_off(kept)?;
-            self.cost = cost;
-        }
-        Ok(())
     }
 
     fn note_facts(&mut self) -> Result<()> {

@@ -10,8 +10,9 @@ use muster_proto::resource::Resource;
 use muster_proto::state::Mode;
 
 use super::hands::Hands;
+use super::leases::Leases;
 use super::machine::Machine;
-use crate::resource::Wanted;
+use crate::resource::{self, Wanted};
 
 /// Whether programs of an admin's may be run to find out how things are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +93,20 @@ pub(super) async fn freshen<M: Machine>(hands: &mut Hands<M>, composition: &Comp
     if composition.claims.iter().any(is_made_so) {
         hands.host.freshen(hands.clock.now()).await;
     }
+}
+
+/// Has dconf make its database anew where it failed to after files of its settings went.
+pub(super) async fn catch_up(hands: &mut Hands, leases: &Leases<'_>) -> Result<()> {
+    if hands.host.dconf_is_behind.is_none() {
+        return Ok(());
+    }
+    // Where a claim is left, its step does it.
+    let is_left = |id: &ResourceId| id.kind() == "dconf" && !leases.composition.claims.contains_key(id);
+    let records = hands.ledger.records()?;
+    if records.keys().any(is_left) {
+        leases.kept_during("dconf", resource::catch_up(&mut hands.host, records.as_ref())).await;
+    }
+    Ok(())
 }
 
 pub(super) fn replan<M>(
