@@ -47,7 +47,7 @@ export interface Column<T> {
   head?: ReactNode;
   /** True when the head is for screen readers alone. */
   isQuiet?: boolean;
-  /** On a phone it takes as many lines as it needs, and shows what of it is `under`, in place of columns that have no room. */
+  /** It takes as many lines as it needs. On a phone it shows what of it is `under` as well, in place of columns that have no room. */
   wraps?: boolean;
   /** From which width of the window on it is shown. */
   from?: 'medium' | 'wide';

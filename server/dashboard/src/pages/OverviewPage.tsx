@@ -237,8 +237,9 @@ const CAUSES: Column<CauseGroup>[] = [
   {
     id: 'problem',
     header: 'Problem',
-    cell: (group) => <span title={visible(group.problem)}>{visible(group.problem)}</span>,
+    cell: (group) => visible(group.problem),
     from: 'medium',
+    wraps: true,
   },
   {
     id: 'profile',
