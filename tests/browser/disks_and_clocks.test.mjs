@@ -94,7 +94,7 @@ test('a change that a full server refuses says why, is not lost, and is saved on
 test('what does not fit on a disk of the device fails alone with its cause, and is made once there is room', async () => {
   await person.turnTo('Overview');
   const failure = page.getByRole('table', { name: 'Failures by cause' }).locator('tr[data-row]', { hasText: `${DATA}/report` });
-  await failure.getByText('No space left on device').waitFor({ timeout: LIVE_MS });
+  await failure.getByText('No space left on device').filter({ visible: true }).waitFor({ timeout: LIVE_MS });
   await failure.getByRole('link', { name: 'srv-1' }).click();
   await failsUntilThereIsRoom(`file:${DATA}/report`, /No space left on device/, DATA);
 });
