@@ -348,7 +348,9 @@ END"#;
         })
     };
     let assignment = apply(fleet, &settings(", locked: true"))?;
-    let has_locks = |device: &Device<'_>| look(device, "grep -c /org/gnome/desktop/screensaver/lock-delay /etc/dconf/db/local || true");
+    let has_locks = |device: &Device<'_>| {
+        look(device, "grep -c /org/gnome/desktop/screensaver/lock-delay /etc/dconf/db/local || true")
+    };
     assert_eq!(has_locks(device)?, "1\n");
     look(device, BREAK)?;
     fleet
