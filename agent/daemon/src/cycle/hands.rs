@@ -29,8 +29,9 @@ pub(crate) struct Hands<M = Host> {
     pub(super) trials: Trials,
     /// How many times something was put on trial, with what an earlier agent left on trial as the first.
     pub(super) trials_begun: u64,
-    /// Whether something was made or taken away since the tables that are reported were read, of which they tell.
-    pub(super) tables_are_old: bool,
+    /// When the tables that are reported were last read, by the trusted clock; `None` where something was made or taken away since
+    /// of which they tell.
+    pub(super) tabulated: Option<Timestamp>,
 }
 
 /// What was done and could not be written down. It is written before anything else is, so that the ledger tells things in
@@ -87,7 +88,7 @@ impl Hands {
             deny_kinds: config.deny_kinds.clone(),
             fights: Fights::default(),
             owed: Owed::default(),
-            tables_are_old: false,
+            tabulated: None,
         })
     }
 }

@@ -15,7 +15,7 @@ use crate::inventory;
 impl Cycle {
     /// How long until the checks have to be asked and the tables read.
     pub(super) fn inspection_in(&self, now: Timestamp) -> Duration {
-        schedule::at_most(self.inspected, now).min(schedule::at_most(self.tabulated, now))
+        schedule::at_most(self.inspected, now).min(schedule::at_most(self.hands.tabulated, now))
     }
 
     /// Asks the checks and reads the tables that are reported, each when that is due.
@@ -30,8 +30,8 @@ impl Cycle {
             self.unwritten.put_off(kept)?;
             self.note_cost(Cost { kinds: self.hands.host.meter.costs(), checks: took })?;
         }
-        if std::mem::take(&mut self.hands.tables_are_old) || schedule::is_due(self.tabulated, now) {
-            self.tabulated = Some(now);
+        if schedule::is_due(self.hands.tabulated, now) {
+            self.hands.tabulated = Some(now);
             for (name, document) in inventory::tables() {
                 let kept = self.hands.ledger.section(&name, &document);
                 self.unwritten.put_off(kept)?;

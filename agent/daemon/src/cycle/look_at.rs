@@ -62,7 +62,7 @@ impl Cycle {
             self.inspected = None;
             return Ok(false);
         }
-        if self.hands.tables_are_old {
+        if self.hands.tabulated.is_none() {
             return Ok(false);
         }
         Ok(outcomes.iter().all(|outcome| self.is_no_news(outcome)))

@@ -317,7 +317,9 @@ async fn make<M: Machine>(
     let ledger = &hands.ledger;
     let content = |digest: &Digest| contents.get(digest).cloned().or_else(|| ledger.blob(digest));
     let mut results = hands.host.write(&ready, records, &content).await;
-    hands.tables_are_old |= ready.iter().any(|step| is_tabulated(&step.id));
+    if ready.iter().any(|step| is_tabulated(&step.id)) {
+        hands.tabulated = None;
+    }
     keep_secrets(hands, &mut results)?;
     for (id, written) in &mut results {
         if let (Some(record), Some(extra)) = (intents.get_mut(id), written.extra.take()) {

@@ -77,8 +77,6 @@ pub(crate) struct Cycle {
     failures: u32,
     /// When checks were last asked, by the trusted clock.
     inspected: Option<Timestamp>,
-    /// When the tables that are reported were last read, by the trusted clock.
-    tabulated: Option<Timestamp>,
     /// Whether nothing was wrong by any check then.
     checks_pass: bool,
     /// What the ledger has no room for.
@@ -118,9 +116,8 @@ impl Cycle {
         let deny_kinds = config.deny_kinds.clone();
         let (fights, owed) = (Fights::default(), Owed::default());
         let (trials, trials_begun) = (ledger.trials()?, 1);
-        let tables_are_old = false;
-        let hands =
-            Hands { ledger, host, clock, deny_kinds, fights, owed, trials, trials_begun, tables_are_old };
+        let tabulated = None;
+        let hands = Hands { ledger, host, clock, deny_kinds, fights, owed, trials, trials_begun, tabulated };
         Ok(Self {
             device,
             hands,
@@ -131,7 +128,6 @@ impl Cycle {
             outcomes: Vec::new(),
             failures: 0,
             inspected: None,
-            tabulated: None,
             checks_pass: true,
             unwritten,
             unwritten_order: None,
@@ -497,7 +493,7 @@ impl Cycle {
     /// was done, put right again what others keep changing, and try again what was undone.
     pub(crate) fn begin_anew(&mut self) -> Result<()> {
         self.inspected = None;
-        self.tabulated = None;
+        self.hands.tabulated = None;
         self.hands.host.firewall = None;
         self.hands.fights.forget();
         self.retry_trials()

@@ -61,7 +61,7 @@ impl Device {
             owed: Owed::default(),
             trials: Trials::new(),
             trials_begun: 0,
-            tables_are_old: false,
+            tabulated: None,
         };
         Self { hands, config, folder }
     }

@@ -37,7 +37,7 @@ fn cycle(folder: &Path) -> Cycle {
     let host = Host::at(&root, &folder.join("run"), folder).unwrap();
     let mut cycle = Cycle::start(device(), config, ledger, host).unwrap();
     cycle.inspected = Some(cycle.now());
-    cycle.tabulated = cycle.inspected;
+    cycle.hands.tabulated = cycle.inspected;
     cycle
 }
 

@@ -138,7 +138,7 @@ impl Cycle {
                 tracing::info!("the ledger can be written again");
                 // What was looked at meanwhile is in no section.
                 self.inspected = None;
-                self.tabulated = None;
+                self.hands.tabulated = None;
                 self.unwritten.said = None;
                 std::fs::remove_file(Note::path(&self.hands.host.scratch)).ok();
                 return Ok(Next { wait: Duration::ZERO, ..next });
