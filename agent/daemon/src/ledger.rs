@@ -8,6 +8,7 @@ mod last_order;
 mod mark;
 mod past;
 mod pause;
+mod queue;
 mod room;
 mod section;
 mod series;
@@ -27,9 +28,9 @@ use muster_converge::trial::Trial;
 use muster_proto::condition::Condition;
 use muster_proto::report::Event;
 use muster_proto::state::DesiredState;
-use muster_proto::{DeviceId, Digest, Generation, ResourceId, Timestamp, fit, wire};
+use muster_proto::{DeviceId, Digest, Generation, ResourceId, Timestamp};
 use rusqlite::config::DbConfig;
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use uuid::Uuid;
 
 pub(crate) use last_order::Ordered;
@@ -38,17 +39,10 @@ pub(crate) use past::Past;
 pub(crate) use pause::Resumption;
 pub(crate) use room::cant_be_written;
 
-/// Unsent events are dropped, oldest first and as a range that is said, beyond this many bytes.
-const MAX_QUEUE: i64 = 64 * 1024 * 1024;
+use queue::{bound_queue, drop_events, push_event};
 
 /// Accepted generations that are kept for `history`.
 const MAX_HISTORY: i64 = 1_000;
-
-/// The most bytes of events in one report; the rest goes with the next.
-const MAX_BATCH: usize = 512 * 1024;
-
-/// What stands around an event in its message, in bytes.
-const AROUND: usize = 32;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -372,113 +366,6 @@ impl Ledger {
         rows.map(|row| Ok(serde_json::from_value(row?.into())?)).collect()
     }
 
-    /// Tells of repeated events that were only counted, once their time is over.
-    pub(crate) fn tell_repeated(&mut self, now: Timestamp) -> Result<()> {
-        let tx = self.db.transaction()?;
-        series::flush(&tx, now)?;
-        tx.commit()?;
-        Ok(())
-    }
-
-    /// Notes an event for the server.
-    pub(crate) fn event(&mut self, now: Timestamp, event: &Event) -> Result<()> {
-        let tx = self.db.transaction()?;
-        series::push(&tx, now, std::slice::from_ref(event))?;
-        bound_queue(&tx)?;
-        tx.commit()?;
-        Ok(())
-    }
-
-    /// A report of this ledger that says nothing yet.
-    pub(crate) fn empty_report(&self, applied: Generation) -> wire::ReportRequest {
-        wire::ReportRequest {
-            epoch: self.epoch.to_string(),
-            applied_generation: applied.0,
-            ..wire::ReportRequest::default()
-        }
-    }
-
-    /// What the server has not acknowledged, as one report; `None` when there is nothing.
-    pub(crate) fn report(&self, applied: Generation) -> Result<Option<wire::ReportRequest>> {
-        let mut report = self.empty_report(applied);
-        let mut size = 0;
-        let mut rows =
-            self.db.prepare_cached("SELECT sequence, at, document FROM event ORDER BY sequence")?;
-        let mut rows = rows.query([])?;
-        while let Some(row) = rows.next()?
-            && size < MAX_BATCH
-        {
-            let document = fit::event(row.get(2)?)?;
-            size += document.len() + AROUND;
-            let sequence = row.get::<_, i64>(0)?.cast_unsigned();
-            report.events.push(wire::Event { sequence, at: row.get(1)?, document: document.into() });
-        }
-        let mut rows = self.db.prepare_cached(
-            "SELECT name, document FROM section WHERE acknowledged IS NULL OR acknowledged <> digest",
-        )?;
-        let mut rows = rows.query([])?;
-        let mut size = 0;
-        while let Some(row) = rows.next()? {
-            let document: Vec<u8> = row.get(1)?;
-            // What does not fit in goes with the next.
-            if size + document.len() > wire::MAX_SECTION {
-                continue;
-            }
-            size += document.len();
-            report.sections.push(wire::Section { name: row.get(0)?, document: document.into() });
-        }
-        if let (Some(from), Some(to)) = (meta(&self.db, "lost_from")?, meta(&self.db, "lost_to")?) {
-            (report.lost_from, report.lost_to) = (from.parse()?, to.parse()?);
-        }
-        let said = meta(&self.db, "applied_said")?.is_some_and(|said| said == applied.0.to_string());
-        let empty = report.events.is_empty() && report.sections.is_empty() && report.lost_to == 0 && said;
-        Ok((!empty).then_some(report))
-    }
-
-    /// Drops what the server has made durable: events up to `sequence`, and the sections of `report`. The disk is not waited for:
-    /// what a power cut brings back is sent again, and the server knows it by its number.
-    pub(crate) fn acknowledge(&mut self, report: &wire::ReportRequest, sequence: u64) -> Result<()> {
-        if report.epoch != self.epoch.to_string() {
-            return Ok(());
-        }
-        self.db.pragma_update(None, "synchronous", "NORMAL")?;
-        let dropped = self.drop_acknowledged(report, sequence);
-        self.db.pragma_update(None, "synchronous", "FULL")?;
-        dropped?;
-        self.forget_secrets()
-    }
-
-    fn drop_acknowledged(&mut self, report: &wire::ReportRequest, sequence: u64) -> Result<()> {
-        let tx = self.db.transaction()?;
-        self.secret_in_log |= drop_events(&tx, sequence)?;
-        for section in &report.sections {
-            tx.execute(
-                "UPDATE section SET acknowledged = ?2 WHERE name = ?1",
-                params![section.name, Digest::of(&section.document).to_string()],
-            )?;
-        }
-        if report.lost_to > 0 {
-            tx.execute("DELETE FROM meta WHERE name IN ('lost_from', 'lost_to')", [])?;
-        }
-        set_meta(&tx, "applied_said", &report.applied_generation.to_string())?;
-        tx.commit()?;
-        Ok(())
-    }
-
-    /// Sends every section again when the server's record was put back from a backup since this was last heard: what it
-    /// acknowledged before may be gone.
-    pub(crate) fn server_was_restored(&mut self, restored: i64) -> Result<()> {
-        let restored = restored.to_string();
-        if meta(&self.db, "server_restored")?.as_deref().unwrap_or("0") == restored {
-            return Ok(());
-        }
-        let tx = self.db.transaction()?;
-        tx.execute("UPDATE section SET acknowledged = NULL", [])?;
-        set_meta(&tx, "server_restored", &restored)?;
-        tx.commit()?;
-        Ok(())
-    }
-
     /// Notes as which device, and by which token, this one is enrolled. Where that is new, the server has nothing of what an
     /// earlier enrollment reported, and all is sent again. To another device no state was given yet: what is in force was the
     /// other one's, while what Muster made here is still to be taken back.
@@ -599,77 +486,6 @@ fn prune_blobs(tx: &Transaction<'_>) -> Result<()> {
         tx.execute("DELETE FROM blob WHERE digest = ?1", [digest])?;
     }
     Ok(())
-}
-
-/// The events that the server has not acknowledged, while some are added.
-struct Queue<'t> {
-    tx: &'t Transaction<'t>,
-    insert: CachedStatement<'t>,
-    /// The number of the last event.
-    last: i64,
-}
-
-impl<'t> Queue<'t> {
-    fn of(tx: &'t Transaction<'t>) -> Result<Self> {
-        let last = meta(tx, "sequence")?.map(|s| s.parse()).transpose()?.unwrap_or(0);
-        let insert = tx.prepare_cached("INSERT INTO event (sequence, at, document) VALUES (?1, ?2, ?3)")?;
-        Ok(Self { tx, insert, last })
-    }
-
-    fn push(&mut self, at: Timestamp, document: &[u8]) -> Result<()> {
-        self.last += 1;
-        self.insert.execute(params![self.last, at.micros(), document])?;
-        Ok(())
-    }
-
-    /// Notes which number was the last.
-    fn end(self) -> Result<()> {
-        set_meta(self.tx, "sequence", &self.last.to_string())
-    }
-}
-
-fn push_event(tx: &Transaction<'_>, now: Timestamp, event: &Event) -> Result<()> {
-    let mut queue = Queue::of(tx)?;
-    queue.push(now, &serde_json::to_vec(event)?)?;
-    queue.end()
-}
-
-/// Takes the events up to `sequence` from the queue into what is past; whether one of them carried a secret.
-fn drop_events(tx: &Transaction<'_>, sequence: u64) -> Result<bool> {
-    let mut rows =
-        tx.prepare_cached("SELECT sequence, at, document FROM event WHERE sequence <= ?1 ORDER BY sequence")?;
-    let mut rows = rows.query([sequence.cast_signed()])?;
-    let (mut secret, mut due) = (false, false);
-    while let Some(row) = rows.next()? {
-        let (sequence, document) = (row.get(0)?, row.get_ref(2)?.as_blob()?);
-        secret |= past::keep(tx, sequence, row.get(1)?, document)?;
-        due |= past::is_to_be_bound_at(sequence);
-    }
-    tx.prepare_cached("DELETE FROM event WHERE sequence <= ?1")?.execute([sequence.cast_signed()])?;
-    if due {
-        past::bound(tx)?;
-    }
-    Ok(secret)
-}
-
-/// Drops the oldest events when the queue is full, and remembers which.
-fn bound_queue(tx: &Transaction<'_>) -> Result<()> {
-    let mut size = tx.prepare_cached("SELECT coalesce(sum(length(document)), 0) FROM event")?;
-    let size: i64 = size.query_row([], |r| r.get(0))?;
-    if size <= MAX_QUEUE {
-        return Ok(());
-    }
-    // A tenth at a time, so that a full queue does not cost a scan with every event.
-    let (first, last): (i64, i64) = tx.query_row(
-        "SELECT min(sequence), max(sequence) FROM (SELECT sequence FROM event ORDER BY sequence LIMIT (SELECT 1 + count(*) / 10 FROM event))",
-        [],
-        |r| Ok((r.get(0)?, r.get(1)?)),
-    )?;
-    tx.execute("DELETE FROM event WHERE sequence <= ?1", [last])?;
-    if meta(tx, "lost_from")?.is_none() {
-        set_meta(tx, "lost_from", &first.to_string())?;
-    }
-    set_meta(tx, "lost_to", &last.to_string())
 }
 
 fn meta(db: &Connection, name: &str) -> Result<Option<String>> {

@@ -6,6 +6,7 @@
 mod artifacts;
 mod dry_run;
 mod hands;
+mod in_force;
 mod inspect;
 mod last_order;
 mod leases;
@@ -14,8 +15,6 @@ mod machine;
 mod make;
 mod outcomes;
 mod pause;
-#[cfg(test)]
-mod plan_is_result;
 mod reading;
 mod rest;
 mod settling;
@@ -26,7 +25,7 @@ mod texts;
 mod trial;
 mod unwritten;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -34,7 +33,7 @@ use muster_converge::accept::{self, Acceptance};
 use muster_converge::fight::Fights;
 use muster_converge::schedule;
 use muster_proto::clock::ClockSkew;
-use muster_proto::compose::{self, Composition};
+use muster_proto::compose::Composition;
 use muster_proto::cost::Cost;
 use muster_proto::report::{Event, Outcome, OutcomeKind};
 use muster_proto::state::DesiredState;
@@ -245,11 +244,6 @@ impl Cycle {
         Ok(self.hands.ledger.current()?.generation)
     }
 
-    /// The composition in force, for watching what it manages.
-    pub(crate) fn composition(&self) -> Option<&Composition> {
-        self.composed.as_ref().map(|(_, composition)| composition)
-    }
-
     /// One turn. An error concerns the ledger or the bus, not a resource: those have outcomes. A ledger that can't be
     /// written is no error but said: leases end all the same, and the next turn finds out whether it can be again.
     ///
@@ -334,7 +328,7 @@ impl Cycle {
             wait = wait.min(schedule::AFTER_CHANGE);
         }
         let artifacts = Some(self.named_artifacts(&composition));
-        self.composed = Some((digest_of(&self.hands.ledger)?, composition));
+        self.keep_composed(composition)?;
         result?;
         Ok(Next { wait, next_end, missing: BTreeSet::new(), artifacts })
     }
@@ -372,73 +366,6 @@ impl Cycle {
         // There is no server any more without which it would be undone.
         self.forget_ways_back(known.keys());
         Ok(made.outcomes.unwrap_or_default())
-    }
-
-    /// The accepted state, composed; `None` when there is none or documents of it are still to come.
-    fn accepted(&mut self) -> Result<Option<Composition>> {
-        let Some(state) = self.hands.ledger.state()? else { return Ok(None) };
-        let (documents, missing) = self.hands.ledger.documents(&state)?;
-        if !missing.is_empty() {
-            return Ok(None);
-        }
-        self.compose(&state, &documents).map(Some)
-    }
-
-    /// What holds while documents of the accepted state are still to come: the state before it. Where that is not known either,
-    /// the records alone, of which no profile can be read.
-    fn unread(&self) -> Result<Composition> {
-        if let Some(state) = self.hands.ledger.last_whole()? {
-            let (documents, missing) = self.hands.ledger.documents(&state)?;
-            if missing.is_empty() {
-                return compose::compose(&state, &documents, &self.facts)
-                    .context("the state before the accepted one can't be composed");
-            }
-        }
-        let reason = "its document has not come yet";
-        let records = self.hands.ledger.records()?;
-        let unsupported =
-            records.values().map(|record| (record.profile.clone(), reason.to_owned())).collect();
-        Ok(Composition { unsupported, ..Composition::default() })
-    }
-
-    /// What leases are ended by.
-    fn in_force(&mut self) -> Result<Composition> {
-        match self.accepted()? {
-            Some(composition) => Ok(composition),
-            None => self.unread(),
-        }
-    }
-
-    /// When the next lease ends or begins.
-    fn next_end(&self, composition: &Composition) -> Result<Option<Timestamp>> {
-        let records = self.hands.ledger.records()?;
-        Ok(schedule::next_end(composition, &records, self.hands.clock.now()))
-    }
-
-    /// Keeps which leases are over before they are ended.
-    fn keep_end(&mut self, composition: &Composition) -> Result<()> {
-        let records = self.hands.ledger.records()?;
-        if let Some(end) = schedule::last_end(composition, &records, self.hands.clock.now()) {
-            self.hands.clock.ended(end);
-            let kept = self.hands.ledger.keep_end(end);
-            self.unwritten.put_off(kept)?;
-        }
-        Ok(())
-    }
-
-    fn compose(
-        &mut self,
-        state: &DesiredState,
-        documents: &BTreeMap<Digest, Vec<u8>>,
-    ) -> Result<Composition> {
-        let digest = digest_of(&self.hands.ledger)?;
-        if let Some((known, composition)) = self.composed.take()
-            && known == digest
-        {
-            return Ok(composition);
-        }
-        self.rest = None;
-        compose::compose(state, documents, &self.facts).context("the accepted state can't be composed")
     }
 
     fn finish(
@@ -508,10 +435,6 @@ impl Cycle {
         let kept = self.hands.ledger.section("facts", &serde_json::to_vec(&self.facts)?);
         self.unwritten.put_off(kept)
     }
-}
-
-fn digest_of(ledger: &Ledger) -> Result<Digest> {
-    ledger.current()?.digest.context("there is no accepted state")
 }
 
 /// A number in 0..1, so that devices do not all wake at once.

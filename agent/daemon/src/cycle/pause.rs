@@ -10,7 +10,7 @@ use muster_converge::schedule;
 use muster_proto::compose::Composition;
 use muster_proto::report::Pause;
 
-use super::{Cycle, Next, digest_of, jitter, make};
+use super::{Cycle, Next, jitter, make};
 use crate::ledger::Resumption;
 use crate::resource;
 
@@ -40,7 +40,7 @@ impl Cycle {
         let now = self.hands.clock.now();
         let next_end = self.next_end(&composition)?;
         let next_end = Some(next_end.map_or(pause.until, |end| end.min(pause.until)));
-        self.composed = Some((digest_of(&self.hands.ledger)?, composition));
+        self.keep_composed(composition)?;
         Ok(Next {
             wait: schedule::wait(next_end, 0, now, jitter()).min(self.inspection_in(now)),
             next_end,

@@ -4,8 +4,9 @@ use anyhow::{Context as _, Result};
 use muster_proto::Timestamp;
 use muster_proto::report::{Event, Pause};
 
+use super::queue::{bound_queue, push_event};
 use super::section::put_section;
-use super::{Ledger, bound_queue, meta, push_event, set_meta};
+use super::{Ledger, meta, set_meta};
 
 const PAUSE: &str = "pause";
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 use muster_proto::Digest;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::Ledger;
+use super::{Ledger, meta, set_meta};
 
 impl Ledger {
     /// Keeps the latest of a section; true when the server has not acknowledged exactly this.
@@ -18,6 +18,20 @@ impl Ledger {
             .db
             .query_row("SELECT document FROM section WHERE name = ?1", [name], |r| r.get(0))
             .optional()?)
+    }
+
+    /// Sends every section again when the server's record was put back from a backup since this was last heard: what it
+    /// acknowledged before may be gone.
+    pub(crate) fn server_was_restored(&mut self, restored: i64) -> Result<()> {
+        let restored = restored.to_string();
+        if meta(&self.db, "server_restored")?.as_deref().unwrap_or("0") == restored {
+            return Ok(());
+        }
+        let tx = self.db.transaction()?;
+        tx.execute("UPDATE section SET acknowledged = NULL", [])?;
+        set_meta(&tx, "server_restored", &restored)?;
+        tx.commit()?;
+        Ok(())
     }
 }
 

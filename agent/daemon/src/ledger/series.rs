@@ -8,7 +8,8 @@ use muster_proto::Timestamp;
 use muster_proto::report::Event;
 use rusqlite::{Transaction, params};
 
-use super::Queue;
+use super::Ledger;
+use super::queue::{Queue, bound_queue};
 
 pub(super) const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS series (name TEXT PRIMARY KEY, since INTEGER NOT NULL, written INTEGER NOT NULL, held INTEGER NOT NULL, at INTEGER NOT NULL, document BLOB NOT NULL) WITHOUT ROWID;
@@ -19,6 +20,25 @@ const WINDOW: i64 = 10 * 60 * 1_000_000;
 
 /// How many of a window are written each by itself.
 const EACH: i64 = 5;
+
+impl Ledger {
+    /// Tells of repeated events that were only counted, once their time is over.
+    pub(crate) fn tell_repeated(&mut self, now: Timestamp) -> Result<()> {
+        let tx = self.db.transaction()?;
+        flush(&tx, now)?;
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// Notes an event for the server.
+    pub(crate) fn event(&mut self, now: Timestamp, event: &Event) -> Result<()> {
+        let tx = self.db.transaction()?;
+        push(&tx, now, std::slice::from_ref(event))?;
+        bound_queue(&tx)?;
+        tx.commit()?;
+        Ok(())
+    }
+}
 
 /// Writes events, or only counts them: [`flush`] tells of those when their window is over.
 pub(super) fn push(tx: &Transaction<'_>, now: Timestamp, events: &[Event]) -> Result<()> {
@@ -96,7 +116,7 @@ mod tests {
     use muster_proto::condition::Action;
     use muster_proto::{Generation, ResourceId};
 
-    use super::super::{Ledger, Settlement};
+    use super::super::Settlement;
     use super::*;
 
     fn changed(path: &str) -> Event {

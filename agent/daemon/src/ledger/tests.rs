@@ -1,6 +1,8 @@
 use muster_proto::DeviceId;
 use muster_proto::report::Secret;
 
+use muster_proto::wire;
+
 use super::*;
 
 fn ledger() -> (tempfile::TempDir, Ledger) {
