@@ -11,13 +11,14 @@ use muster_proto::state::Mode;
 use muster_tests::{ACCOUNT_FILES, Crash, Device, Fleet, Network, ask, wait_until};
 
 /// System calls by which a convergence leaves traces, from which one on and in which steps one of them is the last.
-const PLACES: [(&str, u32, u32); 11] = [
+const PLACES: [(&str, u32, u32); 12] = [
     ("fsync", 1, 1),
     ("fdatasync", 1, 2),
     ("pwrite64", 2, 7),
     ("rename", 1, 1),
     ("renameat", 1, 1),
     ("renameat2", 1, 1),
+    ("linkat", 1, 1),
     ("fchmod", 1, 1),
     ("unlinkat", 1, 1),
     ("openat", 20, 20),

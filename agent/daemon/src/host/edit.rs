@@ -30,7 +30,7 @@ pub(crate) fn edit(
     let place = root.existing_place(path)?;
     let Some((file, stat)) = files::open_plain(&place).with_context(|| path.to_owned())? else {
         let Some(content) = change(None)? else { return Ok(()) };
-        let new = NewFile { path: path.to_owned(), content, uid: 0, gid: 0, mode: 0o644 };
+        let new = NewFile { path: path.to_owned(), content, uid: 0, gid: 0, mode: 0o644, is_new: true };
         return files::write_at(place, &new);
     };
     let before = files::read_limited(file.try_clone().context("opening it again")?, LIMIT)?;
@@ -46,6 +46,7 @@ pub(crate) fn edit(
         uid: stat.st_uid,
         gid: stat.st_gid,
         mode: stat.st_mode & 0o7777,
+        is_new: false,
     };
     let seen = Stamp::of(&stat);
     files::write_as(place, &new, |place, new| {

@@ -1,7 +1,8 @@
 //! Regular files: what they hold, and writing many of them durably at the price of one sync.
 //!
 //! Nothing is written through a name: content goes into a new file beside the old one, owner and mode are set on its
-//! descriptor, and the rename puts it in place whole. After a crash there is the old file or the new one.
+//! descriptor, and the rename puts it in place whole. Where nothing was, the new file has no name at all before it gets its
+//! own. After a crash there is the old file or the new one.
 
 mod digests;
 
@@ -29,7 +30,8 @@ const AT_ONCE: usize = 400;
 const READ_LIMIT: u64 = 256 * 1024 * 1024;
 /// The bits that make a program run as its owner or group.
 pub(crate) const SET_ID: u32 = 0o6000;
-pub(super) const CHANGED: &str = "someone changed it a moment ago: left as it is";
+pub(crate) const CHANGED: &str = "someone changed it a moment ago: left as it is";
+pub(crate) const CAME: &str = "someone made it a moment ago: left as it is";
 
 /// A user and a group by number; `None` leaves one as it is.
 pub(crate) type Owners = (Option<u32>, Option<u32>);
@@ -42,6 +44,8 @@ pub(crate) struct NewFile {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) mode: u32,
+    /// Nothing was there when it was looked at: what came since is nobody's to write over.
+    pub(crate) is_new: bool,
 }
 
 fn check_plain(stat: &Stat) -> Result<()> {
@@ -240,13 +244,43 @@ impl Touched {
     }
 }
 
+/// A new file before it is in its place.
 struct Staged {
     place: Place,
     folder: Folder,
-    temporary: String,
+    form: Form,
+    is_new: bool,
     stamp: Stamp,
-    /// Held where it is needed for the sync.
-    file: Option<OwnedFd>,
+}
+
+enum Form {
+    /// It has no name yet.
+    Nameless(OwnedFd),
+    /// It has another name beside its place, and is held where that is needed for the sync.
+    Beside(String, Option<OwnedFd>),
+}
+
+impl Staged {
+    fn file(&self) -> Option<&OwnedFd> {
+        match &self.form {
+            Form::Nameless(file) => Some(file),
+            Form::Beside(_, file) => file.as_ref(),
+        }
+    }
+
+    /// One descriptor is enough to sync a whole file system.
+    fn close(&mut self) {
+        if let Form::Beside(_, file) = &mut self.form {
+            *file = None;
+        }
+    }
+
+    /// Takes back what has a name already.
+    fn discard(&self) {
+        if let Form::Beside(name, _) = &self.form {
+            discard(&self.place, name);
+        }
+    }
 }
 
 /// Directories that were opened for new files.
@@ -289,9 +323,8 @@ fn write_some(root: &Root, files: &[NewFile]) -> Vec<Result<Stamp>> {
     let mut stage = |file: &NewFile| {
         let (place, folder) = folders.place(root, &file.path)?;
         let mut staged = stage(place, folder, file)?;
-        // One descriptor is enough to sync a whole file system.
         if !devices.insert(folder.0) && files.len() > SYNC_SINGLY {
-            staged.file = None;
+            staged.close();
         }
         Ok(staged)
     };
@@ -302,7 +335,7 @@ fn write_some(root: &Root, files: &[NewFile]) -> Vec<Result<Stamp>> {
     for (index, staged) in staged.into_iter().enumerate() {
         let renamed = staged.and_then(|staged| match synced.get(&staged.folder.0) {
             Some(Err(error)) => {
-                discard(&staged.place, &staged.temporary);
+                staged.discard();
                 bail!("syncing it: {error}")
             }
             _ => {
@@ -331,21 +364,38 @@ pub(super) fn write_as(
 ) -> Result<()> {
     let folder = folder_of(&place)?;
     let staged = stage(place, folder, file)?;
-    let finished = match &staged.file {
+    let finished = match staged.file() {
         Some(new) => finish(&staged.place, new).and_then(|()| rustix::fs::fsync(new).context("syncing it")),
         None => Ok(()),
     };
-    finished.inspect_err(|_| discard(&staged.place, &staged.temporary))?;
+    finished.inspect_err(|_| staged.discard())?;
     put_in_place(staged)?.sync_dir().context("syncing its directory")
 }
 
 fn stage(place: Place, folder: Folder, file: &NewFile) -> Result<Staged> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let open = |name: &str| rustix::fs::openat(&place.dir, name, flags, Mode::RUSR | Mode::WUSR);
-    let (fd, temporary) = temporary::make(&place, open).context("making a new file in its directory")?;
-    let filled = fill(&fd, file).and_then(|()| rustix::fs::fstat(&fd).context("asking about it"));
-    let stat = filled.inspect_err(|_| discard(&place, &temporary))?;
-    Ok(Staged { place, folder, temporary, stamp: Stamp::of(&stat), file: Some(fd) })
+    let (new, beside) = make(&place, file.is_new).context("making a new file in its directory")?;
+    let filled = fill(&new, file).and_then(|()| rustix::fs::fstat(&new).context("asking about it"));
+    let stat = filled.inspect_err(|_| beside.iter().for_each(|name| discard(&place, name)))?;
+    let form = match beside {
+        None => Form::Nameless(new),
+        Some(name) => Form::Beside(name, Some(new)),
+    };
+    Ok(Staged { place, folder, form, is_new: file.is_new, stamp: Stamp::of(&stat) })
+}
+
+/// Makes an empty file that only root may open, and its name where it has one.
+fn make(place: &Place, is_new: bool) -> rustix::io::Result<(OwnedFd, Option<String>)> {
+    let (flags, mode) = (OFlags::WRONLY | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR);
+    if is_new {
+        match rustix::fs::openat(&place.dir, ".", flags | OFlags::TMPFILE, mode) {
+            // Not every file system has files without a name.
+            Err(Errno::OPNOTSUPP) => {}
+            made => return Ok((made?, None)),
+        }
+    }
+    let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+    let (file, name) = temporary::make(place, |name| rustix::fs::openat(&place.dir, name, flags, mode))?;
+    Ok((file, Some(name)))
 }
 
 fn fill(fd: &OwnedFd, file: &NewFile) -> Result<()> {
@@ -364,28 +414,46 @@ fn fill(fd: &OwnedFd, file: &NewFile) -> Result<()> {
 fn sync_staged(staged: &[Result<Staged>]) -> BTreeMap<u64, Result<(), Errno>> {
     let singly = staged.len() <= SYNC_SINGLY;
     let mut synced = BTreeMap::new();
-    for (device, file) in staged.iter().flatten().filter_map(|s| Some((s.folder.0, s.file.as_ref()?))) {
-        let result = if singly { rustix::fs::fsync(file) } else { rustix::fs::syncfs(file) };
-        let so_far = synced.entry(device).or_insert(Ok(()));
-        if so_far.is_ok() {
-            *so_far = result;
+    for (device, file) in staged.iter().flatten().filter_map(|s| Some((s.folder.0, s.file()?))) {
+        let so_far = synced.entry(device);
+        if singly {
+            let so_far = so_far.or_insert(Ok(()));
+            *so_far = so_far.and_then(|()| rustix::fs::fsync(file));
+        } else {
+            so_far.or_insert_with(|| rustix::fs::syncfs(file));
         }
     }
     synced
 }
 
 fn put_in_place(staged: Staged) -> Result<Place> {
-    let renamed = match staged.place.stat()? {
-        // What was planted since it was looked at is not replaced.
-        Some(stat) => check_plain(&stat),
-        None => Ok(()),
+    let put = match &staged.form {
+        Form::Nameless(file) => give_name(&staged.place, file),
+        Form::Beside(name, _) => take_place(&staged.place, name, staged.is_new),
     };
-    let dir = &staged.place.dir;
-    let renamed = renamed.and_then(|()| {
-        rustix::fs::renameat(dir, &staged.temporary, dir, &staged.place.name).context("putting it in place")
-    });
-    renamed.inspect_err(|_| discard(&staged.place, &staged.temporary))?;
+    put.inspect_err(|_| staged.discard())?;
     Ok(staged.place)
+}
+
+fn give_name(place: &Place, file: &OwnedFd) -> Result<()> {
+    match rustix::fs::linkat(file, "", &place.dir, &place.name, AtFlags::EMPTY_PATH) {
+        Err(Errno::EXIST) => {
+            if let Some(stat) = place.stat()? {
+                check_plain(&stat)?;
+            }
+            bail!(CAME)
+        }
+        named => named.context("putting it in place"),
+    }
+}
+
+fn take_place(place: &Place, name: &str, is_new: bool) -> Result<()> {
+    // What was planted since it was looked at is not replaced.
+    if let Some(stat) = place.stat()? {
+        check_plain(&stat)?;
+        ensure!(!is_new, CAME);
+    }
+    rustix::fs::renameat(&place.dir, name, &place.dir, &place.name).context("putting it in place")
 }
 
 fn discard(place: &Place, temporary: &str) {

@@ -45,7 +45,8 @@ fn write_in(folder: OwnedFd, user: &User, wanted: &[&str], ours: &[String]) -> R
     if before.as_deref().is_some_and(|before| before == content) || (before.is_none() && content.is_empty()) {
         return Ok(());
     }
-    let file = NewFile { path: path.clone(), content, uid: user.uid, gid: user.gid, mode: 0o600 };
+    let (uid, gid, is_new) = (user.uid, user.gid, before.is_none());
+    let file = NewFile { path: path.clone(), content, uid, gid, mode: 0o600, is_new };
     files::write_at(place, &file).with_context(|| format!("writing {path}"))
 }
 

@@ -1,6 +1,6 @@
 //! `file`: a regular file with its content, owner, group and mode.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use muster_proto::Digest;
 use muster_proto::condition::Condition;
 use muster_proto::resource::value::Mode;
@@ -81,6 +81,14 @@ fn change(host: &mut Host, accounts: &Accounts, job: &Job<'_>, contents: &Conten
         (None, None) => vec![],
         (Some(digest), _) => contents(&digest).context("its content is no longer known to the agent")?,
     };
+    // What is written over is in the ledger as it was when that was planned, and can't be had back as it became since.
+    match (&job.step.from, seen) {
+        (Condition::Absent, Some(_)) => bail!(files::CAME),
+        (Condition::Present(_), Some(seen)) => {
+            ensure!(expected(job).is_none_or(|expected| expected == seen.digest), files::CHANGED);
+        }
+        (_, None) => {}
+    }
     let kept = seen.map(|seen| files::kept_mode(seen.mode, (seen.uid, seen.gid), owners));
     Ok(Change::Whole(NewFile {
         path: path.to_owned(),
@@ -88,6 +96,7 @@ fn change(host: &mut Host, accounts: &Accounts, job: &Job<'_>, contents: &Conten
         uid: owners.0.or(seen.map(|seen| seen.uid)).unwrap_or(0),
         gid: owners.1.or(seen.map(|seen| seen.gid)).unwrap_or(0),
         mode: mode.or(kept).unwrap_or(0o644),
+        is_new: seen.is_none(),
     }))
 }
 
@@ -98,7 +107,7 @@ fn entrusts(seen: &Seen, owners: Owners, mode: Option<u32>) -> bool {
 
 /// Where nobody says what a file holds, it is trusted with no more than what it held when that was planned.
 fn attributes_of_any(job: &Job<'_>, entrusts: bool, owners: Owners, mode: Option<u32>) -> Result<Change> {
-    ensure!(job.step.from != Condition::Absent, "someone made it a moment ago: left as it is");
+    ensure!(job.step.from != Condition::Absent, files::CAME);
     let expected = expected(job).filter(|_| entrusts);
     Ok(Change::Attributes { expected, owners, mode })
 }

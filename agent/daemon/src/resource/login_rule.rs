@@ -124,7 +124,8 @@ async fn have_asked(host: &mut Host) -> Result<()> {
     match (has_rules(host)?, is_asked(host)?) {
         (true, false) => {
             let content = PROFILE_TEXT.as_bytes().to_vec();
-            let file = NewFile { path: PROFILE.to_owned(), content, uid: 0, gid: 0, mode: 0o644 };
+            let file =
+                NewFile { path: PROFILE.to_owned(), content, uid: 0, gid: 0, mode: 0o644, is_new: false };
             files::write_all(&host.root, &[file]).pop().unwrap_or(Ok(()))?;
             update(host, "--enable").await?;
             ensure!(

@@ -123,7 +123,8 @@ fn change(
         Some(digest) => {
             let digest: Digest = digest.parse().with_context(|| format!("what {path} held"))?;
             let content = contents(&digest).context("its content is no longer known to the agent")?;
-            Ok(Some(Change::Write(NewFile { path, content, uid: 0, gid: 0, mode: MODE })))
+            let is_new = text(&job.step.from, attribute) == Some(NO_FILE);
+            Ok(Some(Change::Write(NewFile { path, content, uid: 0, gid: 0, mode: MODE, is_new })))
         }
     }
 }

@@ -173,5 +173,5 @@ fn put_back(host: &Host, before: Vec<(String, Option<Vec<u8>>)>) -> Result<()> {
 
 fn new_file(path: String, content: Vec<u8>) -> NewFile {
     // apt fetches as an unprivileged user, who has to be able to read both.
-    NewFile { path, content, uid: 0, gid: 0, mode: 0o644 }
+    NewFile { path, content, uid: 0, gid: 0, mode: 0o644, is_new: false }
 }

@@ -128,6 +128,7 @@ async fn write_one(host: &mut Host, job: &Job<'_>, contents: &Contents<'_>) -> R
         uid: uid.unwrap_or(0),
         gid: gid.unwrap_or(0),
         mode: mode(to).unwrap_or(0o440),
+        is_new: job.step.from == Condition::Absent,
     };
     files::write_all(&host.root, &[rule]).remove(0)
 }

@@ -301,6 +301,29 @@ fn a_file_that_a_user_made_or_changed_after_it_was_looked_at_is_not_entrusted_to
 }
 
 #[test]
+fn what_someone_wrote_after_it_was_looked_at_is_not_written_over() {
+    let mut machine = Machine::new();
+    let path = machine.path("/etc/motd");
+    let wanted = composition(&[json!({"file": {"path": "/etc/motd", "content": "ours\n"}})]);
+    let id = ResourceId::new("file", "/etc/motd");
+    let ours = |_: &Digest| Some(b"ours\n".to_vec());
+    for there in [None, Some("theirs\n")] {
+        fs::remove_file(&path).ok();
+        if let Some(content) = there {
+            fs::write(&path, content).unwrap();
+        }
+        let plan = block_on(machine.plan(&wanted));
+        fs::write(&path, "not in the ledger\n").unwrap();
+        let written = block_on(write(&mut machine.host, &[&plan.steps[0]], &BTreeMap::new(), &ours));
+        let error = written[&id].result.clone().unwrap_err();
+        assert!(error.contains("a moment ago: left as it is"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "not in the ledger\n");
+    }
+    assert_eq!(block_on(machine.converge(&wanted)), BTreeMap::new());
+    assert_eq!(fs::read_to_string(&path).unwrap(), "ours\n");
+}
+
+#[test]
 fn what_a_crash_left_beside_a_file_goes_at_the_start_although_it_is_wanted_no_more() {
     let mut machine = Machine::new();
     let wanted = composition(&[

@@ -11,7 +11,8 @@ pub(super) fn root() -> (tempfile::TempDir, Root) {
 }
 
 pub(super) fn file(path: &str, content: &str) -> NewFile {
-    NewFile { path: path.to_owned(), content: content.as_bytes().to_vec(), uid: 0, gid: 0, mode: 0o644 }
+    let (path, content) = (path.to_owned(), content.as_bytes().to_vec());
+    NewFile { path, content, uid: 0, gid: 0, mode: 0o644, is_new: false }
 }
 
 fn names(dir: &Path) -> Vec<String> {
@@ -59,13 +60,42 @@ fn a_batch_is_written_whole_and_leaves_nothing_beside_it() {
 }
 
 #[test]
+fn what_came_to_be_where_nothing_was_is_not_written_over() {
+    let (dir, root) = root();
+    let at = |name: &str| dir.path().join(name);
+    fs::write(at("came"), "precious").unwrap();
+    symlink("came", at("link")).unwrap();
+    let new = |path| NewFile { uid: 12, gid: 34, mode: 0o4750, is_new: true, ..file(path, "ours") };
+    let results = write_all(&root, &[new("/came"), new("/link"), new("/new")]);
+    let said: Vec<_> = results.iter().map(|r| r.as_ref().map_err(ToString::to_string)).collect();
+    assert!(said[0].as_ref().unwrap_err().contains("a moment ago: left as it is"), "{said:?}");
+    assert!(said[1].as_ref().unwrap_err().contains("symbolic link"), "{said:?}");
+    assert_eq!(said[2], Ok(&()));
+    assert_eq!(fs::read_to_string(at("came")).unwrap(), "precious");
+    let meta = fs::metadata(at("new")).unwrap();
+    assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o7777), (12, 34, 0o4750));
+    assert_eq!(names(dir.path()), ["came", "link", "new"]);
+}
+
+#[test]
+fn what_came_is_not_written_over_either_where_a_file_needs_a_name_from_the_start() {
+    let (dir, root) = root();
+    fs::write(dir.path().join("came"), "precious").unwrap();
+    fs::write(dir.path().join("beside"), "ours").unwrap();
+    let place = root.existing_place("/came").unwrap();
+    assert_eq!(take_place(&place, "beside", true).unwrap_err().to_string(), CAME);
+    take_place(&place, "beside", false).unwrap();
+    assert_eq!(fs::read_to_string(dir.path().join("came")).unwrap(), "ours");
+}
+
+#[test]
 fn a_batch_of_more_than_is_open_at_once_is_written_and_removed_whole() {
     let (dir, root) = root();
     let count = AT_ONCE + 30;
     let mut files = vec![];
     for i in 0..count {
         fs::create_dir(dir.path().join(format!("d{i}"))).unwrap();
-        files.push(file(&format!("/d{i}/x"), "x"));
+        files.push(NewFile { is_new: true, ..file(&format!("/d{i}/x"), "x") });
     }
     assert!(write_all(&root, &files).iter().all(Result::is_ok));
     let going: Vec<_> = files.iter().map(|file| (file.path.as_str(), Some(Digest::of(b"x")))).collect();

@@ -140,7 +140,7 @@ pub(super) fn write(host: &Host, job: &Job<'_>, file: Filled, contents: &Content
             let filled =
                 fill(&String::from_utf8_lossy(&template), |path| filled_in(host, job.step.id.key(), path))?;
             let gid = gid.with_context(|| format!("there is no group {NETWORKD}, who has to read {path}"))?;
-            let file = NewFile { path, content: filled.into_bytes(), uid: 0, gid, mode };
+            let file = NewFile { path, content: filled.into_bytes(), uid: 0, gid, mode, is_new: false };
             files::write_all(&host.root, &[file]).remove(0)
         }
     }

@@ -101,7 +101,14 @@ fn generated() -> Result<Zeroizing<String>> {
 
 fn put(host: &Host, path: String, line: &str) -> Result<()> {
     let shown = path.clone();
-    let file = NewFile { path, content: format!("{line}\n").into_bytes(), uid: 0, gid: 0, mode: 0o600 };
+    let file = NewFile {
+        path,
+        content: format!("{line}\n").into_bytes(),
+        uid: 0,
+        gid: 0,
+        mode: 0o600,
+        is_new: false,
+    };
     files::write_all(&host.root, &[file]).remove(0).with_context(|| format!("writing {shown}"))
 }
 
