@@ -9,6 +9,7 @@ mod paths;
 mod people;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use crate::check::Check;
@@ -136,11 +137,15 @@ pub fn compose(
             Err(error) => {
                 composition.unsupported.insert(applied.profile.to_string(), error.reason);
             }
-            Ok((profile, _)) => {
-                for candidate in bind(&profile, applied, &state.bindings, state, facts) {
-                    candidates.entry(candidate.id.clone()).or_default().push(candidate);
+            Ok((mut profile, _)) => {
+                claim_checks(&mut composition.checks, std::mem::take(&mut profile.checks), applied);
+                for candidate in bind(profile, applied, &state.bindings, state, facts) {
+                    match candidates.entry(candidate.id.clone()) {
+                        Entry::Occupied(mut rivals) => rivals.get_mut().push(candidate),
+                        // Room for one: nearly all stand alone, and there are thousands of them.
+                        Entry::Vacant(first) => drop(first.insert(vec![candidate])),
+                    }
                 }
-                claim_checks(&mut composition.checks, profile.checks, applied);
             }
         }
     }
@@ -189,7 +194,7 @@ fn ordered(revisions: &[Applied]) -> Vec<&Applied> {
 }
 
 fn bind(
-    profile: &Profile,
+    profile: Profile,
     applied: &Applied,
     bindings: &Bindings,
     state: &DesiredState,
@@ -211,61 +216,65 @@ fn bind(
         Ok(names)
     });
     let source = Arc::new(applied.clone());
-    let candidates = profile.resources.iter().flat_map(|declared| {
-        let candidate = |(id, claimed)| Candidate {
-            id,
-            claimed,
-            common: declared.common.clone(),
-            source: Arc::clone(&source),
-        };
-        let bound = bind_each(declared, names.as_ref(), bindings, facts);
-        bound.into_iter().map(move |bound| (people::breadth(&declared.id), candidate(bound)))
+    let candidates = profile.resources.into_iter().flat_map(|declared| {
+        let (breadth, common) = (people::breadth(&declared.id), declared.common.clone());
+        let bound = bind_each(declared, names.as_ref(), bindings, facts).into_iter();
+        let source = &source;
+        bound.map(move |(id, claimed)| {
+            (breadth, Candidate { id, claimed, common: common.clone(), source: Arc::clone(source) })
+        })
     });
     people::narrowest(candidates.collect())
 }
 
 /// What a declared resource comes to: one claim, or one for each of the people that it is for.
 fn bind_each(
-    declared: &Declared,
+    declared: Declared,
     names: Result<&Names, &String>,
     bindings: &Bindings,
     facts: &Facts,
 ) -> Vec<(ResourceId, Claimed)> {
-    let as_declared = |claimed| vec![(declared.id.clone(), claimed)];
     match people::whom(&declared.id, bindings) {
         Whom::People(people) if !people.is_empty() => people
             .into_iter()
             .map(|person| {
-                let claimed = bind_one(declared, Some(person), names, facts);
+                let (body, common) = (declared.body.clone(), &declared.common);
+                let claimed = bind_one(body, common, Some(person), names, facts);
                 let id = ResourceId::new("account", person.username.as_str());
-                (id, people::bounded(claimed, declared, person, bindings))
+                (id, people::bounded(claimed, &declared.id, person, bindings))
             })
             .collect(),
-        Whom::NoGroup(group) => as_declared(match bind_one(declared, None, names, facts) {
-            Claimed::NotApplicable if holds(declared, facts) => Claimed::Blocked {
-                reason: format!("there is no group {group}: make it by muster group add {group}"),
-            },
-            claimed => claimed,
-        }),
-        Whom::Named | Whom::People(_) => as_declared(bind_one(declared, None, names, facts)),
+        Whom::NoGroup(group) => {
+            let claimed = match bind_one(declared.body, &declared.common, None, names, facts) {
+                Claimed::NotApplicable if holds(&declared.common, facts) => Claimed::Blocked {
+                    reason: format!("there is no group {group}: make it by muster group add {group}"),
+                },
+                claimed => claimed,
+            };
+            vec![(declared.id, claimed)]
+        }
+        Whom::Named | Whom::People(_) => {
+            vec![(declared.id, bind_one(declared.body, &declared.common, None, names, facts))]
+        }
     }
 }
 
-fn holds(declared: &Declared, facts: &Facts) -> bool {
-    declared.common.when.as_ref().is_none_or(|when| when.holds(facts))
+fn holds(common: &Common, facts: &Facts) -> bool {
+    common.when.as_ref().is_none_or(|when| when.holds(facts))
 }
 
 fn bind_one(
-    declared: &Declared,
+    body: Body,
+    common: &Common,
     person: Option<&Person>,
     names: Result<&Names, &String>,
     facts: &Facts,
 ) -> Claimed {
-    if !holds(declared, facts) {
+    if !holds(common, facts) {
         return Claimed::NotApplicable;
     }
-    let resource = match &declared.body {
-        Body::Unsupported { reason } => return Claimed::Unsupported { reason: reason.clone() },
+    let resource = match body {
+        Body::Unsupported { reason } => return Claimed::Unsupported { reason },
         Body::Known(resource) => resource,
     };
     let bound = match (resource, person) {
@@ -281,7 +290,8 @@ fn bind_one(
                 Err(reason) => return Claimed::Blocked { reason },
             }
         }
-        (resource, _) => resource.clone(),
+        // As its author wrote it, it was checked when it was read.
+        (resource, _) => return Claimed::Apply(resource),
     };
     // What bindings fill in obeys the rules of what an author writes: no owner becomes root.
     match bound.validate() {
@@ -291,17 +301,15 @@ fn bind_one(
 }
 
 /// Picks the winner among claims on one resource, which come in order of weight.
-fn settle(rivals: Vec<Candidate>) -> Option<Claim> {
+fn settle(mut rivals: Vec<Candidate>) -> Option<Claim> {
     // A claim that does not hold here stands in nobody's way.
-    let (mut holding, other): (Vec<_>, Vec<_>) =
-        rivals.into_iter().partition(|c| c.claimed != Claimed::NotApplicable);
-    if holding.is_empty() {
-        holding = other;
+    if rivals.iter().any(|c| c.claimed != Claimed::NotApplicable) {
+        rivals.retain(|c| c.claimed != Claimed::NotApplicable);
     }
-    let mut holding = holding.into_iter();
-    let winner = holding.next()?;
+    let mut rivals = rivals.into_iter();
+    let winner = rivals.next()?;
     let weight = |c: &Candidate| (c.source.mode, c.source.precedence);
-    let rest: Vec<_> = holding.collect();
+    let rest = rivals.as_slice();
     let against: Vec<_> = rest
         .iter()
         .filter(|c| winner.claimed != Claimed::NotApplicable && weight(c) == weight(&winner))

@@ -145,8 +145,15 @@ impl Profile {
     /// read are left out with the reason, an unknown field of the profile itself makes all of it Unsupported.
     pub fn read(bytes: &[u8]) -> Result<(Self, Vec<String>), UnsupportedProfile> {
         let unsupported = |reason: String| UnsupportedProfile { reason: printable(&reason) };
-        let document: Value = serde_json::from_slice(bytes).map_err(|e| unsupported(e.to_string()))?;
-        let outer = outer(&document).map_err(|e| unsupported(format!("{}: {}", e.path, e.message)))?;
+        let outer = match serde_json::from_slice::<Document>(bytes) {
+            Ok(outer) if outer.muster == crate::LANGUAGE_VERSION => outer,
+            // The long way, by which the reason is known.
+            _ => {
+                let document: Value =
+                    serde_json::from_slice(bytes).map_err(|e| unsupported(e.to_string()))?;
+                outer(&document).map_err(|e| unsupported(format!("{}: {}", e.path, e.message)))?
+            }
+        };
         let mut unread = Vec::new();
         let mut checks = Vec::new();
         for entry in &outer.checks {

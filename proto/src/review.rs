@@ -109,7 +109,8 @@ fn look_at(declared: &Declared, path: &str, review: &mut Review) {
         }
         Resource::File(file) => {
             // What is text inside base64 is looked at as text.
-            let text = file.content_base64.as_ref().and_then(|_| String::from_utf8(file.bytes()?).ok());
+            let text =
+                file.content_base64.as_ref().and_then(|_| String::from_utf8(file.bytes()?.into_owned()).ok());
             if let Some(what) = text.as_deref().and_then(secret::find) {
                 let message = format!(
                     "{what} stands in the profile, which every device that has it can read: leave it out, and give it to the device in another way"

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{Candidate, Claimed};
 use crate::id::ResourceId;
-use crate::resource::Declared;
 use crate::resource::account::{OWNER_KEY, group_of_key};
 use crate::resource::value::PeopleGroup;
 use crate::state::{Bindings, MAX_PEOPLE, PERSON_UIDS, Person};
@@ -60,12 +59,12 @@ fn group_of(declared: &ResourceId) -> Option<PeopleGroup> {
 /// Blocks the account of a group's member that goes beyond what bindings may bring in, whatever sent them.
 pub(super) fn bounded(
     claimed: Claimed,
-    declared: &Declared,
+    declared: &ResourceId,
     person: &Person,
     bindings: &Bindings,
 ) -> Claimed {
     match claimed {
-        Claimed::Apply(_) if breadth(&declared.id) == Breadth::Group => {
+        Claimed::Apply(_) if breadth(declared) == Breadth::Group => {
             let reason = refusal(person, bindings);
             reason.map_or(claimed, |reason| Claimed::Blocked { reason })
         }

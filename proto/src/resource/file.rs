@@ -1,5 +1,7 @@
 //! `file`: a regular file with literal bytes or a filled-in template.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -50,10 +52,10 @@ pub struct File {
 
 impl File {
     /// The bytes it should have; `None` when the profile does not say, or only by an unfilled template.
-    pub fn bytes(&self) -> Option<Vec<u8>> {
+    pub fn bytes(&self) -> Option<Cow<'_, [u8]>> {
         match (&self.content, &self.content_base64) {
-            (Some(text), _) => Some(text.clone().into_bytes()),
-            (None, Some(base64)) => data_encoding::BASE64.decode(base64.as_bytes()).ok(),
+            (Some(text), _) => Some(Cow::Borrowed(text.as_bytes())),
+            (None, Some(base64)) => data_encoding::BASE64.decode(base64.as_bytes()).ok().map(Cow::Owned),
             (None, None) => None,
         }
     }

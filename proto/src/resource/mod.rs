@@ -3,6 +3,8 @@
 //! A resource is read from raw JSON one at a time. What this reader does not know, be it a kind or a field of a kind,
 //! makes that one resource [`Body::Unsupported`]; it keeps its id, so that its claim on the device stands.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde::de::value::MapDeserializer;
 use serde_json::Value;
@@ -274,7 +276,7 @@ impl Resource {
             (Self::Repository(r), "repo") => r.repo().map(String::into_bytes),
             (Self::Repository(r), "key" | "rpm_key") => Some(r.key.clone().into_bytes()),
             (Self::Sudo(r), "content") => Some(r.rendered().into_bytes()),
-            (Self::File(r), "content") => r.bytes(),
+            (Self::File(r), "content") => r.bytes().map(Cow::into_owned),
             (Self::Certificate(r), "file") => r.rendered().map(String::into_bytes),
             (Self::BrowserPolicy(r), "file") => Some(r.rendered().into_bytes()),
             (Self::Dconf(r), "file") => Some(r.rendered().into_bytes()),
