@@ -68,7 +68,7 @@ pub(crate) struct Cycle {
     config: Config,
     hands: Hands,
     facts: Facts,
-    /// The composition in force, kept while neither state nor facts change.
+    /// The composition in force, kept while neither state nor facts change, and no claim begins or ends.
     composed: Option<(Digest, Composition)>,
     /// What the last turn found if there was nothing to do.
     rest: Option<Rest>,
@@ -290,10 +290,11 @@ impl Cycle {
             let next_end = self.next_end(&composition)?;
             return Ok(Next { wait: schedule::SCAN, next_end, missing: BTreeSet::new(), artifacts: None });
         };
-        let digest = self.hands.ledger.current()?.digest;
-        let is_composed = self.composed.as_ref().is_some_and(|(known, _)| Some(known) == digest.as_ref());
+        let (digest, now) = (self.hands.ledger.current()?.digest, self.hands.clock.now());
+        let composed =
+            self.composed.take().filter(|(of, known)| Some(of) == digest.as_ref() && known.span.has(now));
         let (documents, missing) =
-            if is_composed { Default::default() } else { self.hands.ledger.documents(&state)? };
+            if composed.is_some() { Default::default() } else { self.hands.ledger.documents(&state)? };
         if !missing.is_empty() {
             // The last state in force stays as it is until the new one is whole, and ends as it was accepted.
             let composition = self.unread()?;
@@ -302,7 +303,13 @@ impl Cycle {
             let next_end = self.next_end(&composition)?;
             return Ok(Next { wait: schedule::FIRST_RETRY, next_end, missing, artifacts: None });
         }
-        let composition = self.compose(&state, &documents)?;
+        let composition = match composed {
+            Some((_, composition)) => composition,
+            None => {
+                self.rest = None;
+                self.compose(&state, &documents)?
+            }
+        };
         self.keep_end(&composition)?;
         if let Some(pause) = paused {
             return self.turn_paused(composition, &pause).await;
@@ -375,7 +382,7 @@ impl Cycle {
     }
 
     /// The accepted state, composed; `None` when there is none or documents of it are still to come.
-    fn accepted(&mut self) -> Result<Option<Composition>> {
+    fn accepted(&self) -> Result<Option<Composition>> {
         let Some(state) = self.hands.ledger.state()? else { return Ok(None) };
         let (documents, missing) = self.hands.ledger.documents(&state)?;
         if !missing.is_empty() {
@@ -390,7 +397,7 @@ impl Cycle {
         if let Some(state) = self.hands.ledger.last_whole()? {
             let (documents, missing) = self.hands.ledger.documents(&state)?;
             if missing.is_empty() {
-                return compose::compose(&state, &documents, &self.facts)
+                return compose::compose_at(&state, &documents, &self.facts, self.hands.clock.now())
                     .context("the state before the accepted one can't be composed");
             }
         }
@@ -402,7 +409,7 @@ impl Cycle {
     }
 
     /// What leases are ended by.
-    fn in_force(&mut self) -> Result<Composition> {
+    fn in_force(&self) -> Result<Composition> {
         match self.accepted()? {
             Some(composition) => Ok(composition),
             None => self.unread(),
@@ -426,19 +433,10 @@ impl Cycle {
         Ok(())
     }
 
-    fn compose(
-        &mut self,
-        state: &DesiredState,
-        documents: &BTreeMap<Digest, Vec<u8>>,
-    ) -> Result<Composition> {
-        let digest = digest_of(&self.hands.ledger)?;
-        if let Some((known, composition)) = self.composed.take()
-            && known == digest
-        {
-            return Ok(composition);
-        }
-        self.rest = None;
-        compose::compose(state, documents, &self.facts).context("the accepted state can't be composed")
+    fn compose(&self, state: &DesiredState, documents: &BTreeMap<Digest, Vec<u8>>) -> Result<Composition> {
+        let now = self.hands.clock.now();
+        compose::compose_at(state, documents, &self.facts, now)
+            .context("the accepted state can't be composed")
     }
 
     fn finish(
