@@ -5,6 +5,7 @@
 //! is declared for people becomes one claim for each of them. A claim whose time is not now gives way to those it outranks.
 
 pub(crate) mod after;
+mod lines;
 mod paths;
 mod people;
 mod time;
@@ -60,8 +61,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// What decides between claims.
-    fn weight(&self) -> (Mode, i32) {
+    /// What decides between claims: the greater wins.
+    pub fn weight(&self) -> (Mode, i32) {
         (self.source.mode, self.source.precedence)
     }
 }
@@ -177,6 +178,7 @@ fn compose_for(
         candidates.into_iter().filter_map(|(id, rivals)| Some((id, settle(rivals, now)?))).collect();
     let elsewhen = time::set_aside(&mut composition.claims, now);
     paths::settle(&mut composition.claims);
+    lines::settle(&mut composition.claims);
     composition.claims.extend(elsewhen);
     after::settle(&mut composition.claims);
     Ok(composition)
