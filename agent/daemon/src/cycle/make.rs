@@ -20,6 +20,7 @@ use muster_proto::report::{Event, Outcome, Secret};
 use muster_proto::{Digest, ResourceId, Timestamp};
 use serde_json::Value;
 
+use super::barred::Barred;
 use super::hands::Hands;
 use super::leases::Leases;
 use super::machine::Machine;
@@ -267,10 +268,10 @@ async fn make<M: Machine>(
 ) -> Result<Observed> {
     let all: Vec<&Step> = steps.iter().collect();
     let mut prepared = hands.host.prepare(&all, records).await;
+    let barred = Barred::of(hands, composition, &all);
     let (mut ready, mut intents, mut blobs) = (Vec::new(), BTreeMap::new(), Vec::new());
     for step in &all {
-        if let Some(id) = left_behind(composition, records, step) {
-            let reason = format!("it is the group of {id}, which is still there");
+        if let Some(reason) = barred.reason(step, composition, records) {
             outcomes.note(step, records, Tried::Blocked(reason));
             continue;
         }
@@ -376,23 +377,6 @@ async fn make<M: Machine>(
 /// Whether a table that is reported may tell of it: none tells of what is at a path, but of who is in the files of the accounts.
 fn is_tabulated(id: &ResourceId) -> bool {
     !plan::is_path(id) || matches!(id.key(), "/etc/group" | "/etc/passwd" | "/etc/shadow")
-}
-
-/// What a group that is removed would leave behind, and so would be the property of whoever gets its number next: what nobody
-/// asks for any more, and could not be taken away before.
-fn left_behind<'r>(
-    composition: &Composition,
-    records: &'r BTreeMap<ResourceId, Record>,
-    step: &Step,
-) -> Option<&'r ResourceId> {
-    if step.id.kind() != "group" || !step.takes_away() {
-        return None;
-    }
-    let group = |record: &Record| record.wrote.attributes()?.get("group").cloned();
-    let is_left = |id: &ResourceId, record: &Record| {
-        !composition.claims.contains_key(id) && group(record).is_some_and(|group| group == step.id.key())
-    };
-    records.iter().find(|(id, record)| is_left(id, record)).map(|(id, _)| id)
 }
 
 fn on_trial<M>(

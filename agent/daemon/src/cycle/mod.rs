@@ -4,6 +4,7 @@
 //! ledger. Nothing in a turn is retried: a failure only makes the next turn come sooner.
 
 mod artifacts;
+mod barred;
 mod dry_run;
 mod hands;
 mod inspect;
