@@ -2,11 +2,13 @@
 //!
 //! Higher precedence wins the whole resource. Equal precedence with different content is a conflict. An audit claim
 //! never overrides an enforced one. Claims of different kinds on one path are rivals as if they were on one resource. What
-//! is declared for people becomes one claim for each of them.
+//! is declared for people becomes one claim for each of them. A claim whose time is not now gives way to those it outranks.
 
 pub(crate) mod after;
+mod lines;
 mod paths;
 mod people;
+mod time;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -19,9 +21,12 @@ use crate::resource::{Body, Common, Declared, Resource};
 use crate::state::{Applied, Bindings, DesiredState, Mode, Person};
 use crate::template::Names;
 use crate::text::one_line;
+use crate::timestamp::Timestamp;
 use crate::when::Facts;
 
 use people::Whom;
+
+pub use time::Span;
 
 /// What a device should be, merged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +37,8 @@ pub struct Composition {
     pub checks: BTreeMap<String, ClaimedCheck>,
     /// Profiles that this reader can't read at all, with the reason: what they claimed before stays as it is.
     pub unsupported: BTreeMap<String, String>,
+    /// While it holds, where it is of one time.
+    pub span: Span,
 }
 
 impl Composition {
@@ -55,8 +62,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// What decides between claims.
-    fn weight(&self) -> (Mode, i32) {
+    /// What decides between claims: the greater wins.
+    pub fn weight(&self) -> (Mode, i32) {
         (self.source.mode, self.source.precedence)
     }
 }
@@ -117,11 +124,31 @@ pub enum ComposeError {
     },
 }
 
-/// Merges the revisions that `state` names, read from `documents`, for a device with these facts.
+/// Merges the revisions that `state` names, read from `documents`, for a device with these facts, whatever the time: each claim
+/// counts as long as the state names it.
 pub fn compose(
     state: &DesiredState,
     documents: &BTreeMap<Digest, Vec<u8>>,
     facts: &Facts,
+) -> Result<Composition, ComposeError> {
+    compose_for(state, documents, facts, None)
+}
+
+/// As [`compose`], at one time: a claim that has yet to begin or is over keeps none from its resource that holds now.
+pub fn compose_at(
+    state: &DesiredState,
+    documents: &BTreeMap<Digest, Vec<u8>>,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<Composition, ComposeError> {
+    compose_for(state, documents, facts, Some(now))
+}
+
+fn compose_for(
+    state: &DesiredState,
+    documents: &BTreeMap<Digest, Vec<u8>>,
+    facts: &Facts,
+    now: Option<Timestamp>,
 ) -> Result<Composition, ComposeError> {
     if state.composition > crate::COMPOSITION_VERSION {
         return Err(ComposeError::Composition { asked: state.composition });
@@ -149,9 +176,15 @@ pub fn compose(
             }
         }
     }
+    if let Some(now) = now {
+        composition.span = Span::of(candidates.values().flatten().map(|candidate| &candidate.common), now);
+    }
     composition.claims =
-        candidates.into_iter().filter_map(|(id, rivals)| Some((id, settle(rivals)?))).collect();
+        candidates.into_iter().filter_map(|(id, rivals)| Some((id, settle(rivals, now)?))).collect();
+    let elsewhen = time::set_aside(&mut composition.claims, now);
     paths::settle(&mut composition.claims);
+    lines::settle(&mut composition.claims);
+    composition.claims.extend(elsewhen);
     after::settle(&mut composition.claims);
     Ok(composition)
 }
@@ -301,11 +334,12 @@ fn bind_one(
 }
 
 /// Picks the winner among claims on one resource, which come in order of weight.
-fn settle(mut rivals: Vec<Candidate>) -> Option<Claim> {
+fn settle(mut rivals: Vec<Candidate>, now: Option<Timestamp>) -> Option<Claim> {
     // A claim that does not hold here stands in nobody's way.
     if rivals.iter().any(|c| c.claimed != Claimed::NotApplicable) {
         rivals.retain(|c| c.claimed != Claimed::NotApplicable);
     }
+    time::give_way(&mut rivals, now);
     let mut rivals = rivals.into_iter();
     let winner = rivals.next()?;
     let weight = |c: &Candidate| (c.source.mode, c.source.precedence);

@@ -114,6 +114,12 @@ impl Step {
         self.claim.is_none() && !(self.ending && self.id.kind() == "login_rule")
     }
 
+    /// Whether it ends a lease: what that brought is taken back, or makes room for what another profile asks for.
+    pub fn ends_lease(&self, record: Option<&Record>, now: Timestamp) -> bool {
+        let follows = |claim: &Claim| record.is_some_and(|record| record.is_followed_by(claim, now));
+        self.ending || self.claim.as_deref().is_some_and(follows)
+    }
+
     /// Whether it restarts a service that is as it should be otherwise. That leaves nothing to take back.
     pub fn is_restart_alone(&self) -> bool {
         self.restart && self.differences.is_empty()
@@ -303,7 +309,8 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
         }
         (Some((action, differences)), Mode::Enforce) => {
             // Who undoes a repair must not keep an access by it that is over.
-            if let Some(reason) = input.fights.reason(id, input.now).filter(|_| !ending) {
+            let follows = input.records.get(id).is_some_and(|record| record.is_followed_by(claim, input.now));
+            if let Some(reason) = input.fights.reason(id, input.now).filter(|_| !ending && !follows) {
                 return settle(plan, OutcomeKind::Blocked, differences, Some(reason));
             }
             plan.steps.push(Step {

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use muster_proto::compose::Claim;
+use muster_proto::compose::{Claim, Claimed};
 use muster_proto::condition::{Attributes, Condition, Difference, NO_FILE};
 use muster_proto::resource::OnRemoval;
 use muster_proto::{ResourceId, Timestamp};
@@ -86,6 +86,16 @@ pub(crate) fn end_target(id: &ResourceId, record: &Record) -> Condition {
 }
 
 impl Record {
+    /// Whether the lease by which it was made is over and `claim` is another profile's, so that what that asks for takes the place of
+    /// what has to go.
+    pub(crate) fn is_followed_by(&self, claim: &Claim, now: Timestamp) -> bool {
+        let stays = matches!(&claim.claimed, Claimed::Apply(resource) if resource.ended().is_none());
+        stays
+            && self.not_after.is_some_and(|end| end <= now)
+            && claim.common.not_after.is_none_or(|end| end > now)
+            && self.profile != claim.source.profile.to_string()
+    }
+
     /// The record under a claim that asks for nothing new.
     pub(crate) fn renewed(&self, claim: &Claim, observed: &Condition) -> Self {
         Self {

@@ -48,7 +48,7 @@ pub fn at_most(last: Option<Timestamp>, now: Timestamp) -> Duration {
 }
 
 /// When the next lease ends that has not ended yet, of what is claimed and of what is only known from a record, or the next
-/// one begins.
+/// one begins, be it one that another claim has the place of until then.
 pub fn next_end(
     composition: &Composition,
     records: &BTreeMap<ResourceId, Record>,
@@ -56,7 +56,7 @@ pub fn next_end(
 ) -> Option<Timestamp> {
     let ends = ends(composition, records).map(|(_, end)| end);
     let begins = composition.claims.values().filter_map(|claim| claim.common.not_before);
-    ends.chain(begins).filter(|moment| *moment > now).min()
+    ends.chain(begins).chain(composition.span.until).filter(|moment| *moment > now).min()
 }
 
 /// The latest end of a lease that has passed, of what is claimed and of what is only known from a record.
@@ -65,7 +65,8 @@ pub fn last_end(
     records: &BTreeMap<ResourceId, Record>,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    ends(composition, records).map(|(_, end)| end).filter(|end| *end <= now).max()
+    let ends = ends(composition, records).map(|(_, end)| end).chain(composition.span.ended);
+    ends.filter(|end| *end <= now).max()
 }
 
 /// What applies at this time: a claim whose `not_before` is still to come does not yet.

@@ -253,7 +253,7 @@ impl Converging {
         let host = Host::open(SCRATCH.as_ref(), &self.config.state_dir, self.config.packages)?;
         let mut cycle = Cycle::start(self.enrolled.device, self.config.clone(), ledger, host)?;
         self.send(ToServer::Following(cycle.generation()?)).await;
-        let mut watch = Watch::start().await?;
+        let mut watch = Watch::start().await;
         let mut reattached = false;
         loop {
             self.obey(&mut cycle).await?;

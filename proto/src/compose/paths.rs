@@ -39,35 +39,47 @@ pub(super) fn settle(claims: &mut BTreeMap<ResourceId, Claim>) {
 /// Blocks what can't be there together with a file, as it would be in it: the lesser claim stays as it last was, or both. What is
 /// below a link may well be there, where the link leads.
 fn block_what_is_in_files(claims: &mut BTreeMap<ResourceId, Claim>) {
-    let mut lesser: BTreeMap<ResourceId, ResourceId> = BTreeMap::new();
     let files: BTreeMap<&str, (&ResourceId, &Claim)> = claims
         .iter()
         .filter(|(id, claim)| id.kind() == "file" && claim.source.mode == Mode::Enforce)
         .map(|(id, claim)| (id.key(), (id, claim)))
         .collect();
+    let mut pairs = vec![];
     for (id, claim) in claims.iter().filter(|(id, _)| ON_PATHS.contains(&id.kind())) {
         for (end, _) in id.key().match_indices('/').filter(|(end, _)| *end > 0) {
             let Some((file, above)) = files.get(&id.key()[..end]) else { continue };
-            if !wants_something(above) || !wants_something(claim) {
-                continue;
+            if wants_something(above) && wants_something(claim) {
+                pairs.push([id.clone(), (*file).clone()]);
             }
-            let file = (*file).clone();
-            if claim.weight() <= above.weight() {
-                lesser.insert(id.clone(), file.clone());
-            }
-            if above.weight() <= claim.weight() {
-                lesser.insert(file, id.clone());
-            }
+        }
+    }
+    block_lesser(claims, pairs, &|id, other, whose| {
+        let (file, within) = if other.key().len() < id.key().len() { (other, id) } else { (id, other) };
+        format!("{within} would be in {file}, which is no directory; {other} is of {whose}")
+    });
+}
+
+/// Blocks of each pair that can't be kept the lesser claim, or both, by a reason: of whom, on account of which other, and whose that is.
+pub(super) fn block_lesser(
+    claims: &mut BTreeMap<ResourceId, Claim>,
+    pairs: Vec<[ResourceId; 2]>,
+    reason: &dyn Fn(&ResourceId, &ResourceId, &str) -> String,
+) {
+    let mut lesser: BTreeMap<ResourceId, ResourceId> = BTreeMap::new();
+    for [one, other] in pairs {
+        let (weight, others) = (claims[&one].weight(), claims[&other].weight());
+        if weight <= others {
+            lesser.insert(one.clone(), other.clone());
+        }
+        if others <= weight {
+            lesser.insert(other, one);
         }
     }
     let whose = |other: &ResourceId| claims[other].source.profile.to_string();
     let lesser: Vec<_> = lesser.into_iter().map(|(id, other)| (id, whose(&other), other)).collect();
     for (id, whose, other) in lesser {
         let Some(claim) = claims.get_mut(&id) else { continue };
-        let (file, within) = if other.key().len() < id.key().len() { (&other, &id) } else { (&id, &other) };
-        let reason =
-            format!("{CONFLICT}{within} would be in {file}, which is no directory; {other} is of {whose}");
-        block(claim, reason, whose);
+        block(claim, format!("{CONFLICT}{}", reason(&id, &other, &whose)), whose);
     }
 }
 
@@ -175,7 +187,7 @@ fn yield_to(claims: &mut BTreeMap<ResourceId, Claim>, first: &ResourceId, rest: 
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::{Value, json};
 
     use crate::compose::{Claimed, Composition, compose, conflicts};
@@ -184,7 +196,7 @@ mod tests {
     use crate::when::Facts;
 
     /// Composes profiles, each with its resources, at these precedences.
-    fn composed(profiles: &[(&str, u32, Value)]) -> Composition {
+    pub(in super::super) fn composed(profiles: &[(&str, u32, Value)]) -> Composition {
         let documents = profiles.iter().map(|(name, _, resources)| {
             let profile = json!({"muster": 1, "profile": name, "resources": resources});
             serde_json::to_vec(&profile).unwrap()
@@ -347,6 +359,30 @@ mod tests {
         }
         let beside = json!([{"file": {"path": "/opt/tools", "content": "x"}}]);
         assert_eq!(conflicts(&both_ways(("a", 0, tree), ("b", 1, beside))), []);
+
+        for (path, own) in [
+            ("/etc/sudoers.d/muster-x", json!({"sudo": {"name": "x", "who": "ada", "commands": ["ALL"]}})),
+            (
+                "/etc/sysctl.d/90-muster-kernel.panic.conf",
+                json!({"sysctl": {"name": "kernel.panic", "value": 1}}),
+            ),
+            (
+                "/etc/modprobe.d/muster-usb_storage.conf",
+                json!({"kernel_module": {"name": "usb-storage", "state": "blocked"}}),
+            ),
+            (
+                "/etc/dconf/db/local.d/locks/90-muster-x",
+                json!({"dconf": {"name": "x", "settings": {"/a/b": "true"}}}),
+            ),
+            (
+                "/etc/ssh/sshd_config.d/10-muster-x.conf",
+                json!({"ssh_server": {"name": "x", "settings": {"PermitRootLogin": "no"}}}),
+            ),
+        ] {
+            let file = json!([{"file": {"path": path, "content": "x"}}]);
+            let composition = both_ways(("a", 1, json!([own])), ("b", 0, file));
+            assert_eq!(conflicts(&composition).len(), 1, "{path}");
+        }
 
         let mode = json!([{"file": {"path": "/etc/hosts", "mode": "0644"}}]);
         let composition = both_ways(("a", 1, entry), ("b", 0, mode));

@@ -321,6 +321,35 @@ impl Resource {
                 [proxy::SERVICES, proxy::LOGINS, proxy::SESSIONS, proxy::APT].map(str::to_owned).to_vec()
             }
             Self::BrowserPolicy(r) => vec![r.browser.file().to_owned()],
+            Self::Sudo(r) => vec![sudo::Sudo::file(r.name.as_str())],
+            Self::Certificate(r) => vec![certificate::Certificate::file(r.name.as_str())],
+            Self::SshServer(r) => vec![ssh_server::SshServer::file(r.name.as_str())],
+            Self::Sysctl(r) => vec![sysctl::Sysctl::file(r.name.as_str())],
+            Self::LoginRule(r) => login_rule::LoginRule::files(r.name.as_str()).into(),
+            Self::KernelModule(r) => {
+                use kernel_module::KernelModule;
+                vec![KernelModule::modprobe_path(&r.key()), KernelModule::modules_load_path(&r.key())]
+            }
+            Self::Dconf(r) => {
+                vec![dconf::Dconf::file(r.name.as_str()), dconf::Dconf::locks(r.name.as_str())]
+            }
+            Self::Network(r) => {
+                use network::Network;
+                [Network::file, Network::keyfile_path, Network::netdev_path]
+                    .map(|path| path(r.name.as_str()))
+                    .into()
+            }
+            Self::Repository(r) => {
+                use repository::Repository;
+                [
+                    Repository::sources_path,
+                    Repository::key_path,
+                    Repository::repo_path,
+                    Repository::rpm_key_path,
+                ]
+                .map(|path| path(r.name.as_str()))
+                .into()
+            }
             _ => vec![],
         }
     }

@@ -43,6 +43,11 @@ fn yes() -> bool {
 }
 
 impl Sudo {
+    /// Where the rule of this name stands.
+    pub fn file(name: &str) -> String {
+        format!("/etc/sudoers.d/muster-{name}")
+    }
+
     /// The rule as sudoers(5) writes it.
     pub fn rendered(&self) -> String {
         let run_as = self.run_as.as_ref().map_or("root", AccountName::as_str);

@@ -51,7 +51,8 @@ impl Cycle {
         ensure!(what_if.device == self.device, "the question is for device {}", what_if.device);
         let (mut documents, _) = self.hands.ledger.documents(&what_if)?;
         documents.insert(Digest::of(&document), document);
-        let composed = compose::compose(&what_if, &documents, &self.facts).context(
+        let now = self.hands.clock.now();
+        let composed = compose::compose_at(&what_if, &documents, &self.facts, now).context(
             "the state can't be composed; where a document is missing, this device has yet to fetch its present state",
         )?;
         let checks = new_checks(&composed, self.composition());

@@ -18,7 +18,7 @@ impl Cycle {
     }
 
     /// The accepted state, composed; `None` when there is none or documents of it are still to come.
-    pub(super) fn accepted(&mut self) -> Result<Option<Composition>> {
+    pub(super) fn accepted(&self) -> Result<Option<Composition>> {
         let Some(state) = self.hands.ledger.state()? else { return Ok(None) };
         let (documents, missing) = self.hands.ledger.documents(&state)?;
         if !missing.is_empty() {
@@ -33,7 +33,7 @@ impl Cycle {
         if let Some(state) = self.hands.ledger.last_whole()? {
             let (documents, missing) = self.hands.ledger.documents(&state)?;
             if missing.is_empty() {
-                return compose::compose(&state, &documents, &self.facts)
+                return compose::compose_at(&state, &documents, &self.facts, self.hands.clock.now())
                     .context("the state before the accepted one can't be composed");
             }
         }
@@ -45,7 +45,7 @@ impl Cycle {
     }
 
     /// What leases are ended by.
-    pub(super) fn in_force(&mut self) -> Result<Composition> {
+    pub(super) fn in_force(&self) -> Result<Composition> {
         match self.accepted()? {
             Some(composition) => Ok(composition),
             None => self.unread(),
@@ -70,18 +70,13 @@ impl Cycle {
     }
 
     pub(super) fn compose(
-        &mut self,
+        &self,
         state: &DesiredState,
         documents: &BTreeMap<Digest, Vec<u8>>,
     ) -> Result<Composition> {
-        let digest = digest_of(&self.hands.ledger)?;
-        if let Some((known, composition)) = self.composed.take()
-            && known == digest
-        {
-            return Ok(composition);
-        }
-        self.rest = None;
-        compose::compose(state, documents, &self.facts).context("the accepted state can't be composed")
+        let now = self.hands.clock.now();
+        compose::compose_at(state, documents, &self.facts, now)
+            .context("the accepted state can't be composed")
     }
 
     /// Keeps the composition for as long as it is in force.

@@ -30,11 +30,12 @@ impl Cycle {
 
     /// Whether the last turn left nothing to be done, and nothing has come since.
     fn is_at_rest(&self) -> Result<bool> {
-        let Some((digest, _)) = &self.composed else { return Ok(false) };
+        let Some((digest, composition)) = &self.composed else { return Ok(false) };
         let ledger = &self.hands.ledger;
         let idle = self.failures == 0 && !self.unwritten.is_known() && self.unwritten.state.is_none();
         Ok(idle
             && ledger.current()?.digest.as_ref() == Some(digest)
+            && composition.span.has(self.hands.clock.now())
             && ledger.pause()?.is_none()
             && self.hands.are_idle()?)
     }

@@ -51,6 +51,9 @@ pub(super) trait Machine {
     /// Who has what a resource manages open for writing, for an admin: programs with their process numbers.
     fn writers(&self, id: &ResourceId) -> Vec<String>;
 
+    /// By what a directory is known, whatever path leads to it; `None` where there is none.
+    fn folder(&self, path: &str) -> Option<(u64, u64)>;
+
     /// Notes that the first-login password of an account is durable.
     fn password_is_safe(&self, account: &str);
 }
@@ -101,6 +104,11 @@ impl Machine for Host {
 
     fn writers(&self, id: &ResourceId) -> Vec<String> {
         if id.kind() == "file" { processes::writers(id.key()) } else { vec![] }
+    }
+
+    fn folder(&self, path: &str) -> Option<(u64, u64)> {
+        let stat = rustix::fs::fstat(self.root.directory(path).ok()??).ok()?;
+        Some((stat.st_dev, stat.st_ino))
     }
 
     fn password_is_safe(&self, account: &str) {

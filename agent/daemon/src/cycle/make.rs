@@ -17,9 +17,10 @@ use muster_converge::{fight, foresee};
 use muster_proto::compose::Composition;
 use muster_proto::condition::{Condition, Difference};
 use muster_proto::report::{Event, Outcome, Secret};
-use muster_proto::{Digest, ResourceId};
+use muster_proto::{Digest, ResourceId, Timestamp};
 use serde_json::Value;
 
+use super::barred::Barred;
 use super::hands::Hands;
 use super::leases::Leases;
 use super::machine::Machine;
@@ -229,7 +230,8 @@ fn differences(steps: &mut [Step]) -> impl Iterator<Item = (&ResourceId, &mut Ve
 pub(super) async fn end_leases(hands: &mut Hands, composition: &Composition, busy: &str) -> Result<()> {
     let composition = &*schedule::begun(composition, hands.clock.now());
     let records = hands.ledger.records()?;
-    let over = schedule::over(composition, &records, hands.clock.now());
+    let now = hands.clock.now();
+    let over = schedule::over(composition, &records, now);
     let given_up = |id: &ResourceId| hands.trials.get(id).is_some_and(|trial| trial.given_up.is_some());
     let due: BTreeSet<ResourceId> =
         over.into_iter().chain(hands.trials.keys().filter(|id| given_up(id)).cloned()).collect();
@@ -240,7 +242,8 @@ pub(super) async fn end_leases(hands: &mut Hands, composition: &Composition, bus
         let steps: Vec<Step> = plan
             .steps
             .iter()
-            .filter(|step| (step.ending || step.undoes) && due(&step.id) && stage.has(step))
+            .filter(|step| step.ends_lease(records.get(&step.id), now) || step.undoes)
+            .filter(|step| due(&step.id) && stage.has(step))
             .cloned()
             .collect();
         if !steps.is_empty() {
@@ -265,10 +268,10 @@ async fn make<M: Machine>(
 ) -> Result<Observed> {
     let all: Vec<&Step> = steps.iter().collect();
     let mut prepared = hands.host.prepare(&all, records).await;
+    let barred = Barred::of(hands, composition, &all);
     let (mut ready, mut intents, mut blobs) = (Vec::new(), BTreeMap::new(), Vec::new());
     for step in &all {
-        if let Some(id) = left_behind(composition, records, step) {
-            let reason = format!("it is the group of {id}, which is still there");
+        if let Some(reason) = barred.reason(step, composition, records) {
             outcomes.note(step, records, Tried::Blocked(reason));
             continue;
         }
@@ -296,7 +299,7 @@ async fn make<M: Machine>(
     let mut put_on_trial = BTreeMap::new();
     match hands.pay().and_then(|()| hands.ledger.intend(&kept, &blobs, &restarts, &trials)) {
         Err(error) if cant_be_written(&error) => {
-            ready = without_room(ready, records, outcomes, &error);
+            ready = without_room(ready, records, now, outcomes, &error);
             restarts = order::told(composition, records, ready.iter().copied(), now);
             hands.owe_restarts(restarts.clone());
         }
@@ -376,29 +379,17 @@ fn is_tabulated(id: &ResourceId) -> bool {
     !plan::is_path(id) || matches!(id.key(), "/etc/group" | "/etc/passwd" | "/etc/shadow")
 }
 
-/// What a group that is removed would leave behind, and so would be the property of whoever gets its number next: what nobody
-/// asks for any more, and could not be taken away before.
-fn left_behind<'r>(
-    composition: &Composition,
-    records: &'r BTreeMap<ResourceId, Record>,
-    step: &Step,
-) -> Option<&'r ResourceId> {
-    if step.id.kind() != "group" || !step.takes_away() {
-        return None;
-    }
-    let group = |record: &Record| record.wrote.attributes()?.get("group").cloned();
-    let is_left = |id: &ResourceId, record: &Record| {
-        !composition.claims.contains_key(id) && group(record).is_some_and(|group| group == step.id.key())
-    };
-    records.iter().find(|(id, record)| is_left(id, record)).map(|(id, _)| id)
-}
-
 fn on_trial<M>(
     hands: &Hands<M>,
     step: &Step,
     records: &BTreeMap<ResourceId, Record>,
 ) -> Option<(ResourceId, Trial)> {
-    let trial = trial::of(step, records.get(&step.id), hands.trials.get(&step.id))?;
+    let record = records.get(&step.id);
+    // The end of a lease is never undone, whatever takes its place.
+    if step.ends_lease(record, hands.clock.now()) {
+        return None;
+    }
+    let trial = trial::of(step, record, hands.trials.get(&step.id))?;
     Some((step.id.clone(), trial))
 }
 
@@ -422,12 +413,16 @@ fn suspects<M: Machine>(
 fn without_room<'a>(
     ready: Vec<&'a Step>,
     records: &BTreeMap<ResourceId, Record>,
+    now: Timestamp,
     outcomes: &mut Outcomes,
     error: &anyhow::Error,
 ) -> Vec<&'a Step> {
-    let (possible, others): (Vec<_>, Vec<_>) = ready
-        .into_iter()
-        .partition(|step| step.is_restart_alone() || (step.ending && records.contains_key(&step.id)));
+    let ends = |step: &Step| {
+        let record = records.get(&step.id);
+        record.is_some() && step.ends_lease(record, now)
+    };
+    let (possible, others): (Vec<_>, Vec<_>) =
+        ready.into_iter().partition(|step| step.is_restart_alone() || ends(step));
     for step in others {
         let reason = format!("{NOTHING_CHANGED}: {error:#}; make room on its disk");
         outcomes.note(step, records, Tried::Failed(reason));

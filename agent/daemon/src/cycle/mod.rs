@@ -4,6 +4,7 @@
 //! ledger. Nothing in a turn is retried: a failure only makes the next turn come sooner.
 
 mod artifacts;
+mod barred;
 mod dry_run;
 mod hands;
 mod in_force;
@@ -67,7 +68,7 @@ pub(crate) struct Cycle {
     config: Config,
     hands: Hands,
     facts: Facts,
-    /// The composition in force, kept while neither state nor facts change.
+    /// The composition in force, kept while neither state nor facts change, and no claim begins or ends.
     composed: Option<(Digest, Composition)>,
     /// What the last turn found if there was nothing to do.
     rest: Option<Rest>,
@@ -284,10 +285,11 @@ impl Cycle {
             let next_end = self.next_end(&composition)?;
             return Ok(Next { wait: schedule::SCAN, next_end, missing: BTreeSet::new(), artifacts: None });
         };
-        let digest = self.hands.ledger.current()?.digest;
-        let is_composed = self.composed.as_ref().is_some_and(|(known, _)| Some(known) == digest.as_ref());
+        let (digest, now) = (self.hands.ledger.current()?.digest, self.hands.clock.now());
+        let composed =
+            self.composed.take().filter(|(of, known)| Some(of) == digest.as_ref() && known.span.has(now));
         let (documents, missing) =
-            if is_composed { Default::default() } else { self.hands.ledger.documents(&state)? };
+            if composed.is_some() { Default::default() } else { self.hands.ledger.documents(&state)? };
         if !missing.is_empty() {
             // The last state in force stays as it is until the new one is whole, and ends as it was accepted.
             let composition = self.unread()?;
@@ -296,7 +298,13 @@ impl Cycle {
             let next_end = self.next_end(&composition)?;
             return Ok(Next { wait: schedule::FIRST_RETRY, next_end, missing, artifacts: None });
         }
-        let composition = self.compose(&state, &documents)?;
+        let composition = match composed {
+            Some((_, composition)) => composition,
+            None => {
+                self.rest = None;
+                self.compose(&state, &documents)?
+            }
+        };
         self.keep_end(&composition)?;
         if let Some(pause) = paused {
             return self.turn_paused(composition, &pause).await;

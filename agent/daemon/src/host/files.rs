@@ -319,9 +319,12 @@ fn write_each(root: &Root, files: &[NewFile]) -> Vec<Result<Stamp>> {
 }
 
 fn write_some(root: &Root, files: &[NewFile]) -> Vec<Result<Stamp>> {
-    let (mut folders, mut devices) = (Folders::default(), BTreeSet::new());
+    let (mut folders, mut devices, mut places) = (Folders::default(), BTreeSet::new(), BTreeSet::new());
     let mut stage = |file: &NewFile| {
         let (place, folder) = folders.place(root, &file.path)?;
+        // What is staged for one place has one name, which the second of two would take from the first.
+        let is_first = places.insert((folder, place.name.clone()));
+        ensure!(is_first, "it is the same file as another one that is written now, by a link on the way");
         let mut staged = stage(place, folder, file)?;
         if !devices.insert(folder.0) && files.len() > SYNC_SINGLY {
             staged.close();

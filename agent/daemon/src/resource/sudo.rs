@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result};
 use muster_proto::condition::Condition;
 use muster_proto::resource::Resource;
+use muster_proto::resource::sudo::Sudo;
 use muster_proto::state::FIRST_PERSON_UID;
 use muster_proto::{Digest, ResourceId};
 
@@ -27,7 +28,7 @@ const LOOKS: usize = 5;
 
 /// The file of a rule.
 pub(super) fn path(id: &ResourceId) -> String {
-    format!("/etc/sudoers.d/muster-{}", id.key())
+    Sudo::file(id.key())
 }
 
 pub(super) fn read(host: &mut Host, accounts: &Accounts, wanted: &Wanted<'_>) -> Result<Condition> {

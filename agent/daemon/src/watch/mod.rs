@@ -11,7 +11,6 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
 use futures_util::{FutureExt as _, StreamExt as _};
 use inotify::{Event, EventMask, EventStream, Inotify, WatchDescriptor, WatchMask, Watches};
 use muster_converge::plan::is_path;
@@ -29,8 +28,8 @@ const MOST_PLACES: usize = 32;
 
 /// The directories watched now.
 pub(crate) struct Watch {
-    events: EventStream<[u8; 4096]>,
-    watches: Watches,
+    /// `None` while the kernel gives none, as it has only so many for all programs of root: what happens is then found by the scan.
+    kernel: Option<Kernel>,
     watched: BTreeMap<PathBuf, WatchDescriptor>,
     /// `None` while there is no bus: units are then found by the scan.
     units: Option<units::Units>,
@@ -40,6 +39,21 @@ pub(crate) struct Watch {
     named: BTreeSet<PathBuf>,
     /// What happened and nobody was told of.
     untold: Option<Happened>,
+}
+
+/// What tells of directories.
+struct Kernel {
+    events: EventStream<[u8; 4096]>,
+    watches: Watches,
+}
+
+impl Kernel {
+    /// Needs a tokio runtime.
+    fn ask() -> std::io::Result<Self> {
+        let inotify = Inotify::init()?;
+        let watches = inotify.watches();
+        Ok(Self { events: inotify.into_event_stream([0; 4096])?, watches })
+    }
 }
 
 /// Where something happened.
@@ -74,17 +88,20 @@ pub(crate) struct Followed {
 
 impl Watch {
     /// Starts with nothing watched. Needs a tokio runtime.
-    pub(crate) async fn start() -> Result<Self> {
-        let inotify =
-            Inotify::init().context("inotify is not available: raise fs.inotify.max_user_instances")?;
-        let watches = inotify.watches();
-        let events = inotify.into_event_stream([0; 4096]).context("inotify can't be waited on")?;
+    pub(crate) async fn start() -> Self {
+        let kernel = Kernel::ask();
+        if let Err(error) = &kernel {
+            tracing::warn!(
+                reason = %error,
+                "files can't be watched: drift is found by the scan; raise fs.inotify.max_user_instances"
+            );
+        }
         let units = units::Units::start().await;
         if let Err(error) = &units {
             tracing::warn!(reason = %format!("{error:#}"), "systemd can't be watched: drift of services is found by the scan");
         }
         let (watched, shared, named) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        Ok(Self { events, watches, watched, units: units.ok(), shared, named, untold: None })
+        Self { kernel: kernel.ok(), watched, units: units.ok(), shared, named, untold: None }
     }
 
     /// Watches what `composition` manages and no longer what it does not. Gives the directories that can't be watched;
@@ -113,17 +130,21 @@ impl Watch {
             | WatchMask::DELETE_SELF
             | WatchMask::MOVE_SELF
             | WatchMask::ONLYDIR;
+        let mut followed = Followed::default();
+        if self.kernel.is_none() {
+            self.kernel = Kernel::ask().ok();
+        }
+        let Some(kernel) = &mut self.kernel else { return followed };
         let gone: Vec<_> = self.watched.keys().filter(|path| !wanted.contains(*path)).cloned().collect();
         for path in gone {
             if let Some(descriptor) = self.watched.remove(&path) {
                 // It fails only when the directory itself is gone, and the watch with it.
-                self.watches.remove(descriptor).ok();
+                kernel.watches.remove(descriptor).ok();
             }
         }
-        let mut followed = Followed::default();
         for path in wanted {
             // Adding a watch that is there already gives the same descriptor, and a new one when the directory was replaced.
-            match self.watches.add(&path, mask) {
+            match kernel.watches.add(&path, mask) {
                 Ok(descriptor) => {
                     let known = self.watched.insert(path, descriptor.clone());
                     followed.new |= known.as_ref() != Some(&descriptor);
@@ -154,7 +175,7 @@ impl Watch {
 
     async fn happened(&mut self) -> std::io::Result<()> {
         let gone = tokio::select! {
-            Some(event) = self.events.next() => {
+            Some(event) = next_event(self.kernel.as_mut()) => {
                 self.note(&event?);
                 return Ok(());
             }
@@ -170,7 +191,7 @@ impl Watch {
 
     /// Takes all that has happened up to now as one reason to look.
     fn drain(&mut self) -> std::io::Result<()> {
-        while let Some(Some(event)) = self.events.next().now_or_never() {
+        while let Some(Some(event)) = next_event(self.kernel.as_mut()).now_or_never() {
             self.note(&event?);
         }
         if self.units.as_mut().is_some_and(units::Units::drain) {
@@ -221,6 +242,13 @@ impl Watch {
         tokio::time::sleep(Duration::from_millis(1)).await;
         self.drain()?;
         Ok(self.untold.take().unwrap_or(Happened::Anywhere))
+    }
+}
+
+async fn next_event(kernel: Option<&mut Kernel>) -> Option<std::io::Result<Event<OsString>>> {
+    match kernel {
+        Some(kernel) => kernel.events.next().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -334,7 +362,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("motd");
         std::fs::write(&file, "x").unwrap();
-        let mut watch = Watch::start().await.unwrap();
+        let mut watch = Watch::start().await;
         assert!(watch.follow(&composition(&file)).failed.is_empty());
         let here = Happened::At(BTreeSet::from([file.clone()]));
         let within = Duration::from_secs(5);
@@ -356,7 +384,7 @@ mod tests {
         std::fs::create_dir(at("r1")).unwrap();
         std::fs::create_dir(at("r2")).unwrap();
         std::os::unix::fs::symlink("r1", at("current")).unwrap();
-        let mut watch = Watch::start().await.unwrap();
+        let mut watch = Watch::start().await;
         watch.follow(&composition_of(&[&at("current/conf"), &at("other"), &at("to/come/conf")]));
         let within = Duration::from_secs(5);
         std::os::unix::fs::symlink("r2", at("new")).unwrap();
@@ -382,7 +410,7 @@ mod tests {
     async fn many_changes_at_once_wake_the_loop_once() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("motd");
-        let mut watch = Watch::start().await.unwrap();
+        let mut watch = Watch::start().await;
         assert!(watch.follow(&composition(&file)).new);
         for round in 0..20 {
             std::fs::write(&file, round.to_string()).unwrap();
@@ -396,7 +424,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("motd");
         std::fs::write(&file, "x").unwrap();
-        let mut watch = Watch::start().await.unwrap();
+        let mut watch = Watch::start().await;
         assert!(watch.follow(&composition(&file)).new);
         std::fs::remove_file(&file).unwrap();
         assert!(tokio::time::timeout(QUIET / 2, watch.changed()).await.is_err());
@@ -404,10 +432,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn where_the_kernel_gives_no_watch_the_agent_goes_on_and_asks_again() {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("motd");
+        let many = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, rustix::process::Rlimit { current: Some(0), ..many }).unwrap();
+        let mut watch = Watch::start().await;
+        let followed = watch.follow(&composition(&file));
+        setrlimit(Resource::Nofile, many).unwrap();
+        assert!(!followed.new && watch.kernel.is_none());
+        watch.begin_anew(&composition(&file)).await.unwrap();
+        std::fs::write(&file, "x").unwrap();
+        let here = Happened::At(BTreeSet::from([file]));
+        let told = tokio::time::timeout(Duration::from_secs(5), watch.changed()).await;
+        assert_eq!(told.unwrap().unwrap(), here);
+    }
+
+    #[tokio::test]
     async fn a_directory_that_is_watched_already_is_not_new() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("motd");
-        let mut watch = Watch::start().await.unwrap();
+        let mut watch = Watch::start().await;
         assert!(watch.follow(&composition(&file)).new);
         assert!(!watch.follow(&composition(&file)).new);
     }

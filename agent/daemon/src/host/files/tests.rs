@@ -199,3 +199,21 @@ fn a_file_that_changed_since_the_plan_is_not_removed() {
     assert!(results.iter().all(Result::is_ok), "{results:?}");
     assert!(!dir.path().join("x").exists());
 }
+
+#[test]
+fn of_two_names_of_one_file_in_one_batch_the_first_is_written_and_the_second_says_so() {
+    let (dir, root) = root();
+    fs::create_dir(dir.path().join("real")).unwrap();
+    symlink("real", dir.path().join("alias")).unwrap();
+    for count in [0, 20] {
+        let mut files = vec![file("/real/x", "one"), file("/alias/x", "two")];
+        files.extend((0..count).map(|number| file(&format!("/real/{number}"), "more")));
+        let mut results = write_all(&root, &files).into_iter();
+        results.next().unwrap().unwrap();
+        let error = results.next().unwrap().unwrap_err().to_string();
+        assert!(error.contains("the same file as another one"), "{error}");
+        assert!(results.all(|result| result.is_ok()));
+        assert_eq!(fs::read_to_string(dir.path().join("real/x")).unwrap(), "one");
+    }
+    assert_eq!(names(&dir.path().join("real")).len(), 21);
+}

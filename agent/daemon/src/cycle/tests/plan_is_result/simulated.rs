@@ -384,6 +384,10 @@ impl Machine for Simulated {
         vec![]
     }
 
+    fn folder(&self, _path: &str) -> Option<(u64, u64)> {
+        None
+    }
+
     fn password_is_safe(&self, _account: &str) {}
 }
 
