@@ -35,8 +35,8 @@ pub struct Input<'a> {
     pub records: &'a BTreeMap<ResourceId, Record>,
     /// Services that still owe a restart from an earlier cycle.
     pub restarts_due: &'a BTreeSet<ResourceId>,
-    /// Resources that this cycle has tried to change and did not: they restart nothing.
-    pub given_up: &'a BTreeSet<ResourceId>,
+    /// Resources that this cycle has tried to change and did not, each with what came of it instead: they restart nothing.
+    pub given_up: &'a BTreeMap<ResourceId, OutcomeKind>,
     /// Kinds that the device's owner forbids.
     pub deny_kinds: &'a BTreeSet<String>,
     /// What was put right lately: what others keep changing is left as it is for a while.
@@ -307,6 +307,9 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
         (Some((_, differences)), Mode::Enforce) if observed.left().is_some() => {
             settle(plan, OutcomeKind::Drifted, differences, observed.left().map(str::to_owned));
         }
+        (Some((_, differences)), Mode::Enforce) if observed.waits().is_some() => {
+            settle(plan, OutcomeKind::Waiting, differences, observed.waits().map(str::to_owned));
+        }
         (Some((action, differences)), Mode::Enforce) => {
             // Who undoes a repair must not keep an access by it that is over.
             let follows = input.records.get(id).is_some_and(|record| record.is_followed_by(claim, input.now));
@@ -475,7 +478,7 @@ fn unreadable(input: &Input<'_>, record: &Record) -> Option<String> {
 
 /// A service restarts when something it names changes now, or still owes a restart from an earlier cycle.
 fn add_restarts(plan: &mut Plan, input: &Input<'_>) {
-    let changing = plan.steps.iter().filter(|step| !input.given_up.contains(&step.id));
+    let changing = plan.steps.iter().filter(|step| !input.given_up.contains_key(&step.id));
     let told = order::told(input.composition, input.records, changing, input.now);
     for (id, claim) in &input.composition.claims {
         let Claimed::Apply(resource @ Resource::Service(service)) = &claim.claimed else { continue };

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout};
 use super::FromServer;
 use super::connect::Connection;
 use super::elsewhere;
-use crate::artifacts::{Artifacts, Named};
+use crate::artifacts::{Artifacts, Heard, Named};
 
 /// How long nothing may come.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -120,20 +120,28 @@ struct Vain {
     /// The shortest time to wait after what failed since all places were tried, and what there is to tell of that.
     wait: Duration,
     told: Vec<String>,
+    /// Whether one of these is nothing that goes over by itself.
+    is_stuck: bool,
 }
 
 impl Vain {
     fn none(now: Instant) -> Self {
-        Self { tries: 0, at: now, place: 0, wait: Duration::MAX, told: vec![] }
+        Self { tries: 0, at: now, place: 0, wait: Duration::MAX, told: vec![], is_stuck: false }
     }
 
     /// Takes why the try at one of so many `places` failed; what there is to tell once all of them were tried.
-    fn take(&mut self, missed: &Missed, from: Option<&str>, places: usize, now: Instant) -> Option<String> {
+    fn take(&mut self, missed: &Missed, from: Option<&str>, places: usize, now: Instant) -> Option<Heard> {
         let rounds = self.tries / u32::try_from(places.max(1)).unwrap_or(u32::MAX);
         self.tries = self.tries.saturating_add(1);
         self.wait = self.wait.min(missed.wait(rounds));
         let from = from.map(|host| format!(" from {host}")).unwrap_or_default();
         self.told.push(format!("its artifact could not be fetched{from}: {missed}"));
+        self.is_stuck |= match missed {
+            Missed::Busy(_) => false,
+            // As it is with every device that goes to sleep.
+            Missed::Cut(_) => rounds >= FEW,
+            _ => true,
+        };
         // It may be another place whose part was wrong: this one is asked for all of it.
         let is_asked_anew = matches!(missed, Missed::WrongInParts) && rounds < FEW;
         if !is_asked_anew {
@@ -145,7 +153,8 @@ impl Vain {
             self.place = 0;
         }
         self.at = now + std::mem::replace(&mut self.wait, Duration::MAX);
-        Some(std::mem::take(&mut self.told).join("; "))
+        let told = std::mem::take(&mut self.told).join("; ");
+        Some(if std::mem::take(&mut self.is_stuck) { Heard::Missed(told) } else { Heard::Coming(told) })
     }
 
     /// Has a fetch wait for others. Where it is to be had elsewhere as well, it may come faster from there.
@@ -344,7 +353,7 @@ async fn fetch(
         let told =
             format!("its artifact is being fetched: {} of {} MiB", here >> 20, total.div_ceil(1 << 20));
         // Where the owner is busy, it hears of it later.
-        news.try_send(FromServer::Artifact { artifact, told: Some(told) }).ok();
+        news.try_send(FromServer::Artifact { artifact, told: Some(Heard::Coming(told)) }).ok();
     })
     .await?;
     complete(artifacts, artifact, begin).await
@@ -447,15 +456,32 @@ mod tests {
         assert_eq!(missed(0, Missed::Elsewhere(StatusCode::NOT_FOUND)), (None, Duration::ZERO));
         let (told, wait) = missed(1, cut("gone"));
         assert_eq!(
-            told.unwrap(),
-            "its artifact could not be fetched from one.example: it answered 404 Not Found; \
-             its artifact could not be fetched from two.example: it was cut off: gone"
+            told,
+            Some(Heard::Missed(
+                "its artifact could not be fetched from one.example: it answered 404 Not Found; \
+                 its artifact could not be fetched from two.example: it was cut off: gone"
+                    .to_owned()
+            ))
         );
         assert!(wait <= Duration::from_secs(1), "one of them may soon be back: {wait:?}");
         assert_eq!(missed(0, cut("gone")), (None, Duration::ZERO));
         assert!(missed(1, Missed::WrongInParts).0.is_some());
         let (told, _) = missed(1, Missed::Wrong);
-        assert!(!told.unwrap().contains("one.example"), "the part of the one is not held against the other");
+        let Some(Heard::Missed(told)) = told else { panic!("{told:?}") };
+        assert!(!told.contains("one.example"), "the part of the one is not held against the other");
+    }
+
+    #[test]
+    fn what_is_cut_off_now_and_then_or_waits_its_turn_is_said_to_come_and_what_is_cut_off_each_time_is_not() {
+        let now = Instant::now();
+        let mut vain = Vain::none(now);
+        let mut comes = |missed: &Missed| matches!(vain.take(missed, None, 1, now), Some(Heard::Coming(_)));
+        for _ in 0..FEW {
+            assert!(comes(&cut("the device slept")));
+        }
+        assert!(!comes(&cut("the device slept")));
+        assert!(comes(&Missed::Busy(Duration::from_secs(30))));
+        assert!(!comes(&Missed::Unknown), "somebody has to put it there");
     }
 
     #[tokio::test]

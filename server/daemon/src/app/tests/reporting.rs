@@ -117,6 +117,22 @@ async fn a_device_that_its_owner_paused_is_shown_so_and_is_not_compliant_until_i
 }
 
 #[tokio::test]
+async fn a_device_that_waits_for_what_comes_by_itself_neither_complies_nor_fails_and_says_what_for() {
+    let rig = rig();
+    let device = rig.managed().await;
+    let waiting = Outcome {
+        reason: Some("its artifact is being fetched: 1 of 2 MiB".into()),
+        ..outcome("/etc/motd", OutcomeKind::Waiting)
+    };
+    rig.app.report(device, found(&[waiting], &[], 0)).await.unwrap();
+    let shown = rig.shown(device).await;
+    assert_eq!((shown.device.compliance, shown.device.failing), (Compliance::Unknown, 0));
+    assert_eq!(shown.causes[0].problem, "waiting: its artifact is being fetched: 1 of 2 MiB");
+    rig.app.report(device, found(&[outcome("/etc/motd", OutcomeKind::Repaired)], &[], 1)).await.unwrap();
+    assert_eq!(rig.shown(device).await.device.compliance, Compliance::Compliant);
+}
+
+#[tokio::test]
 async fn a_kind_that_the_owner_denies_is_shown_and_said_to_be_his_to_allow() {
     let rig = rig();
     let device = rig.managed().await;

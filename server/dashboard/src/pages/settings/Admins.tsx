@@ -1,4 +1,5 @@
 // The list of admins.
+import './settings.css';
 import { Button, Modal, NativeSelect, TextInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
@@ -92,6 +93,7 @@ function columns(mayChange: boolean, onDo: (doing: Doing) => void): Column<Admin
         mayChange ? (
           <NativeSelect
             size="xs"
+            className="change"
             aria-label={`Change ${row.name}`}
             value=""
             data={[
