@@ -29,6 +29,7 @@ deps: ## install everything that any target needs (Debian 12, root)
 demo: ## three real devices enroll and converge; stays up until Ctrl-C (ONCE=1: verify and end)
 	@$(deps) build dashboard deb devices
 	@$(MAKE) --no-print-directory deb image
+	@echo "demo: compiling what leads through it" >&2
 	@cargo build --quiet --locked -p muster-tests --bin demo
 	@exec "$(CARGO_TARGET_DIR)/debug/demo" $(if $(filter 1,$(ONCE)),--once)
 

@@ -76,6 +76,11 @@ impl PlanView {
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
+
+    /// What is not as it should be and would not be made so, each with its reason.
+    pub fn problems(&self) -> impl Iterator<Item = &Outcome> {
+        self.settled.iter().filter(|outcome| !is_fine(outcome))
+    }
 }
 
 /// As a terminal shows it: whatever stands in it from elsewhere is escaped.
@@ -84,8 +89,7 @@ impl fmt::Display for PlanView {
         for step in &self.steps {
             show_step(f, step)?;
         }
-        let (kept, other): (Vec<_>, Vec<_>) = self.settled.iter().partition(|outcome| is_fine(outcome));
-        for outcome in other {
+        for outcome in self.problems() {
             let reason = outcome.reason.as_deref().unwrap_or_default();
             writeln!(f, "! {} {:?}: {}", escape(outcome.resource.as_str()), outcome.outcome, escape(reason))?;
         }
@@ -94,9 +98,14 @@ impl fmt::Display for PlanView {
         }
         let count = |action| self.steps.iter().filter(|step| step.action == action).count();
         let (create, change, remove) = (count(Action::Create), count(Action::Change), count(Action::Remove));
-        write!(f, "Plan: +{create} ~{change} -{remove}, {} as they should be", kept.len())?;
-        if self.settled.len() > kept.len() {
-            write!(f, ", {} not", self.settled.len() - kept.len())?;
+        let problems = self.problems().count();
+        write!(
+            f,
+            "Plan: +{create} ~{change} -{remove}, {} as they should be",
+            self.settled.len() - problems
+        )?;
+        if problems > 0 {
+            write!(f, ", {problems} not")?;
         }
         writeln!(f, ".")
     }

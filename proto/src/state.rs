@@ -91,7 +91,7 @@ pub const MAX_PEOPLE: usize = 200;
 pub const PERSON_UIDS: RangeInclusive<u32> = 1_000..=60_000;
 
 /// The first number that a server gives to a person: above what distributions give to accounts that are made on a device by
-/// hand, so that an account with such a number is a person's.
+/// hand, so that an account with such a number is a person's. The agent gives no such number by itself.
 pub const FIRST_PERSON_UID: u32 = 20_000;
 
 /// The version of the rules of composition that accounts for the members of a group came with.

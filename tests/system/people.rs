@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use muster_proto::rest::{PersonDetail, PersonView};
-use muster_proto::state::Mode;
+use muster_proto::state::{FIRST_PERSON_UID, Mode};
 use muster_tests::{Device, Fleet, Network, wait_until};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -129,6 +129,41 @@ fn accounts_follow_who_is_in_a_group_and_numbers_never_return() -> Result<()> {
     for device in devices {
         wait_for_account(device, "cy", cys)?;
     }
+    Ok(())
+}
+
+#[test]
+fn an_account_that_is_nobodys_gets_no_number_that_the_next_person_has() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    fleet.log_in()?;
+    let device = fleet.device("srv-1")?;
+    let muster = |args: &[&str]| fleet.server.muster(args)?.ok();
+    for name in ["ada", "bob"] {
+        muster(&["person", "add", name])?;
+    }
+    muster(&["group", "add", "engineers", "--member", "ada"])?;
+    let crew = "muster: 1\nprofile: crew\nresources:\n  - account: { from: \"group:engineers\" }\n";
+    fleet.admin.save_profile("crew", crew)?;
+    fleet.admin.assign("crew", "everyone", Mode::Enforce)?;
+    wait_for_account(device, "ada", person(&fleet, "ada")?.uid)?;
+
+    let vendor =
+        "muster: 1\nprofile: vendor\nresources:\n  - group: { name: tools }\n  - account: { name: vendor }\n";
+    fleet.admin.save_profile("vendor", vendor)?;
+    fleet.admin.assign("vendor", "everyone", Mode::Enforce)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    let numbers = device
+        .exec(["sh", "-c", "id -u vendor; id -g vendor; getent group tools | cut -d: -f3"])?
+        .ok()?
+        .stdout;
+    for number in numbers.lines() {
+        ensure!((1_000..FIRST_PERSON_UID).contains(&number.parse()?), "{number} is for a person: {numbers}");
+    }
+
+    muster(&["group", "member", "add", "engineers", "bob"])?;
+    wait_for_account(device, "bob", person(&fleet, "bob")?.uid)?;
+    assert_eq!(fleet.admin.wait_until_applied("srv-1")?.causes, []);
     Ok(())
 }
 

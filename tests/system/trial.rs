@@ -39,20 +39,22 @@ fn save(fleet: &Fleet<'_>, resources: &str) -> Result<String> {
     Ok(fleet.admin.assign("edge", &format!("device:{DEVICE}"), Mode::Enforce)?.id)
 }
 
+/// Why a resource was undone, once it was.
+fn undone(fleet: &Fleet<'_>, id: &str) -> Result<Option<String>> {
+    let all = fleet.admin.resources(DEVICE)?;
+    let is = |one: &muster_proto::rest::ResourceView| {
+        one.resource.as_str() == id && one.outcome == OutcomeKind::Blocked
+    };
+    let reason = all.into_iter().find(is).and_then(|one| one.reason);
+    Ok(reason.filter(|reason| reason.starts_with("undone at ")))
+}
+
 /// Saves resources that are to be undone, and waits until the one is said to be, and not for what was saved before.
 fn is_undone(fleet: &Fleet<'_>, resources: &str, id: &str) -> Result<()> {
-    let reason = || -> Result<Option<String>> {
-        let all = fleet.admin.resources(DEVICE)?;
-        let is = |one: &muster_proto::rest::ResourceView| {
-            one.resource.as_str() == id && one.outcome == OutcomeKind::Blocked
-        };
-        let reason = all.into_iter().find(is).and_then(|one| one.reason);
-        Ok(reason.filter(|reason| reason.starts_with("undone at ")))
-    };
-    let before = reason()?;
+    let before = undone(fleet, id)?;
     save(fleet, resources)?;
     wait_until("the change to be undone", Duration::from_secs(60), || {
-        Ok(reason()?.filter(|reason| before.as_ref() != Some(reason)).map(drop))
+        Ok(undone(fleet, id)?.filter(|reason| before.as_ref() != Some(reason)).map(drop))
     })
     .with_context(|| format!("{resources}: {:?}", fleet.admin.resources(DEVICE)))
 }
@@ -93,6 +95,15 @@ fn a_firewall_that_cuts_the_device_off_undoes_itself_and_is_not_tried_again() ->
     fleet.server.muster(["unassign", "silent", "--from", "device:srv-1", "--yes"])?.ok()?;
     fleet.admin.wait_until_applied(DEVICE)?;
     assert_eq!(look(device, FIREWALL)?, good);
+    // Meanwhile the device says at its console why it is cut off.
+    let told = || -> Result<bool> {
+        let status = device.exec(["muster-agent", "status"])?.stdout;
+        Ok(status.contains("On trial     firewall:incoming: undone unless"))
+    };
+    save(&fleet, SILENT[0])?;
+    wait_until("the trial to be told", SOON, || Ok(told()?.then_some(())))?;
+    wait_until("the change to be undone", SOON, || undone(&fleet, "firewall:incoming"))?;
+    assert!(!told()?, "the trial is over");
     for silent in &SILENT[1..] {
         is_undone(&fleet, silent, "firewall:incoming")?;
         assert_eq!(look(device, FIREWALL)?, good, "{silent}");

@@ -65,7 +65,7 @@ impl Fights {
                 "put right {REPAIRS} times within {} min, and changed again each time: left as it is until {}, a new \
                  state or `muster device apply-now`; {who}",
                 WINDOW / 60,
-                last.plus_seconds(TRUCE)
+                last.plus_seconds(TRUCE).whole_seconds()
             )
         })
     }

@@ -75,7 +75,7 @@ impl Trial {
 
     /// Why the resource is not as it should be, for an admin.
     pub(crate) fn reason(&self) -> String {
-        let when = self.given_up.map(|at| format!(" at {at}")).unwrap_or_default();
+        let when = self.given_up.map(|at| format!(" at {}", at.whole_seconds())).unwrap_or_default();
         format!(
             "undone{when}: after the change the server was not reached in time; a state that asks for something else, or \
              `muster device apply-now`, tries again"

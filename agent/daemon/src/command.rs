@@ -99,6 +99,9 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
     let current = ledger.current()?;
     let applied = ledger.applied()?;
     let pause = ledger.pause()?;
+    let trials = ledger.trials()?;
+    let undecided = trials.iter().filter(|(_, trial)| trial.given_up.is_none());
+    let on_trial: Vec<&str> = undecided.map(|(id, _)| id.as_str()).collect();
     let unwritten = Note::read(service::SCRATCH.as_ref())?;
     let newest = unwritten.as_ref().and_then(|note| note.outcomes.clone()).map(String::into_bytes);
     let outcomes: Vec<Outcome> = match newest
@@ -127,6 +130,7 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
             "generation_accepted": current.generation,
             "generation_applied": applied,
             "paused": pause,
+            "on_trial": on_trial,
             "resources": outcomes.len(),
             "not_as_it_should_be": bad,
             "checks_not_passed": findings.checks_as_json(),
@@ -159,12 +163,19 @@ fn status(config: &Config, output: Output) -> Result<ExitCode> {
             out,
             "Ledger       can't be written since {}: {}. Make room on the disk of {folder}: nothing is changed meanwhile but \
              what ends",
-            note.since,
+            note.since.whole_seconds(),
             escape(&note.reason)
         )?;
     }
     if let Some(pause) = pause {
-        writeln!(out, "Paused       until {}: {}", pause.until, escape(&pause.reason))?;
+        writeln!(out, "Paused       until {}: {}", pause.until.whole_seconds(), escape(&pause.reason))?;
+    }
+    if !on_trial.is_empty() {
+        writeln!(
+            out,
+            "On trial     {}: undone unless the server is reached over a new connection",
+            on_trial.join(", ")
+        )?;
     }
     writeln!(out, "Resources    {} of {} as they should be", outcomes.len() - bad.len(), outcomes.len())?;
     for outcome in bad {
@@ -257,6 +268,7 @@ fn history(config: &Config, limit: usize, output: Output) -> Result<ExitCode> {
     for Past { at, document } in all {
         let Told { text, differences, .. } = Told::of(&document);
         let digest = document["digest"].as_str().map(|digest| format!(" ({digest})")).unwrap_or_default();
+        let at = at.whole_seconds();
         write!(out, "{at}  {}{}\n{}", escape(&text), escape(&digest), Lines(&differences))?;
     }
     if older > 0 {

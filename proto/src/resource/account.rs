@@ -43,7 +43,7 @@ pub struct Account {
     /// The person's name as others read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full_name: Option<FullName>,
-    /// Its number; the system's next free one when left out.
+    /// Its number; the system's next free one below 20000 when left out, as those from there on are for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
     /// The login shell.

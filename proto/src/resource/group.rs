@@ -17,7 +17,7 @@ use crate::condition::Condition;
 pub struct Group {
     /// The group's name.
     pub name: AccountName,
-    /// Its number; the system's next free one when left out.
+    /// Its number; the system's next free one below 20000 when left out, as those from there on are for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gid: Option<u32>,
     /// Whether it should be there.

@@ -88,14 +88,15 @@ impl Findings {
     /// In one line, whether the server is heard.
     pub(super) fn link(&self) -> String {
         let ago = self.standing.heard.map(|heard| heard.ago());
-        match (&self.standing.down, self.heard) {
+        let heard = self.heard.map(Timestamp::whole_seconds);
+        match (&self.standing.down, heard) {
             (Some(Down { since, why, refused: true }), _) => {
-                format!("refused since {since}: {}", escape(why))
+                format!("refused since {}: {}", since.whole_seconds(), escape(why))
             }
             (Some(Down { since, why, refused: false }), _) => {
                 let last =
                     ago.map_or(String::new(), |ago| format!("; the server was last heard {} ago", span(ago)));
-                format!("down since {since}: {}{last}", escape(why))
+                format!("down since {}: {}{last}", since.whole_seconds(), escape(why))
             }
             (None, _) if self.is_up() => format!("up, the server was heard {} ago", span(ago.unwrap_or(0))),
             (None, Some(heard)) => {
@@ -265,11 +266,12 @@ mod tests {
         note(70, Value::Null);
         assert_eq!(link(&ledger), "up, the server was heard 70 s ago");
         note(600, json!({"since": now, "why": "the connection ended", "refused": false}));
-        let down = format!("down since {now}: the connection ended; the server was last heard 10 min ago");
+        let since = now.whole_seconds();
+        let down = format!("down since {since}: the connection ended; the server was last heard 10 min ago");
         assert_eq!(link(&ledger), down);
         assert!(Findings::read(&ledger, dir.path()).unwrap().fine(), "a device may be away");
         note(70, json!({"since": now, "why": "refused", "refused": true}));
-        assert_eq!(link(&ledger), format!("refused since {now}: refused"));
+        assert_eq!(link(&ledger), format!("refused since {since}: refused"));
         assert!(!Findings::read(&ledger, dir.path()).unwrap().fine());
         note(600, Value::Null);
         assert!(link(&ledger).starts_with("down: nothing heard"), "its agent was killed");

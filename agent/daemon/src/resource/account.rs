@@ -198,6 +198,9 @@ async fn end_everything(host: &mut Host, accounts: &Accounts, user: &User) -> Re
     processes::end_all(host, &accounts.uids(user)).await
 }
 
+/// The last number that is given to who has none of their own.
+pub(super) const LAST_FREE_ID: u32 = FIRST_PERSON_UID - 1;
+
 async fn create(host: &mut Host, accounts: &Accounts, name: &str, to: &Condition) -> Result<()> {
     let uid = number(to, "uid");
     if let Some(taken) = uid.and_then(|uid| accounts.user_by_uid(uid)) {
@@ -217,6 +220,12 @@ async fn create(host: &mut Host, accounts: &Accounts, name: &str, to: &Condition
         [("--uid", uid.as_deref()), ("--home-dir", text(to, "home")), ("--comment", text(to, "full_name"))]
     {
         argv.extend(value.map(|value| [option, value]).into_iter().flatten());
+    }
+    // useradd counts on from the highest number that is taken, which may be a person's: the next one is another person's, whose
+    // account could not come to this device any more.
+    let (last_uid, last_gid) = (format!("UID_MAX={LAST_FREE_ID}"), format!("GID_MAX={LAST_FREE_ID}"));
+    if uid.is_none() {
+        argv.extend(["--key", last_uid.as_str(), "--key", last_gid.as_str()]);
     }
     argv.push(name);
     host.run(Work::Short, &argv, None).await?.ok("useradd")?;

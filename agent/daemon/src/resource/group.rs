@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use muster_proto::condition::Condition;
 use muster_proto::state::FIRST_PERSON_UID;
 
+use super::account::LAST_FREE_ID;
 use super::{Job, Prepared, Wanted, is_removal, number, ready};
 use crate::host::Host;
 use crate::host::accounts::{Accounts, User};
@@ -66,10 +67,14 @@ async fn write_one(host: &mut Host, job: &Job<'_>) -> Result<()> {
     }
     let mut argv = vec!["/usr/sbin/groupadd"];
     let gid_text = gid.map(|gid| gid.to_string());
+    let last = format!("GID_MAX={LAST_FREE_ID}");
     if let (Some(gid), Some(text)) = (gid, &gid_text) {
         let taken = accounts.group_by_gid(gid);
         ensure!(taken.is_none(), "gid {gid} is taken by the group {}", taken.map_or("", |g| g.name.as_str()));
         argv.extend(["--gid", text]);
+    } else {
+        // As with accounts: a person's own group has the person's number.
+        argv.extend(["--key", &last]);
     }
     argv.push(name);
     host.run(Work::Short, &argv, None).await?.ok("groupadd")?;

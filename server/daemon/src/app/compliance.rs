@@ -2,12 +2,14 @@
 
 use muster_policy::comply;
 use muster_policy::rights::ViewRight;
-use muster_proto::Timestamp;
 use muster_proto::check::{CheckResult, MAX_EVIDENCE, Verdict};
+use muster_proto::condition::Difference;
 use muster_proto::report::{Outcome, OutcomeKind};
 use muster_proto::rest::{CauseGroup, ComplianceReport, Day, Overview};
+use muster_proto::{Digest, Timestamp};
 use muster_store::device::{Filter, Sort, Window};
 use muster_store::{StoreError, Tx};
+use serde_json::Value;
 
 use super::{App, AppError, device, needs, page};
 
@@ -17,6 +19,8 @@ const DAYS: u32 = 30;
 const CAUSES: u32 = 20;
 /// Names that stand for a cause.
 const EXAMPLES: u32 = 3;
+/// The bytes by which a person knows a digest again: `sha256:` and twelve digits.
+const DIGEST_BEGIN: usize = 19;
 
 impl App {
     /// The first page: numbers, funnel, what waits, causes, and thirty days.
@@ -161,10 +165,21 @@ pub(super) fn outcome_problem(outcome: &Outcome) -> String {
     let word = outcome_word(outcome.outcome);
     match (&outcome.reason, outcome.differences.first()) {
         (Some(reason), _) => format!("{word}: {reason}"),
-        (None, Some(first)) => {
-            format!("{word}: {} is {}, should be {}", first.attribute, first.from, first.to)
-        }
+        (None, Some(first)) => format!("{word}: {}", difference(first)),
         (None, None) => word.to_owned(),
+    }
+}
+
+/// What is and what should be of an attribute, in a sentence. Of a digest its beginning is enough to tell two of them apart, and the
+/// whole one stands with the resource.
+pub(super) fn difference(difference: &Difference) -> String {
+    format!("{} is {}, should be {}", difference.attribute, brief(&difference.from), brief(&difference.to))
+}
+
+fn brief(value: &Value) -> String {
+    match value.as_str().filter(|text| text.parse::<Digest>().is_ok()) {
+        Some(digest) => format!("{}...", &digest[..DIGEST_BEGIN]),
+        None => value.to_string(),
     }
 }
 
@@ -190,5 +205,26 @@ pub(super) fn verdict_problem(result: &CheckResult) -> String {
             format!("{word}: {rows}{more} rows should not be there")
         }
         (None, _, _) => word.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_said_with_digests_that_a_person_can_compare() {
+        let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+        let differs = |from: Value, to: Value| {
+            difference(&Difference { attribute: "file".into(), from, to, diff: None })
+        };
+        let said = differs("none".into(), digest.clone().into());
+        assert_eq!(said, r#"file is "none", should be sha256:0123456789ab..."#);
+        assert_eq!(differs(Value::Null, false.into()), "file is null, should be false");
+        let longer = format!("{digest}, but x was added");
+        assert!(
+            differs(longer.clone().into(), Value::Null).contains(&longer),
+            "no digest is cut off from what is said of it"
+        );
     }
 }

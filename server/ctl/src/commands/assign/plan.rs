@@ -63,10 +63,15 @@ pub(in crate::commands) fn lines(plan: &FleetPlan) -> Vec<String> {
         lines.push(heading(group));
         let text = group.plan.to_string();
         // The last line has the counts, which stand in the heading.
-        let steps: Vec<_> = text.lines().filter(|line| !line.starts_with("Plan: ")).collect();
-        lines.extend(steps.iter().take(LINES).map(|line| format!("    {line}")));
-        if steps.len() > LINES {
-            lines.push(format!("    ... and {} more; see -o json", count(steps.len() - LINES, "line")));
+        let steps = text.lines().filter(|line| !line.starts_with("Plan: "));
+        let (problems, changes): (Vec<_>, Vec<_>) = steps.partition(|line| line.starts_with("! "));
+        // What can't be made so is what somebody looks for before they assign: however long the plan is, it is not what is cut.
+        for part in [changes, problems] {
+            // A tab is kept by the plan for the files that it stands in, and escaped by whoever prints a line.
+            lines.extend(part.iter().take(LINES).map(|line| format!("    {}", line.replace('\t', "    "))));
+            if part.len() > LINES {
+                lines.push(format!("    ... and {} more; see -o json", count(part.len() - LINES, "line")));
+            }
         }
     }
     for (reason, devices) in silent(plan) {
@@ -79,12 +84,21 @@ fn heading(group: &PlanGroup) -> String {
     let devices: Vec<_> = group.devices.iter().map(String::as_str).collect();
     let same = if devices.len() > 1 { "the same plan, " } else { "" };
     let what = if group.plan.is_empty() { "no change".to_owned() } else { counts(&group.plan) };
-    format!("{}: {same}{what} ({})", count(devices.len(), "device"), names(&devices))
+    let problems = problems(&group.plan);
+    format!("{}: {same}{what}{problems} ({})", count(devices.len(), "device"), names(&devices))
 }
 
 fn counts(plan: &PlanView) -> String {
     let count = |action| plan.steps.iter().filter(|step| step.action == action).count();
     format!("+{} ~{} -{}", count(Action::Create), count(Action::Change), count(Action::Remove))
+}
+
+/// Such as ", 2 can't be made so"; nothing where all can, as far as a plan knows.
+fn problems(plan: &PlanView) -> String {
+    match plan.problems().count() {
+        0 => String::new(),
+        problems => format!(", {problems} can't be made so"),
+    }
 }
 
 fn names(devices: &[&str]) -> String {
@@ -107,8 +121,10 @@ fn silent(plan: &FleetPlan) -> Vec<(&str, Vec<&str>)> {
 #[cfg(test)]
 mod tests {
     use muster_proto::ResourceId;
+    use muster_proto::condition::Difference;
     use muster_proto::plan::StepView;
     use muster_proto::rest::{Changes, NoPlan, Replaced};
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -150,6 +166,32 @@ mod tests {
             "{}",
             sentence(&sample)
         );
+    }
+
+    #[test]
+    fn what_can_not_be_made_so_is_counted_and_shown_however_long_the_plan_is() {
+        let mut long = plan();
+        long.groups.truncate(1);
+        long.not_answered.clear();
+        let group = &mut long.groups[0].plan;
+        group.steps[0].differences = vec![Difference {
+            attribute: "content".into(),
+            from: Value::Null,
+            to: "sha256:ab".into(),
+            diff: Some(vec!["+\tchain input {"; 40].join("\n")),
+        }];
+        let outcome = json!({"resource": "updates:updates", "outcome": "failed", "profile": "base", "revision": 4,
+                             "assignment": "as-1", "mode": "enforce",
+                             "reason": "no repository is for security updates"});
+        group.settled = vec![serde_json::from_value(outcome).unwrap()];
+        let lines = lines(&long);
+        assert_eq!(lines[0], "2 devices: the same plan, +1 ~0 -0, 1 can't be made so (a, b)");
+        assert_eq!(lines[3], "          +    chain input {", "a tab is shown as blanks");
+        let end = [
+            "    ... and 12 lines more; see -o json",
+            "    ! updates:updates Failed: no repository is for security updates",
+        ];
+        assert_eq!(lines[lines.len() - 2..], end);
     }
 
     #[test]

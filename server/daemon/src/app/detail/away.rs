@@ -61,7 +61,9 @@ pub(super) fn behind(
         return Ok(Some(said(&problem, Some(at), "See `muster-agent status` on the device.")));
     }
     let problem = format!("is at work on generation {wanted}; {applied} was applied last");
-    Ok(alone.then(|| said(&problem, None, "Wait; `muster-agent status` on the device says how far it is.")))
+    // What it does at the moment is not known here: it may install something large, or wait for the end of a trial.
+    let remedy = "Wait a few minutes: a change that could cut it off stands a trial first, as `muster-agent status` on the device says.";
+    Ok(alone.then(|| said(&problem, None, remedy)))
 }
 
 /// When and why it last refused the state that it should have.

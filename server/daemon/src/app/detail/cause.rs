@@ -15,7 +15,7 @@ use muster_store::removal::RemovalRow;
 
 use super::away;
 use super::rules::Rules;
-use crate::app::compliance::{outcome_problem, pinned, verdict_problem};
+use crate::app::compliance::{difference, outcome_problem, pinned, verdict_problem};
 use crate::app::{AppError, recompile};
 
 /// Rows of evidence that a cause shows; the check's own page has all that were reported.
@@ -120,7 +120,7 @@ fn of_resources(
         if let (OutcomeKind::Blocked, Some(_), Some(first)) =
             (row.outcome, &outcome.reason, outcome.differences.first())
         {
-            problem.push_str(&format!(" ({} is {}, should be {})", first.attribute, first.from, first.to));
+            problem.push_str(&format!(" ({})", difference(first)));
         }
         if let Some(note) = &outcome.note {
             problem.push_str(&format!(" (its profile says: {note})"));
