@@ -437,7 +437,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("motd");
         let many = getrlimit(Resource::Nofile);
-        setrlimit(Resource::Nofile, rustix::process::Rlimit { current: Some(0), ..many.clone() }).unwrap();
+        setrlimit(Resource::Nofile, rustix::process::Rlimit { current: Some(0), ..many }).unwrap();
         let mut watch = Watch::start().await;
         let followed = watch.follow(&composition(&file));
         setrlimit(Resource::Nofile, many).unwrap();
