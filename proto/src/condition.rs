@@ -24,6 +24,10 @@ pub const TOLD: &str = "told";
 /// is Drifted with this reason as long as it has it.
 pub const LEFT: &str = "left";
 
+/// The attribute of what was read with a sentence about what has yet to come before what differs can be made so, and comes by itself. It
+/// is never desired; the resource is Waiting with this reason as long as it has it.
+pub const WAITS: &str = "waits";
+
 /// The condition of one resource on one device.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -93,6 +97,11 @@ impl Condition {
     /// Why what differs is left as it is for now, see [`LEFT`].
     pub fn left(&self) -> Option<&str> {
         self.attributes()?.get(LEFT)?.as_str()
+    }
+
+    /// What has yet to come for it, see [`WAITS`].
+    pub fn waits(&self) -> Option<&str> {
+        self.attributes()?.get(WAITS)?.as_str()
     }
 
     /// What has to change for `self` to become `desired`: `None` when nothing has to.

@@ -18,6 +18,8 @@ pub enum OutcomeKind {
     Repaired,
     /// It is not, and was left alone: audit mode, or not as Muster left it.
     Drifted,
+    /// It is not yet, and comes to be so by itself: what it needs is on its way here, or somebody else is at work on the same.
+    Waiting,
     /// It could not be made so.
     Failed,
     /// It was not tried: a conflict, a dependency that failed, or the owner's veto.
@@ -45,10 +47,10 @@ pub struct Outcome {
     pub assignment: String,
     /// Enforce or audit.
     pub mode: Mode,
-    /// What is not as it should be (Drifted, Failed), or what was changed (Repaired).
+    /// What is not as it should be (Drifted, Waiting, Failed), or what was changed (Repaired).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<Difference>,
-    /// Why, for Failed, Blocked, Drifted and Unsupported; for what is Kept, what there is to tell of it.
+    /// Why, for Failed, Blocked, Drifted, Waiting and Unsupported; for what is Kept, what there is to tell of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The author's note.

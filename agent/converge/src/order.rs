@@ -183,8 +183,8 @@ fn after(step: &Step) -> &[ResourceId] {
     step.claim.as_ref().map_or(&[], |claim| claim.common.after.as_slice())
 }
 
-/// Settles as Blocked what would come after something that is not as it should be and will not be by this plan: one failure
-/// keeps back what depends on it, and nothing else.
+/// Settles as Blocked what would come after something that is not as it should be and will not be by this plan, and as Waiting what
+/// would come after something that waits: one failure keeps back what depends on it, and nothing else.
 pub(crate) fn hold_back(plan: &mut Plan, input: &Input<'_>) {
     let waits = |step: &Step| !step.takes_away() && !after(step).is_empty();
     if !plan.steps.iter().any(waits) {
@@ -197,37 +197,35 @@ pub(crate) fn hold_back(plan: &mut Plan, input: &Input<'_>) {
             !matches!(told.outcome, OutcomeKind::Kept | OutcomeKind::Repaired | OutcomeKind::NotApplicable)
         })
         .map(|told| (told.resource.clone(), told.outcome))
-        .chain(input.given_up.iter().map(|id| (id.clone(), OutcomeKind::Failed)))
+        .chain(input.given_up.iter().map(|(id, outcome)| (id.clone(), *outcome)))
         // What does not apply here is not waited for, be it taken back or not.
         .filter(|(id, _)| {
             input.composition.claims.get(id).is_some_and(|claim| claim.claimed != Claimed::NotApplicable)
         })
         .collect();
     loop {
-        let kept: Vec<(usize, String)> = plan
+        let kept: Vec<(usize, OutcomeKind, String)> = plan
             .steps
             .iter()
             .enumerate()
             .filter(|(_, step)| waits(step))
             .filter_map(|(index, step)| {
                 let (first, outcome) = after(step).iter().find_map(|id| Some((id, unmet.get(id)?)))?;
-                Some((index, format!("it comes after {first}, which {}", unmet_as(*outcome))))
+                let kind = match outcome {
+                    OutcomeKind::Waiting => OutcomeKind::Waiting,
+                    _ => OutcomeKind::Blocked,
+                };
+                Some((index, kind, format!("it comes after {first}, which {}", unmet_as(*outcome))))
             })
             .collect();
         if kept.is_empty() {
             return;
         }
-        for (index, reason) in kept.into_iter().rev() {
+        for (index, kind, reason) in kept.into_iter().rev() {
             let Step { id, claim, differences, .. } = plan.steps.remove(index);
-            unmet.insert(id.clone(), OutcomeKind::Blocked);
+            unmet.insert(id.clone(), kind);
             if let Some(claim) = claim {
-                plan.settled.push(outcome::of_claim(
-                    &id,
-                    &claim,
-                    OutcomeKind::Blocked,
-                    differences,
-                    Some(reason),
-                ));
+                plan.settled.push(outcome::of_claim(&id, &claim, kind, differences, Some(reason)));
             }
         }
     }
@@ -238,6 +236,7 @@ fn unmet_as(outcome: OutcomeKind) -> &'static str {
     match outcome {
         OutcomeKind::Failed => "failed",
         OutcomeKind::Blocked => "is blocked",
+        OutcomeKind::Waiting => "is still waiting",
         OutcomeKind::Unsupported => "this agent does not know",
         OutcomeKind::Drifted | OutcomeKind::Kept | OutcomeKind::Repaired | OutcomeKind::NotApplicable => {
             "is not as it should be"

@@ -17,6 +17,20 @@ pub enum Tried {
     Failed(String),
     /// It was not tried.
     Blocked(String),
+    /// It could not be made so yet, and can be later without anybody's doing.
+    Waiting(String),
+}
+
+impl Tried {
+    /// What a step that came to this has for an outcome.
+    pub fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::Done => OutcomeKind::Repaired,
+            Self::Failed(_) => OutcomeKind::Failed,
+            Self::Blocked(_) => OutcomeKind::Blocked,
+            Self::Waiting(_) => OutcomeKind::Waiting,
+        }
+    }
 }
 
 /// The outcome of a resource with a claim.
@@ -65,10 +79,10 @@ pub fn of_record(
 
 /// The outcome of a step that was tried. A reversal that succeeded has none: the resource is nobody's concern now.
 pub fn of_step(step: &Step, record: Option<&Record>, tried: Tried) -> Option<Outcome> {
-    let (kind, reason) = match tried {
-        Tried::Done => (OutcomeKind::Repaired, None),
-        Tried::Failed(reason) => (OutcomeKind::Failed, Some(reason)),
-        Tried::Blocked(reason) => (OutcomeKind::Blocked, Some(reason)),
+    let kind = tried.kind();
+    let reason = match tried {
+        Tried::Done => None,
+        Tried::Failed(reason) | Tried::Blocked(reason) | Tried::Waiting(reason) => Some(reason),
     };
     match (&step.claim, record, kind) {
         (Some(claim), _, _) => Some(of_claim(&step.id, claim, kind, step.differences.clone(), reason)),

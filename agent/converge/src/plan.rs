@@ -35,8 +35,8 @@ pub struct Input<'a> {
     pub records: &'a BTreeMap<ResourceId, Record>,
     /// Services that still owe a restart from an earlier cycle.
     pub restarts_due: &'a BTreeSet<ResourceId>,
-    /// Resources that this cycle has tried to change and did not: they restart nothing.
-    pub given_up: &'a BTreeSet<ResourceId>,
+    /// Resources that this cycle has tried to change and did not, each with what came of it instead: they restart nothing.
+    pub given_up: &'a BTreeMap<ResourceId, OutcomeKind>,
     /// Kinds that the device's owner forbids.
     pub deny_kinds: &'a BTreeSet<String>,
     /// What was put right lately: what others keep changing is left as it is for a while.
@@ -298,8 +298,9 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
             let reason = if ending { ENDED_IN_AUDIT } else { "audit mode: left as it is" };
             settle(plan, OutcomeKind::Drifted, differences, Some(reason.to_owned()));
         }
-        (Some((_, differences)), Mode::Enforce) if observed.left().is_some() => {
-            settle(plan, OutcomeKind::Drifted, differences, observed.left().map(str::to_owned));
+        (Some((_, differences)), Mode::Enforce) if observed.left().or(observed.waits()).is_some() => {
+            let kind = if observed.left().is_some() { OutcomeKind::Drifted } else { OutcomeKind::Waiting };
+            settle(plan, kind, differences, observed.left().or(observed.waits()).map(str::to_owned));
         }
         (Some((action, differences)), Mode::Enforce) => {
             // Who undoes a repair must not keep an access by it that is over.
@@ -338,8 +339,7 @@ fn plan_ended(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
     plan.settled.push(outcome.unwrap_or_else(over));
 }
 
-/// What Muster wrote before its assignment went to audit, and what nothing takes back at its end; `None` when none of it
-/// is left.
+/// What Muster wrote before its assignment went to audit, and nothing takes back at its end; `None` when none of it is left.
 fn left_in_audit(input: &Input<'_>, id: &ResourceId, claim: &Claim, record: &Record) -> Option<Outcome> {
     let (kind, differences, reason) = match input.observed.get(id) {
         Some(Ok(observed)) => {
@@ -468,7 +468,7 @@ fn unreadable(input: &Input<'_>, record: &Record) -> Option<String> {
 
 /// A service restarts when something it names changes now, or still owes a restart from an earlier cycle.
 fn add_restarts(plan: &mut Plan, input: &Input<'_>) {
-    let changing = plan.steps.iter().filter(|step| !input.given_up.contains(&step.id));
+    let changing = plan.steps.iter().filter(|step| !input.given_up.contains_key(&step.id));
     let told = order::told(input.composition, input.records, changing, input.now);
     for (id, claim) in &input.composition.claims {
         let Claimed::Apply(resource @ Resource::Service(service)) = &claim.claimed else { continue };

@@ -9,7 +9,7 @@ use muster_converge::order;
 use muster_converge::plan::{Input, Observed, Plan, Record, plan, record_of};
 use muster_converge::trial::Trials;
 use muster_proto::compose::{Claimed, Composition, compose};
-use muster_proto::condition::Condition;
+use muster_proto::condition::{Condition, WAITS};
 use muster_proto::report::{Outcome, OutcomeKind};
 use muster_proto::state::DesiredState;
 use muster_proto::when::Facts;
@@ -43,7 +43,7 @@ fn planned(composition: &Composition, there: &Observed, records: &BTreeMap<Resou
         observed: &observed,
         records,
         restarts_due: &BTreeSet::new(),
-        given_up: &BTreeSet::new(),
+        given_up: &BTreeMap::new(),
         deny_kinds: &BTreeSet::new(),
         fights: &Fights::default(),
         trials: &Trials::new(),
@@ -94,6 +94,24 @@ fn one_failure_keeps_back_what_comes_after_it_and_nothing_else() {
             ("file:/srv/a", OutcomeKind::Blocked, "it comes after file:/srv/b, which is blocked"),
             ("file:/srv/b", OutcomeKind::Blocked, "it comes after script:format, which failed"),
             ("script:format", OutcomeKind::Failed, "no interpreter"),
+        ]
+    );
+}
+
+#[test]
+fn what_comes_after_something_that_waits_is_waiting_too_and_not_blocked() {
+    let waits = [("body", "".into()), (WAITS, "its artifact is to be fetched".into())];
+    let there = Observed::from([(id("script:format"), Ok(Condition::present(waits)))]);
+    let plan = planned(&chain(), &there, &BTreeMap::new());
+    assert_eq!(steps(&plan), ["directory:/srv", "file:/srv/c"]);
+    let mut told = settled(&plan);
+    told.sort_unstable_by_key(|(id, ..)| *id);
+    assert_eq!(
+        told,
+        [
+            ("file:/srv/a", OutcomeKind::Waiting, "it comes after file:/srv/b, which is still waiting"),
+            ("file:/srv/b", OutcomeKind::Waiting, "it comes after script:format, which is still waiting"),
+            ("script:format", OutcomeKind::Waiting, "its artifact is to be fetched"),
         ]
     );
 }

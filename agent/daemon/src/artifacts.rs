@@ -27,6 +27,15 @@ const KEPT_FREE: u64 = 256 * 1024 * 1024;
 /// it names nothing.
 pub(crate) type Named = BTreeMap<Digest, Vec<HttpsUrl>>;
 
+/// What is heard of an artifact that is not here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// It comes by itself: how far it is, or what it waits for.
+    Coming(String),
+    /// Why it did not come. It is tried again, and somebody may have to do something before.
+    Missed(String),
+}
+
 /// The artifacts that are here.
 #[derive(Clone, Debug)]
 pub(crate) struct Artifacts {

@@ -236,7 +236,7 @@ fn cell(text: &str) -> Cell {
         "compliant" | "pass" => cell.fg(Color::Green),
         "failing" | "fail" | "failed" => cell.fg(Color::Red),
         "pending" | "drifted" | "blocked" => cell.fg(Color::Yellow),
-        "unknown" | "stale" | "unmanaged" | "registered" => cell.fg(Color::DarkGrey),
+        "unknown" | "waiting" | "stale" | "unmanaged" | "registered" => cell.fg(Color::DarkGrey),
         _ => cell,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Compliant is: every resource Kept or Repaired (or not meant for the device), every check Pass, not applicable or waived, the
 //! newest state applied, and not stale. What can't be said counts as Unknown, never as compliant: an unsupported
-//! resource, an unknown check, a state not yet applied or not yet given out, a device that its owner paused. Of several,
+//! resource, one that still waits for what comes by itself, an unknown check, a state not yet applied or not yet given out, a device that its owner paused. Of several,
 //! the one named first wins:
 //! Unmanaged, Stale, Failing, Unknown, Compliant.
 
@@ -56,7 +56,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
         match outcome {
             OutcomeKind::Kept | OutcomeKind::Repaired | OutcomeKind::NotApplicable => {}
             OutcomeKind::Drifted | OutcomeKind::Failed | OutcomeKind::Blocked => failing += count,
-            OutcomeKind::Unsupported => unknown += count,
+            OutcomeKind::Waiting | OutcomeKind::Unsupported => unknown += count,
         }
     }
     for (verdict, count) in evidence.checks {
@@ -195,6 +195,7 @@ mod tests {
         assert_eq!(alone(OutcomeKind::Drifted), (Compliance::Failing, 1));
         assert_eq!(alone(OutcomeKind::Failed), (Compliance::Failing, 1));
         assert_eq!(alone(OutcomeKind::Blocked), (Compliance::Failing, 1));
+        assert_eq!(alone(OutcomeKind::Waiting), (Compliance::Unknown, 0));
         assert_eq!(alone(OutcomeKind::Unsupported), (Compliance::Unknown, 0));
         let check = |verdict| judged(&[(OutcomeKind::Kept, 4)], &[(verdict, 2)]);
         assert_eq!(check(Verdict::Pass), (Compliance::Compliant, 0));

@@ -52,7 +52,8 @@ words! {
         Compliant = "compliant", Failing = "failing", Unknown = "unknown", Stale = "stale", Unmanaged = "unmanaged",
     }
     OutcomeKind {
-        Kept = "kept", Repaired = "repaired", Drifted = "drifted", Failed = "failed", Blocked = "blocked",
+        Kept = "kept", Repaired = "repaired", Drifted = "drifted", Waiting = "waiting", Failed = "failed",
+        Blocked = "blocked",
         NotApplicable = "not_applicable", Unsupported = "unsupported",
     }
     Verdict { Pass = "pass", Fail = "fail", Unknown = "unknown", NotApplicable = "not_applicable" }

@@ -7,7 +7,7 @@ use muster_proto::compose::{Claimed, Composition};
 use muster_proto::state::Mode;
 
 use super::Cycle;
-use crate::artifacts::Named;
+use crate::artifacts::{Heard, Named};
 
 impl Cycle {
     /// The artifacts that are to be here: those of claims that are made so, or will be at their time. What one of them takes from the
@@ -43,7 +43,7 @@ impl Cycle {
     }
 
     /// Takes what is `told` of an artifact that is not here, or that it came; true when that is worth a turn.
-    pub(crate) fn heard_of(&mut self, artifact: Digest, told: Option<String>) -> bool {
+    pub(crate) fn heard_of(&mut self, artifact: Digest, told: Option<Heard>) -> bool {
         let known = &mut self.hands.host.told_of_artifacts;
         match told {
             Some(told) => known.insert(artifact, told.clone()) != Some(told),

@@ -30,7 +30,7 @@ use super::settling::{agrees, leaves_nothing, settle};
 use super::stages::{Stage, stages};
 use super::texts;
 use crate::ledger::{Ledger, Records, Settlement, cant_be_written};
-use crate::resource::{Prepared, Written};
+use crate::resource::{self, Prepared, Written};
 use crate::watch::Watch;
 
 /// No kind of resource: nothing else is busy with one.
@@ -45,7 +45,7 @@ pub(super) async fn look<M: Machine>(hands: &mut Hands<M>, composition: &Composi
     let records = hands.ledger.records()?;
     let observed = read_as(hands, composition, &records, |_| true, Asks::Nothing).await;
     let restarts_due = hands.restarts_due()?;
-    let none = BTreeSet::new();
+    let none = BTreeMap::new();
     let mut plan = foresee::foresee(&input(hands, composition, &records, &observed, &restarts_due, &none));
     texts::show(hands, composition, differences(&mut plan.steps));
     texts::show(hands, composition, plan.settled.iter_mut().map(|o| (&o.resource, &mut o.differences)));
@@ -181,7 +181,7 @@ pub(super) async fn converge<M: Machine>(
     // Services that were made in this turn and have yet to read what was changed after them.
     let due = hands.restarts_due()?;
     let is_owed = |step: &&Step| {
-        step.is_restart_alone() && due.contains(&step.id) && !outcomes.given_up().contains(&step.id)
+        step.is_restart_alone() && due.contains(&step.id) && !outcomes.given_up().contains_key(&step.id)
     };
     let owed: Vec<Step> = plan.steps.iter().filter(is_owed).cloned().collect();
     if !owed.is_empty() {
@@ -214,7 +214,7 @@ fn foreseen_rounds<M>(
     observed: &Observed,
     plan: &Plan,
 ) -> Result<BTreeMap<ResourceId, usize>> {
-    let (restarts_due, none) = (hands.restarts_due()?, BTreeSet::new());
+    let (restarts_due, none) = (hands.restarts_due()?, BTreeMap::new());
     let input = input(hands, composition, records, observed, &restarts_due, &none);
     let foreseen = foresee::once_cleared(&input, plan);
     Ok(order::rounds(composition, records, &foreseen.as_ref().unwrap_or(plan).steps))
@@ -235,7 +235,7 @@ pub(super) async fn end_leases(hands: &mut Hands, composition: &Composition, bus
         over.into_iter().chain(hands.trials.keys().filter(|id| given_up(id)).cloned()).collect();
     let due = |id: &ResourceId| id.kind() != busy && due.contains(id);
     let observed = read(hands, composition, &records, due).await;
-    let plan = replan(hands, composition, &records, &observed, &BTreeSet::new())?;
+    let plan = replan(hands, composition, &records, &observed, &BTreeMap::new())?;
     for stage in stages(composition, &records) {
         let steps: Vec<Step> = plan
             .steps
@@ -351,6 +351,7 @@ async fn make<M: Machine>(
         let result = written.map_or_else(|| Err("it was not written".to_owned()), |written| written.result);
         let tried = match result {
             Ok(()) => agrees(step, found),
+            Err(reason) if resource::is_locked_out(&step.id, &reason) => Tried::Waiting(reason),
             Err(reason) => Tried::Failed(reason),
         };
         if unchanged && tried != Tried::Done && leaves_nothing(step, records) {

@@ -450,7 +450,10 @@ impl Cycle {
     ) -> Result<()> {
         let Some(outcomes) = outcomes else { return self.inspect(composition) };
         let failed = self.say_failures(&outcomes)?;
-        self.failures = if failed > 0 { self.failures.saturating_add(1) } else { 0 };
+        let waits = outcomes.iter().any(|outcome| outcome.outcome == OutcomeKind::Waiting);
+        // Of an artifact it is told when it came; what else is waited for has to be tried.
+        let is_soon = failed > 0 || (waits && !awaits_artifacts);
+        self.failures = if is_soon { self.failures.saturating_add(1) } else { 0 };
         let changed = outcomes.iter().any(|o| o.outcome == OutcomeKind::Repaired);
         let document = fit::outcomes(&outcomes)?;
         let kept = self.hands.ledger.section("outcomes", &document);
@@ -459,7 +462,7 @@ impl Cycle {
         self.outcomes = outcomes;
         let first_time = self.hands.ledger.applied()? != state.generation;
         // What is on trial may still be undone, and what is not here yet could not be made.
-        if failed == 0 && self.on_trial().is_none() && !awaits_artifacts {
+        if failed == 0 && self.on_trial().is_none() && !waits && !awaits_artifacts {
             let applied = self.hands.ledger.set_applied(state.generation);
             self.unwritten.put_off(applied)?;
         }

@@ -1,6 +1,6 @@
 //! The outcomes of one turn, gathered over its stages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use muster_converge::outcome::{self, Tried};
 use muster_converge::plan::{Plan, Record, Step};
@@ -11,14 +11,14 @@ use muster_proto::report::{Outcome, OutcomeKind};
 #[derive(Debug, Default)]
 pub(super) struct Outcomes {
     tried: BTreeMap<ResourceId, Option<Outcome>>,
-    given_up: BTreeSet<ResourceId>,
+    given_up: BTreeMap<ResourceId, OutcomeKind>,
 }
 
 impl Outcomes {
     /// Notes what a step came to.
     pub(super) fn note(&mut self, step: &Step, records: &BTreeMap<ResourceId, Record>, tried: Tried) {
         if tried != Tried::Done {
-            self.given_up.insert(step.id.clone());
+            self.given_up.insert(step.id.clone(), tried.kind());
         } else if step.is_restart_alone() && self.tried(&step.id) {
             // What came to it before it restarted says more.
             return;
@@ -36,8 +36,8 @@ impl Outcomes {
         self.tried.len()
     }
 
-    /// What was tried and did not become as it should be.
-    pub(super) fn given_up(&self) -> &BTreeSet<ResourceId> {
+    /// What was tried and did not become as it should be, with what came of it.
+    pub(super) fn given_up(&self) -> &BTreeMap<ResourceId, OutcomeKind> {
         &self.given_up
     }
 

@@ -6,6 +6,7 @@ use anyhow::Result;
 use muster_converge::plan::{self, Input, Observed, Plan, Record};
 use muster_proto::ResourceId;
 use muster_proto::compose::{Claim, Claimed, Composition};
+use muster_proto::report::OutcomeKind;
 use muster_proto::resource::Resource;
 use muster_proto::state::Mode;
 
@@ -114,7 +115,7 @@ pub(super) fn replan<M>(
     composition: &Composition,
     records: &BTreeMap<ResourceId, Record>,
     observed: &Observed,
-    given_up: &BTreeSet<ResourceId>,
+    given_up: &BTreeMap<ResourceId, OutcomeKind>,
 ) -> Result<Plan> {
     let restarts_due = hands.restarts_due()?;
     Ok(plan::plan(&input(hands, composition, records, observed, &restarts_due, given_up)))
@@ -126,7 +127,7 @@ pub(super) fn input<'a, M>(
     records: &'a BTreeMap<ResourceId, Record>,
     observed: &'a Observed,
     restarts_due: &'a BTreeSet<ResourceId>,
-    given_up: &'a BTreeSet<ResourceId>,
+    given_up: &'a BTreeMap<ResourceId, OutcomeKind>,
 ) -> Input<'a> {
     let Hands { deny_kinds, fights, trials, .. } = hands;
     let now = hands.clock.now();

@@ -64,6 +64,6 @@ pub(super) fn settle(
                 times: 1,
             });
         }
-        Tried::Failed(_) | Tried::Blocked(_) => {}
+        Tried::Failed(_) | Tried::Blocked(_) | Tried::Waiting(_) => {}
     }
 }

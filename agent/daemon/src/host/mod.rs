@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::artifacts::Artifacts;
+use crate::artifacts::{Artifacts, Heard};
 
 pub(crate) mod account_files;
 pub(crate) mod accounts;
@@ -63,7 +63,7 @@ pub(crate) struct Host {
     /// The artifacts that are here.
     pub(crate) artifacts: Artifacts,
     /// What was last heard of those that are not.
-    pub(crate) told_of_artifacts: BTreeMap<muster_proto::Digest, String>,
+    pub(crate) told_of_artifacts: BTreeMap<muster_proto::Digest, Heard>,
     /// What is known of the trees that were unpacked.
     pub(crate) trees: tree::Lists,
     /// What the work on each kind takes.

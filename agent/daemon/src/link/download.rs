@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout};
 use super::FromServer;
 use super::connect::Connection;
 use super::elsewhere;
-use crate::artifacts::{Artifacts, Named};
+use crate::artifacts::{Artifacts, Heard, Named};
 
 /// How long nothing may come.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -120,20 +120,28 @@ struct Vain {
     /// The shortest time to wait after what failed since all places were tried, and what there is to tell of that.
     wait: Duration,
     told: Vec<String>,
+    /// Whether one of these is nothing that goes over by itself.
+    is_stuck: bool,
 }
 
 impl Vain {
     fn none(now: Instant) -> Self {
-        Self { tries: 0, at: now, place: 0, wait: Duration::MAX, told: vec![] }
+        Self { tries: 0, at: now, place: 0, wait: Duration::MAX, told: vec![], is_stuck: false }
     }
 
     /// Takes why the try at one of so many `places` failed; what there is to tell once all of them were tried.
-    fn take(&mut self, missed: &Missed, from: Option<&str>, places: usize, now: Instant) -> Option<String> {
+    fn take(&mut self, missed: &Missed, from: Option<&str>, places: usize, now: Instant) -> Option<Heard> {
         let rounds = self.tries / u32::try_from(places.max(1)).unwrap_or(u32::MAX);
         self.tries = self.tries.saturating_add(1);
         self.wait = self.wait.min(missed.wait(rounds));
         let from = from.map(|host| format!(" from {host}")).unwrap_or_default();
         self.told.push(format!("its artifact could not be fetched{from}: {missed}"));
+        self.is_stuck |= match missed {
+            Missed::Busy(_) => false,
+            // As it is with every device that goes to sleep. Whether another place comes back is not known here.
+            Missed::Cut(_) => from.is_some() || rounds >= FEW,
+            _ => true,
+        };
         // It may be another place whose part was wrong: this one is asked for all of it.
         let is_asked_anew = matches!(missed, Missed::WrongInParts) && rounds < FEW;
         if !is_asked_anew {
@@ -145,7 +153,8 @@ impl Vain {
             self.place = 0;
         }
         self.at = now + std::mem::replace(&mut self.wait, Duration::MAX);
-        Some(std::mem::take(&mut self.told).join("; "))
+        let told = std::mem::take(&mut self.told).join("; ");
+        Some(if std::mem::take(&mut self.is_stuck) { Heard::Missed(told) } else { Heard::Coming(told) })
     }
 
     /// Has a fetch wait for others. Where it is to be had elsewhere as well, it may come faster from there.
@@ -344,7 +353,7 @@ async fn fetch(
         let told =
             format!("its artifact is being fetched: {} of {} MiB", here >> 20, total.div_ceil(1 << 20));
         // Where the owner is busy, it hears of it later.
-        news.try_send(FromServer::Artifact { artifact, told: Some(told) }).ok();
+        news.try_send(FromServer::Artifact { artifact, told: Some(Heard::Coming(told)) }).ok();
     })
     .await?;
     complete(artifacts, artifact, begin).await
@@ -416,68 +425,4 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_given_wrong_in_parts_over_and_over_is_waited_for_as_what_is_wrong_at_once() {
-        assert_eq!(Missed::WrongInParts.wait(0), Duration::from_secs(1));
-        assert_eq!(Missed::WrongInParts.wait(FEW), LATER);
-        assert_eq!(Missed::Wrong.wait(0), LATER);
-    }
-
-    #[tokio::test]
-    async fn what_is_to_be_had_in_several_places_is_tried_in_each_of_them_before_it_is_waited_for() {
-        let state = tempfile::tempdir().unwrap();
-        let mut downloads = Downloads::new(Artifacts::beside_ledger(state.path()));
-        let artifact = Digest::of(b"one");
-        let places = ["https://one.example/a", "https://two.example/a"];
-        let urls = places.map(|url| serde_json::from_value::<HttpsUrl>(url.into()).unwrap());
-        downloads.name(Named::from([(artifact, urls.to_vec())]));
-        let mut missed = |from: usize, missed: Missed| {
-            let at = downloads.later.get(&artifact).map_or(0, |vain| vain.place);
-            assert_eq!(at, from, "it is tried elsewhere");
-            let done = Done { artifact, from: Some(urls[from].clone()), result: Err(missed) };
-            let told = downloads.take(done).map(|told| match told {
-                FromServer::Artifact { told, .. } => told.unwrap(),
-                told => panic!("{told:?}"),
-            });
-            (told, downloads.due().unwrap().saturating_duration_since(Instant::now()))
-        };
-        assert_eq!(missed(0, Missed::Elsewhere(StatusCode::NOT_FOUND)), (None, Duration::ZERO));
-        let (told, wait) = missed(1, cut("gone"));
-        assert_eq!(
-            told.unwrap(),
-            "its artifact could not be fetched from one.example: it answered 404 Not Found; \
-             its artifact could not be fetched from two.example: it was cut off: gone"
-        );
-        assert!(wait <= Duration::from_secs(1), "one of them may soon be back: {wait:?}");
-        assert_eq!(missed(0, cut("gone")), (None, Duration::ZERO));
-        assert!(missed(1, Missed::WrongInParts).0.is_some());
-        let (told, _) = missed(1, Missed::Wrong);
-        assert!(!told.unwrap().contains("one.example"), "the part of the one is not held against the other");
-    }
-
-    #[tokio::test]
-    async fn a_fetch_that_never_ends_gives_way_to_each_of_the_others_in_turn() {
-        let state = tempfile::tempdir().unwrap();
-        let mut downloads = Downloads::new(Artifacts::beside_ledger(state.path()));
-        let mut all = ["one", "two", "ten"].map(|text| Digest::of(text.as_bytes()));
-        all.sort_unstable();
-        downloads.name(all.iter().map(|artifact| (*artifact, vec![])).collect());
-        let start = Instant::now();
-        let mut now = start;
-        let mut turn = vec![downloads.next(now, None).unwrap()];
-        for _ in 0..5 {
-            let under_way = *turn.last().unwrap();
-            assert_eq!(downloads.next(now, Some((under_way, now + TURN))), None, "it has its turn");
-            now += TURN;
-            turn.push(downloads.next(now, Some((under_way, now))).unwrap());
-            downloads.put_off(under_way, now);
-        }
-        assert_eq!(turn, [&all[..], &all[..]].concat());
-        // Alone it goes on, whatever its turn.
-        downloads.name(Named::from([(all[0], vec![])]));
-        assert_eq!(downloads.next(now, Some((all[0], start))), None);
-    }
-}
+mod tests;

@@ -23,7 +23,7 @@ use muster_proto::{Digest, Generation, Timestamp, wire};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::artifacts::{Artifacts, Named};
+use crate::artifacts::{Artifacts, Heard, Named};
 use crate::clock::Clock;
 use crate::cycle::DryRun;
 use crate::identity::time::CertificateTime;
@@ -73,7 +73,7 @@ pub(crate) enum FromServer {
         /// Which.
         artifact: Digest,
         /// How far it is, or why it did not come; `None` once it is here.
-        told: Option<String>,
+        told: Option<Heard>,
     },
     /// The server was reached over a connection that was begun after this was asked for.
     Reached {

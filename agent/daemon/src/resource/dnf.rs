@@ -37,7 +37,7 @@ const PROTECTED: &str = "dnf-protected.conf";
 const NOISE: [&str; 3] = ["Unable to detect release version", "Last metadata expiration check", DECLINED];
 
 /// What rpm says where somebody else holds its lock while dnf has it trust a key, for which alone neither of them waits.
-const LOCKED: &str = "can't create transaction lock";
+pub(super) const LOCKED: &str = "can't create transaction lock";
 /// How long that is waited for, as with apt, and how often it is looked at.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
 const LOCK_PAUSE: Duration = Duration::from_secs(5);

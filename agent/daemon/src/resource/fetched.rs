@@ -1,10 +1,11 @@
 //! What a resource needs from its artifact: until that is here, the resource is left as it is.
 
-use muster_proto::condition::{Condition, LEFT};
+use muster_proto::condition::{Condition, LEFT, WAITS};
 use muster_proto::resource::Resource;
 use muster_proto::resource::archive::{ARTIFACT, NOTHING};
 
 use super::Wanted;
+use crate::artifacts::Heard;
 use crate::host::Host;
 
 /// What was found, with what there is to say of an artifact that is not here yet, where one is needed to go on.
@@ -14,10 +15,14 @@ pub(super) fn or_left(host: &Host, wanted: &Wanted<'_>, found: Condition) -> Con
     };
     let told =
         resource.artifacts().iter().find_map(|(artifact, _)| host.told_of_artifacts.get(artifact).cloned());
-    let reason = told.unwrap_or_else(|| "its artifact is to be fetched".to_owned());
+    let (attribute, reason) = match told {
+        Some(Heard::Missed(reason)) => (LEFT, reason),
+        Some(Heard::Coming(reason)) => (WAITS, reason),
+        None => (WAITS, "its artifact is to be fetched".to_owned()),
+    };
     let mut attributes = found.attributes().cloned().unwrap_or_default();
     attributes.entry(ARTIFACT.to_owned()).or_insert_with(|| NOTHING.into());
-    attributes.insert(LEFT.to_owned(), reason.into());
+    attributes.insert(attribute.to_owned(), reason.into());
     attributes.into_iter().collect()
 }
 

@@ -498,6 +498,12 @@ fn ready() -> Prepared {
     Prepared::Ready(Preserved::default())
 }
 
+/// Whether a step of this resource was not made for one `reason` alone: somebody else has the package manager to themselves, and comes to an end.
+pub(crate) fn is_locked_out(id: &ResourceId, reason: &str) -> bool {
+    matches!(Kind::of(id), Ok(Kind::Repository | Kind::Package | Kind::Updates))
+        && transaction::is_locked_out(reason)
+}
+
 /// An error with its causes, in one line for an admin.
 /// An error in words, cut where whatever it tells of is without end: a report has to take it.
 fn sentence(error: &anyhow::Error) -> String {

@@ -13,6 +13,14 @@ use crate::host::version::Order;
 /// Lists that were fetched this recently are not fetched again because a package is not in them.
 const LISTS_FRESH: Duration = Duration::from_secs(600);
 
+/// What apt and rpm say where somebody else is at work with them, for longer than is waited for.
+const LOCKED: [&str; 2] = ["Could not get lock", dnf::LOCKED];
+
+/// Whether a transaction was not made for this `reason` alone.
+pub(super) fn is_locked_out(reason: &str) -> bool {
+    LOCKED.iter().any(|words| reason.contains(words))
+}
+
 /// What a package manager is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
@@ -176,6 +184,18 @@ pub(super) async fn available(host: &mut Host, package: &str) -> Result<Vec<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_waited_in_vain_for_the_lock_of_apt_or_rpm_is_told_from_who_failed() {
+        let held = "apt says: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 812 (unattended-upgr); \
+                    Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?";
+        assert!(is_locked_out(held));
+        assert!(is_locked_out("error: can't create transaction lock on /var/lib/rpm/.rpm.lock"));
+        assert!(!is_locked_out("apt says: Unable to locate package hello"));
+        assert!(!is_locked_out(
+            "apt says: Could not open lock file /var/lib/dpkg/lock-frontend - open (30: Read-only file system)"
+        ));
+    }
 
     #[test]
     fn a_long_list_is_cut() {

@@ -376,7 +376,7 @@ fn is_settled(outcome: OutcomeKind) -> bool {
     matches!(outcome, OutcomeKind::Kept | OutcomeKind::NotApplicable)
 }
 
-/// Whether it will not come to be as it should by itself. What is Drifted where it is enforced may: it waits for its artifact.
+/// Whether it will not come to be as it should by itself. What is Drifted where it is enforced may: its artifact is tried again.
 fn has_failed(outcome: OutcomeKind) -> bool {
     matches!(outcome, OutcomeKind::Failed | OutcomeKind::Blocked | OutcomeKind::Unsupported)
 }

@@ -148,6 +148,7 @@ pub(super) fn outcome_word(outcome: OutcomeKind) -> &'static str {
         OutcomeKind::Kept => "kept",
         OutcomeKind::Repaired => "repaired",
         OutcomeKind::Drifted => "drifted",
+        OutcomeKind::Waiting => "waiting",
         OutcomeKind::Failed => "failed",
         OutcomeKind::Blocked => "blocked",
         OutcomeKind::NotApplicable => "not applicable",

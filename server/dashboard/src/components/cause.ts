@@ -7,6 +7,7 @@ const SAID: [string, Word][] = [
   ['failed', 'failed'],
   ['blocked', 'blocked'],
   ['drifted', 'drifted'],
+  ['waiting', 'waiting'],
   ['not supported by this agent', 'unsupported'],
   ['fails', 'fail'],
   ['could not be found out', 'unknown'],

@@ -16,6 +16,7 @@ const OUTCOMES: OutcomeKind[] = [
   'kept',
   'repaired',
   'drifted',
+  'waiting',
   'failed',
   'blocked',
   'not_applicable',

@@ -143,6 +143,7 @@ fn a_failure_stops_when_the_revision_has_it_or_when_it_came_with_it() {
     assert_eq!(stops("web", "as-web", OutcomeKind::Failed, 150), Some(TroubleKind::Failed));
     assert_eq!(stops("", "", OutcomeKind::Failed, 150), Some(TroubleKind::Failed), "a reversal");
     assert_eq!(stops("base", "as-new", OutcomeKind::Drifted, 150), None, "audit mode finds things");
+    assert_eq!(stops("base", "as-new", OutcomeKind::Waiting, 150), None, "it comes by itself");
 }
 
 #[test]

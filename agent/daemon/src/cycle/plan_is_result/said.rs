@@ -69,7 +69,9 @@ impl<'a> Done<'a> {
         }
         let was_restart_alone = |step: &StepView| step.differences.is_empty() && !step.restart;
         steps.retain(|step| !was_restart_alone(step));
-        let is_needless = |told: &&Outcome| told.outcome == OutcomeKind::Blocked && !due(&told.resource);
+        let is_needless = |told: &&Outcome| {
+            matches!(told.outcome, OutcomeKind::Blocked | OutcomeKind::Waiting) && !due(&told.resource)
+        };
         let needless = said.settled.iter().filter(is_needless).map(|told| told.resource.clone()).collect();
         (done.steps, done.needless) = (steps, needless);
         done
@@ -99,7 +101,8 @@ impl<'a> Done<'a> {
     fn made(&self, step: &StepView) -> bool {
         let Some(outcome) = self.outcomes.get(&step.resource) else { return true };
         let of_claim = self.taken_back.contains(&step.resource) && !outcome.assignment.is_empty();
-        of_claim || !matches!(outcome.outcome, OutcomeKind::Failed | OutcomeKind::Blocked)
+        of_claim
+            || !matches!(outcome.outcome, OutcomeKind::Failed | OutcomeKind::Blocked | OutcomeKind::Waiting)
     }
 
     /// The machine was asked for steps of the plan alone, each once, as they were said and in their order; what it was not
@@ -216,7 +219,7 @@ impl<'a> Done<'a> {
             match outcome.outcome {
                 OutcomeKind::Repaired => prop_assert!(same, "{step:?} came to {outcome:?}"),
                 // Where the place was not cleared there is no reading what differs.
-                OutcomeKind::Failed | OutcomeKind::Blocked => {
+                OutcomeKind::Failed | OutcomeKind::Blocked | OutcomeKind::Waiting => {
                     prop_assert!(same || outcome.differences.is_empty(), "{step:?} came to {outcome:?}");
                     prop_assert!(outcome.reason.is_some(), "{step:?} came to {outcome:?}");
                 }
@@ -273,6 +276,7 @@ impl<'a> Done<'a> {
             match outcome.outcome {
                 OutcomeKind::Failed => note("failed"),
                 OutcomeKind::Blocked => note("blocked"),
+                OutcomeKind::Waiting => note("waiting"),
                 OutcomeKind::Drifted => note("drifted"),
                 OutcomeKind::Unsupported => note("unsupported"),
                 OutcomeKind::Kept | OutcomeKind::Repaired | OutcomeKind::NotApplicable => {}

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use super::*;
-use crate::artifacts::Named;
+use crate::artifacts::{Heard, Named};
 
 /// Some blocks of digits.
 fn content() -> String {
@@ -27,13 +27,21 @@ fn part(all: &str, begin: u64, sent: usize) -> http::Response<String> {
         .unwrap()
 }
 
+/// What is heard of an artifact, whether it comes by itself or not.
+fn words(heard: &Heard) -> &str {
+    match heard {
+        Heard::Coming(words) | Heard::Missed(words) => words,
+    }
+}
+
 impl Running {
     /// What is told of an artifact at last, beyond that it is being fetched.
     async fn told(&mut self) -> Option<String> {
         loop {
             match self.next().await {
-                FromServer::Artifact { told: Some(told), .. } if told.contains("is being fetched") => {}
-                FromServer::Artifact { told, .. } => return told,
+                FromServer::Artifact { told: Some(told), .. }
+                    if words(&told).contains("is being fetched") => {}
+                FromServer::Artifact { told, .. } => return told.as_ref().map(words).map(str::to_owned),
                 _ => {}
             }
         }

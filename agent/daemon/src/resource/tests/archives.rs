@@ -5,6 +5,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use tar::{Builder, EntryType, Header};
 
 use super::*;
+use crate::artifacts::Heard;
 
 /// An archive of files with their contents, under a leading directory.
 fn archive(files: &[(&str, &str)]) -> Vec<u8> {
@@ -183,8 +184,13 @@ async fn an_artifact_that_is_not_here_is_waited_for_and_one_that_is_damaged_thro
     let one = Digest::of(&tool("one"));
     let plan = machine.plan(&wanted(one)).await;
     assert!(plan.steps.is_empty());
-    assert_eq!(plan.settled[0].outcome, OutcomeKind::Drifted);
-    machine.host.told_of_artifacts.insert(one, "its artifact is being fetched: 1 of 2 MiB".to_owned());
+    assert_eq!(plan.settled[0].outcome, OutcomeKind::Waiting);
+    let hear = |machine: &mut Machine, heard| drop(machine.host.told_of_artifacts.insert(one, heard));
+    hear(&mut machine, Heard::Missed("there is no room for it".to_owned()));
+    let missed = machine.plan(&wanted(one)).await;
+    let told = (missed.settled[0].outcome, missed.settled[0].reason.as_deref());
+    assert_eq!(told, (OutcomeKind::Drifted, Some("there is no room for it")));
+    hear(&mut machine, Heard::Coming("its artifact is being fetched: 1 of 2 MiB".to_owned()));
     assert!(machine.converge(&wanted(one)).await[ID].contains("1 of 2 MiB"));
     machine.fetch(&tool("one"));
     let file = machine.folder.path().join("artifacts").join(muster_proto::artifact::hex(&one));

@@ -107,6 +107,7 @@ fn of_resources(
         OutcomeKind::Blocked => Some(1),
         OutcomeKind::Drifted => Some(2),
         OutcomeKind::Unsupported => Some(3),
+        OutcomeKind::Waiting => Some(4),
         OutcomeKind::Kept | OutcomeKind::Repaired | OutcomeKind::NotApplicable => None,
     };
     rows.retain(|row| weight(row.outcome).is_some());
