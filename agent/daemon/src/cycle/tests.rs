@@ -1,5 +1,6 @@
 //! Turns and dry runs over a real ledger, on a machine that is a folder.
 
+mod artifacts;
 mod tables;
 
 use std::path::Path;
