@@ -1,5 +1,5 @@
 //! What is looked at in a profile beyond whether it can be read, by its author's command line and again by the server that
-//! saves it: secrets in it are refused, and what gives root away without looking like it is warned of.
+//! saves it: secrets in it, and times that systemd can't read, are refused, and what gives root away without looking like it is warned of.
 
 use serde_json::Value;
 
@@ -11,6 +11,7 @@ use crate::resource::{Body, Declared, Resource};
 use crate::secret;
 use crate::text::printable;
 
+mod calendar;
 mod sudo;
 
 /// What a review found. Paths are JSON pointers into the document.
@@ -127,6 +128,12 @@ fn look_at(declared: &Declared, path: &str, review: &mut Review) {
             if let Some(why) = root_by_program(program, timer.user.as_ref()) {
                 review.warnings.push(finding(&format!("{path}/timer/command"), why));
             }
+            for (index, event) in timer.on_calendar.iter().enumerate() {
+                if let Err(why) = calendar::check(event.as_str()) {
+                    let message = format!("systemd can't read {:?}: {why}", event.as_str());
+                    review.errors.push(finding(&format!("{path}/timer/on_calendar/{index}"), message));
+                }
+            }
         }
         Resource::Script(script) => {
             let program = script.argv().first().copied().unwrap_or_default();
@@ -234,6 +241,18 @@ mod tests {
         assert!(mount("nfs", json!([])).warnings[0].message.contains("nosuid"));
         assert_eq!(mount("nfs", json!(["nosuid", "nodev"])), Review::default());
         assert_eq!(mount("tmpfs", json!([])), Review::default());
+    }
+
+    #[test]
+    fn a_time_that_systemd_cannot_read_is_refused_with_its_place_and_what_is_wrong() {
+        let times = json!(["daily", "Mon..Fri 25:00"]);
+        let review = of(
+            json!({"timer": {"name": "x", "command": ["/bin/true"], "user": "ada", "on_calendar": times}}),
+        );
+        let errors: Vec<_> =
+            review.errors.iter().map(|error| (error.path.as_str(), error.message.as_str())).collect();
+        let said = "systemd can't read \"Mon..Fri 25:00\": hours are 0 to 23";
+        assert_eq!(errors, [("/resources/0/timer/on_calendar/1", said)]);
     }
 
     #[test]

@@ -304,8 +304,9 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
             let reason = if ending { ENDED_IN_AUDIT } else { "audit mode: left as it is" };
             settle(plan, OutcomeKind::Drifted, differences, Some(reason.to_owned()));
         }
-        (Some((_, differences)), Mode::Enforce) if observed.left().is_some() => {
-            settle(plan, OutcomeKind::Drifted, differences, observed.left().map(str::to_owned));
+        (Some((_, differences)), Mode::Enforce) if observed.left().or(observed.waits()).is_some() => {
+            let kind = if observed.left().is_some() { OutcomeKind::Drifted } else { OutcomeKind::Waiting };
+            settle(plan, kind, differences, observed.left().or(observed.waits()).map(str::to_owned));
         }
         (Some((_, differences)), Mode::Enforce) if observed.waits().is_some() => {
             settle(plan, OutcomeKind::Waiting, differences, observed.waits().map(str::to_owned));
@@ -348,8 +349,7 @@ fn plan_ended(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
     plan.settled.push(outcome.unwrap_or_else(over));
 }
 
-/// What Muster wrote before its assignment went to audit, and what nothing takes back at its end; `None` when none of it
-/// is left.
+/// What Muster wrote before its assignment went to audit, and nothing takes back at its end; `None` when none of it is left.
 fn left_in_audit(input: &Input<'_>, id: &ResourceId, claim: &Claim, record: &Record) -> Option<Outcome> {
     let (kind, differences, reason) = match input.observed.get(id) {
         Some(Ok(observed)) => {

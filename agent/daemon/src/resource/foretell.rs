@@ -11,7 +11,7 @@ use muster_proto::resource::archive::ARTIFACT;
 use muster_proto::resource::service::unit;
 use tokio::time::timeout;
 
-use super::{Prepared, is_removal, sudo, text, transaction};
+use super::{Prepared, is_removal, network, sudo, text, transaction};
 use crate::host::Host;
 
 /// How long a tool may take to say something. A plan without notes is better than none.
@@ -58,6 +58,9 @@ async fn unprepared(
             Some(Ok(Prepared::Blocked(reason)) | Err(reason)) => reason,
             Some(Ok(Prepared::Ready(_))) | None => continue,
         };
+        if network::is_begun_by(&reason, steps) {
+            continue;
+        }
         notes.insert(step.id.clone(), format!("as the device is now it would not be made: {reason}"));
     }
     notes

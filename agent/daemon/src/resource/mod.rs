@@ -363,6 +363,13 @@ pub(crate) async fn prepare(
             Err(error) => refuse_all(&jobs, &error),
             Ok(Kind::Package) => package::prepare(host, &jobs).await,
             Ok(Kind::Sudo) => sudo::prepare(host, &jobs).await,
+            Ok(Kind::Network) => {
+                let mut results = vec![];
+                for job in &jobs {
+                    results.push(network::prepare(host, job).await);
+                }
+                results
+            }
             Ok(kind) => {
                 let accounts = host.accounts();
                 jobs.iter()
@@ -403,11 +410,10 @@ fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> R
         Kind::Timer => timer::prepare(host, accounts, job),
         Kind::LoginRule => login_rule::prepare(host, job),
         Kind::SshServer => ssh_server::prepare(host, job),
-        Kind::Network => network::prepare(host, job),
         Kind::Firewall => firewall::prepare(host, job),
         Kind::Script => script::prepare(host, accounts, job),
         Kind::Link | Kind::Service | Kind::Updates => Ok(ready()),
-        Kind::Package | Kind::Sudo => unreachable!("these are prepared in bulk"),
+        Kind::Package | Kind::Sudo | Kind::Network => unreachable!("these are prepared above"),
     }
 }
 

@@ -4,11 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use muster_converge::plan::Step;
 use muster_proto::ResourceId;
 use muster_proto::condition::{Condition, NO_FILE, TOLD};
 use muster_proto::resource::Resource;
 use muster_proto::resource::network::Network;
 use muster_proto::resource::network::keyfile::uuid;
+use muster_proto::resource::service::unit;
 
 use super::own_file::{self, Part};
 use super::{Contents, Job, Prepared, Wanted, flag, sentence, text};
@@ -24,6 +26,11 @@ pub(super) use wireguard::key_path;
 
 const NETWORKD: &str = "systemd-networkd.service";
 const NETWORK_MANAGER: &str = "NetworkManager.service";
+const MANAGERS: [&str; 2] = [NETWORKD, NETWORK_MANAGER];
+
+/// Said of one of them.
+const IDLE: &str =
+    "does not run here: have it run by `service`, or set this network up by what runs, with `manager`";
 
 /// The files: those of networkd, and that of NetworkManager.
 pub(super) fn parts(id: &ResourceId) -> Vec<Part> {
@@ -111,12 +118,16 @@ fn noted(host: &Host, id: &ResourceId) -> Option<String> {
     fs::read_to_string(note(host, id)).ok()
 }
 
-pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {
+pub(super) async fn prepare(host: &mut Host, job: &Job<'_>) -> Result<Prepared> {
     let name = job.step.id.key();
     if let Some(Resource::Network(network)) = job.step.resource().filter(|_| !job.step.ending)
         && network.wireguard.is_some()
         && let Some(reason) = wireguard::obstacle(host, name, network.interface.as_str())?
     {
+        return Ok(Prepared::Blocked(reason));
+    }
+    let runs = running(host).await?;
+    if let Some(reason) = idle(job, runs) {
         return Ok(Prepared::Blocked(reason));
     }
     let mut kept = keyfile::prepare(host, job, "keyfile", &Network::keyfile_path(name))?;
@@ -130,17 +141,15 @@ pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {
 
 /// Writes the files, and has each of the two read what is its own once for all.
 pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) -> Vec<Result<()>> {
-    let units = match host.systemd.units(&[NETWORKD.to_owned(), NETWORK_MANAGER.to_owned()]).await {
-        Ok(units) => units,
+    let runs = match running(host).await {
+        Ok(runs) => runs,
         Err(error) => return super::refuse_all(jobs, &error),
-    };
-    let runs = |name: &str| {
-        let at = usize::from(name == NETWORK_MANAGER);
-        units.get(at).is_some_and(|unit| unit.runs())
     };
     let mut checked: Vec<Result<()>> = vec![];
     for job in jobs {
-        checked.push(match check(job, runs).and_then(|()| wireguard::make(host, job)) {
+        // It may have ended since this was prepared.
+        let made = idle(job, runs).map_or(Ok(()), |reason| Err(anyhow::anyhow!(reason)));
+        checked.push(match made.and_then(|()| wireguard::make(host, job)) {
             Ok(()) => end_tunnel(host, job, runs(NETWORKD)).await,
             Err(error) => Err(error),
         });
@@ -180,24 +189,46 @@ async fn end_tunnel(host: &mut Host, job: &Job<'_>, runs: bool) -> Result<()> {
     host.run(Work::Short, &argv, None).await?.ok("networkctl delete").map(drop)
 }
 
-/// What is written for one that does not run would only wait for a day on which nobody expects it. What was there before comes back all
-/// the same: a change that cut the device off must not be what is read at the next start.
-fn check(job: &Job<'_>, runs: impl Fn(&str) -> bool) -> Result<()> {
+/// Which of the two run, by the names of their units.
+async fn running(host: &mut Host) -> Result<impl Fn(&str) -> bool + Copy + use<>> {
+    let units = host.systemd.units(&MANAGERS.map(str::to_owned)).await?;
+    let runs = |at: usize| units.get(at).is_some_and(|unit| unit.runs());
+    let (networkd, manager) = (runs(0), runs(1));
+    Ok(move |unit: &str| if unit == NETWORK_MANAGER { manager } else { networkd })
+}
+
+/// Why nothing is written for one that does not run: it would only wait for a day on which nobody expects it. What was there before
+/// comes back all the same: a change that cut the device off must not be what is read at the next start.
+fn idle(job: &Job<'_>, runs: impl Fn(&str) -> bool) -> Option<String> {
     if job.step.undoes || job.step.claim.is_none() {
-        return Ok(());
+        return None;
     }
-    for (attribute, unit) in [("file", NETWORKD), ("netdev", NETWORKD), ("keyfile", NETWORK_MANAGER)] {
-        ensure!(
-            !comes(job, attribute) || runs(unit),
-            "{unit} does not run here: have it run by `service`, or set this network up by what runs, with `manager`"
-        );
-    }
-    Ok(())
+    unread(&job.step.to, runs)
+}
+
+/// Why nobody would read what there is to be, if so.
+fn unread(to: &Condition, runs: impl Fn(&str) -> bool) -> Option<String> {
+    let mut needed = [("file", NETWORKD), ("netdev", NETWORKD), ("keyfile", NETWORK_MANAGER)].into_iter();
+    let (_, unit) = needed.find(|(attribute, unit)| has(to, attribute) && !runs(unit))?;
+    Some(format!("{unit} {IDLE}"))
+}
+
+/// Whether this is why a network can't be set up that a service in `steps` is to run for.
+pub(super) fn is_begun_by(reason: &str, steps: &[Step]) -> bool {
+    let begins = |step: &Step| {
+        let unit = unit(step.id.key());
+        step.id.kind() == "service" && reason.contains(&format!("{unit} {IDLE}"))
+    };
+    steps.iter().any(begins)
 }
 
 /// Whether the step ends with such a file.
 fn comes(job: &Job<'_>, attribute: &str) -> bool {
-    text(&job.step.to, attribute).is_some_and(|file| file != NO_FILE)
+    has(&job.step.to, attribute)
+}
+
+fn has(condition: &Condition, attribute: &str) -> bool {
+    text(condition, attribute).is_some_and(|file| file != NO_FILE)
 }
 
 async fn tell(
@@ -275,4 +306,41 @@ fn keep_note(host: &Host, job: &Job<'_>) -> Result<()> {
         return Ok(());
     }
     fs::write(&path, files.join("\n")).with_context(|| format!("writing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_proto::condition::Action;
+
+    use super::*;
+
+    fn begins(service: &str) -> Step {
+        Step {
+            id: ResourceId::new("service", service),
+            action: Action::Change,
+            from: Condition::Absent,
+            to: Condition::present([]),
+            differences: vec![],
+            claim: None,
+            restart: false,
+            ending: false,
+            undoes: false,
+        }
+    }
+
+    #[test]
+    fn a_network_needs_the_one_that_reads_its_file_to_run_or_to_be_begun_by_the_plan() {
+        let of = |file: &str, keyfile: &str| {
+            Condition::present([("file", file.into()), ("keyfile", keyfile.into())])
+        };
+        let (networkd, manager) = (of("sha256:1", NO_FILE), of(NO_FILE, "sha256:1"));
+        let runs_manager = |unit: &str| unit == NETWORK_MANAGER;
+        assert_eq!(unread(&manager, runs_manager), None);
+        let reason = unread(&networkd, runs_manager).unwrap();
+        assert!(reason.starts_with("systemd-networkd.service does not run here"), "{reason}");
+        assert!(unread(&manager, |_| false).unwrap().starts_with("NetworkManager.service does not run here"));
+        assert!(is_begun_by(&reason, &[begins("ssh"), begins("systemd-networkd")]));
+        assert!(!is_begun_by(&reason, &[begins("NetworkManager")]));
+        assert!(!is_begun_by("there is no /etc/wifi.psk", &[begins("systemd-networkd")]));
+    }
 }

@@ -90,7 +90,7 @@ checked_string!(
 
 checked_string!(
     /// When something happens, as systemd.time(7) writes calendar events: `Mon..Fri 02:00`, `*-*-01 04:30 Europe/Berlin`.
-    /// Whether it is one is known to systemd alone.
+    /// Only its letters are looked at here: whether it is one says a review of the profile, and systemd.
     CalendarEvent,
     "a calendar event of systemd.time(7), such as Mon..Fri 02:00: at most 256 of letters, digits, blanks and *~,:/._+-",
     "^[A-Za-z0-9*][A-Za-z0-9 *~,:/._+-]{0,255}$",

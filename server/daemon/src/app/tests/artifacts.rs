@@ -1,4 +1,4 @@
-//! Artifacts that are given up, cut off by a crash, or too many.
+//! Artifacts that are given up, cut off by a crash, too many, or on their way to a device.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -6,8 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::stream;
 use muster_proto::artifact;
-use muster_proto::rest::{ArtifactState, ArtifactView, NewArtifact};
+use muster_proto::report::{Outcome, OutcomeKind};
+use muster_proto::rest::{ArtifactState, ArtifactView, Compliance, NewArtifact};
 
+use super::reporting::{found, outcome};
 use super::*;
 use crate::app::AppError;
 
@@ -153,4 +155,20 @@ async fn a_name_of_several_is_asked_for_by_digest() {
     let new = NewArtifact { digest: posing, size: 6, name: digest.clone() };
     rig.app.begin_artifact(&admin(), new).await.unwrap();
     assert_eq!(rig.app.show_artifact(&viewer(), digest.clone()).await.unwrap().digest, digest);
+}
+
+#[tokio::test]
+async fn a_device_that_waits_for_what_comes_by_itself_neither_complies_nor_fails_and_says_what_for() {
+    let rig = rig();
+    let device = rig.managed().await;
+    let waiting = Outcome {
+        reason: Some("its artifact is being fetched: 1 of 2 MiB".into()),
+        ..outcome("/etc/motd", OutcomeKind::Waiting)
+    };
+    rig.app.report(device, found(&[waiting], &[], 0)).await.unwrap();
+    let shown = rig.shown(device).await;
+    assert_eq!((shown.device.compliance, shown.device.failing), (Compliance::Unknown, 0));
+    assert_eq!(shown.causes[0].problem, "waiting: its artifact is being fetched: 1 of 2 MiB");
+    rig.app.report(device, found(&[outcome("/etc/motd", OutcomeKind::Repaired)], &[], 1)).await.unwrap();
+    assert_eq!(rig.shown(device).await.device.compliance, Compliance::Compliant);
 }

@@ -73,7 +73,7 @@ impl Rig {
         device
     }
 
-    async fn shown(&self, device: DeviceId) -> muster_proto::rest::DeviceDetail {
+    pub(super) async fn shown(&self, device: DeviceId) -> muster_proto::rest::DeviceDetail {
         self.app.show_device(&viewer(), device.to_string()).await.unwrap()
     }
 }
