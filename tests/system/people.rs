@@ -158,7 +158,10 @@ fn an_account_that_is_nobodys_gets_no_number_that_the_next_person_has() -> Resul
         .ok()?
         .stdout;
     for number in numbers.lines() {
-        ensure!((1_000..FIRST_PERSON_UID).contains(&number.parse()?), "{number} is for a person: {numbers}");
+        ensure!(
+            (1_000..FIRST_PERSON_UID).contains(&number.parse::<u32>()?),
+            "{number} is for a person: {numbers}"
+        );
     }
 
     muster(&["group", "member", "add", "engineers", "bob"])?;
