@@ -134,8 +134,8 @@ impl Vain {
         let rounds = self.tries / u32::try_from(places.max(1)).unwrap_or(u32::MAX);
         self.tries = self.tries.saturating_add(1);
         self.wait = self.wait.min(missed.wait(rounds));
-        let from = from.map(|host| format!(" from {host}")).unwrap_or_default();
-        self.told.push(format!("its artifact could not be fetched{from}: {missed}"));
+        let place = from.map(|host| format!(" from {host}")).unwrap_or_default();
+        self.told.push(format!("its artifact could not be fetched{place}: {missed}"));
         self.is_stuck |= match missed {
             Missed::Busy(_) => false,
             // As it is with every device that goes to sleep. Whether another place comes back is not known here.
