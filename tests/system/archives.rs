@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use muster_proto::artifact;
 use muster_proto::report::OutcomeKind;
-use muster_proto::rest::ResourceView;
+use muster_proto::rest::{Compliance, DeviceDetail, ResourceView};
 use muster_proto::state::Mode;
 use muster_tests::{Crash, Device, Elsewhere, Fleet, Network, wait_until};
 
@@ -409,8 +409,18 @@ fn an_archive_from_another_place_is_what_its_digest_says_whoever_answers_there()
         Ok::<_, anyhow::Error>(())
     };
 
-    // Whom the device does not trust is not asked for anything.
+    // As long as nobody answers, it is waited for, and that is no failure.
+    let silence =
+        "table inet test { chain output { type filter hook output priority -10; tcp dport 8444 drop; }; }";
+    device.exec(["nft", silence])?.ok()?;
     assign("/tool.tar.gz?token=hush", "")?;
+    let waiting = wait_for(&fleet, |one| one.outcome == OutcomeKind::Waiting)?;
+    assert_eq!(waiting.reason.as_deref(), Some("its artifact is to be fetched"));
+    let shown = fleet.admin.get::<DeviceDetail>(&format!("/devices/{DEVICE}"))?.device;
+    assert_eq!((shown.compliance, shown.failing), (Compliance::Unknown, 0));
+    device.exec(["nft", "delete", "table", "inet", "test"])?.ok()?;
+
+    // Whom the device does not trust is not asked for anything.
     told("could not be fetched from packages.demo.example:8444: it was cut off: invalid peer certificate")?;
     assert_eq!(elsewhere.requests()?, Vec::<String>::new());
     let pem: String = elsewhere.authority()?.lines().map(|line| format!("        {line}\n")).collect();

@@ -263,3 +263,34 @@ fn a_profile_wins_over_one_of_the_same_name_and_uuid_that_a_user_had_made() -> R
         Ok((state.starts_with("muster-lan\n") && !state.contains("192.0.2.77")).then_some(()))
     })
 }
+
+#[test]
+fn a_network_whose_manager_does_not_run_is_foretold_and_blocked_by_one_reason_until_a_service_begins_it()
+-> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    let device = fleet.device(DEVICE)?;
+    look(device, "ip link add v0 type veth peer name v1 && systemctl disable -q --now systemd-networkd")?;
+    let side = "  - network: { name: side, interface: v0, addresses: [192.0.2.9/24] }\n";
+    save(&fleet, side)?;
+    let idle = "systemd-networkd.service does not run here";
+    let reason = reason(&fleet, "network:side", OutcomeKind::Blocked, idle)?;
+    let plan = device.exec(["muster-agent", "plan"])?.stdout;
+    assert!(plan.contains(&format!("it would not be made: {reason}")), "{plan}");
+    assert_eq!(look(device, "ls /etc/systemd/network")?, "", "nothing waits for a day on which it runs");
+
+    // Where the same plan begins it, it is no obstacle.
+    let begun = format!("  - service: {{ name: systemd-networkd, running: true, enabled: true }}\n{side}");
+    let whole = format!("muster: 1\nprofile: net\nresources:\n{begun}");
+    let file = network.folder().join("net.yaml");
+    std::fs::write(&file, whole)?;
+    fleet.log_in()?;
+    let path = file.to_str().context("a path in UTF-8")?;
+    let plan = fleet.server.muster(["profile", "plan", path, "--on", DEVICE])?.stdout;
+    assert!(plan.contains("network:side") && !plan.contains(idle), "{plan}");
+    save(&fleet, &begun)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    let there = look(device, "ip -4 -o address show dev v0")?;
+    assert!(there.contains("inet 192.0.2.9/24"), "{there}");
+    Ok(())
+}
