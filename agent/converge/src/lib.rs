@@ -16,5 +16,6 @@ pub mod plan;
 pub mod reboot;
 mod record;
 pub mod schedule;
+mod step;
 pub mod trial;
 pub mod updates;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use muster_proto::compose::{Claim, Claimed, Composition};
-use muster_proto::condition::{Action, Condition, Difference};
+use muster_proto::condition::{Action, Condition};
 use muster_proto::plan::{PlanView, StepView};
 use muster_proto::report::{Outcome, OutcomeKind};
 use muster_proto::resource::{OnRemoval, Resource};
@@ -16,6 +16,7 @@ use crate::order;
 use crate::outcome;
 use crate::record::end_target;
 pub use crate::record::{Record, record_of, reversal_target};
+pub use crate::step::Step;
 use crate::trial::{Trial, Trials};
 
 /// Said of a lease that is over and that audit mode keeps from being ended.
@@ -62,29 +63,6 @@ pub struct Plan {
     pub notes: BTreeMap<ResourceId, String>,
 }
 
-/// One change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// Of which resource.
-    pub id: ResourceId,
-    /// Create, change or remove.
-    pub action: Action,
-    /// What is there.
-    pub from: Condition,
-    /// What will be there; for a change only the attributes that matter.
-    pub to: Condition,
-    /// The difference, for people.
-    pub differences: Vec<Difference>,
-    /// The claim behind it; `None` when this takes back what no claim asks for any more.
-    pub claim: Option<Arc<Claim>>,
-    /// Set when nothing differs but the service has to be restarted.
-    pub restart: bool,
-    /// True when a lease ended and this carries it out.
-    pub ending: bool,
-    /// True when this brings back what was there before a change that cut the device off.
-    pub undoes: bool,
-}
-
 impl Plan {
     /// As people and programs see it.
     pub fn view(&self) -> PlanView {
@@ -97,40 +75,6 @@ impl Plan {
         };
         let steps = self.steps.iter().map(step).collect();
         PlanView { steps, settled: self.settled.clone(), checks: vec![] }
-    }
-}
-
-impl Step {
-    /// Whether this takes something away, and so comes before all that brings something. A reversal that makes anew what
-    /// Muster had removed does not: it may need what another one brings, as a file needs its directory.
-    pub fn takes_away(&self) -> bool {
-        self.action != Action::Create
-            && (self.claim.is_none() || self.action == Action::Remove || self.ending)
-    }
-
-    /// Whether its record goes once it is made, as nothing is left to take back. A rule that has ended keeps people out until it is
-    /// taken back.
-    pub fn forgets(&self) -> bool {
-        self.claim.is_none() && !(self.ending && self.id.kind() == "login_rule")
-    }
-
-    /// Whether it ends a lease: what that brought is taken back, or makes room for what another profile asks for.
-    pub fn ends_lease(&self, record: Option<&Record>, now: Timestamp) -> bool {
-        let follows = |claim: &Claim| record.is_some_and(|record| record.is_followed_by(claim, now));
-        self.ending || self.claim.as_deref().is_some_and(follows)
-    }
-
-    /// Whether it restarts a service that is as it should be otherwise. That leaves nothing to take back.
-    pub fn is_restart_alone(&self) -> bool {
-        self.restart && self.differences.is_empty()
-    }
-
-    /// The resource to be made so; `None` for a reversal.
-    pub fn resource(&self) -> Option<&Resource> {
-        match &self.claim.as_ref()?.claimed {
-            Claimed::Apply(resource) => Some(resource),
-            Claimed::NotApplicable | Claimed::Blocked { .. } | Claimed::Unsupported { .. } => None,
-        }
     }
 }
 
