@@ -31,7 +31,8 @@ impl Packages {
         let folder = cache().join("apt");
         let process = network
             .command(["/usr/bin/python3", "-u", "-m", "http.server", "8080", "--bind", SERVER_ADDRESS])
-            .arg("--directory")
+            // Connections are kept: it lets five wait, and some devices ask for a hundred packages at once.
+            .args(["--protocol", "HTTP/1.1", "--directory"])
             .arg(&folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

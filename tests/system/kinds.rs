@@ -237,11 +237,11 @@ fn a_program_runs_at_set_times_with_exactly_its_arguments() -> Result<()> {
     let before = look(device, "ls /etc/systemd/system")?;
     let reasons = failures(
         &fleet,
-        "  - timer: { name: a, command: [/usr/bin/true], on_calendar: [daily, \"Noneday 25:00\"] }\n  - timer: { name: b, command: [/usr/bin/true], user: ghost, on_calendar: [daily] }\n  - timer: { name: c, command: [/usr/bin/none], on_calendar: [daily] }\n",
+        "  - timer: { name: a, command: [/usr/bin/true], on_calendar: [daily, \"02:00 Nowhere/None\"] }\n  - timer: { name: b, command: [/usr/bin/true], user: ghost, on_calendar: [daily] }\n  - timer: { name: c, command: [/usr/bin/none], on_calendar: [daily] }\n",
         &["timer:a", "timer:b", "timer:c"],
     )?;
     assert!(
-        reasons[0].contains("systemd does not take a time") && reasons[0].contains("Noneday"),
+        reasons[0].contains("systemd does not take a time") && reasons[0].contains("Nowhere"),
         "{reasons:?}"
     );
     assert!(reasons[1].contains("the account ghost does not exist"), "{reasons:?}");

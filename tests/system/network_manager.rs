@@ -270,7 +270,10 @@ fn a_network_whose_manager_does_not_run_is_foretold_and_blocked_by_one_reason_un
     let network = Network::create()?;
     let fleet = Fleet::enroll(&network, &[DEVICE])?;
     let device = fleet.device(DEVICE)?;
-    look(device, "ip link add v0 type veth peer name v1 && systemctl disable -q --now systemd-networkd")?;
+    look(
+        device,
+        "ip link add v0 type veth peer name v1 && ip link set v1 up && systemctl disable -q --now systemd-networkd",
+    )?;
     let side = "  - network: { name: side, interface: v0, addresses: [192.0.2.9/24] }\n";
     save(&fleet, side)?;
     let idle = "systemd-networkd.service does not run here";
@@ -290,7 +293,8 @@ fn a_network_whose_manager_does_not_run_is_foretold_and_blocked_by_one_reason_un
     assert!(plan.contains("network:side") && !plan.contains(idle), "{plan}");
     save(&fleet, &begun)?;
     fleet.admin.wait_until_applied(DEVICE)?;
-    let there = look(device, "ip -4 -o address show dev v0")?;
-    assert!(there.contains("inet 192.0.2.9/24"), "{there}");
-    Ok(())
+    wait_until("the network to be set up", SOON, || {
+        let there = look(device, "ip -4 -o address show dev v0")?;
+        Ok(there.contains("inet 192.0.2.9/24").then_some(()))
+    })
 }
