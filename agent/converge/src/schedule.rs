@@ -29,8 +29,8 @@ pub fn wait(next_end: Option<Timestamp>, failures_in_a_row: u32, now: Timestamp,
         FIRST_RETRY.saturating_mul(1 << (failures_in_a_row - 1).min(8)).min(SCAN)
     };
     let spread = base.mul_f64(0.9 + 0.2 * jitter.clamp(0.0, 1.0));
-    // A moment later, so that the end has passed when the cycle runs.
-    let until_end = next_end.and_then(|end| u64::try_from(end.micros() - now.micros()).ok());
+    // A moment later, so that the end has passed when the cycle runs; at once where it passed meanwhile.
+    let until_end = next_end.map(|end| u64::try_from(end.micros() - now.micros()).unwrap_or(0));
     until_end.map_or(spread, |micros| spread.min(Duration::from_micros(micros + 1_000)))
 }
 

@@ -52,10 +52,11 @@ impl Cycle {
         }
     }
 
-    /// When the next lease ends or begins.
-    pub(super) fn next_end(&self, composition: &Composition) -> Result<Option<Timestamp>> {
+    /// When the first lease ends or begins after the turn `began`. It may have passed by now: what was planned before takes no notice
+    /// of it, and the next turn comes at once.
+    pub(super) fn next_end(&self, composition: &Composition, began: Timestamp) -> Result<Option<Timestamp>> {
         let records = self.hands.ledger.records()?;
-        Ok(schedule::next_end(composition, &records, self.hands.clock.now()))
+        Ok(schedule::next_end(composition, &records, began))
     }
 
     /// Keeps which leases are over before they are ended.

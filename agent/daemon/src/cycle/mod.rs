@@ -266,6 +266,7 @@ impl Cycle {
     }
 
     async fn turn_once(&mut self, watch: Option<&mut Watch>) -> Result<Next> {
+        let began = self.hands.clock.now();
         self.note_facts()?;
         let paused = match self.paused() {
             Err(error) if cant_be_written(&error) => {
@@ -282,12 +283,12 @@ impl Cycle {
             let composition = self.unread()?;
             self.keep_end(&composition)?;
             make::end_leases(&mut self.hands, &composition, make::NO_KIND).await?;
-            let next_end = self.next_end(&composition)?;
+            let next_end = self.next_end(&composition, began)?;
             return Ok(Next { wait: schedule::SCAN, next_end, missing: BTreeSet::new(), artifacts: None });
         };
-        let (digest, now) = (self.hands.ledger.current()?.digest, self.hands.clock.now());
+        let digest = self.hands.ledger.current()?.digest;
         let composed =
-            self.composed.take().filter(|(of, known)| Some(of) == digest.as_ref() && known.span.has(now));
+            self.composed.take().filter(|(of, known)| Some(of) == digest.as_ref() && known.span.has(began));
         let (documents, missing) =
             if composed.is_some() { Default::default() } else { self.hands.ledger.documents(&state)? };
         if !missing.is_empty() {
@@ -295,7 +296,7 @@ impl Cycle {
             let composition = self.unread()?;
             self.keep_end(&composition)?;
             make::end_leases(&mut self.hands, &composition, make::NO_KIND).await?;
-            let next_end = self.next_end(&composition)?;
+            let next_end = self.next_end(&composition, began)?;
             return Ok(Next { wait: schedule::FIRST_RETRY, next_end, missing, artifacts: None });
         }
         let composition = match composed {
@@ -307,7 +308,7 @@ impl Cycle {
         };
         self.keep_end(&composition)?;
         if let Some(pause) = paused {
-            return self.turn_paused(composition, &pause).await;
+            return self.turn_paused(composition, &pause, began).await;
         }
         self.forget_old_trials(&composition)?;
         self.hands.host.meter.begin_turn();
@@ -330,7 +331,7 @@ impl Cycle {
         self.hands.host.digests.end_turn();
         self.hands.ledger.release_memory();
         let now = self.hands.clock.now();
-        let next_end = self.next_end(&composition)?;
+        let next_end = self.next_end(&composition, began)?;
         let mut wait = schedule::wait(next_end, self.failures, now, jitter()).min(self.inspection_in(now));
         if self.outcomes.iter().any(|outcome| outcome.outcome == OutcomeKind::Repaired) {
             wait = wait.min(schedule::AFTER_CHANGE);

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use muster_converge::schedule;
+use muster_proto::Timestamp;
 use muster_proto::compose::Composition;
 use muster_proto::report::Pause;
 
@@ -29,7 +30,12 @@ impl Cycle {
     }
 
     /// A turn that changes nothing but what a lease's end changes.
-    pub(super) async fn turn_paused(&mut self, composition: Composition, pause: &Pause) -> Result<Next> {
+    pub(super) async fn turn_paused(
+        &mut self,
+        composition: Composition,
+        pause: &Pause,
+        began: Timestamp,
+    ) -> Result<Next> {
         tracing::debug!(until = %pause.until, "paused by the device's owner");
         make::end_leases(&mut self.hands, &composition, make::NO_KIND).await?;
         if let Err(error) = resource::call_off(&mut self.hands.host).await {
@@ -38,7 +44,7 @@ impl Cycle {
         self.inspect(&composition)?;
         self.hands.ledger.release_memory();
         let now = self.hands.clock.now();
-        let next_end = self.next_end(&composition)?;
+        let next_end = self.next_end(&composition, began)?;
         let next_end = Some(next_end.map_or(pause.until, |end| end.min(pause.until)));
         self.keep_composed(composition)?;
         Ok(Next {

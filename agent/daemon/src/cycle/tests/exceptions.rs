@@ -85,3 +85,18 @@ async fn an_exception_ends_although_its_device_is_paused_or_its_ledger_full_or_s
     pass(&mut cycle, 20);
     assert_eq!(motd_after_a_turn(&mut cycle, folder.path()).await, "rule\n");
 }
+
+#[tokio::test]
+async fn an_end_that_passes_while_a_turn_is_at_work_brings_the_next_turn_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    accept_both(&mut cycle, 1, 0, 600);
+    cycle.turn(None).await.unwrap();
+    let began = cycle.now();
+    pass(&mut cycle, 700);
+    let (_, composition) = cycle.composed.take().unwrap();
+    let end = cycle.next_end(&composition, began).unwrap().unwrap();
+    assert!(end < cycle.now());
+    let wait = schedule::wait(Some(end), 0, cycle.now(), 0.5);
+    assert!(wait < Duration::from_secs(1), "{wait:?}");
+}
