@@ -68,7 +68,9 @@ bench-scale: dashboard ## lists, counts and pages of a fleet of 10,000, at the s
 lint: dashboard ## formatting, clippy, licences, shell scripts
 	@$(deps) build test
 	cargo fmt --all --check
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --quiet --locked --manifest-path tests/fuzz/Cargo.toml --all-targets -- -D warnings
 	cargo deny --log-level error check bans licenses sources
 	npm --prefix server/dashboard run --silent lint
 	shellcheck $(scripts)

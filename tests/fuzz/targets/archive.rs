@@ -16,7 +16,10 @@ fuzz_target!(|bytes: &[u8]| {
         assert!((1..=DEEPEST).contains(&entry.place.len()));
         let of = if let What::Twin { of } = &entry.what { of.as_slice() } else { &[] };
         for name in entry.place.iter().chain(of) {
-            assert!(!matches!(name.as_str(), "" | "." | "..") && !name.contains(['/', '\0', '\n']), "{name:?}");
+            assert!(
+                !matches!(name.as_str(), "" | "." | "..") && !name.contains(['/', '\0', '\n']),
+                "{name:?}"
+            );
         }
         match &entry.what {
             What::Directory { mode } => assert_eq!(mode & !0o777, 0),

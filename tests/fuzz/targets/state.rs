@@ -35,7 +35,7 @@ fuzz_target!(|bytes: &[u8]| {
         observed: &observed,
         records: &BTreeMap::new(),
         restarts_due: &BTreeSet::new(),
-        given_up: &BTreeSet::new(),
+        given_up: &BTreeMap::new(),
         deny_kinds: &BTreeSet::new(),
         fights: &Fights::default(),
         trials: &Default::default(),
