@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::cycle::{Cycle, Note};
 use crate::host::{Host, processes};
 use crate::identity::{self, Identity};
-use crate::ledger::{Ledger, Past};
+use crate::ledger::{Ledger, Past, is_damaged};
 use crate::{inventory, service};
 use line::{Cli, Command, Output};
 
@@ -61,6 +61,21 @@ fn execute(cli: &Cli) -> Result<ExitCode> {
         bail!("this needs root: try again with sudo");
     }
     let config = Config::load(&cli.config)?;
+    let ledger = config.ledger();
+    perform(cli, config).map_err(|error| {
+        if !is_damaged(&error) {
+            return error;
+        }
+        error.context(format!(
+            "the ledger {path} is damaged: bring it back from a backup, or move it away with {path}-wal and {path}-shm, and \
+             restart muster-agent; without it the device takes its state anew, and what was there before Muster's changes \
+             can't be brought back",
+            path = ledger.display()
+        ))
+    })
+}
+
+fn perform(cli: &Cli, config: Config) -> Result<ExitCode> {
     match &cli.command {
         Command::Run => service::run(config).map(|()| ExitCode::SUCCESS),
         Command::Enroll { join_file } => service::enroll(&config, join_file).map(|()| ExitCode::SUCCESS),

@@ -37,7 +37,7 @@ pub(crate) use last_order::Ordered;
 pub(crate) use mark::Mark;
 pub(crate) use past::Past;
 pub(crate) use pause::Resumption;
-pub(crate) use room::cant_be_written;
+pub(crate) use room::{cant_be_written, is_damaged};
 
 use queue::{bound_queue, drop_events, push_event};
 
@@ -91,11 +91,14 @@ impl Ledger {
             .with_context(|| format!("can't open the ledger {}", path.display()))?;
         let db =
             Connection::open(path).with_context(|| format!("can't open the ledger {}", path.display()))?;
-        Self::prepare(db).with_context(|| {
-            format!(
+        Self::prepare(db).map_err(|error| {
+            if is_damaged(&error) {
+                return error;
+            }
+            error.context(format!(
                 "the ledger {} can't be used; if its disk is full, make room and restart muster-agent",
                 path.display()
-            )
+            ))
         })
     }
 

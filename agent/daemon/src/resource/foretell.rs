@@ -45,25 +45,29 @@ async fn unprepared(
 ) -> BTreeMap<ResourceId, String> {
     /// What is asked of the device alone. Packages and rules are told of below, as they have to ask programs.
     const ASKED: [&str; 8] = ["archive", "script", "timer", "mount", "time", "locale", "hostname", "network"];
-    const BRINGING: [&str; 7] = ["package", "file", "link", "directory", "account", "script", "mount"];
     let mut notes = BTreeMap::new();
     for step in steps.iter().filter(|step| !is_removal(step) && ASKED.contains(&step.id.kind())) {
-        let brings =
-            |other: &Step| other.id != step.id && !is_removal(other) && BRINGING.contains(&other.id.kind());
-        if steps.iter().any(brings) {
-            continue;
-        }
         let mut prepared = super::prepare(host, &[step], records).await;
         let reason = match prepared.remove(&step.id) {
             Some(Ok(Prepared::Blocked(reason)) | Err(reason)) => reason,
             Some(Ok(Prepared::Ready(_))) | None => continue,
         };
-        if network::is_begun_by(&reason, steps) {
+        let mut others = steps.iter().filter(|other| other.id != step.id && !is_removal(other));
+        if others.any(|other| may_change(other, &reason)) || network::is_begun_by(&reason, steps) {
             continue;
         }
         notes.insert(step.id.clone(), format!("as the device is now it would not be made: {reason}"));
     }
     notes
+}
+
+/// Whether a step of the same plan may do away with `reason`: it may bring anything, or the very path that is spoken of.
+fn may_change(other: &Step, reason: &str) -> bool {
+    match other.id.kind() {
+        "package" | "account" | "script" | "mount" => true,
+        "file" | "link" | "directory" => reason.contains(other.id.key()),
+        _ => false,
+    }
 }
 
 /// Services without a unit, unless the plan may bring it.
@@ -168,6 +172,15 @@ mod tests {
         assert_eq!(told(&steps), [format!("package:corp-vpn: {UNKNOWN}")]);
         steps.push(create("repository", "corp"));
         assert_eq!(told(&steps), [format!("package:corp-vpn: {FROM_NEW}")]);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_although_the_plan_has_files_elsewhere() {
+        let reason = "there is no program /usr/local/bin/backup";
+        assert!(!may_change(&create("file", "/etc/motd"), reason));
+        assert!(!may_change(&create("sysctl", "net.ipv4.ip_forward"), reason));
+        assert!(may_change(&create("file", "/usr/local/bin/backup"), reason));
+        assert!(may_change(&create("package", "backup"), reason));
     }
 
     #[test]
