@@ -324,6 +324,30 @@ fn what_someone_wrote_after_it_was_looked_at_is_not_written_over() {
 }
 
 #[test]
+fn a_link_that_came_or_was_changed_after_it_was_looked_at_is_left_as_it_is() {
+    let mut machine = Machine::new();
+    let path = machine.path("/etc/motd");
+    let wanted = composition(&[json!({"link": {"path": "/etc/motd", "target": "ours"}})]);
+    let gone = composition(&[json!({"link": {"path": "/etc/motd", "state": "absent"}})]);
+    let id = ResourceId::new("link", "/etc/motd");
+    for (wanted, there) in [(&wanted, None), (&wanted, Some("theirs")), (&gone, Some("theirs"))] {
+        fs::remove_file(&path).ok();
+        if let Some(target) = there {
+            symlink(target, &path).unwrap();
+        }
+        let plan = block_on(machine.plan(wanted));
+        fs::remove_file(&path).ok();
+        symlink("not in the ledger", &path).unwrap();
+        let written = block_on(write(&mut machine.host, &[&plan.steps[0]], &BTreeMap::new(), &|_| None));
+        let error = written[&id].result.clone().unwrap_err();
+        assert!(error.contains("a moment ago: left as it is"), "{error}");
+        assert_eq!(fs::read_link(&path).unwrap().to_str(), Some("not in the ledger"));
+    }
+    assert_eq!(block_on(machine.converge(&wanted)), BTreeMap::new());
+    assert_eq!(fs::read_link(&path).unwrap().to_str(), Some("ours"));
+}
+
+#[test]
 fn what_a_crash_left_beside_a_file_goes_at_the_start_although_it_is_wanted_no_more() {
     let mut machine = Machine::new();
     let wanted = composition(&[
