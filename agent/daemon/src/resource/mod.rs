@@ -47,6 +47,7 @@ mod own_unit;
 mod package;
 mod proxy;
 mod repository;
+mod room;
 mod script;
 mod service;
 mod ssh_server;
@@ -65,6 +66,8 @@ pub(crate) use network::{forget_way_back, is_key_of_tunnel};
 pub(crate) use script::is_said;
 pub(crate) use text_path::text_path;
 pub(crate) use updates::{call_off, freshen};
+
+use room::Room;
 
 /// What is told of one error, in characters: a command's last words and more.
 const LONGEST_SENTENCE: usize = 8192;
@@ -356,7 +359,7 @@ pub(crate) async fn prepare(
     steps: &[&Step],
     records: &BTreeMap<ResourceId, Record>,
 ) -> BTreeMap<ResourceId, Result<Prepared, String>> {
-    let mut prepared = BTreeMap::new();
+    let (mut prepared, mut room) = (BTreeMap::new(), Room::default());
     for batch in batches(steps) {
         let jobs = jobs(&batch, records);
         let results: Vec<Result<Prepared>> = match Kind::of(&batch[0].id) {
@@ -374,7 +377,13 @@ pub(crate) async fn prepare(
                 let accounts = host.accounts();
                 jobs.iter()
                     .map(|job| match &accounts {
-                        Ok(accounts) => prepare_one(host, kind, accounts, job),
+                        Ok(accounts) => {
+                            let prepared = prepare_one(host, kind, accounts, job)?;
+                            if let Prepared::Ready(Preserved { blobs, .. }) = &prepared {
+                                room.take(blobs.iter().map(Vec::len).sum())?;
+                            }
+                            Ok(prepared)
+                        }
                         Err(error) => Err(anyhow::anyhow!("{error:#}")),
                     })
                     .collect()

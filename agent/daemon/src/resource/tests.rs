@@ -301,6 +301,29 @@ fn a_file_that_a_user_made_or_changed_after_it_was_looked_at_is_not_entrusted_to
 }
 
 #[test]
+fn what_many_large_files_held_is_kept_and_put_back_as_far_as_there_is_memory_and_the_rest_in_the_next_turn() {
+    let mut machine = Machine::new();
+    let count = room::AT_ONCE / 16 / 1024 / 1024 + 2;
+    let paths: Vec<String> = (0..count).map(|number| format!("/srv/{number}")).collect();
+    for path in &paths {
+        fs::write(machine.path(path), path).unwrap();
+        fs::File::options().write(true).open(machine.path(path)).unwrap().set_len(BACKUP_LIMIT).unwrap();
+    }
+    let held = |machine: &Machine| {
+        let length = |path: &String| fs::metadata(machine.path(path)).unwrap().len();
+        paths.iter().filter(|path| length(path) == BACKUP_LIMIT).count()
+    };
+    let files: Vec<_> = paths.iter().map(|path| json!({"file": {"path": path, "content": "ours"}})).collect();
+    for (wanted, left, then) in [(&files[..], 2, 0), (&[], count - 2, count)] {
+        let reasons = block_on(machine.converge(&composition(wanted)));
+        assert_eq!((reasons.len(), held(&machine)), (2, left));
+        assert!(reasons.values().all(|reason| reason.contains("follows in the next turns")), "{reasons:?}");
+        assert_eq!(block_on(machine.converge(&composition(wanted))), BTreeMap::new());
+        assert_eq!(held(&machine), then);
+    }
+}
+
+#[test]
 fn what_someone_wrote_after_it_was_looked_at_is_not_written_over() {
     let mut machine = Machine::new();
     let path = machine.path("/etc/motd");
