@@ -85,8 +85,9 @@ pub(crate) struct Wanted<'a> {
     pub(crate) audited: bool,
     /// Whether a program that its author named may be run to find out how it is.
     pub(crate) asks: bool,
-    /// Whether what it needs from the server is fetched: for a claim that is made so, and that has not ended.
-    pub(crate) fetches: bool,
+    /// Whether its claim is made so and has not ended: what it needs from the server is fetched, and its script may be asked
+    /// whether it is due.
+    pub(crate) holds: bool,
     /// The versions that claims ask for, by packages, for who might change them; `None` where the package has to stay as it is.
     pub(crate) versions: &'a BTreeMap<String, Option<String>>,
     /// The time that the device goes by.
