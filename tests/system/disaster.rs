@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use muster_proto::report::OutcomeKind;
-use muster_proto::rest::{HistoryEntry, Page};
+use muster_proto::rest::{Compliance, DeviceDetail, HistoryEntry, Page};
 use muster_proto::state::Mode;
 use muster_tests::{Admin, Device, Fleet, Network, wait_until};
 use serde_json::Value;
@@ -86,4 +86,51 @@ fn a_server_put_back_from_a_backup_has_its_device_back_and_nothing_goes_backward
     let doctor = fleet.server.muster_server(["doctor"])?;
     ensure!(doctor.success(), "{}", doctor.stdout);
     Ok(())
+}
+
+#[test]
+fn what_happens_on_a_device_that_was_put_back_to_a_snapshot_is_heard_of_and_so_is_what_fails_there_again()
+-> Result<()> {
+    const FIXED: &str = "/etc/fixed";
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &[DEVICE])?;
+    fleet.log_in()?;
+    let device = fleet.device(DEVICE)?;
+    let check = format!(
+        "checks:\n  - id: fixed\n    title: It is fixed\n    query: SELECT 1 FROM file WHERE path = '{FIXED}'\n    severity: high\n"
+    );
+    let save = |text: &str| fleet.admin.save_profile("base", &(profile("base", KEPT, text) + &check));
+    let stands = |wanted: Compliance| {
+        fleet.server.muster(["device", "apply-now", DEVICE])?.ok()?;
+        wait_until("the device to stand otherwise", Duration::from_secs(30), || {
+            let detail: DeviceDetail = fleet.admin.get(&format!("/devices/{DEVICE}"))?;
+            Ok((detail.device.compliance == wanted).then_some(()))
+        })
+        .with_context(|| format!("{wanted:?}"))
+    };
+    save("as it was")?;
+    fleet.admin.assign("base", &format!("device:{DEVICE}"), Mode::Enforce)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    stands(Compliance::Failing)?;
+    let run = |line: &str| device.exec(["sh", "-c", line]).and_then(|ran| ran.ok());
+    run(
+        "systemctl stop muster-agent && cp -a /var/lib/muster /root/snapshot && systemctl start muster-agent",
+    )?;
+
+    run(&format!("touch {FIXED}"))?;
+    stands(Compliance::Compliant)?;
+    for text in ["two", "three", "four"] {
+        save(text)?;
+        fleet.admin.assign("base", &format!("device:{DEVICE}"), Mode::Enforce)?;
+        fleet.admin.wait_until_applied(DEVICE)?;
+    }
+    let changed = || Ok::<_, anyhow::Error>(history(&fleet)?.iter().filter(|e| e.event == "changed").count());
+    let before = changed()?;
+
+    run("systemctl stop muster-agent && rm -rf /var/lib/muster && mv /root/snapshot /var/lib/muster")?;
+    run(&format!("rm {FIXED}; echo as it was >{KEPT}; systemctl start muster-agent"))?;
+    wait_until("the repair to be in the history", Duration::from_secs(30), || {
+        Ok((changed()? > before).then_some(()))
+    })?;
+    stands(Compliance::Failing)
 }

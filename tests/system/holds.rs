@@ -76,6 +76,34 @@ fn a_lease_ends_on_a_paused_device() -> Result<()> {
 }
 
 #[test]
+fn a_lease_ends_although_a_script_takes_long_to_say_whether_it_is_due() -> Result<()> {
+    const ASKED: &str = "/usr/local/sbin/is-done";
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    fleet.log_in()?;
+    let device = fleet.device("srv-1")?;
+    device.write_file(ASKED, "#!/bin/sh\nwhile test -e /run/not-yet; do sleep 1; done\n", 0o755)?;
+    let end = Timestamp::from_system(std::time::SystemTime::now()).plus_seconds(30);
+    let source = format!(
+        "muster: 1\nprofile: visit\nresources:\n  - file: {{ path: /etc/visit, content: x, not_after: \"{end}\" }}\n  \
+         - script: {{ name: slow, body: \"true\\n\", unless: [{ASKED}] }}\n"
+    );
+    fleet.admin.save_profile("visit", &source)?;
+    fleet.admin.assign("visit", "device:srv-1", Mode::Enforce)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    device.write_file("/run/not-yet", "", 0o644)?;
+    fleet.server.muster(["device", "apply-now", "srv-1"])?.ok()?;
+    let asked = || device.exec(["pgrep", "-o", "-f", ASKED]).and_then(|found| found.ok());
+    let first = wait_until("the script to be asked", SOON, || Ok(asked().ok()))?;
+    assert!(device.path("/etc/visit").exists(), "the lease has not ended yet");
+    wait_until("the lease to end", Duration::from_secs(55), || {
+        Ok((!device.path("/etc/visit").exists()).then_some(()))
+    })?;
+    assert_eq!(asked()?.stdout, first.stdout, "the same question is still open");
+    Ok(())
+}
+
+#[test]
 fn a_reinstalled_device_comes_back_as_itself() -> Result<()> {
     let network = Network::create()?;
     let fleet = Fleet::enroll(&network, &["srv-1"])?;

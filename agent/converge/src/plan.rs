@@ -252,9 +252,6 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
             let kind = if observed.left().is_some() { OutcomeKind::Drifted } else { OutcomeKind::Waiting };
             settle(plan, kind, differences, observed.left().or(observed.waits()).map(str::to_owned));
         }
-        (Some((_, differences)), Mode::Enforce) if observed.waits().is_some() => {
-            settle(plan, OutcomeKind::Waiting, differences, observed.waits().map(str::to_owned));
-        }
         (Some((action, differences)), Mode::Enforce) => {
             // Who undoes a repair must not keep an access by it that is over.
             let follows = input.records.get(id).is_some_and(|record| record.is_followed_by(claim, input.now));

@@ -4,6 +4,7 @@
 //! that owe a restart, the trusted time, and reports the server has not acknowledged. What must survive a power cut is
 //! durable when a function returns (`synchronous=FULL`). One thread owns it.
 
+mod epoch;
 mod last_order;
 mod mark;
 mod past;
@@ -28,7 +29,7 @@ use muster_converge::trial::Trial;
 use muster_proto::condition::Condition;
 use muster_proto::report::Event;
 use muster_proto::state::DesiredState;
-use muster_proto::{DeviceId, Digest, Generation, ResourceId, Timestamp};
+use muster_proto::{Digest, Generation, ResourceId, Timestamp};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use uuid::Uuid;
@@ -39,7 +40,7 @@ pub(crate) use past::Past;
 pub(crate) use pause::Resumption;
 pub(crate) use room::{cant_be_written, is_damaged};
 
-use queue::{bound_queue, drop_events, push_event};
+use queue::{bound_queue, push_event};
 
 /// Accepted generations that are kept for `history`.
 const MAX_HISTORY: i64 = 1_000;
@@ -66,6 +67,8 @@ pub(crate) struct Ledger {
     epoch: Uuid,
     /// Whether SQLite's write-ahead log may still hold a secret that the server has acknowledged.
     secret_in_log: bool,
+    /// Whether the server has answered since this was opened.
+    is_heard: bool,
     /// What [`Ledger::records`] last read.
     records: RefCell<Option<Remembered>>,
 }
@@ -114,7 +117,7 @@ impl Ledger {
             || format!("can't read the ledger {}: has this device enrolled?", path.display()),
         )?;
         let epoch = meta(&db, "epoch")?.context("the ledger has no epoch: it was never used")?.parse()?;
-        Ok(Self { db, epoch, secret_in_log: false, records: RefCell::default() })
+        Ok(Self { db, epoch, secret_in_log: false, is_heard: false, records: RefCell::default() })
     }
 
     fn prepare(mut db: Connection) -> Result<Self> {
@@ -140,7 +143,7 @@ impl Ledger {
             }
         };
         // A crash may have left a secret in the log that was to be emptied.
-        Ok(Self { db, epoch, secret_in_log: true, records: RefCell::default() })
+        Ok(Self { db, epoch, secret_in_log: true, is_heard: false, records: RefCell::default() })
     }
 
     /// Gives back what SQLite holds in memory but does not need.
@@ -367,47 +370,6 @@ impl Ledger {
         let mut rows = self.db.prepare_cached("SELECT resource FROM restart_due")?;
         let rows = rows.query_map([], |r| r.get::<_, String>(0))?;
         rows.map(|row| Ok(serde_json::from_value(row?.into())?)).collect()
-    }
-
-    /// Notes as which device, and by which token, this one is enrolled. Where that is new, the server has nothing of what an
-    /// earlier enrollment reported, and all is sent again. To another device no state was given yet: what is in force was the
-    /// other one's, while what Muster made here is still to be taken back.
-    pub(crate) fn enrolled_as(&mut self, device: DeviceId, token: Digest) -> Result<()> {
-        let who = format!("{device} {token}");
-        let before = meta(&self.db, "enrolled_as")?;
-        if before.as_ref() == Some(&who) {
-            return Ok(());
-        }
-        let earlier = match before.as_ref().and_then(|who| who.split_once(' ')) {
-            Some((earlier, _)) => Some(earlier.parse().context("the ledger names no device")?),
-            None => self.state()?.map(|state| state.device),
-        };
-        let epoch = Uuid::new_v4();
-        let is_another = earlier.is_some_and(|earlier: DeviceId| earlier != device);
-        let tx = self.db.transaction()?;
-        tx.execute("UPDATE section SET acknowledged = NULL", [])?;
-        tx.execute("DELETE FROM meta WHERE name = 'applied_said'", [])?;
-        if before.is_some() {
-            // Who let it in anew took a last order back with that.
-            last_order::forget(&tx)?;
-        }
-        if is_another {
-            tx.execute_batch("DELETE FROM state; DELETE FROM whole; DELETE FROM accepted;")?;
-            self.secret_in_log |= drop_events(&tx, i64::MAX.cast_unsigned())?;
-            // Events are counted from one again, behind all that is past: further than there will ever be any.
-            tx.execute("UPDATE past SET sequence = sequence - (1 << 40)", [])?;
-            tx.execute(
-                "DELETE FROM meta WHERE name IN ('sequence', 'applied', 'lost_from', 'lost_to', 'server_restored')",
-                [],
-            )?;
-            set_meta(&tx, "epoch", &epoch.to_string())?;
-        }
-        set_meta(&tx, "enrolled_as", &who)?;
-        tx.commit()?;
-        if is_another {
-            self.epoch = epoch;
-        }
-        self.forget_secrets()
     }
 
     /// Empties the log where a secret may be in it: deleting overwrites the row in its page, while the log keeps the page

@@ -25,7 +25,7 @@ use super::hands::Hands;
 use super::leases::Leases;
 use super::machine::Machine;
 use super::outcomes::Outcomes;
-use super::reading::{Asks, freshen, input, read, read_as, replan};
+use super::reading::{Asks, freshen, input, read, read_as, read_long, replan};
 use super::rest::Rest;
 use super::settling::{agrees, leaves_nothing, settle};
 use super::stages::{Stage, stages};
@@ -44,7 +44,7 @@ const NOTHING_CHANGED: &str = "nothing is changed while the agent's ledger can't
 pub(super) async fn look<M: Machine>(hands: &mut Hands<M>, composition: &Composition) -> Result<Plan> {
     let composition = &*schedule::begun(composition, hands.clock.now());
     let records = hands.ledger.records()?;
-    let observed = read_as(hands, composition, &records, |_| true, Asks::Nothing).await;
+    let observed = read_as(hands, composition, &records, &|_| true, Asks::Nothing).await;
     let restarts_due = hands.restarts_due()?;
     let none = BTreeMap::new();
     let mut plan = foresee::foresee(&input(hands, composition, &records, &observed, &restarts_due, &none));
@@ -98,7 +98,13 @@ pub(super) async fn converge<M: Machine>(
         leases.kept_during(NO_KIND, freshen(hands, composition)).await;
     }
     let mut records = scope.records(&hands.ledger)?;
-    let mut observed = read(hands, composition, &records, |_| true).await;
+    let mut observed = read_long(hands, leases, composition, &records, &|_| true).await;
+    let ended = scope.records(&hands.ledger)?;
+    if matches!(scope, Scope::Whole) && !Rc::ptr_eq(&ended, &records) {
+        // What ended meanwhile may have been read before.
+        records = ended;
+        observed = read_long(hands, leases, composition, &records, &|_| true).await;
+    }
     if let Some(rest) = rest
         && rest.holds(hands, &observed, &records)?
     {
@@ -133,7 +139,8 @@ pub(super) async fn converge<M: Machine>(
             loop {
                 if written {
                     plan =
-                        look_anew(hands, composition, &records, &mut observed, &outcomes, stage.kind).await?;
+                        look_anew(hands, leases, composition, &records, &mut observed, &outcomes, stage.kind)
+                            .await?;
                 }
                 let left: Vec<&Step> = plan.steps.iter().filter(|step| !outcomes.tried(&step.id)).collect();
                 let waiting = order::predecessors(composition, &records, left.iter().copied());
@@ -168,7 +175,8 @@ pub(super) async fn converge<M: Machine>(
         {
             watch.begin_anew(composition).await.context("inotify failed")?;
         }
-        observed = read(hands, composition, &records, |id| !verified.contains_key(id)).await;
+        let is_unseen = |id: &ResourceId| !verified.contains_key(id);
+        observed = read_long(hands, leases, composition, &records, &is_unseen).await;
         observed.append(&mut verified);
         plan = replan(hands, composition, &records, &observed, outcomes.given_up())?;
         let is_left = |step: &Step| !step.takes_away() && !outcomes.tried(&step.id);
@@ -195,6 +203,7 @@ pub(super) async fn converge<M: Machine>(
 /// Reads what is of `kind`, and what could not be read before something went that was in its place, and plans anew.
 async fn look_anew<M: Machine>(
     hands: &mut Hands<M>,
+    leases: &Leases<'_>,
     composition: &Composition,
     records: &BTreeMap<ResourceId, Record>,
     observed: &mut Observed,
@@ -202,7 +211,8 @@ async fn look_anew<M: Machine>(
     kind: &str,
 ) -> Result<Plan> {
     let was_unread = |id: &ResourceId| plan::is_path(id) && matches!(observed.get(id), Some(Err(_)));
-    let found = read(hands, composition, records, |id| id.kind() == kind || was_unread(id)).await;
+    let is_due = |id: &ResourceId| id.kind() == kind || was_unread(id);
+    let found = read_long(hands, leases, composition, records, &is_due).await;
     observed.extend(found);
     replan(hands, composition, records, observed, outcomes.given_up())
 }
@@ -236,7 +246,7 @@ pub(super) async fn end_leases(hands: &mut Hands, composition: &Composition, bus
     let due: BTreeSet<ResourceId> =
         over.into_iter().chain(hands.trials.keys().filter(|id| given_up(id)).cloned()).collect();
     let due = |id: &ResourceId| id.kind() != busy && due.contains(id);
-    let observed = read(hands, composition, &records, due).await;
+    let observed = read(hands, composition, &records, &due).await;
     let plan = replan(hands, composition, &records, &observed, &BTreeMap::new())?;
     for stage in stages(composition, &records) {
         let steps: Vec<Step> = plan
@@ -477,5 +487,5 @@ async fn verify<M: Machine>(
     intents: &BTreeMap<ResourceId, Record>,
 ) -> Observed {
     let written: BTreeSet<_> = steps.iter().map(|step| &step.id).collect();
-    read(hands, composition, intents, |id| written.contains(id)).await
+    read(hands, composition, intents, &|id| written.contains(id)).await
 }

@@ -13,6 +13,7 @@ use muster_proto::state::Mode;
 use super::hands::Hands;
 use super::leases::Leases;
 use super::machine::Machine;
+use super::make::NO_KIND;
 use crate::resource::{self, Wanted};
 
 /// Whether programs of an admin's may be run to find out how things are.
@@ -28,7 +29,7 @@ pub(super) async fn read<M: Machine>(
     hands: &mut Hands<M>,
     composition: &Composition,
     records: &BTreeMap<ResourceId, Record>,
-    which: impl Fn(&ResourceId) -> bool,
+    which: &dyn Fn(&ResourceId) -> bool,
 ) -> Observed {
     read_as(hands, composition, records, which, Asks::Programs).await
 }
@@ -37,7 +38,7 @@ pub(super) async fn read_as<M: Machine>(
     hands: &mut Hands<M>,
     composition: &Composition,
     records: &BTreeMap<ResourceId, Record>,
-    which: impl Fn(&ResourceId) -> bool,
+    which: &dyn Fn(&ResourceId) -> bool,
     asks: Asks,
 ) -> Observed {
     let ids: BTreeSet<&ResourceId> =
@@ -60,7 +61,7 @@ pub(super) async fn read_as<M: Machine>(
             record: records.get(id),
             audited: is_audited(composition, id),
             asks,
-            fetches: asks && claim.is_some_and(|claim| claim.common.not_after.is_none_or(|end| end > now)),
+            holds: asks && claim.is_some_and(|claim| claim.common.not_after.is_none_or(|end| end > now)),
             versions: &versions,
             now,
             settled,
@@ -68,6 +69,17 @@ pub(super) async fn read_as<M: Machine>(
     };
     let wanted: Vec<Wanted<'_>> = ids.into_iter().map(one).collect();
     hands.host.read(&wanted).await
+}
+
+/// As [`read`], which may take long where programs of an admin's are asked; leases end meanwhile.
+pub(super) async fn read_long<M: Machine>(
+    hands: &mut Hands<M>,
+    leases: &Leases<'_>,
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    which: &dyn Fn(&ResourceId) -> bool,
+) -> Observed {
+    leases.kept_during(NO_KIND, read(hands, composition, records, which)).await
 }
 
 /// What claims ask of the versions of packages. What nobody can say, or may decide, leaves a package as it is.

@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use muster_proto::{Digest, Hasher};
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 
 use super::temporary;
@@ -439,7 +439,9 @@ fn put_in_place(staged: Staged) -> Result<Place> {
 }
 
 fn give_name(place: &Place, file: &OwnedFd) -> Result<()> {
-    match rustix::fs::linkat(file, "", &place.dir, &place.name, AtFlags::EMPTY_PATH) {
+    // By its descriptor itself only who has rights over the whole machine may, which root in a container has not.
+    let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
+    match rustix::fs::linkat(CWD, &nameless, &place.dir, &place.name, AtFlags::SYMLINK_FOLLOW) {
         Err(Errno::EXIST) => {
             if let Some(stat) = place.stat()? {
                 check_plain(&stat)?;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use muster_proto::report::Event;
 use muster_proto::{Digest, Generation, Timestamp, fit, wire};
-use rusqlite::{CachedStatement, Transaction, params};
+use rusqlite::{CachedStatement, Connection, Transaction, params};
 
 use super::{Ledger, meta, past, set_meta};
 
@@ -26,7 +26,8 @@ impl Ledger {
         }
     }
 
-    /// What the server has not acknowledged, as one report; `None` when there is nothing.
+    /// What the server has not acknowledged, as one report; `None` when there is nothing. Until the server has answered once there
+    /// is always one, as only its answer tells whether this ledger is an older copy of the one that it knows.
     pub(crate) fn report(&self, applied: Generation) -> Result<Option<wire::ReportRequest>> {
         let mut report = self.empty_report(applied);
         let mut size = 0;
@@ -60,7 +61,7 @@ impl Ledger {
         }
         let said = meta(&self.db, "applied_said")?.is_some_and(|said| said == applied.0.to_string());
         let empty = report.events.is_empty() && report.sections.is_empty() && report.lost_to == 0 && said;
-        Ok((!empty).then_some(report))
+        Ok((!empty || !self.is_heard).then_some(report))
     }
 
     /// Drops what the server has made durable: events up to `sequence`, and the sections of `report`. The disk is not waited for:
@@ -69,10 +70,16 @@ impl Ledger {
         if report.epoch != self.epoch.to_string() {
             return Ok(());
         }
+        if sequence > last_sequence(&self.db)?.cast_unsigned() {
+            self.go_on_from_copy()?;
+            self.is_heard = true;
+            return Ok(());
+        }
         self.db.pragma_update(None, "synchronous", "NORMAL")?;
         let dropped = self.drop_acknowledged(report, sequence);
         self.db.pragma_update(None, "synchronous", "FULL")?;
         dropped?;
+        self.is_heard = true;
         self.forget_secrets()
     }
 
@@ -104,7 +111,7 @@ pub(super) struct Queue<'t> {
 
 impl<'t> Queue<'t> {
     pub(super) fn of(tx: &'t Transaction<'t>) -> Result<Self> {
-        let last = meta(tx, "sequence")?.map(|s| s.parse()).transpose()?.unwrap_or(0);
+        let last = last_sequence(tx)?;
         let insert = tx.prepare_cached("INSERT INTO event (sequence, at, document) VALUES (?1, ?2, ?3)")?;
         Ok(Self { tx, insert, last })
     }
@@ -119,6 +126,11 @@ impl<'t> Queue<'t> {
     pub(super) fn end(self) -> Result<()> {
         set_meta(self.tx, "sequence", &self.last.to_string())
     }
+}
+
+/// The number of the last event; 0 where there was none.
+pub(super) fn last_sequence(db: &Connection) -> Result<i64> {
+    Ok(meta(db, "sequence")?.map(|s| s.parse()).transpose()?.unwrap_or(0))
 }
 
 pub(super) fn push_event(tx: &Transaction<'_>, now: Timestamp, event: &Event) -> Result<()> {

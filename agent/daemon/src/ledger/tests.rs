@@ -204,6 +204,48 @@ fn who_comes_back_as_another_device_takes_its_first_state_and_still_knows_what_i
 }
 
 #[test]
+fn an_older_copy_of_a_ledger_learns_so_from_the_server_and_tells_all_again_under_numbers_of_its_own() {
+    let (dir, mut ledger) = ledger();
+    let event = |path: &str| {
+        let (resource, reason) = (ResourceId::new("file", path), "full".to_owned());
+        Event::Failed { resource, reason, times: 1 }
+    };
+    ledger.section("facts", b"1").unwrap();
+    ledger.event(Timestamp::default(), &event("/told")).unwrap();
+    let report = ledger.report(Generation(0)).unwrap().unwrap();
+    ledger.acknowledge(&report, 1).unwrap();
+    let copy = dir.path().join("copy.db");
+    ledger.db.execute("VACUUM INTO ?1", [copy.to_str()]).unwrap();
+    drop(ledger);
+
+    // The server was told four events and other facts since.
+    let mut copy = Ledger::open(&copy).unwrap();
+    let nothing = copy.report(Generation(0)).unwrap().expect("it asks although there is nothing to tell");
+    assert!(nothing.events.is_empty() && nothing.sections.is_empty());
+    for path in ["/a", "/b"] {
+        copy.event(Timestamp::default(), &event(path)).unwrap();
+    }
+    let taken_for_others = copy.report(Generation(0)).unwrap().unwrap();
+    copy.acknowledge(&taken_for_others, 4).unwrap();
+    let again = copy.report(Generation(0)).unwrap().unwrap();
+    assert_ne!(again.epoch, nothing.epoch);
+    let told = |report: &wire::ReportRequest| {
+        report.events.iter().map(|event| (event.sequence, event.document.clone())).collect::<Vec<_>>()
+    };
+    let documents: Vec<_> = taken_for_others.events.iter().map(|event| event.document.clone()).collect();
+    assert_eq!(told(&again), [(1, documents[0].clone()), (2, documents[1].clone())]);
+    assert_eq!(again.sections[0].document.as_ref(), b"1");
+
+    copy.acknowledge(&taken_for_others, 4).unwrap();
+    copy.event(Timestamp::default(), &event("/c")).unwrap();
+    copy.acknowledge(&again, 2).unwrap();
+    assert_eq!(told(&copy.report(Generation(0)).unwrap().unwrap())[0].0, 3);
+    let history: Vec<_> =
+        copy.history().unwrap().iter().map(|past| past.document["resource"].clone()).collect();
+    assert_eq!(history, ["file:/c", "file:/b", "file:/a", "file:/told"]);
+}
+
+#[test]
 fn a_section_that_changes_while_it_is_on_its_way_is_sent_again() {
     let (_dir, mut ledger) = ledger();
     assert!(ledger.section("facts", b"1").unwrap());

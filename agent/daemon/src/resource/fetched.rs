@@ -27,7 +27,7 @@ pub(super) fn or_left(host: &Host, wanted: &Wanted<'_>, found: Condition) -> Con
 }
 
 fn needs_more(host: &Host, wanted: &Wanted<'_>, found: &Condition, resource: &Resource) -> bool {
-    wanted.fetches
+    wanted.holds
         && resource.artifacts().iter().any(|(artifact, _)| !host.artifacts.has(artifact))
         && found.towards(&resource.desired()).is_some()
 }

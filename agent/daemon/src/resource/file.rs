@@ -5,7 +5,7 @@ use muster_proto::Digest;
 use muster_proto::condition::Condition;
 use muster_proto::resource::value::Mode;
 
-use super::{Contents, Job, Wanted, is_removal, mode, owners, text};
+use super::{Contents, Job, Room, Wanted, is_removal, mode, owners, text};
 use crate::host::Host;
 use crate::host::accounts::Accounts;
 use crate::host::files::{self, NewFile, Owners, Seen};
@@ -41,15 +41,18 @@ pub(super) fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) 
         Err(error) => return super::refuse_all(jobs, &error),
     };
     let mut results: Vec<Option<Result<()>>> = vec![];
-    let (mut batch, mut batched) = (vec![], vec![]);
+    let (mut batch, mut batched, mut room) = (vec![], vec![], Room::default());
     for (index, job) in jobs.iter().enumerate() {
         let path = job.step.id.key();
         match change(host, &accounts, job, contents) {
-            Ok(Change::Whole(file)) => {
-                batch.push(file);
-                batched.push(index);
-                results.push(None);
-            }
+            Ok(Change::Whole(file)) => match room.take(file.content.len()) {
+                Ok(()) => {
+                    batch.push(file);
+                    batched.push(index);
+                    results.push(None);
+                }
+                Err(error) => results.push(Some(Err(error))),
+            },
             Ok(Change::Attributes { expected, owners, mode }) => {
                 results.push(Some(files::set_attributes(&host.root, path, expected, owners, mode)));
             }

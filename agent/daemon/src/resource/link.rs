@@ -3,13 +3,14 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use muster_proto::condition::Condition;
 use rustix::fs::{AtFlags, FileType, RenameFlags};
 use rustix::io::Errno;
 
 use super::{Job, Wanted, is_removal, text};
 use crate::host::Host;
+use crate::host::files;
 use crate::host::temporary;
 use crate::host::walk::{Place, kind_of};
 
@@ -38,6 +39,12 @@ fn target(place: &Place) -> Result<Option<String>> {
 }
 
 pub(super) fn write(host: &Host, job: &Job<'_>) -> Result<()> {
+    // What there was is in the ledger as it was when that was planned, and can't be had back as it became since.
+    match (look(host, job.step.id.key())?.as_deref(), text(&job.step.from, "target")) {
+        (Some(_), None) => bail!(files::CAME),
+        (Some(found), Some(known)) => ensure!(found == known, files::CHANGED),
+        (None, _) => {}
+    }
     let wanted = if is_removal(job.step) {
         None
     } else {

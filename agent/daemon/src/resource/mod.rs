@@ -47,6 +47,7 @@ mod own_unit;
 mod package;
 mod proxy;
 mod repository;
+mod room;
 mod script;
 mod service;
 mod ssh_server;
@@ -66,6 +67,8 @@ pub(crate) use script::is_said;
 pub(crate) use text_path::text_path;
 pub(crate) use updates::{call_off, freshen};
 
+use room::Room;
+
 /// What is told of one error, in characters: a command's last words and more.
 const LONGEST_SENTENCE: usize = 8192;
 
@@ -82,8 +85,9 @@ pub(crate) struct Wanted<'a> {
     pub(crate) audited: bool,
     /// Whether a program that its author named may be run to find out how it is.
     pub(crate) asks: bool,
-    /// Whether what it needs from the server is fetched: for a claim that is made so, and that has not ended.
-    pub(crate) fetches: bool,
+    /// Whether its claim is made so and has not ended: what it needs from the server is fetched, and its script may be asked
+    /// whether it is due.
+    pub(crate) holds: bool,
     /// The versions that claims ask for, by packages, for who might change them; `None` where the package has to stay as it is.
     pub(crate) versions: &'a BTreeMap<String, Option<String>>,
     /// The time that the device goes by.
@@ -356,7 +360,7 @@ pub(crate) async fn prepare(
     steps: &[&Step],
     records: &BTreeMap<ResourceId, Record>,
 ) -> BTreeMap<ResourceId, Result<Prepared, String>> {
-    let mut prepared = BTreeMap::new();
+    let (mut prepared, mut room) = (BTreeMap::new(), Room::default());
     for batch in batches(steps) {
         let jobs = jobs(&batch, records);
         let results: Vec<Result<Prepared>> = match Kind::of(&batch[0].id) {
@@ -374,7 +378,13 @@ pub(crate) async fn prepare(
                 let accounts = host.accounts();
                 jobs.iter()
                     .map(|job| match &accounts {
-                        Ok(accounts) => prepare_one(host, kind, accounts, job),
+                        Ok(accounts) => {
+                            let prepared = prepare_one(host, kind, accounts, job)?;
+                            if let Prepared::Ready(Preserved { blobs, .. }) = &prepared {
+                                room.take(blobs.iter().map(Vec::len).sum())?;
+                            }
+                            Ok(prepared)
+                        }
                         Err(error) => Err(anyhow::anyhow!("{error:#}")),
                     })
                     .collect()

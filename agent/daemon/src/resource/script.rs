@@ -64,7 +64,7 @@ async fn read_one(host: &mut Host, wanted: &Wanted<'_>) -> Result<Condition> {
     }
     match wanted.record.and_then(said) {
         None => Ok(Condition::Absent),
-        Some(ran) if ran == digest && !script.unless.is_empty() && wanted.asks => {
+        Some(ran) if ran == digest && !script.unless.is_empty() && wanted.holds => {
             let is_done = ask(host, script).await?;
             found(if is_done { digest.as_str() } else { DUE })
         }

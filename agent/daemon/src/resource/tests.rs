@@ -86,7 +86,7 @@ impl Machine {
                 record: self.records.get(id),
                 audited: false,
                 asks: true,
-                fetches: true,
+                holds: true,
                 versions: &NO_VERSIONS,
                 now: Timestamp::from_system(std::time::SystemTime::now()),
                 settled: true,
@@ -301,6 +301,29 @@ fn a_file_that_a_user_made_or_changed_after_it_was_looked_at_is_not_entrusted_to
 }
 
 #[test]
+fn what_many_large_files_held_is_kept_and_put_back_as_far_as_there_is_memory_and_the_rest_in_the_next_turn() {
+    let mut machine = Machine::new();
+    let count = room::AT_ONCE / 16 / 1024 / 1024 + 2;
+    let paths: Vec<String> = (0..count).map(|number| format!("/srv/{number}")).collect();
+    for path in &paths {
+        fs::write(machine.path(path), path).unwrap();
+        fs::File::options().write(true).open(machine.path(path)).unwrap().set_len(BACKUP_LIMIT).unwrap();
+    }
+    let held = |machine: &Machine| {
+        let length = |path: &String| fs::metadata(machine.path(path)).unwrap().len();
+        paths.iter().filter(|path| length(path) == BACKUP_LIMIT).count()
+    };
+    let files: Vec<_> = paths.iter().map(|path| json!({"file": {"path": path, "content": "ours"}})).collect();
+    for (wanted, left, then) in [(&files[..], 2, 0), (&[], count - 2, count)] {
+        let reasons = block_on(machine.converge(&composition(wanted)));
+        assert_eq!((reasons.len(), held(&machine)), (2, left));
+        assert!(reasons.values().all(|reason| reason.contains("follows in the next turns")), "{reasons:?}");
+        assert_eq!(block_on(machine.converge(&composition(wanted))), BTreeMap::new());
+        assert_eq!(held(&machine), then);
+    }
+}
+
+#[test]
 fn what_someone_wrote_after_it_was_looked_at_is_not_written_over() {
     let mut machine = Machine::new();
     let path = machine.path("/etc/motd");
@@ -321,6 +344,30 @@ fn what_someone_wrote_after_it_was_looked_at_is_not_written_over() {
     }
     assert_eq!(block_on(machine.converge(&wanted)), BTreeMap::new());
     assert_eq!(fs::read_to_string(&path).unwrap(), "ours\n");
+}
+
+#[test]
+fn a_link_that_came_or_was_changed_after_it_was_looked_at_is_left_as_it_is() {
+    let mut machine = Machine::new();
+    let path = machine.path("/etc/motd");
+    let wanted = composition(&[json!({"link": {"path": "/etc/motd", "target": "ours"}})]);
+    let gone = composition(&[json!({"link": {"path": "/etc/motd", "state": "absent"}})]);
+    let id = ResourceId::new("link", "/etc/motd");
+    for (wanted, there) in [(&wanted, None), (&wanted, Some("theirs")), (&gone, Some("theirs"))] {
+        fs::remove_file(&path).ok();
+        if let Some(target) = there {
+            symlink(target, &path).unwrap();
+        }
+        let plan = block_on(machine.plan(wanted));
+        fs::remove_file(&path).ok();
+        symlink("not in the ledger", &path).unwrap();
+        let written = block_on(write(&mut machine.host, &[&plan.steps[0]], &BTreeMap::new(), &|_| None));
+        let error = written[&id].result.clone().unwrap_err();
+        assert!(error.contains("a moment ago: left as it is"), "{error}");
+        assert_eq!(fs::read_link(&path).unwrap().to_str(), Some("not in the ledger"));
+    }
+    assert_eq!(block_on(machine.converge(&wanted)), BTreeMap::new());
+    assert_eq!(fs::read_link(&path).unwrap().to_str(), Some("ours"));
 }
 
 #[test]
@@ -397,7 +444,7 @@ fn an_account_is_read_with_those_of_its_wanted_groups_and_keys_that_are_there() 
         record: None,
         audited: false,
         asks: true,
-        fetches: true,
+        holds: true,
         versions: &NO_VERSIONS,
         now: Timestamp::from_system(std::time::SystemTime::now()),
         settled: true,
@@ -445,7 +492,7 @@ fn a_group_is_not_the_own_group_of_a_person_who_is_called_like_it() {
         record: None,
         audited: false,
         asks: true,
-        fetches: true,
+        holds: true,
         versions: &NO_VERSIONS,
         now: Timestamp::from_system(std::time::SystemTime::now()),
         settled: true,

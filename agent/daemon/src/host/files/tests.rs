@@ -27,7 +27,7 @@ fn nothing_but_a_file_is_ever_opened() {
     let dir = tempfile::tempdir().unwrap();
     let root = Root::open(dir.path()).unwrap();
     let fifo = dir.path().join("fifo");
-    rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
     // Who opens a FIFO for writing waits until somebody reads it, unless they ask not to.
     let (tell, told) = std::sync::mpsc::channel();
     let writer = std::thread::spawn({
@@ -78,6 +78,26 @@ fn what_came_to_be_where_nothing_was_is_not_written_over() {
 }
 
 #[test]
+fn a_new_file_gets_its_name_without_rights_over_the_whole_machine() {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().to_owned();
+    // Rights are those of a thread. Kernels since 6.10 ask for them only where others made the file, older ones always, and all ask
+    // whether they are over the whole machine, as those of a container's root are not.
+    let named = std::thread::spawn(move || {
+        let place = Root::open(&at).unwrap().existing_place("/new").unwrap();
+        let (file, name) = make(&place, true).unwrap();
+        assert_eq!(name, None, "this file system has files without a name");
+        let mut rights = capabilities(None).unwrap();
+        rights.effective.remove(CapabilitySet::DAC_READ_SEARCH);
+        set_capabilities(None, rights).unwrap();
+        give_name(&place, &file).map_err(|error| format!("{error:#}"))
+    });
+    assert_eq!(named.join().unwrap(), Ok(()));
+    assert_eq!(names(dir.path()), ["new"]);
+}
+
+#[test]
 fn what_came_is_not_written_over_either_where_a_file_needs_a_name_from_the_start() {
     let (dir, root) = root();
     fs::write(dir.path().join("came"), "precious").unwrap();
@@ -111,7 +131,7 @@ fn what_is_planted_in_place_of_a_file_is_named_and_nothing_is_written_through_it
     symlink("victim", at("link")).unwrap();
     fs::write(at("hard"), "precious").unwrap();
     fs::hard_link(at("hard"), at("harder")).unwrap();
-    rustix::fs::mknodat(rustix::fs::CWD, at("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    rustix::fs::mknodat(CWD, at("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
     fs::create_dir(at("dir")).unwrap();
     let mut digests = Digests::default();
     for (name, reason) in
