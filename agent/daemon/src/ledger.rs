@@ -69,6 +69,8 @@ pub(crate) struct Ledger {
     secret_in_log: bool,
     /// Whether the server has answered since this was opened.
     is_heard: bool,
+    /// How often it was found to be an older copy of what the server knows.
+    copies: u8,
     /// What [`Ledger::records`] last read.
     records: RefCell<Option<Remembered>>,
 }
@@ -117,7 +119,7 @@ impl Ledger {
             || format!("can't read the ledger {}: has this device enrolled?", path.display()),
         )?;
         let epoch = meta(&db, "epoch")?.context("the ledger has no epoch: it was never used")?.parse()?;
-        Ok(Self { db, epoch, secret_in_log: false, is_heard: false, records: RefCell::default() })
+        Ok(Self { db, epoch, secret_in_log: false, is_heard: false, copies: 0, records: RefCell::default() })
     }
 
     fn prepare(mut db: Connection) -> Result<Self> {
@@ -143,7 +145,7 @@ impl Ledger {
             }
         };
         // A crash may have left a secret in the log that was to be emptied.
-        Ok(Self { db, epoch, secret_in_log: true, is_heard: false, records: RefCell::default() })
+        Ok(Self { db, epoch, secret_in_log: true, is_heard: false, copies: 0, records: RefCell::default() })
     }
 
     /// Gives back what SQLite holds in memory but does not need.

@@ -439,9 +439,13 @@ fn put_in_place(staged: Staged) -> Result<Place> {
 }
 
 fn give_name(place: &Place, file: &OwnedFd) -> Result<()> {
-    // By its descriptor itself only who has rights over the whole machine may, which root in a container has not.
-    let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
-    match rustix::fs::linkat(CWD, &nameless, &place.dir, &place.name, AtFlags::SYMLINK_FOLLOW) {
+    let mut named = rustix::fs::linkat(file, "", &place.dir, &place.name, AtFlags::EMPTY_PATH);
+    if named == Err(Errno::NOENT) {
+        // Before Linux 6.10 that needs rights over the whole machine, which root in a container has not.
+        let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
+        named = rustix::fs::linkat(CWD, &nameless, &place.dir, &place.name, AtFlags::SYMLINK_FOLLOW);
+    }
+    match named {
         Err(Errno::EXIST) => {
             if let Some(stat) = place.stat()? {
                 check_plain(&stat)?;

@@ -13,6 +13,9 @@ const MAX_QUEUE: i64 = 64 * 1024 * 1024;
 /// The most bytes of events in one report; the rest goes with the next.
 const MAX_BATCH: usize = 512 * 1024;
 
+/// How often, until the agent starts anew, the server is believed that this ledger is an older copy.
+const MAX_COPIES: u8 = 4;
+
 /// What stands around an event in its message, in bytes.
 const AROUND: usize = 32;
 
@@ -70,7 +73,9 @@ impl Ledger {
         if report.epoch != self.epoch.to_string() {
             return Ok(());
         }
-        if sequence > last_sequence(&self.db)?.cast_unsigned() {
+        // Not without end, or a server that says so each time would have all told again and again.
+        if self.copies < MAX_COPIES && sequence > last_sequence(&self.db)?.cast_unsigned() {
+            self.copies += 1;
             self.go_on_from_copy()?;
             self.is_heard = true;
             return Ok(());

@@ -243,6 +243,17 @@ fn an_older_copy_of_a_ledger_learns_so_from_the_server_and_tells_all_again_under
     let history: Vec<_> =
         copy.history().unwrap().iter().map(|past| past.document["resource"].clone()).collect();
     assert_eq!(history, ["file:/c", "file:/b", "file:/a", "file:/told"]);
+
+    // A server that goes on to say so is not believed for ever.
+    let mut epochs = BTreeSet::new();
+    for number in 0..20 {
+        copy.event(Timestamp::default(), &event(&format!("/{number}"))).unwrap();
+        let report = copy.report(Generation(0)).unwrap().unwrap();
+        copy.acknowledge(&report, u64::MAX >> 1).unwrap();
+        epochs.insert(report.epoch);
+    }
+    assert_eq!(epochs.len(), 4);
+    assert_eq!(copy.report(Generation(0)).unwrap(), None);
 }
 
 #[test]
