@@ -61,13 +61,17 @@ pub fn parse_profile(text: &str) -> Result<(Source, Profile), Vec<SourceError>> 
     }
 }
 
-/// Says what in YAML is the way out: a version such as `1.2` is a number to it.
+/// Says what in YAML is the way out: a version such as `1.2` is a number to it, and `yes` a text.
 fn in_yaml(mut error: SourceError) -> SourceError {
     let is_scalar = ["floating point", "integer", "boolean"]
         .iter()
         .any(|found| error.message.starts_with(&format!("invalid type: {found}")));
     if is_scalar && error.message.ends_with(", expected a string") {
         error.message.push_str(": write it in quotes");
+    } else if error.message.ends_with(", expected a sequence") {
+        error.message.push_str(": write it as a list, in [ ]");
+    } else if error.message.ends_with(", expected a boolean") {
+        error.message.push_str(": write true or false");
     }
     error
 }
@@ -260,6 +264,13 @@ mod tests {
             "{:?}",
             errors(version)
         );
+        let within = |resource: &str| {
+            errors(&format!("muster: 1\nprofile: base\nresources:\n  - {resource}\n"))[0].clone()
+        };
+        let one = within("packages: nginx");
+        assert!(one.ends_with("expected a sequence: write it as a list, in [ ]"), "{one}");
+        let yes = within("service: { name: nginx, running: yes }");
+        assert!(yes.ends_with("expected a boolean: write true or false"), "{yes}");
         for empty in ["", "# later\n", "---\n"] {
             assert!(errors(empty)[0].contains("muster profile init"), "{empty:?}: {:?}", errors(empty));
         }
