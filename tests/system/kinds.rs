@@ -434,6 +434,18 @@ fn who_may_log_in_from_where_is_asked_of_every_login_and_no_longer_when_the_rule
     fleet.admin.unassign(&assignment)?;
     fleet.admin.wait_until_applied(DEVICE)?;
     assert!(may("kim")?, "with the rule its end goes as well");
+
+    // As a power cut leaves what was renamed before it was on the disk.
+    device
+        .exec(["sh", "-c", "for of in account auth password session; do : >/etc/pam.d/common-$of; done"])?
+        .ok()?;
+    let assignment =
+        apply(&fleet, "  - login_rule: { name: desk, accounts: [kim], from: [local, 10.0.0.0/8] }\n")?;
+    assert!(may("kim")?, "all of the system's PAM is there again");
+    fleet.admin.unassign(&assignment)?;
+    fleet.admin.wait_until_applied(DEVICE)?;
+    let left = look(device, "ls /etc/pam.d; cat /etc/pam.d/common-account")?;
+    assert!(left.contains("pam_unix.so") && !left.contains(".pam-old"), "{left}");
     Ok(())
 }
 

@@ -35,7 +35,7 @@ impl Leases<'_> {
                 () = tokio::time::sleep(LOOK) => {
                     if let Err(error) = self.end_due(busy).await {
                         // The work must not be given up for it, and both the next look and the next turn try again.
-                        tracing::warn!("a lease could not be ended during a change of kind {busy}: {error:#}");
+                        tracing::warn!("a lease could not be ended while a turn goes on, and is tried again: {error:#}");
                     }
                 }
             }

@@ -1,9 +1,9 @@
 //! `login_rule`: files that `pam_access` reads, and the system's PAM, which has to ask it.
 
 use anyhow::{Context as _, Result, ensure};
-use muster_proto::ResourceId;
 use muster_proto::condition::{Condition, NO_FILE};
 use muster_proto::resource::login_rule::LoginRule;
+use muster_proto::{Digest, ResourceId};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
@@ -145,13 +145,38 @@ async fn have_asked(host: &mut Host) -> Result<()> {
 
 async fn update(host: &mut Host, what: &str) -> Result<()> {
     let mut argv = vec!["/usr/sbin/pam-auth-update", what, "muster-login"];
-    if is_lost(host)? {
+    let is_lost = is_lost(host)?;
+    if is_lost {
         argv.push("--force");
     }
+    let kept = copies(host)?;
     let updated = host.run(Work::Short, &argv, None).await;
     updated.context("rules need pam-auth-update of Debian and its kin")?.ok("pam-auth-update")?;
+    // What is forced leaves copies of what was there, which nobody asked for. Those of nothing are left by one that was cut off.
+    let came = copies(host)?.into_iter().filter(|copy| copy.is_empty || is_lost && !kept.contains(copy));
+    let came: Vec<String> = came.map(|copy| copy.path).collect();
+    let came: Vec<(&str, Option<Digest>)> = came.iter().map(|path| (path.as_str(), None)).collect();
+    files::remove_all(&host.root, &came).into_iter().collect::<Result<()>>()?;
     // It renames what it has not synced, and with empty files nobody could log in after a power cut.
     host.sync().await.context("bringing the system's PAM to the disk")
+}
+
+/// What `pam-auth-update` keeps beside a stack that it was forced to write anew.
+#[derive(PartialEq, Eq)]
+struct Kept {
+    path: String,
+    is_empty: bool,
+}
+
+fn copies(host: &Host) -> Result<Vec<Kept>> {
+    let mut copies = vec![];
+    for path in STACKS.map(|stack| format!("{stack}.pam-old")) {
+        let content = files::content(&host.root, &path, LIMIT).with_context(|| format!("reading {path}"))?;
+        if let Some(content) = content {
+            copies.push(Kept { path, is_empty: content.is_empty() });
+        }
+    }
+    Ok(copies)
 }
 
 /// Whether a power cut took some of the system's PAM: nobody wants it empty, and `pam-auth-update` would take that for somebody's
