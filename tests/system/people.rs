@@ -208,6 +208,8 @@ fn a_waived_failure_counts_as_waived_until_the_waiver_ends_by_itself() -> Result
     assert!(why.contains("waived: check nobody-has-a-shell fails"), "{why}");
     let sentence = muster(&["compliance"])?.stdout;
     assert!(sentence.starts_with("1 of 1 compliant (1 with waived failures); 0 failing"), "{sentence}");
+    let mistyped = muster(&["compliance", "--label", "labtop"])?.stderr;
+    assert!(mistyped.contains("No enrolled device has the label labtop"), "{mistyped}");
     let by = muster(&["compliance", "--by", "control"])?.stdout;
     assert!(by.lines().nth(1).is_some_and(|row| row.starts_with("CIS-5.4.1")), "{by}");
     let report = muster(&["report", "--format", "csv", "--control", "CIS-5.4.1"])?.stdout;

@@ -33,7 +33,7 @@ impl Compliance {
         if let Some(by) = &self.by {
             return self.by(api, by).await;
         }
-        let label = self.label.map(|label| format!("&label={}", part(&label))).unwrap_or_default();
+        let label = self.label.as_ref().map(|label| format!("&label={}", part(label))).unwrap_or_default();
         let path = format!("/compliance?limit={PAGE}{label}");
         let mut report: ComplianceReport = api.get(&path).await?;
         while let Some(next) = report.next.take() {
@@ -47,6 +47,11 @@ impl Compliance {
             }
             device::list(&self.output, &report.devices)
         })?;
+        if let Some(label) = self.label.filter(|_| report.devices.is_empty() && self.output.is_table()) {
+            output::note(format!(
+                "No enrolled device has the label {label}. All devices: muster device list"
+            ));
+        }
         Ok(Ending::Fine)
     }
 

@@ -176,7 +176,11 @@ impl List {
         let devices: Vec<View> = api.get_all(&format!("/devices?{}", query.join("&"))).await?;
         list(&self.output, &devices)?;
         if devices.is_empty() && self.output.is_table() {
-            output::note("No device is like that. Register some: muster device import devices.csv");
+            output::note(if query.is_empty() {
+                "There is no device yet. Register some: muster device import devices.csv"
+            } else {
+                "No device is like that. All of them: muster device list"
+            });
         }
         Ok(Ending::Fine)
     }
