@@ -33,6 +33,13 @@ impl Device<'_> {
         }
         ask(&copy.path().join("ledger.db"), sql)
     }
+
+    /// How many events the server has not acknowledged.
+    pub fn untold_events(&self) -> Result<u64> {
+        let told = "coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'acknowledged'), 0)";
+        let untold = self.ask_ledger(&format!("SELECT count(*) FROM event WHERE sequence > {told}"))?;
+        untold.concat().parse().context("the ledger's number of events")
+    }
 }
 
 impl Fleet<'_> {
@@ -40,7 +47,7 @@ impl Fleet<'_> {
     /// record, once.
     pub fn check_record(&self, device: &Device<'_>) -> Result<()> {
         wait_until("everything to be acknowledged", SOON, || {
-            Ok((device.ask_ledger("SELECT count(*) FROM event")? == ["0"]).then_some(()))
+            Ok((device.untold_events()? == 0).then_some(()))
         })?;
         let numbered = device.ask_ledger("SELECT value FROM meta WHERE name = 'sequence'")?;
         let numbered: u64 = numbered.concat().parse().context("the ledger's last number")?;

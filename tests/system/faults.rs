@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use muster_proto::rest::{HistoryEntry, Page};
 use muster_proto::state::Mode;
-use muster_tests::{ACCOUNT_FILES, Crash, Device, Fleet, Network, ask, wait_until};
+use muster_tests::{ACCOUNT_FILES, Crash, Device, Fleet, Network, wait_until};
 
 /// System calls by which a convergence leaves traces, from which one on and in which steps one of them is the last.
 const PLACES: [(&str, u32, u32); 12] = [
@@ -250,32 +250,12 @@ fn a_server_killed_ten_times_under_load_has_each_event_once() -> Result<()> {
     })?;
     for (name, repairs) in names.into_iter().zip(repairs) {
         ensure!(repairs >= 10, "{name}: only {repairs} repairs");
-        each_event_is_here_once(&fleet, name)?;
+        fleet.check_record(fleet.device(name)?)?;
         let page: Page<HistoryEntry> = fleet.admin.get(&format!("/devices/{name}/history?limit=200"))?;
         let changed = page.items.iter().filter(|entry| entry.event == "changed").count();
         // What was changed again before the agent had read it back counts as failed; the first made them what they are.
         let possible = DRIFTING + 10..=DRIFTING + repairs;
         assert!(possible.contains(&changed), "{name}: {changed} for {repairs} repairs: {:#?}", page.items);
     }
-    Ok(())
-}
-
-/// Every event that the device ever numbered is in the server's record, and nothing waits on the device any more.
-fn each_event_is_here_once(fleet: &Fleet<'_>, name: &str) -> Result<()> {
-    let device = fleet.device(name)?;
-    wait_until("everything to be acknowledged", Duration::from_secs(60), || {
-        Ok((device.ask_ledger("SELECT COUNT(*) FROM event")? == ["0"]).then_some(()))
-    })?;
-    let numbered: u64 =
-        device.ask_ledger("SELECT value FROM meta WHERE name = 'sequence'")?.concat().parse()?;
-    let recorded = ask(
-        &fleet.server.data().join("muster.db"),
-        &format!(
-            "SELECT sequence FROM event JOIN device ON device.id = event.device
-             WHERE device.name = '{name}' ORDER BY sequence"
-        ),
-    )?;
-    let expected: Vec<_> = (1..=numbered).map(|number| number.to_string()).collect();
-    assert_eq!(recorded, expected, "{name}");
     Ok(())
 }

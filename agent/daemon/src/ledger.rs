@@ -41,6 +41,7 @@ pub(crate) use pause::Resumption;
 pub(crate) use room::{cant_be_written, is_damaged};
 
 use queue::{bound_queue, push_event};
+use series::Once;
 
 /// Accepted generations that are kept for `history`.
 const MAX_HISTORY: i64 = 1_000;
@@ -71,6 +72,8 @@ pub(crate) struct Ledger {
     is_heard: bool,
     /// How often it was found to be an older copy of what the server knows.
     copies: u8,
+    /// What happened that may come again.
+    once: Once,
     /// What [`Ledger::records`] last read.
     records: RefCell<Option<Remembered>>,
 }
@@ -119,7 +122,15 @@ impl Ledger {
             || format!("can't read the ledger {}: has this device enrolled?", path.display()),
         )?;
         let epoch = meta(&db, "epoch")?.context("the ledger has no epoch: it was never used")?.parse()?;
-        Ok(Self { db, epoch, secret_in_log: false, is_heard: false, copies: 0, records: RefCell::default() })
+        Ok(Self {
+            db,
+            epoch,
+            secret_in_log: false,
+            is_heard: false,
+            copies: 0,
+            once: Once::default(),
+            records: RefCell::default(),
+        })
     }
 
     fn prepare(mut db: Connection) -> Result<Self> {
@@ -134,8 +145,8 @@ impl Ledger {
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         db.execute_batch(SCHEMA)?;
         db.execute_batch(series::SCHEMA)?;
-        db.execute_batch(past::SCHEMA)?;
         db.execute_batch(trial::SCHEMA)?;
+        past::take_over(&mut db)?;
         let epoch = match meta(&db, "epoch")? {
             Some(epoch) => epoch.parse()?,
             None => {
@@ -145,7 +156,15 @@ impl Ledger {
             }
         };
         // A crash may have left a secret in the log that was to be emptied.
-        Ok(Self { db, epoch, secret_in_log: true, is_heard: false, copies: 0, records: RefCell::default() })
+        Ok(Self {
+            db,
+            epoch,
+            secret_in_log: true,
+            is_heard: false,
+            copies: 0,
+            once: Once::default(),
+            records: RefCell::default(),
+        })
     }
 
     /// Gives back what SQLite holds in memory but does not need.
@@ -349,12 +368,13 @@ impl Ledger {
         for id in &settlement.restarted {
             tx.execute("DELETE FROM restart_due WHERE resource = ?1", [id.as_str()])?;
         }
-        series::push(&tx, now, &settlement.events)?;
+        let first = series::push(&tx, &self.once, now, &settlement.events)?;
         bound_queue(&tx)?;
         if !settlement.forgotten.is_empty() {
             prune_blobs(&tx)?;
         }
         tx.commit()?;
+        self.once.add(first);
         Ok(())
     }
 

@@ -377,8 +377,7 @@ pub(super) fn write_as(
 
 fn stage(place: Place, folder: Folder, file: &NewFile) -> Result<Staged> {
     let (new, beside) = make(&place, file.is_new).context("making a new file in its directory")?;
-    let filled = fill(&new, file).and_then(|()| rustix::fs::fstat(&new).context("asking about it"));
-    let stat = filled.inspect_err(|_| beside.iter().for_each(|name| discard(&place, name)))?;
+    let stat = fill(&new, file).inspect_err(|_| beside.iter().for_each(|name| discard(&place, name)))?;
     let form = match beside {
         None => Form::Nameless(new),
         Some(name) => Form::Beside(name, Some(new)),
@@ -401,16 +400,21 @@ fn make(place: &Place, is_new: bool) -> rustix::io::Result<(OwnedFd, Option<Stri
     Ok((file, Some(name)))
 }
 
-fn fill(fd: &OwnedFd, file: &NewFile) -> Result<()> {
+/// Gives a new file what it is to hold, and its owner and mode; what it showed once it was written to.
+fn fill(fd: &OwnedFd, file: &NewFile) -> Result<Stat> {
     let mut content = file.content.as_slice();
     while !content.is_empty() {
         let n = rustix::io::write(fd, content).context("writing it")?;
         content = &content[n..];
     }
-    // Said even of root's: the directory may be setgid, and then the new file is of the directory's group.
-    rustix::fs::fchown(fd, Some(Uid::from_raw(file.uid)), Some(Gid::from_raw(file.gid)))
-        .context("setting its owner")?;
-    rustix::fs::fchmod(fd, Mode::from_raw_mode(file.mode)).context("setting its mode")
+    let stat = rustix::fs::fstat(fd).context("asking about it")?;
+    // Asked even of root's: the directory may be setgid, and then the new file is of the directory's group.
+    if changes((stat.st_uid, stat.st_gid), (Some(file.uid), Some(file.gid))) {
+        rustix::fs::fchown(fd, Some(Uid::from_raw(file.uid)), Some(Gid::from_raw(file.gid)))
+            .context("setting its owner")?;
+    }
+    rustix::fs::fchmod(fd, Mode::from_raw_mode(file.mode)).context("setting its mode")?;
+    Ok(stat)
 }
 
 /// Makes the staged files durable; how that went, by file system.

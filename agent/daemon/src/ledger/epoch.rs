@@ -5,7 +5,7 @@ use muster_proto::{DeviceId, Digest};
 use rusqlite::Transaction;
 use uuid::Uuid;
 
-use super::queue::{drop_events, last_sequence};
+use super::queue::{acknowledged, drop_events, last_sequence};
 use super::{Ledger, last_order, meta, set_meta};
 
 impl Ledger {
@@ -52,15 +52,20 @@ impl Ledger {
         tracing::warn!("the server knows more of this device than its ledger: all is told again");
         let tx = self.db.transaction()?;
         tell_all_again(&tx)?;
-        let first: Option<i64> = tx.query_row("SELECT min(sequence) FROM event", [], |row| row.get(0))?;
+        let acknowledged = acknowledged(&tx)?;
+        let first: Option<i64> =
+            tx.query_row("SELECT min(sequence) FROM event WHERE sequence > ?1", [acknowledged], |row| {
+                row.get(0)
+            })?;
         let lost: Option<i64> = meta(&tx, "lost_from")?.map(|lost| lost.parse()).transpose()?;
         let before = lost.or(first).map_or(last_sequence(&tx)?, |first| first - 1);
-        tx.execute("UPDATE event SET sequence = sequence - ?1", [before])?;
+        let epoch = begin(&tx)?;
+        // One after the other from the first on, as each takes a number that another one had.
+        tx.execute("UPDATE event SET sequence = sequence - ?1 WHERE sequence > 0", [before])?;
         tx.execute(
-            "UPDATE meta SET value = value - ?1 WHERE name IN ('sequence', 'lost_from', 'lost_to')",
+            "UPDATE meta SET value = value - ?1 WHERE name IN ('sequence', 'secret_from', 'lost_from', 'lost_to')",
             [before],
         )?;
-        let epoch = begin(&tx)?;
         tx.commit()?;
         self.epoch = epoch;
         Ok(())
@@ -77,7 +82,8 @@ fn tell_all_again(tx: &Transaction<'_>) -> Result<()> {
 /// Events are counted from one again, behind all that is past: further than there will ever be any.
 fn begin(tx: &Transaction<'_>) -> Result<Uuid> {
     let epoch = Uuid::new_v4();
-    tx.execute("UPDATE past SET sequence = sequence - (1 << 40)", [])?;
+    tx.execute("UPDATE event SET sequence = sequence - (1 << 40) WHERE sequence <= ?1", [acknowledged(tx)?])?;
+    tx.execute("DELETE FROM meta WHERE name = 'acknowledged'", [])?;
     set_meta(tx, "epoch", &epoch.to_string())?;
     Ok(epoch)
 }

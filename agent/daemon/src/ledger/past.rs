@@ -1,18 +1,13 @@
 //! What happened here, kept after the server has it too: the device's own record, which needs no trust in the server.
 
-use std::borrow::Cow;
-
 use anyhow::{Context as _, Result};
 use muster_proto::Timestamp;
 use muster_proto::report::Event;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde_json::{Value, json};
 
-use super::Ledger;
-
-pub(super) const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS past (sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, document BLOB NOT NULL);
-";
+use super::queue::acknowledged;
+use super::{Ledger, meta, set_meta};
 
 /// Events that are kept when the server has them; older ones go.
 const MOST: i64 = 1_000;
@@ -25,6 +20,29 @@ const MOST_BYTES: i64 = 4 * 1024 * 1024;
 
 /// What an event with a secret is called.
 const SECRET: &str = "first_login_password";
+
+/// Where the ledger keeps the number of the first event with a secret that the server has not acknowledged.
+const SECRET_FROM: &str = "secret_from";
+
+/// Takes over what an agent before kept in a table of its own, and finds the secrets among what it had not told yet.
+pub(super) fn take_over(db: &mut Connection) -> Result<()> {
+    let table: Option<i64> = db
+        .query_row("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'past'", [], |r| r.get(0))
+        .optional()?;
+    if table.is_none() {
+        return Ok(());
+    }
+    let tx = db.transaction()?;
+    let last: Option<i64> = tx.query_row("SELECT max(sequence) FROM past", [], |r| r.get(0))?;
+    let last = last.unwrap_or(0).max(acknowledged(&tx)?);
+    tx.execute_batch(
+        "INSERT OR IGNORE INTO event SELECT sequence, at, document FROM past; DROP TABLE past;",
+    )?;
+    set_meta(&tx, "acknowledged", &last.to_string())?;
+    note_next_secret(&tx, last)?;
+    tx.commit()?;
+    Ok(())
+}
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,10 +66,9 @@ impl Ledger {
 }
 
 fn events(db: &Connection) -> Result<Vec<Past>> {
-    let mut rows = db.prepare(
-        "SELECT sequence, at, document FROM event UNION ALL SELECT sequence, at, document FROM past ORDER BY sequence DESC",
-    )?;
-    let rows = rows.query_map([], |r| Ok((r.get(1)?, r.get::<_, Vec<u8>>(2)?)))?;
+    // What was only counted is told with a later number than what came meanwhile.
+    let mut rows = db.prepare("SELECT at, document FROM event ORDER BY at DESC, sequence DESC")?;
+    let rows = rows.query_map([], |r| Ok((r.get(0)?, r.get::<_, Vec<u8>>(1)?)))?;
     rows.map(|row| {
         let (at, document) = row?;
         let (document, _) = without_secret(&document)?;
@@ -83,36 +100,77 @@ fn without_secret(document: &[u8]) -> Result<(Value, bool)> {
     })
 }
 
-/// Keeps an event that leaves the queue, without its secret; whether it had one.
-pub(super) fn keep(tx: &Transaction<'_>, sequence: i64, at: i64, document: &[u8]) -> Result<bool> {
-    // Few have one, and reading all of a thousand to find that out costs more than keeping them.
-    let may_have_one = document.windows(SECRET.len()).any(|word| word == SECRET.as_bytes());
-    let (document, secret) = if may_have_one {
-        let (document, secret) = without_secret(document)?;
-        (Cow::Owned(document.to_string().into_bytes()), secret)
-    } else {
-        (Cow::Borrowed(document), false)
-    };
-    tx.prepare_cached("INSERT OR REPLACE INTO past (sequence, at, document) VALUES (?1, ?2, ?3)")?
-        .execute(params![sequence, at, document.as_ref()])?;
-    Ok(secret)
+/// Notes that the event of this number carries a secret.
+pub(super) fn note_secret(tx: &Transaction<'_>, sequence: i64) -> Result<()> {
+    if meta(tx, SECRET_FROM)?.is_some() {
+        return Ok(());
+    }
+    set_meta(tx, SECRET_FROM, &sequence.to_string())
 }
 
-/// Whether it is time to look at how many there are, now that the event of this number is kept.
-pub(super) fn is_to_be_bound_at(sequence: i64) -> bool {
-    sequence % LOOK_EVERY == 0
+/// Notes the first event after this one that carries a secret.
+fn note_next_secret(tx: &Transaction<'_>, after: i64) -> Result<()> {
+    tx.execute("DELETE FROM meta WHERE name = ?1", [SECRET_FROM])?;
+    let mut rows =
+        tx.prepare("SELECT sequence, document FROM event WHERE sequence > ?1 ORDER BY sequence")?;
+    let mut rows = rows.query([after])?;
+    while let Some(row) = rows.next()? {
+        if without_secret(row.get_ref(1)?.as_blob()?)?.1 {
+            return note_secret(tx, row.get(0)?);
+        }
+    }
+    Ok(())
 }
 
-/// Lets the oldest go where there are too many.
-pub(super) fn bound(tx: &Transaction<'_>) -> Result<()> {
-    tx.execute(
-        "DELETE FROM past WHERE sequence <= (
-             SELECT MAX(sequence) FROM (
-                 SELECT sequence, ROW_NUMBER() OVER newest AS number, SUM(LENGTH(document)) OVER newest AS bytes
-                 FROM past WINDOW newest AS (ORDER BY sequence DESC)
-             ) WHERE number > ?1 OR bytes > ?2
+/// Takes the secrets out of the events up to this number, which the server has; whether there were any.
+pub(super) fn forget_secrets(tx: &Transaction<'_>, to: i64) -> Result<bool> {
+    let from: Option<i64> = meta(tx, SECRET_FROM)?.map(|from| from.parse()).transpose()?;
+    let Some(from) = from.filter(|from| *from <= to) else { return Ok(false) };
+    let mut secrets: Vec<(i64, Value)> = vec![];
+    let mut rows = tx.prepare("SELECT sequence, document FROM event WHERE sequence BETWEEN ?1 AND ?2")?;
+    let mut rows = rows.query([from, to])?;
+    while let Some(row) = rows.next()? {
+        let (document, secret) = without_secret(row.get_ref(1)?.as_blob()?)?;
+        if secret {
+            secrets.push((row.get(0)?, document));
+        }
+    }
+    for (sequence, document) in &secrets {
+        tx.execute(
+            "UPDATE event SET document = ?2 WHERE sequence = ?1",
+            params![sequence, document.to_string().into_bytes()],
+        )?;
+    }
+    note_next_secret(tx, to)?;
+    Ok(!secrets.is_empty())
+}
+
+/// Whether it is time to look at how many are past, now that they go on from one number to another.
+pub(super) fn is_to_be_bound(before: i64, now: i64) -> bool {
+    before / LOOK_EVERY != now / LOOK_EVERY
+}
+
+/// Lets the oldest go where there are too many up to the number that is the last of them.
+pub(super) fn bound(tx: &Transaction<'_>, last: i64) -> Result<()> {
+    let mut too_many = tx.prepare_cached(
+        "DELETE FROM event WHERE sequence <= (
+             SELECT sequence FROM event WHERE sequence <= ?1 ORDER BY sequence DESC LIMIT 1 OFFSET ?2
          )",
-        [MOST, MOST_BYTES],
+    )?;
+    too_many.execute([last, MOST])?;
+    let mut bytes = tx.prepare_cached("SELECT sum(length(document)) FROM event WHERE sequence <= ?1")?;
+    let bytes: Option<i64> = bytes.query_row([last], |r| r.get(0))?;
+    if bytes.is_none_or(|bytes| bytes <= MOST_BYTES) {
+        return Ok(());
+    }
+    tx.execute(
+        "DELETE FROM event WHERE sequence <= (
+             SELECT max(sequence) FROM (
+                 SELECT sequence, sum(length(document)) OVER (ORDER BY sequence DESC) AS bytes
+                 FROM event WHERE sequence <= ?1
+             ) WHERE bytes > ?2
+         )",
+        [last, MOST_BYTES],
     )?;
     Ok(())
 }
@@ -154,25 +212,79 @@ mod tests {
     }
 
     #[test]
+    fn what_was_only_counted_is_told_at_its_time_although_it_was_written_down_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::open(&dir.path().join("ledger.db")).unwrap();
+        let start = Timestamp::default();
+        let failed = |ledger: &mut Ledger, seconds| {
+            let (resource, reason) = (ResourceId::new("file", "/etc/motd"), "full".to_owned());
+            let event = Event::Failed { resource, reason, times: 1 };
+            ledger.event(start.plus_seconds(seconds), &event).unwrap();
+        };
+        (0..7).for_each(|seconds| failed(&mut ledger, seconds));
+        ledger.event(start.plus_seconds(300), &ended("ada")).unwrap();
+        ledger.tell_repeated(start.plus_seconds(700)).unwrap();
+        let history = ledger.history().unwrap();
+        assert_eq!(history[0].document["resource"], "account:ada");
+        assert_eq!(history[1].document["times"], 2);
+        assert!(history.is_sorted_by(|newer, older| newer.at >= older.at), "{history:?}");
+    }
+
+    #[test]
     fn the_oldest_go_where_there_are_too_many_or_too_much() {
         let dir = tempfile::tempdir().unwrap();
         let mut ledger = Ledger::open(&dir.path().join("ledger.db")).unwrap();
         let tx = ledger.db.transaction().unwrap();
+        let keep = |sequence: i64, document: &str| {
+            let event = params![sequence, 0, document.as_bytes()];
+            tx.execute("INSERT INTO event (sequence, at, document) VALUES (?1, ?2, ?3)", event).unwrap();
+        };
         let document = json!({"event": "accepted", "generation": 1, "digest": Digest::of(b"x")}).to_string();
-        for sequence in 1..=MOST + 5 {
-            keep(&tx, sequence, 0, document.as_bytes()).unwrap();
+        // The last one is not past.
+        for sequence in 1..=MOST + 6 {
+            keep(sequence, &document);
         }
-        bound(&tx).unwrap();
+        bound(&tx, MOST + 5).unwrap();
         let count = |tx: &Transaction<'_>| -> (i64, i64) {
-            tx.query_row("SELECT COUNT(*), MIN(sequence) FROM past", [], |r| Ok((r.get(0)?, r.get(1)?)))
+            tx.query_row("SELECT COUNT(*), MIN(sequence) FROM event", [], |r| Ok((r.get(0)?, r.get(1)?)))
                 .unwrap()
         };
-        assert_eq!(count(&tx), (MOST, 6));
+        assert_eq!(count(&tx), (MOST + 1, 6));
         let large = json!({"event": "x", "text": "x".repeat(1024 * 1024)}).to_string();
-        for sequence in MOST + 6..MOST + 10 {
-            keep(&tx, sequence, 0, large.as_bytes()).unwrap();
+        for sequence in MOST + 7..MOST + 12 {
+            keep(sequence, &large);
         }
-        bound(&tx).unwrap();
-        assert_eq!(count(&tx), (3, MOST + 7));
+        bound(&tx, MOST + 10).unwrap();
+        assert_eq!(count(&tx), (3 + 1, MOST + 8));
+    }
+
+    #[test]
+    fn what_an_older_agent_kept_apart_is_told_on_and_its_passwords_go_once_the_server_has_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.db");
+        let now = Timestamp::default();
+        let mut ledger = Ledger::open(&path).unwrap();
+        let password = Secret("sesame".to_owned());
+        ledger.event(now, &ended("ada")).unwrap();
+        ledger.event(now, &Event::FirstLoginPassword { account: "ben".to_owned(), password }).unwrap();
+        ledger.db.execute_batch(
+            "CREATE TABLE past (sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, document BLOB NOT NULL);
+             INSERT INTO past SELECT sequence, at, document FROM event WHERE sequence = 1;
+             DELETE FROM event WHERE sequence = 1;
+             DELETE FROM meta WHERE name IN ('acknowledged', 'secret_from');",
+        ).unwrap();
+        drop(ledger);
+        let mut ledger = Ledger::open(&path).unwrap();
+        let report = ledger.report(Generation(0)).unwrap().unwrap();
+        assert_eq!(report.events.iter().map(|event| event.sequence).collect::<Vec<_>>(), [2]);
+        ledger.acknowledge(&report, 2).unwrap();
+        let told: Vec<Value> = ledger.history().unwrap().into_iter().map(|past| past.document).collect();
+        assert_eq!(told[0], json!({"event": "first_login_password", "account": "ben"}));
+        assert_eq!(told[1]["resource"], "account:ada");
+        drop(ledger);
+        for file in std::fs::read_dir(dir.path()).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            assert!(!bytes.windows(6).any(|part| part == b"sesame"));
+        }
     }
 }

@@ -1,4 +1,6 @@
-//! What the server is told: events in the order in which they happened, kept until it says that it has them.
+//! What the server is told: events in the order in which they happened, told until it says that it has them.
+//!
+//! They stay where they are then: only the number up to which it has them is noted.
 
 use anyhow::Result;
 use muster_proto::report::Event;
@@ -34,9 +36,10 @@ impl Ledger {
     pub(crate) fn report(&self, applied: Generation) -> Result<Option<wire::ReportRequest>> {
         let mut report = self.empty_report(applied);
         let mut size = 0;
-        let mut rows =
-            self.db.prepare_cached("SELECT sequence, at, document FROM event ORDER BY sequence")?;
-        let mut rows = rows.query([])?;
+        let mut rows = self.db.prepare_cached(
+            "SELECT sequence, at, document FROM event WHERE sequence > ?1 ORDER BY sequence",
+        )?;
+        let mut rows = rows.query([acknowledged(&self.db)?])?;
         while let Some(row) = rows.next()?
             && size < MAX_BATCH
         {
@@ -112,13 +115,22 @@ pub(super) struct Queue<'t> {
     insert: CachedStatement<'t>,
     /// The number of the last event.
     last: i64,
+    /// The number of the first one added that carries a secret.
+    secret: Option<i64>,
 }
 
 impl<'t> Queue<'t> {
     pub(super) fn of(tx: &'t Transaction<'t>) -> Result<Self> {
         let last = last_sequence(tx)?;
         let insert = tx.prepare_cached("INSERT INTO event (sequence, at, document) VALUES (?1, ?2, ?3)")?;
-        Ok(Self { tx, insert, last })
+        Ok(Self { tx, insert, last, secret: None })
+    }
+
+    /// Adds an event that carries a secret.
+    pub(super) fn push_secret(&mut self, at: Timestamp, document: &[u8]) -> Result<()> {
+        self.push(at, document)?;
+        self.secret.get_or_insert(self.last);
+        Ok(())
     }
 
     pub(super) fn push(&mut self, at: Timestamp, document: &[u8]) -> Result<()> {
@@ -127,8 +139,11 @@ impl<'t> Queue<'t> {
         Ok(())
     }
 
-    /// Notes which number was the last.
+    /// Notes which number was the last, and which the first with a secret.
     pub(super) fn end(self) -> Result<()> {
+        if let Some(secret) = self.secret {
+            past::note_secret(self.tx, secret)?;
+        }
         set_meta(self.tx, "sequence", &self.last.to_string())
     }
 }
@@ -144,38 +159,46 @@ pub(super) fn push_event(tx: &Transaction<'_>, now: Timestamp, event: &Event) ->
     queue.end()
 }
 
-/// Takes the events up to `sequence` from the queue into what is past; whether one of them carried a secret.
+/// The number up to which the server has the events: those are past.
+pub(super) fn acknowledged(db: &Connection) -> Result<i64> {
+    Ok(meta(db, "acknowledged")?.map(|s| s.parse()).transpose()?.unwrap_or(0))
+}
+
+/// Notes that the events up to `sequence` are past; whether one of them carried a secret, which is gone then.
 pub(super) fn drop_events(tx: &Transaction<'_>, sequence: u64) -> Result<bool> {
-    let mut rows =
-        tx.prepare_cached("SELECT sequence, at, document FROM event WHERE sequence <= ?1 ORDER BY sequence")?;
-    let mut rows = rows.query([sequence.cast_signed()])?;
-    let (mut secret, mut due) = (false, false);
-    while let Some(row) = rows.next()? {
-        let (sequence, document) = (row.get(0)?, row.get_ref(2)?.as_blob()?);
-        secret |= past::keep(tx, sequence, row.get(1)?, document)?;
-        due |= past::is_to_be_bound_at(sequence);
+    let before = acknowledged(tx)?;
+    // Who has more than there is has not what comes next.
+    let sequence = i64::try_from(sequence).unwrap_or(i64::MAX).min(last_sequence(tx)?);
+    if sequence <= before {
+        return Ok(false);
     }
-    tx.prepare_cached("DELETE FROM event WHERE sequence <= ?1")?.execute([sequence.cast_signed()])?;
-    if due {
-        past::bound(tx)?;
+    let secret = past::forget_secrets(tx, sequence)?;
+    set_meta(tx, "acknowledged", &sequence.to_string())?;
+    if past::is_to_be_bound(before, sequence) {
+        past::bound(tx, sequence)?;
     }
     Ok(secret)
 }
 
 /// Drops the oldest events when the queue is full, and remembers which.
 pub(super) fn bound_queue(tx: &Transaction<'_>) -> Result<()> {
-    let mut size = tx.prepare_cached("SELECT coalesce(sum(length(document)), 0) FROM event")?;
-    let size: i64 = size.query_row([], |r| r.get(0))?;
+    let acknowledged = acknowledged(tx)?;
+    let mut size =
+        tx.prepare_cached("SELECT coalesce(sum(length(document)), 0) FROM event WHERE sequence > ?1")?;
+    let size: i64 = size.query_row([acknowledged], |r| r.get(0))?;
     if size <= MAX_QUEUE {
         return Ok(());
     }
     // A tenth at a time, so that a full queue does not cost a scan with every event.
     let (first, last): (i64, i64) = tx.query_row(
-        "SELECT min(sequence), max(sequence) FROM (SELECT sequence FROM event ORDER BY sequence LIMIT (SELECT 1 + count(*) / 10 FROM event))",
-        [],
+        "SELECT min(sequence), max(sequence) FROM (
+             SELECT sequence FROM event WHERE sequence > ?1 ORDER BY sequence
+             LIMIT (SELECT 1 + count(*) / 10 FROM event WHERE sequence > ?1)
+         )",
+        [acknowledged],
         |r| Ok((r.get(0)?, r.get(1)?)),
     )?;
-    tx.execute("DELETE FROM event WHERE sequence <= ?1", [last])?;
+    tx.execute("DELETE FROM event WHERE sequence BETWEEN ?1 AND ?2", [first, last])?;
     if meta(tx, "lost_from")?.is_none() {
         set_meta(tx, "lost_from", &first.to_string())?;
     }

@@ -3,9 +3,13 @@
 //! Whoever may change a managed file can do it twice a second for days. Every repair stays in the record by number, while
 //! what is written does not grow with it. The count is in the ledger, so that a restart does not lose it.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+
 use anyhow::Result;
-use muster_proto::Timestamp;
+use muster_proto::condition::Action;
 use muster_proto::report::Event;
+use muster_proto::{ResourceId, Timestamp};
 use rusqlite::{Transaction, params};
 
 use super::Ledger;
@@ -21,9 +25,35 @@ const WINDOW: i64 = 10 * 60 * 1_000_000;
 /// How many of a window are written each by itself.
 const EACH: i64 = 5;
 
+/// What happened once in its window, and when. Most of it never comes again, and so is not worth a row: who begins anew without
+/// this writes one more of each by itself.
+#[derive(Debug, Default)]
+pub(super) struct Once {
+    since: HashMap<u64, i64>,
+    hasher: RandomState,
+}
+
+impl Once {
+    fn number(&self, kind: &Kind<'_>) -> u64 {
+        self.hasher.hash_one(kind)
+    }
+
+    pub(super) fn add(&mut self, first: HashMap<u64, i64>) {
+        self.since.extend(first);
+    }
+
+    fn forget_over(&mut self, now: Timestamp) {
+        self.since.retain(|_, since| !is_over(*since, now));
+        if self.since.is_empty() {
+            self.since.shrink_to_fit();
+        }
+    }
+}
+
 impl Ledger {
     /// Tells of repeated events that were only counted, once their time is over.
     pub(crate) fn tell_repeated(&mut self, now: Timestamp) -> Result<()> {
+        self.once.forget_over(now);
         let tx = self.db.transaction()?;
         flush(&tx, now)?;
         tx.commit()?;
@@ -33,20 +63,31 @@ impl Ledger {
     /// Notes an event for the server.
     pub(crate) fn event(&mut self, now: Timestamp, event: &Event) -> Result<()> {
         let tx = self.db.transaction()?;
-        push(&tx, now, std::slice::from_ref(event))?;
+        let first = push(&tx, &self.once, now, std::slice::from_ref(event))?;
         bound_queue(&tx)?;
         tx.commit()?;
+        self.once.add(first);
         Ok(())
     }
 }
 
-/// Writes events, or only counts them: [`flush`] tells of those when their window is over.
-pub(super) fn push(tx: &Transaction<'_>, now: Timestamp, events: &[Event]) -> Result<()> {
-    if !events.is_empty() {
-        flush(tx, now)?;
+/// Writes events, or only counts them: [`flush`] tells of those when their window is over. Gives those that happened for the first
+/// time, to be kept in mind once all of it is durable.
+pub(super) fn push(
+    tx: &Transaction<'_>,
+    once: &Once,
+    now: Timestamp,
+    events: &[Event],
+) -> Result<HashMap<u64, i64>> {
+    let mut first = HashMap::new();
+    if events.is_empty() {
+        return Ok(first);
     }
-    let mut first = tx.prepare_cached(
-        "INSERT INTO series (name, since, written, held, at, document) VALUES (?1, ?2, 1, 0, ?2, x'')
+    flush(tx, now)?;
+    let is_counting: bool =
+        tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM series)")?.query_row([], |r| r.get(0))?;
+    let mut second = tx.prepare_cached(
+        "INSERT INTO series (name, since, written, held, at, document) VALUES (?1, ?2, 2, 0, ?2, x'')
          ON CONFLICT (name) DO NOTHING",
     )?;
     let mut next =
@@ -56,20 +97,41 @@ pub(super) fn push(tx: &Transaction<'_>, now: Timestamp, events: &[Event]) -> Re
     let mut queue = Queue::of(tx)?;
     for event in events {
         let document = serde_json::to_vec(event)?;
-        if let Some(name) = name(event)
-            && first.execute(params![name, now.micros()])? == 0
-            && next.execute(params![name, EACH])? == 0
-        {
-            count.execute(params![name, now.micros(), document])?;
-        } else {
-            queue.push(now, &document)?;
+        if let Some(kind) = kind(event) {
+            let number = once.number(&kind);
+            let before = first.get(&number).or_else(|| once.since.get(&number)).copied();
+            let before = before.filter(|since| !is_over(*since, now));
+            first.entry(number).or_insert_with(|| before.unwrap_or(now.micros()));
+            if is_counting || before.is_some() {
+                let name = kind.name();
+                let mut is_second = || match before {
+                    Some(since) => second.execute(params![name, since]).map(|rows| rows > 0),
+                    None => Ok(false),
+                };
+                if next.execute(params![name, EACH])? == 0
+                    && !is_second()?
+                    && count.execute(params![name, now.micros(), document])? > 0
+                {
+                    continue;
+                }
+            }
+        }
+        match event {
+            Event::FirstLoginPassword { .. } => queue.push_secret(now, &document)?,
+            _ => queue.push(now, &document)?,
         }
     }
-    queue.end()
+    queue.end()?;
+    Ok(first)
 }
 
-/// Writes what the windows that are over have counted: for each, its last event with the number of all of them. A window
-/// that begins later than now is over as well: the clock was set, and nothing may be held for ever.
+/// Whether a window that began then is over: also one that begins later than now, as the clock was set, and nothing may be held for
+/// ever.
+fn is_over(since: i64, now: Timestamp) -> bool {
+    !(now.micros().saturating_sub(WINDOW) + 1..=now.micros()).contains(&since)
+}
+
+/// Writes what the windows that are over have counted: for each, its last event with the number of all of them.
 pub(super) fn flush(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
     let over = "DELETE FROM series WHERE since <= ?1 OR since > ?2 RETURNING held, at, name, document";
     let before = now.micros().saturating_sub(WINDOW);
@@ -91,13 +153,28 @@ pub(super) fn flush(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
 }
 
 /// What makes two events alike. Only repairs and failures repeat without an admin's doing.
-fn name(event: &Event) -> Option<String> {
-    match event {
-        Event::Changed { resource, action, reversal: false, .. } => {
-            Some(format!("changed {action:?} {resource}"))
+#[derive(Debug, Hash)]
+enum Kind<'e> {
+    Changed(Action, &'e ResourceId),
+    Failed(&'e ResourceId),
+    Blocked(&'e ResourceId),
+}
+
+impl Kind<'_> {
+    fn name(&self) -> String {
+        match self {
+            Self::Changed(action, resource) => format!("changed {action:?} {resource}"),
+            Self::Failed(resource) => format!("failed {resource}"),
+            Self::Blocked(resource) => format!("blocked {resource}"),
         }
-        Event::Failed { resource, .. } => Some(format!("failed {resource}")),
-        Event::Blocked { resource, .. } => Some(format!("blocked {resource}")),
+    }
+}
+
+fn kind(event: &Event) -> Option<Kind<'_>> {
+    match event {
+        Event::Changed { resource, action, reversal: false, .. } => Some(Kind::Changed(*action, resource)),
+        Event::Failed { resource, .. } => Some(Kind::Failed(resource)),
+        Event::Blocked { resource, .. } => Some(Kind::Blocked(resource)),
         _ => None,
     }
 }
@@ -144,15 +221,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.db");
         let start = Timestamp::default();
+        let mut ledger = Ledger::open(&path).unwrap();
         for second in 0..500 {
-            // A restart in between loses nothing.
-            let mut ledger = Ledger::open(&path).unwrap();
+            // A restart in between loses nothing of what is counted.
+            if second % 100 == 50 {
+                drop(ledger);
+                ledger = Ledger::open(&path).unwrap();
+            }
             let events = vec![changed("/etc/motd")];
             ledger
                 .settle(&Settlement { events, ..Settlement::default() }, start.plus_seconds(second))
                 .unwrap();
         }
-        let mut ledger = Ledger::open(&path).unwrap();
         assert_eq!(said(&ledger).len(), 5);
         ledger.tell_repeated(start.plus_seconds(599)).unwrap();
         assert_eq!(said(&ledger).len(), 5);

@@ -254,6 +254,9 @@ fn an_older_copy_of_a_ledger_learns_so_from_the_server_and_tells_all_again_under
     }
     assert_eq!(epochs.len(), 4);
     assert_eq!(copy.report(Generation(0)).unwrap(), None);
+    copy.event(Timestamp::default(), &event("/later")).unwrap();
+    let later = copy.report(Generation(0)).unwrap().unwrap();
+    assert_eq!(told(&later).len(), 1, "no server has what was not there yet");
 }
 
 #[test]
