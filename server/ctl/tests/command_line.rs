@@ -461,6 +461,36 @@ fn errors_in_a_profile_are_told_with_their_places_and_without_a_server() {
 }
 
 #[test]
+fn a_list_without_rows_says_what_that_means_and_what_comes_next() {
+    let place = Place::with_admin();
+    for (words, next) in [
+        (&["removal", "list"][..], "No removal waits"),
+        (&["assignments"], "muster assign PROFILE --to TARGET"),
+        (&["profile", "list"], "muster profile init base"),
+        (&["rollout", "list"], "--rollout"),
+        (&["group", "list"], "muster group add NAME"),
+        (&["artifact", "list"], "muster artifact put FILE"),
+        (&["pause", "list"], "muster pause TARGET"),
+        (&["token", "list"], "muster token create"),
+        (&["person", "list"], "muster person add USERNAME"),
+        (&["waiver", "list"], "muster waiver list --all"),
+        (&["waiver", "list", "--all"], "muster check list"),
+        (&["check", "list"], "muster assign PROFILE"),
+        (&["check", "list", "--control", "CIS-1"], "muster check list"),
+        (&["device", "list"], "muster device import"),
+    ] {
+        let said = place.muster(words, "");
+        assert!(said.code == 0 && said.err.contains(next), "{words:?}: {said:?}");
+        let json = place.muster(&[words, &["-o", "json"]].concat(), "");
+        let as_data = (json.code, json.out.as_str(), json.err.as_str());
+        assert_eq!(as_data, (0, "[]\n", ""), "{words:?}");
+    }
+    let nowhere = tempfile::tempdir().unwrap();
+    let said = muster(nowhere.path(), &["context", "list"], "");
+    assert!(said.code == 0 && said.err.contains("muster login URL --name NAME"), "{said:?}");
+}
+
+#[test]
 fn a_device_is_deleted_by_who_says_so_and_its_serial_is_free() {
     let place = Place::with_admin();
     let devices = place.write("devices.csv", "serial,name\nSN1,lap-ada\n");

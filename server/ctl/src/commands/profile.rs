@@ -255,6 +255,11 @@ impl List {
                 profile.description.clone(),
             ]
         })?;
+        self.output.where_none(
+            &profiles,
+            "There is no profile yet. Write one: muster profile init base > base.yaml, and then \
+             muster profile apply base.yaml",
+        );
         Ok(Ending::Fine)
     }
 }
