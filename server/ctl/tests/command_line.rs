@@ -461,6 +461,29 @@ fn errors_in_a_profile_are_told_with_their_places_and_without_a_server() {
 }
 
 #[test]
+fn what_is_found_in_profiles_is_data_for_a_program_that_asks_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, resource: &str| {
+        let text = format!("muster: 1\nprofile: base\nresources:\n  - {resource}\n");
+        fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name).to_str().unwrap().to_owned()
+    };
+    let warned = write("warned.yaml", "file: { path: /etc/motd, content: hi, after: [\"file:/etc/motc\"] }");
+    let wrong = write("wrong.yaml", "file: { path: /etc/motd, mode: 0644 }");
+    let said = muster(folder.path(), &["profile", "check", &warned, &wrong, "-o", "json"], "");
+    let found: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let counted = serde_json::json!({"name": "base", "resources": 1, "checks": 0});
+    assert_eq!((said.code, &found[0]["profile"]), (1, &counted), "{said:?}");
+    assert_eq!((&found[0]["errors"], &found[0]["warnings"][0]["line"]), (&serde_json::json!([]), &4.into()));
+    let warning = found[0]["warnings"][0]["message"].as_str().unwrap();
+    assert!(warning.ends_with("(did you mean file:/etc/motd?)"), "{warning}");
+    assert_eq!((&found[1]["file"], &found[1]["profile"]), (&wrong.as_str().into(), &serde_json::Value::Null));
+    assert_eq!((&found[1]["errors"][0]["line"], &found[1]["errors"][0]["column"]), (&4.into(), &36.into()));
+    let fine = muster(folder.path(), &["profile", "check", &warned, "-o", "json"], "");
+    assert_eq!((fine.code, fine.err.as_str()), (0, ""), "a warning is no error, and is told once");
+}
+
+#[test]
 fn a_list_without_rows_says_what_that_means_and_what_comes_next() {
     let place = Place::with_admin();
     for (words, next) in [
