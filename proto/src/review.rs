@@ -7,11 +7,12 @@ use crate::compose::after;
 use crate::profile::ProfileError;
 use crate::resource::mount::Mount;
 use crate::resource::value::{AccountName, Argument};
-use crate::resource::{Body, Declared, Resource};
+use crate::resource::{Body, Common, Declared, Resource};
 use crate::secret;
 use crate::text::printable;
 
 mod calendar;
+mod near;
 mod sudo;
 
 /// What a review found. Paths are JSON pointers into the document.
@@ -45,16 +46,27 @@ pub fn review(document: &Value) -> Review {
 fn look_at_orders(all: &[(String, Declared)], review: &mut Review) {
     let after = all.iter().map(|(_, declared)| (&declared.id, declared.common.after.as_slice())).collect();
     let rounds = after::rounds(&after);
+    let mut near = near::Names::of(after.keys().copied());
     for (path, declared) in all {
         let at = |field: &str| format!("{path}/{}/{field}", declared.id.kind());
         if rounds.contains(&declared.id) {
             review.errors.push(finding(&at("after"), after::goes_round(&declared.common.after)));
         }
-        for (field, names) in [("after", &declared.common.after), ("notify", &declared.common.notify)] {
+        let restart_on = match &declared.body {
+            Body::Known(resource) => resource.restart_on(),
+            Body::Unsupported { .. } => &[],
+        };
+        let Common { after: comes_after, notify, .. } = &declared.common;
+        for (field, names) in
+            [("after", comes_after.as_slice()), ("notify", notify), ("restart_on", restart_on)]
+        {
             for name in names.iter().filter(|name| !after.contains_key(name)) {
+                let meant =
+                    near.to(name).map(|near| format!(" (did you mean {}?)", printable(near.as_str())));
                 let message = format!(
-                    "no resource of this profile is {}: it counts where another profile of a device has it",
-                    printable(name.as_str())
+                    "no resource of this profile is {}: it counts where another profile of a device has it{}",
+                    printable(name.as_str()),
+                    meant.unwrap_or_default()
                 );
                 review.warnings.push(finding(&at(field), message));
             }
@@ -265,6 +277,35 @@ mod tests {
         for other in ["{{ .Values.device }}", "{% raw %}{{ user.name }}", "device.name", "{ device.name }"] {
             assert_eq!(content(other), [], "{other}");
         }
+    }
+
+    #[test]
+    fn a_mistyped_name_of_another_resource_is_warned_of_with_the_one_that_is_near() {
+        let said = |field: &str, name: &str| {
+            let mut service = json!({"name": "nginx", "running": true});
+            service[field] = json!([name]);
+            let resources = [json!({"package": {"name": "nginx"}}), json!({"service": service})];
+            review(&json!({"muster": 1, "profile": "p", "resources": resources}))
+        };
+        for field in ["after", "restart_on"] {
+            let found = said(field, "package:ngnix");
+            assert_eq!((found.errors.len(), found.warnings.len()), (0, 1), "{field}: {found:?}");
+            assert_eq!(found.warnings[0].path, format!("/resources/1/service/{field}"));
+            let message = "no resource of this profile is package:ngnix: it counts where another profile of a device has it (did you mean package:nginx?)";
+            assert_eq!(found.warnings[0].message, message);
+            assert_eq!(said(field, "package:nginx"), Review::default(), "{field}");
+            let elsewhere = said(field, "file:/etc/motd");
+            assert!(elsewhere.warnings[0].message.ends_with("has it"), "{elsewhere:?}");
+        }
+        let notified = said("notify", "service:nginxx");
+        assert!(notified.warnings[0].message.ends_with("(did you mean service:nginx?)"), "{notified:?}");
+    }
+
+    #[test]
+    fn short_names_that_merely_have_as_many_letters_are_not_taken_for_each_other() {
+        let resources = json!([{"package": {"name": "jq"}}, {"file": {"path": "/etc/a", "content": "", "after": ["package:vi"]}}]);
+        let found = review(&json!({"muster": 1, "profile": "p", "resources": resources}));
+        assert!(found.warnings[0].message.ends_with("has it"), "{found:?}");
     }
 
     #[test]

@@ -83,6 +83,13 @@ impl Output {
         }
     }
 
+    /// Tells a person who sees a list without rows what that means and what comes next.
+    pub(crate) fn where_none<T>(&self, rows: &[T], text: &str) {
+        if rows.is_empty() && self.is_table() {
+            note(text);
+        }
+    }
+
     /// Prints an answer that holds more than its rows: all of it as JSON when asked for, otherwise by `rows`.
     pub(crate) fn whole<T: Serialize>(
         &self,

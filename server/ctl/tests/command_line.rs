@@ -461,6 +461,59 @@ fn errors_in_a_profile_are_told_with_their_places_and_without_a_server() {
 }
 
 #[test]
+fn what_is_found_in_profiles_is_data_for_a_program_that_asks_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, resource: &str| {
+        let text = format!("muster: 1\nprofile: base\nresources:\n  - {resource}\n");
+        fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name).to_str().unwrap().to_owned()
+    };
+    let warned = write("warned.yaml", "file: { path: /etc/motd, content: hi, after: [\"file:/etc/motc\"] }");
+    let wrong = write("wrong.yaml", "file: { path: /etc/motd, mode: 0644 }");
+    let said = muster(folder.path(), &["profile", "check", &warned, &wrong, "-o", "json"], "");
+    let found: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let counted = serde_json::json!({"name": "base", "resources": 1, "checks": 0});
+    assert_eq!((said.code, &found[0]["profile"]), (1, &counted), "{said:?}");
+    assert_eq!((&found[0]["errors"], &found[0]["warnings"][0]["line"]), (&serde_json::json!([]), &4.into()));
+    let warning = found[0]["warnings"][0]["message"].as_str().unwrap();
+    assert!(warning.ends_with("(did you mean file:/etc/motd?)"), "{warning}");
+    assert_eq!((&found[1]["file"], &found[1]["profile"]), (&wrong.as_str().into(), &serde_json::Value::Null));
+    assert_eq!((&found[1]["errors"][0]["line"], &found[1]["errors"][0]["column"]), (&4.into(), &36.into()));
+    let fine = muster(folder.path(), &["profile", "check", &warned, "-o", "json"], "");
+    assert_eq!((fine.code, fine.err.as_str()), (0, ""), "a warning is no error, and is told once");
+}
+
+#[test]
+fn a_list_without_rows_says_what_that_means_and_what_comes_next() {
+    let place = Place::with_admin();
+    for (words, next) in [
+        (&["removal", "list"][..], "No removal waits"),
+        (&["assignments"], "muster assign PROFILE --to TARGET"),
+        (&["profile", "list"], "muster profile init base"),
+        (&["rollout", "list"], "--rollout"),
+        (&["group", "list"], "muster group add NAME"),
+        (&["artifact", "list"], "muster artifact put FILE"),
+        (&["pause", "list"], "muster pause TARGET"),
+        (&["token", "list"], "muster token create"),
+        (&["person", "list"], "muster person add USERNAME"),
+        (&["waiver", "list"], "muster waiver list --all"),
+        (&["waiver", "list", "--all"], "muster check list"),
+        (&["check", "list"], "muster assign PROFILE"),
+        (&["check", "list", "--control", "CIS-1"], "muster check list"),
+        (&["device", "list"], "muster device import"),
+    ] {
+        let said = place.muster(words, "");
+        assert!(said.code == 0 && said.err.contains(next), "{words:?}: {said:?}");
+        let json = place.muster(&[words, &["-o", "json"]].concat(), "");
+        let as_data = (json.code, json.out.as_str(), json.err.as_str());
+        assert_eq!(as_data, (0, "[]\n", ""), "{words:?}");
+    }
+    let nowhere = tempfile::tempdir().unwrap();
+    let said = muster(nowhere.path(), &["context", "list"], "");
+    assert!(said.code == 0 && said.err.contains("muster login URL --name NAME"), "{said:?}");
+}
+
+#[test]
 fn a_device_is_deleted_by_who_says_so_and_its_serial_is_free() {
     let place = Place::with_admin();
     let devices = place.write("devices.csv", "serial,name\nSN1,lap-ada\n");

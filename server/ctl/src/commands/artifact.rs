@@ -122,6 +122,7 @@ impl List {
                 if artifact.stored.is_some() { self.output.time(artifact.stored) } else { String::new() },
             ]
         })?;
+        self.output.where_none(&artifacts, "There is no artifact yet. Put one: muster artifact put FILE");
         Ok(Ending::Fine)
     }
 }

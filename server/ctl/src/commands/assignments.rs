@@ -35,6 +35,10 @@ impl Assignments {
                 assignment.id.clone(),
             ]
         })?;
+        self.output.where_none(
+            &assignments,
+            "No profile is assigned yet. Assign one: muster assign PROFILE --to TARGET",
+        );
         Ok(Ending::Fine)
     }
 }

@@ -83,6 +83,14 @@ impl List {
                 check.title.clone(),
             ]
         })?;
+        self.output.where_none(
+            &checks,
+            if self.control.is_some() {
+                "No check is for this control. All checks: muster check list"
+            } else {
+                "No device is asked any check. Assign a profile with checks: muster assign PROFILE --to TARGET"
+            },
+        );
         Ok(Ending::Fine)
     }
 }
@@ -120,6 +128,14 @@ impl Show {
                 row.waived.as_ref().map(waived).unwrap_or_default(),
             ]
         })?;
+        self.output.where_none(
+            &devices,
+            if self.verdict.is_some() {
+                "No device has this result. Those with any: muster check show CHECK"
+            } else {
+                "No device was asked this check. Assign its profile: muster assign PROFILE --to TARGET"
+            },
+        );
         Ok(Ending::Fine)
     }
 }

@@ -48,6 +48,10 @@ impl Context {
                         row.fingerprint.clone(),
                     ]
                 })?;
+                output.where_none(
+                    &rows,
+                    "No server is known here yet. Log in to one: muster login URL --name NAME",
+                );
             }
             Self::Use { name } => {
                 contexts.choose(Some(&name))?;

@@ -105,6 +105,8 @@ impl List {
                 group.description.clone(),
             ]
         })?;
+        self.output
+            .where_none(&groups, "There is no group yet. Make one: muster group add NAME --member USERNAME");
         Ok(Ending::Fine)
     }
 }

@@ -128,6 +128,7 @@ impl List {
                 pause.reason.clone().unwrap_or_default(),
             ]
         })?;
+        self.output.where_none(&pauses, "Nothing is paused. Pause something: muster pause TARGET --for 2h");
         Ok(Ending::Fine)
     }
 }

@@ -122,6 +122,11 @@ impl List {
                 moment(person.left),
             ]
         })?;
+        self.output.where_none(
+            &people,
+            "There is no person yet. Add one: muster person add USERNAME; or with their device: \
+             muster device import devices.csv",
+        );
         Ok(Ending::Fine)
     }
 }

@@ -19,9 +19,11 @@ use crate::key_from;
 use crate::output::{self, Output, Single, word};
 use crate::terminal::Consent;
 
+mod check;
 mod edit;
 mod plan;
 
+use check::Check;
 use plan::Plan;
 
 /// Write, check and save profiles
@@ -46,17 +48,6 @@ pub(crate) enum Profile {
 pub(crate) struct Init {
     /// Its name
     name: String,
-}
-
-/// Check a profile offline: every error with its line and column
-///
-/// The SQL of checks is looked at by the server when the profile is planned or applied.
-#[derive(Args)]
-#[command(after_help = "Example:\n  muster profile check base.yaml")]
-pub(crate) struct Check {
-    /// The files; `-` for standard input
-    #[arg(required = true)]
-    files: Vec<PathBuf>,
 }
 
 /// Save a revision of a profile; it goes to no device but where it was assigned with --follow
@@ -146,39 +137,6 @@ impl Init {
     }
 }
 
-impl Check {
-    fn run(self) -> Result<Ending, Failure> {
-        let mut wrong = 0;
-        for file in &self.files {
-            match read(file) {
-                Ok(Written { profile, warnings, .. }) => {
-                    for SourceError { line, column, message } in &warnings {
-                        warn(file, *line, *column, message);
-                    }
-                    output::line(format!(
-                        "{}: well written, {} and {}",
-                        file.display(),
-                        output::count(profile.resources.len(), "resource"),
-                        output::count(profile.checks.len(), "check")
-                    ))?;
-                    if !profile.checks.is_empty() {
-                        output::note(format!(
-                            "The SQL of checks is looked at by the server: muster profile apply {} --dry-run",
-                            file.display()
-                        ));
-                    }
-                }
-                Err(Unread::Failure(failure)) => return Err(failure),
-                Err(Unread::Errors(errors)) => {
-                    wrong += errors.len();
-                    show_errors(file, &errors);
-                }
-            }
-        }
-        if wrong == 0 { Ok(Ending::Fine) } else { Err(errors_found(wrong)) }
-    }
-}
-
 /// What a revision does where the profile is followed.
 fn followed(follower: &Follower, name: &str, dry_run: bool) -> String {
     let devices = output::count(follower.devices, "device");
@@ -255,6 +213,11 @@ impl List {
                 profile.description.clone(),
             ]
         })?;
+        self.output.where_none(
+            &profiles,
+            "There is no profile yet. Write one: muster profile init base > base.yaml, and then \
+             muster profile apply base.yaml",
+        );
         Ok(Ending::Fine)
     }
 }

@@ -66,6 +66,11 @@ impl List {
                 moment(removal.at),
             ]
         })?;
+        self.output.where_none(
+            &removals,
+            "No removal waits, so that there is nothing to confirm. One comes about where an import takes \
+             profiles from more than 10 devices; what an import would do: muster device import FILE --dry-run",
+        );
         Ok(Ending::Fine)
     }
 }

@@ -100,6 +100,10 @@ impl List {
                 self.output.time(Some(view.created)),
             ]
         })?;
+        self.output.where_none(
+            &rollouts,
+            "There was no rollout yet. Begin one: muster assign PROFILE --to TARGET --rollout",
+        );
         Ok(Ending::Fine)
     }
 }

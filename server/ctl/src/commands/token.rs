@@ -213,6 +213,7 @@ impl List {
                 if token.revoked { "revoked" } else { "" }.to_owned(),
             ]
         })?;
+        self.output.where_none(&tokens, "There is no token yet. Make one: muster token create --label LABEL");
         Ok(Ending::Fine)
     }
 }

@@ -142,6 +142,14 @@ impl List {
                 waiver.ended_by.clone().unwrap_or_default(),
             ]
         })?;
+        self.output.where_none(
+            &waivers,
+            if self.all {
+                "Nothing was waived yet. What fails: muster check list"
+            } else {
+                "Nothing is waived now. What was: muster waiver list --all; what fails: muster check list"
+            },
+        );
         Ok(Ending::Fine)
     }
 }
