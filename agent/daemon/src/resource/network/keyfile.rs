@@ -126,21 +126,25 @@ pub(super) fn write(host: &Host, job: &Job<'_>, file: Filled, contents: &Content
     if !job.changes(attribute) {
         return Ok(());
     }
-    match text(&job.step.to, attribute) {
-        None => Ok(()),
-        Some(NO_FILE) => {
-            let there = text(&job.step.from, attribute).and_then(|there| there.parse::<Digest>().ok());
-            let found = taken_apart(host, &path)?.map(|found| Digest::of(found.template.as_bytes()));
-            ensure!(there.is_none() || found.is_none() || found == there, "{path} was changed a moment ago");
-            files::remove_all(&host.root, &[(path.as_str(), None)]).remove(0)
-        }
-        Some(digest) => {
+    let Some(to) = text(&job.step.to, attribute) else { return Ok(()) };
+    let found = taken_apart(host, &path)?.map(|found| Digest::of(found.template.as_bytes()));
+    if found.is_some_and(|found| to != found.to_string())
+        && let Some(planned) = text(&job.step.from, attribute)
+    {
+        // Behind the digest may stand a word on what is not as Muster writes it.
+        let planned = planned.split(' ').next().and_then(|digest| digest.parse().ok());
+        files::check_since(planned, found).with_context(|| path.clone())?;
+    }
+    match to {
+        NO_FILE => files::remove_all(&host.root, &[(path.as_str(), None)]).remove(0),
+        digest => {
             let digest: Digest = digest.parse().with_context(|| format!("what {path} held"))?;
             let template = contents(&digest).context("its content is no longer known to the agent")?;
             let filled =
                 fill(&String::from_utf8_lossy(&template), |path| filled_in(host, job.step.id.key(), path))?;
             let gid = gid.with_context(|| format!("there is no group {NETWORKD}, who has to read {path}"))?;
-            let file = NewFile { path, content: filled.into_bytes(), uid: 0, gid, mode, is_new: false };
+            let file =
+                NewFile { path, content: filled.into_bytes(), uid: 0, gid, mode, is_new: found.is_none() };
             files::write_all(&host.root, &[file]).remove(0)
         }
     }
