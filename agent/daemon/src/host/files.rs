@@ -371,7 +371,7 @@ pub(crate) fn write_at(place: Place, file: &NewFile) -> Result<()> {
 
 /// As [`write_at`], with what else has to be done on the new file before it takes its place. An error of that leaves all
 /// as it was.
-pub(super) fn write_as(
+pub(crate) fn write_as(
     place: Place,
     file: &NewFile,
     finish: impl FnOnce(&Place, &OwnedFd) -> Result<()>,
