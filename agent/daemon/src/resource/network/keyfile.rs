@@ -215,7 +215,52 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+    use muster_converge::plan::Step;
+    use muster_proto::ResourceId;
+    use muster_proto::condition::{Action, Condition};
+
     use super::*;
+
+    #[test]
+    fn what_someone_made_of_a_file_with_secrets_after_it_was_looked_at_is_neither_written_over_nor_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        let file = root.join(Network::keyfile_path("air").trim_start_matches('/'));
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let host = Host::at(&root, &folder.path().join("run"), folder.path()).unwrap();
+        let digest = |text: &str| Digest::of(text.as_bytes()).to_string();
+        let write = |from: &str, to: &str| {
+            let condition = |text: &str| Condition::present([("keyfile", text.into())]);
+            let step = Step {
+                id: ResourceId::new("network", "air"),
+                action: Action::Change,
+                from: condition(from),
+                to: condition(to),
+                differences: vec![],
+                claim: None,
+                restart: false,
+                ending: false,
+                undoes: false,
+            };
+            let contents = |_: &Digest| Some(b"[connection]\nid=ours\n".to_vec());
+            write(&host, &Job { step: &step, record: None }, Filled::keyfile("air"), &contents)
+        };
+        let (theirs, ours) = ("[connection]\nid=theirs\n", digest("[connection]\nid=ours\n"));
+        let seen = digest("[connection]\nid=seen\n");
+        fs::write(&file, theirs).unwrap();
+        let strange = format!("{seen} of 0:0, 0644");
+        for (from, to) in
+            [(NO_FILE, &*ours), (&seen, &ours), (&strange, &ours), (&seen, NO_FILE), (&strange, NO_FILE)]
+        {
+            let refused = format!("{:#}", write(from, to).unwrap_err());
+            assert!(refused.contains("a moment ago: left as it is"), "{refused}");
+            assert_eq!(fs::read_to_string(&file).unwrap(), theirs);
+        }
+        write(&digest(theirs), &ours).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "[connection]\nid=ours\n");
+        write(&format!("{ours} of 0:0, 0600"), NO_FILE).unwrap();
+        assert!(!file.exists());
+    }
 
     #[test]
     fn a_secret_is_taken_only_from_what_is_roots_alone_and_never_told() {
