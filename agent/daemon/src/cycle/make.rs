@@ -293,7 +293,7 @@ async fn make<M: Machine>(
                 ready.push(*step);
             }
             Some(Ok(Prepared::Blocked(reason))) => outcomes.note(step, records, Tried::Blocked(reason)),
-            Some(Err(reason)) => outcomes.note(step, records, Tried::Failed(reason)),
+            Some(Err(reason)) => outcomes.note(step, records, not_made(step, reason)),
             None => outcomes.note(step, records, Tried::Failed("it was not prepared".to_owned())),
         }
     }
@@ -364,8 +364,7 @@ async fn make<M: Machine>(
         let result = written.map_or_else(|| Err("it was not written".to_owned()), |written| written.result);
         let tried = match result {
             Ok(()) => agrees(step, found),
-            Err(reason) if resource::is_locked_out(&step.id, &reason) => Tried::Waiting(reason),
-            Err(reason) => Tried::Failed(reason),
+            Err(reason) => not_made(step, reason),
         };
         if unchanged && tried != Tried::Done && leaves_nothing(step, records) {
             settlement.forgotten.push(step.id.clone());
@@ -383,6 +382,10 @@ async fn make<M: Machine>(
     settlement.restarted.extend(restarts.into_iter().filter(|id| !needed.contains(id) && !owed.contains(id)));
     hands.settle(settlement)?;
     Ok(observed)
+}
+
+fn not_made(step: &Step, reason: String) -> Tried {
+    if resource::has_to_wait(&step.id, &reason) { Tried::Waiting(reason) } else { Tried::Failed(reason) }
 }
 
 /// Whether a table that is reported may tell of it: none tells of what is at a path, but of who is in the files of the accounts.

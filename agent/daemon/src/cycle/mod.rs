@@ -333,7 +333,8 @@ impl Cycle {
         let now = self.hands.clock.now();
         let next_end = self.next_end(&composition, began)?;
         let mut wait = schedule::wait(next_end, self.failures, now, jitter()).min(self.inspection_in(now));
-        if self.outcomes.iter().any(|outcome| outcome.outcome == OutcomeKind::Repaired) {
+        let is_next = |outcome: &Outcome| outcome.reason.as_deref().is_some_and(resource::is_next);
+        if self.outcomes.iter().any(|outcome| outcome.outcome == OutcomeKind::Repaired || is_next(outcome)) {
             wait = wait.min(schedule::AFTER_CHANGE);
         }
         let artifacts = Some(self.named_artifacts(&composition));

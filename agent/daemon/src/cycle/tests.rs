@@ -4,6 +4,7 @@ mod artifacts;
 mod exceptions;
 mod one_place;
 mod plan_is_result;
+mod room;
 mod tables;
 
 use std::path::Path;

@@ -126,6 +126,17 @@ pub(crate) fn read_limited(file: std::fs::File, limit: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// An error where something else is `found` than was there when a write was `planned`: what is written over is in the ledger as it
+/// was then, and can't be had back as it became since.
+pub(crate) fn check_since(planned: Option<Digest>, found: Option<Digest>) -> Result<()> {
+    match (planned, found) {
+        (None, Some(_)) => bail!(CAME),
+        (Some(planned), Some(found)) => ensure!(planned == found, CHANGED),
+        (_, None) => {}
+    }
+    Ok(())
+}
+
 /// Sets owner, group and mode on the file itself, if it has the content that is expected of it; `None` leaves a mode as
 /// it is.
 pub(crate) fn set_attributes(
@@ -360,7 +371,7 @@ pub(crate) fn write_at(place: Place, file: &NewFile) -> Result<()> {
 
 /// As [`write_at`], with what else has to be done on the new file before it takes its place. An error of that leaves all
 /// as it was.
-pub(super) fn write_as(
+pub(crate) fn write_as(
     place: Place,
     file: &NewFile,
     finish: impl FnOnce(&Place, &OwnedFd) -> Result<()>,

@@ -14,6 +14,10 @@ use zbus::Variant;
 
 use super::{Host, files, temporary};
 
+mod work;
+
+pub(crate) use work::{Limits, Work};
+
 const PREFIX: &str = "muster-run-";
 /// Begins the name of what may take long: package managers, and programs of an admin's.
 const LONG: &str = "muster-run-long-";
@@ -31,32 +35,6 @@ const GRACE: Duration = Duration::from_secs(120);
 /// How long a command that an earlier agent started may still take.
 const REATTACH: Duration = Duration::from_secs(2 * 3600);
 
-/// What kind of work a command is, which decides its limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Work {
-    /// A tool that is done at once.
-    Short,
-    /// The end of an account's processes, by one that can do nothing but become that account.
-    Ending,
-    /// A package manager: long, and its scripts may leave processes behind that are to stay.
-    Packages,
-    /// A package manager that only fetches or says what it would do. It can be cut off anywhere, and who answers it may never come to an
-    /// end.
-    Download,
-    /// A tool that looks into a file from elsewhere. It can write to a small folder of its own alone, and reach nobody.
-    Inspection,
-    /// A program of an admin's, with limits of their own.
-    Script(Limits),
-}
-
-/// What a program may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    pub(crate) limit: Duration,
-    /// In bytes.
-    pub(crate) memory: u64,
-}
-
 /// How a program of an admin's is run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Program<'a> {
@@ -64,39 +42,6 @@ pub(crate) struct Program<'a> {
     pub(crate) user: Option<&'a str>,
     /// A file that is its last argument and that nobody else can read; none where it is empty.
     pub(crate) body: &'a [u8],
-}
-
-impl Work {
-    fn is_long(self) -> bool {
-        matches!(self, Self::Packages | Self::Download | Self::Script(_))
-    }
-
-    /// Whether it leaves something half-done where it is cut off.
-    fn must_end(self) -> bool {
-        matches!(self, Self::Packages | Self::Script(_))
-    }
-
-    fn limit(self) -> Duration {
-        match self {
-            Self::Short | Self::Inspection => Duration::from_secs(60),
-            // Who is to be ended can stop it half-way.
-            Self::Ending => Duration::from_secs(10),
-            Self::Packages => Duration::from_secs(3600),
-            // A turn waits for it, and with that all else that there is to do.
-            Self::Download => Duration::from_secs(600),
-            Self::Script(limits) => limits.limit,
-        }
-    }
-
-    /// Memory in bytes at which the kernel slows it (packages) or ends it (short). Ending a package manager half-way
-    /// would leave a system that needs repair.
-    fn memory(self) -> (&'static str, u64) {
-        match self {
-            Self::Short | Self::Ending | Self::Inspection => ("MemoryMax", 512 << 20),
-            Self::Packages | Self::Download => ("MemoryHigh", 2 << 30),
-            Self::Script(limits) => ("MemoryMax", limits.memory),
-        }
-    }
 }
 
 /// What a command left.
@@ -356,7 +301,7 @@ fn properties(
         None => ("ExecStart", Variant::new(vec![(program.clone(), words, false)])),
     };
     let shown = |path: &Path| Variant::from(path.to_string_lossy().into_owned());
-    let limit = u64::try_from(work.limit().as_micros()).unwrap_or(u64::MAX);
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let (memory, bytes) = work.memory();
     let mut properties = vec![
         ("Description", Variant::from(format!("Muster: {program}"))),
@@ -367,7 +312,8 @@ fn properties(
         ("Environment", Variant::from(environment)),
         ("WorkingDirectory", Variant::from("/")),
         ("UMask", Variant::from(0o022_u32)),
-        ("TimeoutStartUSec", Variant::from(limit)),
+        ("TimeoutStartUSec", Variant::from(micros(work.limit()))),
+        ("TimeoutStopUSec", Variant::from(micros(work.time_to_end()))),
         ("StandardOutputFile", shown(&files.output)),
         ("StandardErrorFile", shown(&files.errors)),
         ("CPUWeight", Variant::from(50_u64)),
@@ -483,6 +429,18 @@ mod tests {
         };
         assert!(in_minutes(5) && in_minutes(0) && !in_minutes(60));
         assert!(host.has_ordered("MODE=reboot") && !host.has_ordered("to run what was updated"));
+    }
+
+    #[test]
+    fn systemd_is_told_how_long_a_command_may_take_and_how_long_to_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let files = Files { input: at("in"), output: at("out"), errors: at("err") };
+        let names: Vec<_> = properties(Work::Short, &["/bin/true"], &files, false, None)
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        assert!(["TimeoutStartUSec", "TimeoutStopUSec"].iter().all(|name| names.contains(name)), "{names:?}");
     }
 
     #[test]

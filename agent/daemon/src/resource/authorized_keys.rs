@@ -15,7 +15,10 @@ use crate::host::accounts::User;
 use crate::host::files::{self, NewFile};
 use crate::host::walk::{Place, count_entries};
 
+const NAME: &str = "authorized_keys";
 const LIMIT: u64 = 1024 * 1024;
+/// How often it is begun anew where its user changes the file meanwhile.
+const TRIES: usize = 5;
 
 pub(super) fn path(user: &User) -> String {
     format!("{}/.ssh/authorized_keys", user.home.trim_end_matches('/'))
@@ -38,16 +41,36 @@ pub(super) fn write(host: &Host, user: &User, wanted: &[&str], ours: &[String]) 
 
 /// Writes in the directory that was checked, whatever its user has put in its place since.
 fn write_in(folder: OwnedFd, user: &User, wanted: &[&str], ours: &[String]) -> Result<()> {
-    let path = path(user);
-    let place = Place { dir: Rc::new(folder), name: "authorized_keys".to_owned() };
-    let before = files::content_at(&place, LIMIT).with_context(|| format!("reading {path}"))?;
-    let content = merge(before.as_deref().unwrap_or_default(), wanted, ours);
-    if before.as_deref().is_some_and(|before| before == content) || (before.is_none() && content.is_empty()) {
-        return Ok(());
+    let (path, folder) = (path(user), Rc::new(folder));
+    for _ in 0..TRIES {
+        let place = Place::within(&folder, NAME)?;
+        let before = files::content_at(&place, LIMIT).with_context(|| format!("reading {path}"))?;
+        let content = merge(before.as_deref().unwrap_or_default(), wanted, ours);
+        let is_so = before.as_ref().is_some_and(|before| *before == content)
+            || before.is_none() && content.is_empty();
+        if is_so
+            || replace(place, user, before.as_deref(), content).with_context(|| format!("writing {path}"))?
+        {
+            return Ok(());
+        }
     }
+    bail!("{path}: {}", files::CHANGED)
+}
+
+/// Puts the new content in the place of what was there before; false where its user has changed that since. What they write in the
+/// moment between this look and the rename is lost, as it is with any editor.
+fn replace(place: Place, user: &User, before: Option<&[u8]>, content: Vec<u8>) -> Result<bool> {
     let (uid, gid, is_new) = (user.uid, user.gid, before.is_none());
-    let file = NewFile { path: path.clone(), content, uid, gid, mode: 0o600, is_new };
-    files::write_at(place, &file).with_context(|| format!("writing {path}"))
+    let file = NewFile { path: path(user), content, uid, gid, mode: 0o600, is_new };
+    let mut is_same = true;
+    let written = files::write_as(place, &file, |place, new| {
+        // All that takes long comes before the look.
+        rustix::fs::fsync(new).context("syncing it")?;
+        is_same = files::content_at(place, LIMIT)?.as_deref() == before;
+        ensure!(is_same, files::CHANGED);
+        Ok(())
+    });
+    if is_same { written.map(|()| true) } else { Ok(false) }
 }
 
 /// Works on bytes, because a user's comments need not be UTF-8.
@@ -166,6 +189,28 @@ mod tests {
         write_in(checked, &ada(), &["ssh-rsa A m"], &[]).unwrap();
         assert_eq!(fs::read_to_string(at("moved/authorized_keys")).unwrap(), "ssh-rsa A m\n");
         assert_eq!(fs::read_dir(at(".ssh")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_key_that_its_user_adds_while_the_file_is_written_is_not_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Rc::new(open(dir.path()));
+        let keys = dir.path().join(NAME);
+        let place = || Place::within(&folder, NAME).unwrap();
+        for before in [None, Some("ssh-rsa A a\n")] {
+            fs::remove_file(&keys).ok();
+            if let Some(before) = before {
+                fs::write(&keys, before).unwrap();
+            }
+            let seen = files::content_at(&place(), LIMIT).unwrap();
+            let content = merge(seen.as_deref().unwrap_or_default(), &["ssh-rsa M m"], &[]);
+            fs::write(&keys, "ssh-rsa A a\nssh-rsa B b\n").unwrap();
+            assert!(!replace(place(), &ada(), seen.as_deref(), content).unwrap());
+            assert_eq!(fs::read_to_string(&keys).unwrap(), "ssh-rsa A a\nssh-rsa B b\n");
+        }
+        write_in(open(dir.path()), &ada(), &["ssh-rsa M m"], &[]).unwrap();
+        assert_eq!(fs::read_to_string(&keys).unwrap(), "ssh-rsa A a\nssh-rsa B b\nssh-rsa M m\n");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 
     #[test]

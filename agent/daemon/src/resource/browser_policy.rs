@@ -25,6 +25,6 @@ pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {
     own_file::prepare(host, job, &parts(&job.step.id))
 }
 
-pub(super) fn write(host: &Host, jobs: &[Job<'_>], contents: &Contents<'_>) -> Vec<Result<()>> {
+pub(super) fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) -> Vec<Result<()>> {
     own_file::write(host, jobs, |job| parts(&job.step.id), contents)
 }

@@ -158,7 +158,7 @@ pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents
     results
 }
 
-fn write_file(host: &Host, job: &Job<'_>, contents: &Contents<'_>) -> Result<()> {
+fn write_file(host: &mut Host, job: &Job<'_>, contents: &Contents<'_>) -> Result<()> {
     let parts = parts(host)?;
     own_file::write(host, &[*job], |_| parts.clone(), contents).remove(0)
 }

@@ -514,10 +514,17 @@ fn ready() -> Prepared {
     Prepared::Ready(Preserved::default())
 }
 
-/// Whether a step of this resource was not made for one `reason` alone: somebody else has the package manager to themselves, and comes to an end.
-pub(crate) fn is_locked_out(id: &ResourceId, reason: &str) -> bool {
-    matches!(Kind::of(id), Ok(Kind::Repository | Kind::Package | Kind::Updates))
-        && transaction::is_locked_out(reason)
+/// Whether a step of this resource was not made for one `reason` alone that comes to an end by itself: somebody else has the package
+/// manager to themselves, or it is one of too many large files.
+pub(crate) fn has_to_wait(id: &ResourceId, reason: &str) -> bool {
+    is_next(reason)
+        || matches!(Kind::of(id), Ok(Kind::Repository | Kind::Package | Kind::Updates))
+            && transaction::is_locked_out(reason)
+}
+
+/// Whether the next turn makes what was not made for this `reason`.
+pub(crate) fn is_next(reason: &str) -> bool {
+    room::is_full(reason)
 }
 
 /// An error with its causes, in one line for an admin, cut where whatever it tells of is without end: a report has to take it.

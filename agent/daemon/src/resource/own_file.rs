@@ -60,9 +60,10 @@ pub(super) fn prepare(host: &Host, job: &Job<'_>, parts: &[Part]) -> Result<Prep
     Ok(Prepared::Ready(Preserved { blobs, extra: Value::Null }))
 }
 
-/// Writes and removes the files of many steps, as far as the steps change them.
+/// Writes and removes the files of many steps, as far as the steps change them and the files are as they were when that was
+/// planned.
 pub(super) fn write(
-    host: &Host,
+    host: &mut Host,
     jobs: &[Job<'_>],
     parts: impl Fn(&Job<'_>) -> Vec<Part>,
     contents: &Contents<'_>,
@@ -71,7 +72,7 @@ pub(super) fn write(
     let (mut coming, mut of_coming, mut going, mut of_going) = (vec![], vec![], vec![], vec![]);
     for (index, job) in jobs.iter().enumerate() {
         for (attribute, path) in parts(job) {
-            match change(job, attribute, path, contents) {
+            match change(host, job, attribute, path, contents) {
                 Ok(Some(Change::Write(file))) => {
                     coming.push(file);
                     of_coming.push(index);
@@ -106,27 +107,32 @@ enum Change {
 }
 
 fn change(
+    host: &mut Host,
     job: &Job<'_>,
     attribute: &'static str,
     path: String,
     contents: &Contents<'_>,
 ) -> Result<Option<Change>> {
-    if !job.changes(attribute) {
+    let Some(to) = text(&job.step.to, attribute).filter(|_| job.changes(attribute)) else { return Ok(None) };
+    let found = read(host, &path)?;
+    if found == to {
         return Ok(None);
     }
-    match text(&job.step.to, attribute) {
-        None => Ok(None),
-        Some(NO_FILE) => {
-            let expected = text(&job.step.from, attribute).and_then(|there| there.parse().ok());
-            Ok(Some(Change::Remove(path, expected)))
-        }
-        Some(digest) => {
-            let digest: Digest = digest.parse().with_context(|| format!("what {path} held"))?;
-            let content = contents(&digest).context("its content is no longer known to the agent")?;
-            let is_new = text(&job.step.from, attribute) == Some(NO_FILE);
-            Ok(Some(Change::Write(NewFile { path, content, uid: 0, gid: 0, mode: MODE, is_new })))
-        }
+    // What is written over or removed is in the ledger as it was when that was planned, and can't be had back as it became since.
+    if found != NO_FILE
+        && let Some(planned) = text(&job.step.from, attribute)
+    {
+        ensure!(planned != NO_FILE, "{path}: {}", files::CAME);
+        ensure!(found == planned, "{path}: {}", files::CHANGED);
     }
+    if to == NO_FILE {
+        let expected = found.as_str().and_then(|found| found.parse().ok());
+        return Ok(Some(Change::Remove(path, expected)));
+    }
+    let digest: Digest = to.parse().with_context(|| format!("what {path} held"))?;
+    let content = contents(&digest).context("its content is no longer known to the agent")?;
+    let is_new = found == NO_FILE;
+    Ok(Some(Change::Write(NewFile { path, content, uid: 0, gid: 0, mode: MODE, is_new })))
 }
 
 /// Makes the directories on the way to a file where the package that usually brings them is not installed. They stay when the

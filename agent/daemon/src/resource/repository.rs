@@ -95,9 +95,15 @@ pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents
 async fn remove(host: &mut Host, job: &Job<'_>) -> Result<()> {
     distrust(host, job).await?;
     let parts = parts(&job.step.id);
-    let expected = |attribute| text(&job.step.from, attribute).and_then(|digest| digest.parse().ok());
-    let going = parts.each_ref().map(|(attribute, path)| (path.as_str(), expected(attribute)));
+    // What was not there when this was planned is somebody else's by now.
+    let there = parts.iter().filter_map(|(attribute, path)| Some((path.as_str(), planned(job, attribute)?)));
+    let going: Vec<_> = there.map(|(path, digest)| (path, Some(digest))).collect();
     files::remove_all(&host.root, &going).into_iter().collect()
+}
+
+/// What a file held when the step was planned.
+fn planned(job: &Job<'_>, attribute: &str) -> Option<Digest> {
+    text(&job.step.from, attribute)?.parse().ok()
 }
 
 /// Whether a key of dnf's comes that is not the one that Muster last wrote.
@@ -134,18 +140,9 @@ async fn replace(host: &mut Host, job: &Job<'_>, contents: &Contents<'_>) -> Res
     for folder in folders(of) {
         files::ensure_directory(&host.root, folder).context("is this a system with this package manager?")?;
     }
+    let (before, after) = exchange(host, job, contents)?;
     if is_another_key(job) {
         distrust(host, job).await?;
-    }
-    let mut before = vec![];
-    let mut after = vec![];
-    for (attribute, path) in parts(&job.step.id) {
-        before.push((path.clone(), files::content(&host.root, &path, BACKUP_LIMIT)?));
-        // A condition that names only one of the two comes from a repository that was incomplete.
-        let Some(digest) = text(&job.step.to, attribute) else { continue };
-        let digest: Digest = digest.parse()?;
-        let content = contents(&digest).context("its content is no longer known to the agent")?;
-        after.push(new_file(path, content));
     }
     files::write_all(&host.root, &after).into_iter().collect::<Result<()>>()?;
     // What is put back where another package manager is in use by now is nobody's to read.
@@ -160,18 +157,54 @@ async fn replace(host: &mut Host, job: &Job<'_>, contents: &Contents<'_>) -> Res
     }))
 }
 
-fn put_back(host: &Host, before: Vec<(String, Option<Vec<u8>>)>) -> Result<()> {
+/// A file that was written, and what it held before.
+#[derive(Debug)]
+pub(super) struct Replaced {
+    path: String,
+    before: Option<Vec<u8>>,
+    wrote: Digest,
+}
+
+/// What comes into the place of what, where what is there is still what the step was planned for.
+pub(super) fn exchange(
+    host: &Host,
+    job: &Job<'_>,
+    contents: &Contents<'_>,
+) -> Result<(Vec<Replaced>, Vec<NewFile>)> {
+    let (mut replaced, mut coming) = (vec![], vec![]);
+    for (attribute, path) in parts(&job.step.id) {
+        // A condition that names only one of the two comes from a repository that was incomplete.
+        let Some(digest) = text(&job.step.to, attribute) else { continue };
+        let wrote: Digest = digest.parse()?;
+        let before = files::content(&host.root, &path, BACKUP_LIMIT)?;
+        let found = before.as_deref().map(Digest::of);
+        if found != Some(wrote) {
+            files::check_since(planned(job, attribute), found).with_context(|| path.clone())?;
+        }
+        let content = contents(&wrote).context("its content is no longer known to the agent")?;
+        coming.push(new_file(path.clone(), content, found.is_none()));
+        replaced.push(Replaced { path, before, wrote });
+    }
+    Ok((replaced, coming))
+}
+
+/// Puts back what files held, but over what someone else made of them while the lists were fetched.
+pub(super) fn put_back(host: &Host, replaced: Vec<Replaced>) -> Result<()> {
     let mut restored = vec![];
-    for (path, content) in before {
-        match content {
-            Some(content) => restored.push(new_file(path, content)),
-            None => files::remove_all(&host.root, &[(&path, None)]).remove(0)?,
+    for Replaced { path, before, wrote } in replaced {
+        let there = files::content(&host.root, &path, BACKUP_LIMIT)?;
+        if there.as_deref().map(Digest::of) != Some(wrote) {
+            continue;
+        }
+        match before {
+            Some(content) => restored.push(new_file(path, content, false)),
+            None => files::remove_all(&host.root, &[(&path, Some(wrote))]).remove(0)?,
         }
     }
     files::write_all(&host.root, &restored).into_iter().collect()
 }
 
-fn new_file(path: String, content: Vec<u8>) -> NewFile {
+fn new_file(path: String, content: Vec<u8>, is_new: bool) -> NewFile {
     // apt fetches as an unprivileged user, who has to be able to read both.
-    NewFile { path, content, uid: 0, gid: 0, mode: 0o644, is_new: false }
+    NewFile { path, content, uid: 0, gid: 0, mode: 0o644, is_new }
 }

@@ -2,6 +2,9 @@
 
 use anyhow::{Context as _, Result};
 
+/// Said of what has to wait for the next turn.
+const FULL: &str = "the files that change at once held too much: this one follows in the next turns";
+
 /// In bytes. All that the agent may have is 256 MiB.
 pub(super) const AT_ONCE: usize = 64 * 1024 * 1024;
 
@@ -19,8 +22,12 @@ impl Room {
     /// Takes as much as a content needs; an error where too little is left: it has to wait for the next turn.
     pub(super) fn take(&mut self, needed: usize) -> Result<()> {
         let left = self.0.checked_sub(needed);
-        self.0 =
-            left.context("the files that change at once held too much: this one follows in the next turns")?;
+        self.0 = left.context(FULL)?;
         Ok(())
     }
+}
+
+/// Whether this is why something was not made.
+pub(super) fn is_full(reason: &str) -> bool {
+    reason == FULL
 }

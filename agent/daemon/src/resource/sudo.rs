@@ -113,25 +113,34 @@ pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents
 }
 
 async fn write_one(host: &mut Host, job: &Job<'_>, contents: &Contents<'_>) -> Result<()> {
-    let path = path(&job.step.id);
     if is_removal(job.step) {
-        return file::remove(host, job, &path);
+        return file::remove(host, job, &path(&job.step.id));
     }
-    let to = &job.step.to;
-    let digest: Digest = text(to, "content").context("no rule is given")?.parse()?;
+    let digest: Digest = text(&job.step.to, "content").context("no rule is given")?.parse()?;
     let content = contents(&digest).context("its content is no longer known to the agent")?;
     check(host, &content).await?;
+    let rule = rule(host, job, content)?;
+    files::write_all(&host.root, &[rule]).remove(0)
+}
+
+/// The file of a rule as it is to be, where what is there is still what the step was planned for.
+pub(super) fn rule(host: &mut Host, job: &Job<'_>, content: Vec<u8>) -> Result<NewFile> {
+    let (path, to) = (path(&job.step.id), &job.step.to);
+    let found = host.digests.look(&host.root, &path)?.map(|seen| seen.digest);
+    if found != Some(Digest::of(&content)) {
+        let planned = text(&job.step.from, "content").map(str::parse).transpose().context("its content")?;
+        files::check_since(planned, found)?;
+    }
     let accounts = Accounts::load(&host.root)?;
     let (uid, gid) = owners(&accounts, to)?;
-    let rule = NewFile {
+    Ok(NewFile {
         path,
         content,
         uid: uid.unwrap_or(0),
         gid: gid.unwrap_or(0),
         mode: mode(to).unwrap_or(0o440),
-        is_new: job.step.from == Condition::Absent,
-    };
-    files::write_all(&host.root, &[rule]).remove(0)
+        is_new: found.is_none(),
+    })
 }
 
 /// Lets visudo judge the rule where nobody but root can put another in its place.

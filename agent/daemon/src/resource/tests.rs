@@ -18,6 +18,7 @@ use super::*;
 use crate::host::accounts::Group;
 
 mod archives;
+mod changed_since;
 mod directories;
 mod system;
 

@@ -126,21 +126,25 @@ pub(super) fn write(host: &Host, job: &Job<'_>, file: Filled, contents: &Content
     if !job.changes(attribute) {
         return Ok(());
     }
-    match text(&job.step.to, attribute) {
-        None => Ok(()),
-        Some(NO_FILE) => {
-            let there = text(&job.step.from, attribute).and_then(|there| there.parse::<Digest>().ok());
-            let found = taken_apart(host, &path)?.map(|found| Digest::of(found.template.as_bytes()));
-            ensure!(there.is_none() || found.is_none() || found == there, "{path} was changed a moment ago");
-            files::remove_all(&host.root, &[(path.as_str(), None)]).remove(0)
-        }
-        Some(digest) => {
+    let Some(to) = text(&job.step.to, attribute) else { return Ok(()) };
+    let found = taken_apart(host, &path)?.map(|found| Digest::of(found.template.as_bytes()));
+    if found.is_some_and(|found| to != found.to_string())
+        && let Some(planned) = text(&job.step.from, attribute)
+    {
+        // Behind the digest may stand a word on what is not as Muster writes it.
+        let planned = planned.split(' ').next().and_then(|digest| digest.parse().ok());
+        files::check_since(planned, found).with_context(|| path.clone())?;
+    }
+    match to {
+        NO_FILE => files::remove_all(&host.root, &[(path.as_str(), None)]).remove(0),
+        digest => {
             let digest: Digest = digest.parse().with_context(|| format!("what {path} held"))?;
             let template = contents(&digest).context("its content is no longer known to the agent")?;
             let filled =
                 fill(&String::from_utf8_lossy(&template), |path| filled_in(host, job.step.id.key(), path))?;
             let gid = gid.with_context(|| format!("there is no group {NETWORKD}, who has to read {path}"))?;
-            let file = NewFile { path, content: filled.into_bytes(), uid: 0, gid, mode, is_new: false };
+            let file =
+                NewFile { path, content: filled.into_bytes(), uid: 0, gid, mode, is_new: found.is_none() };
             files::write_all(&host.root, &[file]).remove(0)
         }
     }
@@ -211,7 +215,52 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+    use muster_converge::plan::Step;
+    use muster_proto::ResourceId;
+    use muster_proto::condition::{Action, Condition};
+
     use super::*;
+
+    #[test]
+    fn what_someone_made_of_a_file_with_secrets_after_it_was_looked_at_is_neither_written_over_nor_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        let file = root.join(Network::keyfile_path("air").trim_start_matches('/'));
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let host = Host::at(&root, &folder.path().join("run"), folder.path()).unwrap();
+        let digest = |text: &str| Digest::of(text.as_bytes()).to_string();
+        let write = |from: &str, to: &str| {
+            let condition = |text: &str| Condition::present([("keyfile", text.into())]);
+            let step = Step {
+                id: ResourceId::new("network", "air"),
+                action: Action::Change,
+                from: condition(from),
+                to: condition(to),
+                differences: vec![],
+                claim: None,
+                restart: false,
+                ending: false,
+                undoes: false,
+            };
+            let contents = |_: &Digest| Some(b"[connection]\nid=ours\n".to_vec());
+            write(&host, &Job { step: &step, record: None }, Filled::keyfile("air"), &contents)
+        };
+        let (theirs, ours) = ("[connection]\nid=theirs\n", digest("[connection]\nid=ours\n"));
+        let seen = digest("[connection]\nid=seen\n");
+        fs::write(&file, theirs).unwrap();
+        let strange = format!("{seen} of 0:0, 0644");
+        for (from, to) in
+            [(NO_FILE, &*ours), (&seen, &ours), (&strange, &ours), (&seen, NO_FILE), (&strange, NO_FILE)]
+        {
+            let refused = format!("{:#}", write(from, to).unwrap_err());
+            assert!(refused.contains("a moment ago: left as it is"), "{refused}");
+            assert_eq!(fs::read_to_string(&file).unwrap(), theirs);
+        }
+        write(&digest(theirs), &ours).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "[connection]\nid=ours\n");
+        write(&format!("{ours} of 0:0, 0600"), NO_FILE).unwrap();
+        assert!(!file.exists());
+    }
 
     #[test]
     fn a_secret_is_taken_only_from_what_is_roots_alone_and_never_told() {
