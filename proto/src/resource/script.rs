@@ -56,7 +56,7 @@ pub struct Script {
     /// The account that it runs as; root when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<AccountName>,
-    /// How long it may take, 1h at most; `10m` when left out.
+    /// How long it may take, 1h at most; `10m` when left out. Then it is told to end, and killed ten seconds later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
     /// How much memory it may take, in MiB; 512 when left out.

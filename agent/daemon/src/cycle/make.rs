@@ -268,7 +268,7 @@ fn forgotten(plan: &Plan) -> Settlement {
 }
 
 /// Makes the steps of one stage so; what is found of them afterwards, by when `watch` tells of what happens to them.
-async fn make<M: Machine>(
+pub(super) async fn make<M: Machine>(
     hands: &mut Hands<M>,
     composition: &Composition,
     steps: &[Step],
@@ -349,6 +349,9 @@ async fn make<M: Machine>(
         let found = observed.get(&step.id);
         let written = results.remove(&step.id);
         let failed = written.as_ref().is_none_or(|written| written.result.is_err());
+        let left = written
+            .as_ref()
+            .is_some_and(|written| written.result.as_ref().is_err_and(|reason| resource::is_left(reason)));
         let unchanged = match found {
             Some(Ok(found)) => *found == step.from,
             // A path is written at once or never: something else is in its place, then as now.
@@ -366,7 +369,9 @@ async fn make<M: Machine>(
             Ok(()) => agrees(step, found),
             Err(reason) => not_made(step, reason),
         };
-        if unchanged && tried != Tried::Done && leaves_nothing(step, records) {
+        // What someone else made of a path meanwhile is what was there before Muster.
+        let is_untouched = left && plan::is_path(&step.id) && !records.contains_key(&step.id);
+        if is_untouched || unchanged && tried != Tried::Done && leaves_nothing(step, records) {
             settlement.forgotten.push(step.id.clone());
         }
         if tried == Tried::Done && fight::is_repair(step, records.get(&step.id)) {

@@ -5,6 +5,7 @@ mod exceptions;
 mod one_place;
 mod plan_is_result;
 mod room;
+mod since;
 mod tables;
 
 use std::path::Path;

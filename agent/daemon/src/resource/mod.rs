@@ -527,6 +527,11 @@ pub(crate) fn is_next(reason: &str) -> bool {
     room::is_full(reason)
 }
 
+/// Whether something was left as it is for this `reason`: someone else made or changed it after it was looked at.
+pub(crate) fn is_left(reason: &str) -> bool {
+    [crate::host::files::CAME, crate::host::files::CHANGED].iter().any(|left| reason.ends_with(left))
+}
+
 /// An error with its causes, in one line for an admin, cut where whatever it tells of is without end: a report has to take it.
 fn sentence(error: &anyhow::Error) -> String {
     let mut sentence = format!("{error:#}");

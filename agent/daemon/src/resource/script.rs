@@ -135,7 +135,7 @@ async fn run_if_due(host: &mut Host, script: &Script) -> Result<()> {
         return Ok(());
     }
     let limit = Duration::from_secs(script.seconds());
-    run(host, script, &script.argv(), &script.body, limit).await?.ok("it failed")?;
+    run(host, script, &script.argv(), &script.body, limit).await?.ok("it ended with an error")?;
     // The ledger is synced: after a power cut it would know of what is not there.
     host.sync().await.context("bringing what it did to the disk")
 }
