@@ -38,7 +38,7 @@ test: ## lint and all tests, on real devices too (root)
 	@$(deps) build dashboard deb devices test
 	@$(MAKE) --no-print-directory lint deb image
 	npm --prefix server/dashboard run --silent test
-	npm --prefix tests/browser ci --silent --no-audit --no-fund
+	npm --prefix tests/browser ci --silent --prefer-offline --no-audit --no-fund
 	cargo nextest run --locked --workspace
 	installers/dev/openapi.sh
 	tests/fuzz/run 5
@@ -61,7 +61,7 @@ bench-idle: ## what the idle agent costs in ten minutes (root; WORST=1: an hour 
 .PHONY: bench-scale
 bench-scale: dashboard ## lists, counts and pages of a fleet of 10,000, at the server and in Chromium (about 15 minutes)
 	@$(deps) build test
-	npm --prefix tests/browser ci --silent --no-audit --no-fund
+	npm --prefix tests/browser ci --silent --prefer-offline --no-audit --no-fund
 	cargo nextest run --locked --workspace --test scale --cargo-profile scale --run-ignored all --no-capture
 
 .PHONY: lint

@@ -12,7 +12,7 @@ sources() {
 now=$(sources)
 if [ -f dist/index.html.gz ] && [ "$(cat "$stamp" 2>/dev/null)" = "$now" ]; then exit; fi
 printf 'dashboard: npm ci and vite build\n' >&2
-npm ci --no-audit --no-fund --silent
+npm ci --prefer-offline --no-audit --no-fund --silent
 npm run --silent build
 # Compressed once, here: the server compresses nothing for whoever asks. No names and times, so that builds are the same.
 find dist -type f ! -name '*.woff2' ! -name '*.png' -exec gzip -9nkf {} +

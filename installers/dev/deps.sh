@@ -103,7 +103,7 @@ api_tools() {
     say "installing redocly and schemathesis into $tools"
     mkdir -p "$tools/openapi"
     cp "$pinned/package.json" "$pinned/package-lock.json" "$tools/openapi/"
-    (cd "$tools/openapi" && npm ci --no-audit --no-fund --silent)
+    (cd "$tools/openapi" && npm ci --prefer-offline --no-audit --no-fund --silent)
     python3 -m venv --clear "$tools/schemathesis"
     "$tools/schemathesis/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
         --requirement "$pinned/requirements.txt"
