@@ -18,7 +18,6 @@ use muster_proto::compose::Composition;
 use muster_proto::condition::{Condition, Difference};
 use muster_proto::report::{Event, Outcome, Secret};
 use muster_proto::{Digest, ResourceId, Timestamp};
-use serde_json::Value;
 
 use super::barred::Barred;
 use super::hands::Hands;
@@ -27,7 +26,7 @@ use super::machine::Machine;
 use super::outcomes::Outcomes;
 use super::reading::{Asks, freshen, input, read, read_as, read_long, replan};
 use super::rest::Rest;
-use super::settling::{agrees, leaves_nothing, settle};
+use super::settling::{agrees, joined, leaves_nothing, settle};
 use super::stages::{Stage, stages};
 use super::texts;
 use crate::ledger::{Ledger, Records, Settlement, cant_be_written};
@@ -357,7 +356,9 @@ pub(super) async fn make<M: Machine>(
             // A path is written at once or never: something else is in its place, then as now.
             _ => failed && step.from == Condition::Absent && plan::is_path(&step.id),
         };
-        if !unchanged {
+        // What someone else made of it meanwhile is what was there before Muster, and no service has that to read from here.
+        let is_untouched = left && resource::is_one_file(&step.id);
+        if !unchanged && !is_untouched {
             changed.push(step);
         } else if let Some(earlier) = put_on_trial.remove(&step.id) {
             // Nothing came of it that could cut anybody off.
@@ -369,10 +370,13 @@ pub(super) async fn make<M: Machine>(
             Ok(()) => agrees(step, found),
             Err(reason) => not_made(step, reason),
         };
-        // What someone else made of a path meanwhile is what was there before Muster.
-        let is_untouched = left && plan::is_path(&step.id) && !records.contains_key(&step.id);
-        if is_untouched || unchanged && tried != Tried::Done && leaves_nothing(step, records) {
-            settlement.forgotten.push(step.id.clone());
+        match records.get(&step.id) {
+            Some(record) if is_untouched => settlement.written.push((step.id.clone(), record.clone())),
+            None if is_untouched => settlement.forgotten.push(step.id.clone()),
+            _ if unchanged && tried != Tried::Done && leaves_nothing(step, records) => {
+                settlement.forgotten.push(step.id.clone());
+            }
+            _ => {}
         }
         if tried == Tried::Done && fight::is_repair(step, records.get(&step.id)) {
             let suspects = suspects.get(&step.id).cloned().unwrap_or_default();
@@ -462,17 +466,6 @@ fn keep_secrets<M: Machine>(hands: &mut Hands<M>, results: &mut BTreeMap<Resourc
         hands.host.password_is_safe(account);
     }
     Ok(())
-}
-
-/// What the ledger keeps of a resource for its kind, with what is known since it was made.
-fn joined(kept: Value, more: Value) -> Value {
-    match (kept, more) {
-        (Value::Object(mut kept), Value::Object(more)) => {
-            kept.extend(more);
-            Value::Object(kept)
-        }
-        (_, more) => more,
-    }
 }
 
 /// The bytes that the steps write, by digest.

@@ -333,8 +333,11 @@ impl Cycle {
         let now = self.hands.clock.now();
         let next_end = self.next_end(&composition, began)?;
         let mut wait = schedule::wait(next_end, self.failures, now, jitter()).min(self.inspection_in(now));
+        let has = |kind| self.outcomes.iter().any(|outcome| outcome.outcome == kind);
         let is_next = |outcome: &Outcome| outcome.reason.as_deref().is_some_and(resource::is_next);
-        if self.outcomes.iter().any(|outcome| outcome.outcome == OutcomeKind::Repaired || is_next(outcome)) {
+        // What fails takes the memory that others wait for, and would again at once.
+        let is_soon = !has(OutcomeKind::Failed) && self.outcomes.iter().any(is_next);
+        if has(OutcomeKind::Repaired) || is_soon {
             wait = wait.min(schedule::AFTER_CHANGE);
         }
         let artifacts = Some(self.named_artifacts(&composition));

@@ -4,13 +4,16 @@ use muster_converge::outcome::Tried;
 use muster_converge::plan::{self, Record, Step};
 use muster_proto::condition::Condition;
 use muster_proto::report::Event;
+use serde_json::Value;
 
 use crate::ledger::{Records, Settlement};
 
 /// Whether there is nothing to take back of a step that failed and changed nothing: a path is written at once or never,
 /// while a command may come to its end later.
 pub(super) fn leaves_nothing(step: &Step, records: &Records) -> bool {
-    step.from == Condition::Absent && plan::is_path(&step.id) && !records.contains_key(&step.id)
+    // Of a file that was there, the next turn keeps what it holds by then.
+    let is_whole = step.from == Condition::Absent || matches!(step.id.kind(), "file" | "link");
+    is_whole && plan::is_path(&step.id) && !records.contains_key(&step.id)
 }
 
 /// Whether what was found is what the step was to bring.
@@ -65,5 +68,16 @@ pub(super) fn settle(
             });
         }
         Tried::Failed(_) | Tried::Blocked(_) | Tried::Waiting(_) => {}
+    }
+}
+
+/// What the ledger keeps of a resource for its kind, with what is known since it was made.
+pub(super) fn joined(kept: Value, more: Value) -> Value {
+    match (kept, more) {
+        (Value::Object(mut kept), Value::Object(more)) => {
+            kept.extend(more);
+            Value::Object(kept)
+        }
+        (_, more) => more,
     }
 }

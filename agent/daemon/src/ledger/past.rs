@@ -1,9 +1,12 @@
 //! What happened here, kept after the server has it too: the device's own record, which needs no trust in the server.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result};
 use muster_proto::Timestamp;
 use muster_proto::report::Event;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use serde_json::{Value, json};
 
 use super::queue::acknowledged;
@@ -26,13 +29,14 @@ const SECRET_FROM: &str = "secret_from";
 
 /// Takes over what an agent before kept in a table of its own, and finds the secrets among what it had not told yet.
 pub(super) fn take_over(db: &mut Connection) -> Result<()> {
-    let table: Option<i64> = db
-        .query_row("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'past'", [], |r| r.get(0))
-        .optional()?;
-    if table.is_none() {
+    if !has_own_table(db)? {
         return Ok(());
     }
     let tx = db.transaction()?;
+    // Another process may have come first.
+    if !has_own_table(&tx)? {
+        return Ok(());
+    }
     let last: Option<i64> = tx.query_row("SELECT max(sequence) FROM past", [], |r| r.get(0))?;
     let last = last.unwrap_or(0).max(acknowledged(&tx)?);
     tx.execute_batch(
@@ -42,6 +46,12 @@ pub(super) fn take_over(db: &mut Connection) -> Result<()> {
     note_next_secret(&tx, last)?;
     tx.commit()?;
     Ok(())
+}
+
+fn has_own_table(db: &Connection) -> Result<bool> {
+    let mut table =
+        db.prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'past'")?;
+    Ok(table.exists([])?)
 }
 
 /// One thing that happened.
@@ -56,18 +66,23 @@ pub(crate) struct Past {
 impl Ledger {
     /// What happened here, the newest first. Every state that was accepted is among it, for longer than what else happened.
     pub(crate) fn history(&self) -> Result<Vec<Past>> {
+        let generation = |past: &Past| {
+            let is_accepted = past.document["event"] == "accepted";
+            past.document["generation"].as_u64().filter(|_| is_accepted)
+        };
         let mut all = events(&self.db)?;
-        let oldest = all.last().map(|event| event.at);
-        let accepted = accepted(&self.db)?.into_iter();
-        // Of these the events are gone.
-        all.extend(accepted.filter(|accepted| oldest.is_none_or(|oldest| accepted.at < oldest)));
+        let told: BTreeSet<u64> = all.iter().filter_map(generation).collect();
+        // Of the others the events are gone.
+        let is_told = |past: &Past| generation(past).is_some_and(|generation| told.contains(&generation));
+        all.extend(accepted(&self.db)?.into_iter().filter(|past| !is_told(past)));
+        // What was only counted has a later number than what came meanwhile.
+        all.sort_by_key(|past| Reverse(past.at));
         Ok(all)
     }
 }
 
 fn events(db: &Connection) -> Result<Vec<Past>> {
-    // What was only counted is told with a later number than what came meanwhile.
-    let mut rows = db.prepare("SELECT at, document FROM event ORDER BY at DESC, sequence DESC")?;
+    let mut rows = db.prepare("SELECT at, document FROM event ORDER BY sequence DESC")?;
     let rows = rows.query_map([], |r| Ok((r.get(0)?, r.get::<_, Vec<u8>>(1)?)))?;
     rows.map(|row| {
         let (at, document) = row?;
@@ -209,6 +224,33 @@ mod tests {
         ledger.event(now, &ended("eve")).unwrap();
         assert_eq!(told(&ledger)[1..], before[..]);
         assert_eq!(told(&ledger)[0]["resource"], "account:eve");
+    }
+
+    #[test]
+    fn on_a_full_disk_what_an_older_agent_kept_apart_waits_and_nothing_else_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.db");
+        let password = Secret("sesame".to_owned());
+        let event = Event::FirstLoginPassword { account: "ben".to_owned(), password };
+        let mut ledger = Ledger::open(&path).unwrap();
+        ledger.event(Timestamp::default(), &event).unwrap();
+        ledger
+            .db
+            .execute_batch(
+                "CREATE TABLE past (sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, document BLOB NOT NULL);
+                 DELETE FROM meta WHERE name IN ('acknowledged', 'secret_from');
+                 PRAGMA query_only = ON;",
+            )
+            .unwrap();
+        let Ledger { db, .. } = ledger;
+        let mut ledger = Ledger::prepare(db).unwrap();
+        assert_eq!(ledger.report(Generation(0)).unwrap().unwrap().events.len(), 1);
+        ledger.refuse_writes(false);
+        acknowledge_all(&mut ledger);
+        let told = ledger.history().unwrap().remove(0).document;
+        assert_eq!(told, json!({"event": "first_login_password", "account": "ben"}));
+        let kept: Vec<u8> = ledger.db.query_row("SELECT document FROM event", [], |r| r.get(0)).unwrap();
+        assert!(!kept.windows(6).any(|part| part == b"sesame"));
     }
 
     #[test]

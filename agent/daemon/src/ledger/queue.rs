@@ -76,10 +76,11 @@ impl Ledger {
         if report.epoch != self.epoch.to_string() {
             return Ok(());
         }
+        past::take_over(&mut self.db)?;
         // Not without end, or a server that says so each time would have all told again and again.
         if self.copies < MAX_COPIES && sequence > last_sequence(&self.db)?.cast_unsigned() {
-            self.copies += 1;
             self.go_on_from_copy()?;
+            self.copies += 1;
             self.is_heard = true;
             return Ok(());
         }

@@ -5,13 +5,20 @@ use super::*;
 
 #[tokio::test]
 async fn what_someone_made_of_a_file_after_it_was_looked_at_comes_back_when_musters_is_taken_away() {
-    for path in ["/etc/motd", "/etc/new"] {
+    let file = |path: &str| format!(r#"{{"file":{{"path":"{path}","content":"ours\n"}}}}"#);
+    let policy =
+        r#"{"browser_policy":{"browser":"chromium","policies":{"HomepageLocation":"https://a.example"}}}"#;
+    for (path, resource) in [
+        ("etc/motd", file("/etc/motd")),
+        ("etc/new", file("/etc/new")),
+        ("etc/chromium/policies/managed/muster.json", policy.to_owned()),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let mut cycle = cycle(folder.path());
-        let file = folder.path().join("root").join(&path[1..]);
-        let document = format!(
-            r#"{{"muster":1,"profile":"base","resources":[{{"file":{{"path":"{path}","content":"ours\n"}}}}]}}"#
-        );
+        let file = folder.path().join("root").join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let content = || std::fs::read_to_string(&file).unwrap();
+        let document = format!(r#"{{"muster":1,"profile":"base","resources":[{resource}]}}"#);
         accept(&mut cycle, "base", &document);
         let composition = cycle.accepted().unwrap().unwrap();
         let plan = make::look(&mut cycle.hands, &composition).await.unwrap();
@@ -19,10 +26,10 @@ async fn what_someone_made_of_a_file_after_it_was_looked_at_comes_back_when_must
         let records = cycle.hands.ledger.records().unwrap();
         let mut outcomes = Outcomes::default();
         make::make(&mut cycle.hands, &composition, &plan.steps, &records, &mut outcomes, None).await.unwrap();
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "newer\n");
+        assert_eq!(content(), "newer\n");
 
         cycle.turn(None).await.unwrap();
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "ours\n");
+        assert_ne!(content(), "newer\n", "{:?}", cycle.outcomes);
         let nothing = DesiredState {
             generation: Generation(2),
             revisions: vec![],
@@ -30,6 +37,28 @@ async fn what_someone_made_of_a_file_after_it_was_looked_at_comes_back_when_must
         };
         assert!(cycle.offer(&serde_json::to_vec(&nothing).unwrap()).unwrap());
         cycle.turn(None).await.unwrap();
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "newer\n", "{path}");
+        assert_eq!(content(), "newer\n", "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_repair_that_somebody_was_quicker_than_is_made_by_the_next_turn_and_is_known_for_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let file = folder.path().join("root/etc/motd");
+    let document =
+        r#"{"muster":1,"profile":"base","resources":[{"file":{"path":"/etc/motd","content":"ours\n"}}]}"#;
+    accept(&mut cycle, "base", document);
+    cycle.turn(None).await.unwrap();
+    let before = cycle.hands.ledger.records().unwrap();
+    std::fs::write(&file, "drifted\n").unwrap();
+    let composition = cycle.accepted().unwrap().unwrap();
+    let plan = make::look(&mut cycle.hands, &composition).await.unwrap();
+    std::fs::write(&file, "again\n").unwrap();
+    let mut outcomes = Outcomes::default();
+    make::make(&mut cycle.hands, &composition, &plan.steps, &before, &mut outcomes, None).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "again\n");
+    assert_eq!(cycle.hands.ledger.records().unwrap(), before);
+    cycle.turn(None).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "ours\n");
 }
