@@ -5,7 +5,7 @@ use muster_proto::{DeviceId, Digest};
 use rusqlite::Transaction;
 use uuid::Uuid;
 
-use super::queue::{acknowledged, drop_events, last_sequence};
+use super::queue::{acknowledged, last_sequence, make_past};
 use super::{Ledger, last_order, meta, set_meta};
 
 impl Ledger {
@@ -32,7 +32,7 @@ impl Ledger {
         let mut epoch = self.epoch;
         if is_another {
             tx.execute_batch("DELETE FROM state; DELETE FROM whole; DELETE FROM accepted;")?;
-            self.secret_in_log |= drop_events(&tx, i64::MAX.cast_unsigned())?;
+            self.secret_in_log |= make_past(&tx, i64::MAX.cast_unsigned())?;
             tx.execute(
                 "DELETE FROM meta WHERE name IN ('sequence', 'applied', 'lost_from', 'lost_to', 'server_restored')",
                 [],

@@ -94,7 +94,7 @@ impl Ledger {
 
     fn drop_acknowledged(&mut self, report: &wire::ReportRequest, sequence: u64) -> Result<()> {
         let tx = self.db.transaction()?;
-        self.secret_in_log |= drop_events(&tx, sequence)?;
+        self.secret_in_log |= make_past(&tx, sequence)?;
         for section in &report.sections {
             tx.execute(
                 "UPDATE section SET acknowledged = ?2 WHERE name = ?1",
@@ -166,7 +166,7 @@ pub(super) fn acknowledged(db: &Connection) -> Result<i64> {
 }
 
 /// Notes that the events up to `sequence` are past; whether one of them carried a secret, which is gone then.
-pub(super) fn drop_events(tx: &Transaction<'_>, sequence: u64) -> Result<bool> {
+pub(super) fn make_past(tx: &Transaction<'_>, sequence: u64) -> Result<bool> {
     let before = acknowledged(tx)?;
     // Who has more than there is has not what comes next.
     let sequence = i64::try_from(sequence).unwrap_or(i64::MAX).min(last_sequence(tx)?);
