@@ -157,6 +157,12 @@ impl Record {
         (before, wrote)
     }
 
+    /// The attributes of which it tells.
+    fn named(&self) -> impl Iterator<Item = &String> {
+        let conditions = [Some(&self.before), Some(&self.wrote), self.intended.as_ref()];
+        conditions.into_iter().flatten().filter_map(Condition::attributes).flat_map(Attributes::keys)
+    }
+
     /// The attributes by which Muster can tell its own work from that of others.
     fn accountable(&self) -> BTreeSet<&String> {
         let claimed = match (&self.wrote, &self.intended) {
@@ -205,6 +211,41 @@ impl Record {
 
 fn state(from: &str, to: &str) -> Difference {
     Difference::new("state", from.into(), to.into())
+}
+
+/// What the ledger keeps of a step that left files as they are, because someone else made or changed them after it was planned: of
+/// these nothing that `earlier` did not tell, so that the next step takes what they hold by then for what was there before. `None`
+/// when the step brought nothing at all: then it is as if it had not been tried.
+pub fn record_of_left(
+    record: &Record,
+    step: &Step,
+    earlier: Option<&Record>,
+    found: &Condition,
+) -> Option<Record> {
+    let value = |of: &Condition, name: &String| of.attributes().and_then(|of| of.get(name)).cloned();
+    let is_theirs = |name: &String| {
+        let (from, to, found) = (value(&step.from, name), value(&step.to, name), value(found, name));
+        found != from && found != to && [found, from].iter().flatten().any(is_of_file)
+    };
+    let is_as_it_was = |name: &String| value(found, name) == value(&step.from, name);
+    let all = [&step.from, &step.to].into_iter().filter_map(Condition::attributes);
+    let all: BTreeSet<&String> = all.flat_map(Attributes::keys).collect();
+    if all.iter().all(|name| is_as_it_was(name) || is_theirs(name)) {
+        return None;
+    }
+    let known: BTreeSet<&String> = earlier.into_iter().flat_map(Record::named).collect();
+    let mut kept = record.clone();
+    for condition in [Some(&mut kept.before), Some(&mut kept.wrote), kept.intended.as_mut()] {
+        if let Some(Condition::Present(attributes)) = condition {
+            Arc::make_mut(attributes).retain(|name, _| known.contains(name) || !is_theirs(name));
+        }
+    }
+    Some(kept)
+}
+
+/// Whether a value is what a file holds, or that there is none.
+fn is_of_file(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text == NO_FILE || text.starts_with("sha256:"))
 }
 
 /// Of what was there, the attributes that are about to be written: only these may ever have to be put back.

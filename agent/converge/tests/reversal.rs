@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_converge::fight::Fights;
-use muster_converge::plan::{Input, Plan, Record, plan, record_of, reversal_target};
+use muster_converge::plan::{Input, Plan, Record, plan, record_of, record_of_left, reversal_target};
 use muster_converge::trial::{Trial, Trials};
 use muster_proto::compose::{Composition, compose};
-use muster_proto::condition::{Action, Condition};
+use muster_proto::condition::{Action, Condition, NO_FILE};
 use muster_proto::report::OutcomeKind;
 use muster_proto::state::DesiredState;
 use muster_proto::when::Facts;
@@ -92,6 +92,39 @@ fn made(resource: &Value) -> Record {
     let plan = planned(&composed(&[profile("base", resource)]), MOTD, Condition::Absent, None, 0);
     let record = record_of(&plan.steps[0], None, Value::Null);
     Record { wrote: record.intended.clone().unwrap(), intended: None, ..record }
+}
+
+#[test]
+fn of_a_file_that_someone_made_or_changed_before_the_write_nothing_is_kept_of_how_it_was_before_that() {
+    let resource = json!({"sysctl": {"name": "net.ipv4.ip_forward", "value": 1}});
+    let composition = composed(&[profile("base", &resource)]);
+    let step = |from: &Condition| {
+        planned(&composition, "sysctl:net.ipv4.ip_forward", from.clone(), None, 0).steps.remove(0)
+    };
+    let there = |value: &str, file: &str| {
+        let file = if file == NO_FILE { file.to_owned() } else { Digest::of(file.as_bytes()).to_string() };
+        Condition::present([("value", value.into()), ("file", file.into())])
+    };
+    for planned in [NO_FILE, "theirs"] {
+        let step_then = step(&there("0", planned));
+        let kept = record_of(&step_then, None, Value::Null);
+        // Nothing was written.
+        assert_eq!(record_of_left(&kept, &step_then, None, &there("0", "newer")), None);
+        // The other part was. The next step takes the file that is there by then for the one before Muster.
+        let partly = record_of_left(&kept, &step_then, None, &there("1", "newer")).unwrap();
+        assert_eq!(partly.before, Condition::present([("value", "0".into())]));
+        let next = record_of(&step(&there("1", "newer")), Some(&partly), Value::Null);
+        assert_eq!(next.before, there("0", "newer"));
+    }
+    // What Muster made long ago, and someone changed since, was not there before Muster.
+    let first = step(&there("0", NO_FILE));
+    let made = record_of(&first, None, Value::Null);
+    let made = Record { wrote: first.to, intended: None, ..made };
+    let repair = step(&there("1", "drifted"));
+    let kept = record_of(&repair, Some(&made), Value::Null);
+    assert_eq!(record_of_left(&kept, &repair, Some(&made), &there("1", "again")), None);
+    let partly = record_of_left(&kept, &repair, Some(&made), &there("2", "again")).unwrap();
+    assert_eq!(partly.before, there("0", NO_FILE));
 }
 
 #[test]

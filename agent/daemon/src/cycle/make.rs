@@ -26,7 +26,7 @@ use super::machine::Machine;
 use super::outcomes::Outcomes;
 use super::reading::{Asks, freshen, input, read, read_as, read_long, replan};
 use super::rest::Rest;
-use super::settling::{agrees, joined, leaves_nothing, settle};
+use super::settling::{agrees, joined, leaves_nothing, left_partly, settle};
 use super::stages::{Stage, stages};
 use super::texts;
 use crate::ledger::{Ledger, Records, Settlement, cant_be_written};
@@ -356,8 +356,11 @@ pub(super) async fn make<M: Machine>(
             // A path is written at once or never: something else is in its place, then as now.
             _ => failed && step.from == Condition::Absent && plan::is_path(&step.id),
         };
+        let intent = intents.remove(&step.id);
         // What someone else made of it meanwhile is what was there before Muster, and no service has that to read from here.
-        let is_untouched = left && resource::is_one_file(&step.id);
+        let partly =
+            if left { left_partly(step, intent.as_ref(), records.get(&step.id), found) } else { None };
+        let is_untouched = left && partly.is_none();
         if !unchanged && !is_untouched {
             changed.push(step);
         } else if let Some(earlier) = put_on_trial.remove(&step.id) {
@@ -370,9 +373,10 @@ pub(super) async fn make<M: Machine>(
             Ok(()) => agrees(step, found),
             Err(reason) => not_made(step, reason),
         };
-        match records.get(&step.id) {
-            Some(record) if is_untouched => settlement.written.push((step.id.clone(), record.clone())),
-            None if is_untouched => settlement.forgotten.push(step.id.clone()),
+        match (partly, records.get(&step.id)) {
+            (Some(record), _) => settlement.written.push((step.id.clone(), record)),
+            (None, Some(record)) if left => settlement.written.push((step.id.clone(), record.clone())),
+            (None, None) if left => settlement.forgotten.push(step.id.clone()),
             _ if unchanged && tried != Tried::Done && leaves_nothing(step, records) => {
                 settlement.forgotten.push(step.id.clone());
             }
@@ -382,7 +386,6 @@ pub(super) async fn make<M: Machine>(
             let suspects = suspects.get(&step.id).cloned().unwrap_or_default();
             hands.fights.repaired(&step.id, hands.clock.now(), suspects);
         }
-        let intent = intents.remove(&step.id);
         settle(&mut settlement, step, intent, &tried, hands.trials.contains_key(&step.id));
         outcomes.note(step, records, tried);
     }

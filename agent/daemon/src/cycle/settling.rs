@@ -7,6 +7,7 @@ use muster_proto::report::Event;
 use serde_json::Value;
 
 use crate::ledger::{Records, Settlement};
+use crate::resource;
 
 /// Whether there is nothing to take back of a step that failed and changed nothing: a path is written at once or never,
 /// while a command may come to its end later.
@@ -14,6 +15,24 @@ pub(super) fn leaves_nothing(step: &Step, records: &Records) -> bool {
     // Of a file that was there, the next turn keeps what it holds by then.
     let is_whole = step.from == Condition::Absent || matches!(step.id.kind(), "file" | "link");
     is_whole && plan::is_path(&step.id) && !records.contains_key(&step.id)
+}
+
+/// What the ledger keeps of a step that left something as it is, as someone else made or changed it after it was planned; `None`
+/// where nothing of the step was made.
+pub(super) fn left_partly(
+    step: &Step,
+    intent: Option<&Record>,
+    earlier: Option<&Record>,
+    found: Option<&Result<Condition, String>>,
+) -> Option<Record> {
+    if resource::is_one_file(&step.id) {
+        return None;
+    }
+    match found {
+        Some(Ok(found)) => plan::record_of_left(intent?, step, earlier, found),
+        // Whatever is there now, what was there before is in the ledger as it was when that was looked at.
+        Some(Err(_)) | None => intent.cloned(),
+    }
 }
 
 /// Whether what was found is what the step was to bring.

@@ -171,15 +171,17 @@ async fn make_so(host: &mut Host, job: &Job<'_>, secret: &mut Option<Secret>) ->
         end_everything(host, &accounts, &user).await?;
     }
     modified?;
+    // Neither holds off the other: the file of the keys is its user's, who may change it all the time.
+    let password = match job.changes("password") {
+        true => set_password(host, name, text(to, "password"), secret).await,
+        false => Ok(()),
+    };
     if job.changes("ssh_keys") {
         let ours = job.record.and_then(|record| entries(written_by(record), "ssh_keys")).unwrap_or_default();
         authorized_keys::write(host, &user, &list(to, "ssh_keys").unwrap_or_default(), &ours)
             .context("its SSH keys")?;
     }
-    if job.changes("password") {
-        set_password(host, name, text(to, "password"), secret).await?;
-    }
-    Ok(())
+    password
 }
 
 /// Ends the sessions of an account that is locked, and whatever runs as it.

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::{Job, Prepared, Preserved, Wanted, fetched, is_removal, number, owners, ready, text};
 use crate::host::Host;
 use crate::host::accounts::Accounts;
+use crate::host::files;
 use crate::host::temporary;
 use crate::host::tree::{self, Found, Tree};
 use crate::host::unpack::Spot;
@@ -155,7 +156,7 @@ fn what(host: &Host, job: &Job<'_>, place: &Place) -> Result<Made> {
     let artifact: Digest = artifact.parse()?;
     if place.stat()?.is_some() && host.trees.look(job.step.id.key(), place)? == Found::Foreign {
         let dir = place.open(OFlags::DIRECTORY).context("opening it")?;
-        ensure!(count_entries(&dir, 1)? == 0, "someone put something there a moment ago: left as it is");
+        ensure!(count_entries(&dir, 1)? == 0, files::CAME);
     }
     let strip = number(&job.step.to, "strip").and_then(|strip| u8::try_from(strip).ok()).unwrap_or(0);
     Ok(Made::Tree(Tree { artifact, strip, uid: owners.0, gid: owners.1 }))

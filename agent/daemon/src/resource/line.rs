@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::{Contents, Job, Prepared, Preserved, Wanted, text, written_by};
 use crate::host::Host;
 use crate::host::edit;
+use crate::host::files::CHANGED;
 
 pub(super) fn read(host: &Host, wanted: &Wanted<'_>) -> Result<Condition> {
     let content = edit::read(&host.root, path_of(wanted.id.key()))?.unwrap_or_default();
@@ -42,7 +43,7 @@ pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {
     let from = text(&job.step.from, "line");
     let before = record_of(job.step, job.record, Value::Null).before;
     if let Some(from) = from.filter(|from| is_digest(from) && text(&before, "line") == Some(from)) {
-        let at = lines.position(from).context("someone changed it a moment ago: left as it is")?;
+        let at = lines.position(from).context(CHANGED)?;
         preserved.blobs.push(lines.body(at).to_vec());
     }
     if job.record.is_none() {
@@ -144,7 +145,7 @@ impl Lines {
         let to = text(&job.step.to, "line").map(|said| bytes_of(said, contents)).transpose()?;
         match (from, to) {
             (Some(from), Some(to)) => {
-                let at = self.position(from).context("someone changed it a moment ago: left as it is")?;
+                let at = self.position(from).context(CHANGED)?;
                 let ended = self.0[at].ends_with(b"\n");
                 self.0[at] = to;
                 if ended {

@@ -71,6 +71,7 @@ pub(super) fn put(host: &Host, path: &str, wanted: Option<&str>) -> Result<()> {
     if let Err(error) = renamed {
         // If even this fails, the next write of the same link or the next start removes it.
         temporary::discard(&place, &name).ok();
+        ensure!(error != Errno::EXIST, files::CAME);
         return Err(error).context("putting it in place");
     }
     place.sync_dir().context("syncing its directory")

@@ -8,15 +8,22 @@ async fn what_someone_made_of_a_file_after_it_was_looked_at_comes_back_when_must
     let file = |path: &str| format!(r#"{{"file":{{"path":"{path}","content":"ours\n"}}}}"#);
     let policy =
         r#"{"browser_policy":{"browser":"chromium","policies":{"HomepageLocation":"https://a.example"}}}"#;
+    let sysctl = r#"{"sysctl":{"name":"net.ipv4.ip_forward","value":1}}"#;
+    let locale = r#"{"locale":{"lang":"C.UTF-8"}}"#;
     for (path, resource) in [
         ("etc/motd", file("/etc/motd")),
         ("etc/new", file("/etc/new")),
         ("etc/chromium/policies/managed/muster.json", policy.to_owned()),
+        ("etc/sysctl.d/90-muster-net.ipv4.ip_forward.conf", sysctl.to_owned()),
+        ("etc/default/locale", locale.to_owned()),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let mut cycle = cycle(folder.path());
         let file = folder.path().join("root").join(path);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let key = folder.path().join("root/proc/sys/net/ipv4/ip_forward");
+        std::fs::create_dir_all(key.parent().unwrap()).unwrap();
+        std::fs::write(&key, "0\n").unwrap();
         let content = || std::fs::read_to_string(&file).unwrap();
         let document = format!(r#"{{"muster":1,"profile":"base","resources":[{resource}]}}"#);
         accept(&mut cycle, "base", &document);
@@ -38,6 +45,7 @@ async fn what_someone_made_of_a_file_after_it_was_looked_at_comes_back_when_must
         assert!(cycle.offer(&serde_json::to_vec(&nothing).unwrap()).unwrap());
         cycle.turn(None).await.unwrap();
         assert_eq!(content(), "newer\n", "{path}");
+        assert_eq!(std::fs::read_to_string(&key).unwrap(), "0\n");
     }
 }
 
