@@ -14,7 +14,8 @@ use crate::state::Person;
 /// begin an account's name.
 pub const OWNER_KEY: &str = "@owner";
 
-/// A local account.
+/// A local account. None is ever removed. With the end of the resource one that Muster made is locked, what runs as it is ended, and
+/// its home stays; one that was there before gets back what it had. When its time has passed (`not_after`), either is locked so.
 ///
 /// ```yaml
 /// - account:

@@ -7,7 +7,8 @@ use crate::condition::Condition;
 
 /// A directory. One that is not there is made with 0755 and root unless the profile says otherwise. One that is there is changed
 /// where only root, or the account that is to own it, can have put it there, or where Muster made it; else it is Blocked, with
-/// whose it is.
+/// whose it is. With the end of the resource one that Muster made goes if nothing is in it, and one that was there gets back its owner
+/// and mode.
 ///
 /// ```yaml
 /// - directory: { path: /srv/build, group: engineers, mode: "2775", on_removal: keep }

@@ -6,7 +6,8 @@ use super::InvalidResource;
 use super::value::{AccountName, Existence};
 use crate::condition::Condition;
 
-/// A local group. Who is in it is said by the accounts.
+/// A local group. Who is in it is said by the accounts. With the end of the resource one that Muster made goes, unless it is an
+/// account's own.
 ///
 /// ```yaml
 /// - group: { name: engineers, gid: 4000 }

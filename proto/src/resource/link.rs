@@ -6,7 +6,8 @@ use super::InvalidResource;
 use super::value::{AbsolutePath, Existence, LinkTarget};
 use crate::condition::Condition;
 
-/// A symbolic link. What it points to need not be there.
+/// A symbolic link. What it points to need not be there. With the end of the resource it points where it did before, or goes; one that
+/// someone changed since is left, and the device says so.
 ///
 /// ```yaml
 /// - link: { path: /srv/current, target: /srv/releases/42 }

@@ -13,7 +13,8 @@ use crate::id::Digest;
 /// device, or is a `.deb`, or an `.rpm` for devices with dnf, that was put on the server by `muster artifact put` and is named by its
 /// digest. Of an artifact, the digest is checked before anything reads it, the package in it has to be the one that the profile names, and
 /// what it depends on comes from the repositories; it is then installed in that very version until the profile names another artifact.
-/// Nothing is ever downgraded, and nothing else is removed for it.
+/// Nothing is ever downgraded, and nothing else is removed for it. With the end of the resource a package that Muster brought goes, with
+/// what came along and nothing else needs; one that was there stays in the version that it has.
 ///
 /// ```yaml
 /// - package: { name: chrony, version: ">= 4.3" }

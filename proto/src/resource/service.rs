@@ -8,7 +8,7 @@ use super::value::UnitName;
 use crate::condition::Condition;
 use crate::id::ResourceId;
 
-/// A systemd unit.
+/// A systemd unit. With the end of the resource it runs, and starts at boot, as it did before.
 ///
 /// ```yaml
 /// - service:

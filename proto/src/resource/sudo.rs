@@ -7,7 +7,8 @@ use super::value::{AccountName, Existence, SnippetName, SudoCommand, SudoWho};
 use crate::condition::Condition;
 use crate::id::Digest;
 
-/// Who may run which commands as whom.
+/// Who may run which commands as whom, in a file of its own in `/etc/sudoers.d` that `visudo` has checked. With the end of the
+/// resource it goes, or what stood there before comes back.
 ///
 /// ```yaml
 /// - sudo:
