@@ -66,6 +66,31 @@ impl Clock {
     }
 }
 
+/// The time that the server told, and when that came: it may wait for a turn to end before it is taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServerTime {
+    told: Timestamp,
+    /// `CLOCK_BOOTTIME` at that moment, in microseconds.
+    boottime: i64,
+}
+
+impl ServerTime {
+    /// What came at this moment.
+    pub(crate) fn heard(told: Timestamp) -> Self {
+        Self { told, boottime: boottime() }
+    }
+
+    /// The time that it is there now.
+    pub(crate) fn now(self) -> Timestamp {
+        self.at(boottime())
+    }
+
+    fn at(self, boottime: i64) -> Timestamp {
+        let now = self.told.micros().saturating_add(boottime - self.boottime);
+        Timestamp::from_micros(now).unwrap_or(Timestamp::MAX)
+    }
+}
+
 /// The server's time may be this much behind what it was known to be: messages take a while, and clocks are slewed.
 pub(crate) const SLACK: i64 = 60 * 60;
 
@@ -121,6 +146,12 @@ mod tests {
         let mark = Mark { time: at(1_000), boottime: 5_000_000, boot_id: boot, ended: None };
         assert_eq!(now(Some(mark), boot, 65_000_000, at(1)), at(1_060));
         assert_eq!(now(Some(mark), boot, 65_000_000, at(9_999_999)), at(1_060));
+    }
+
+    #[test]
+    fn the_time_that_the_server_told_goes_on_while_it_waits_for_a_turn() {
+        let told = ServerTime { told: at(1_000), boottime: 5_000_000 };
+        assert_eq!(told.at(30_000_000), at(1_025));
     }
 
     #[test]

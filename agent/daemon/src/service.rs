@@ -352,17 +352,17 @@ impl Converging {
             }
             FromServer::Reached { number } => self.confirm(cycle, number),
             FromServer::Quiet { server_time } => {
-                if cycle.vouched(server_time)? {
+                if cycle.vouched(server_time.now())? {
                     self.report(cycle).await?;
                 }
                 Ok(false)
             }
             FromServer::ApplyNow { server_time } => {
                 cycle.begin_anew()?;
-                cycle.vouched(server_time).map(|_| true)
+                cycle.vouched(server_time.now()).map(|_| true)
             }
             FromServer::State { bytes, server_time } => {
-                cycle.vouched(server_time)?;
+                cycle.vouched(server_time.now())?;
                 let newer = cycle.offer(&bytes)?;
                 self.send(ToServer::Following(cycle.generation()?)).await;
                 // A newer one is followed by a turn, which tells all there is. The state in force comes again where the

@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::artifacts::{Artifacts, Heard, Named};
-use crate::clock::Clock;
+use crate::clock::{Clock, ServerTime};
 use crate::cycle::DryRun;
 use crate::identity::time::CertificateTime;
 use crate::identity::{Enrolled, Folder};
@@ -47,17 +47,17 @@ pub(crate) enum FromServer {
         /// The document.
         bytes: Vec<u8>,
         /// The server's time.
-        server_time: Timestamp,
+        server_time: ServerTime,
     },
     /// Nothing new; the server vouches for the time.
     Quiet {
         /// The server's time.
-        server_time: Timestamp,
+        server_time: ServerTime,
     },
     /// An admin wants a turn now.
     ApplyNow {
         /// The server's time.
-        server_time: Timestamp,
+        server_time: ServerTime,
     },
     /// What would this device do? It is planned and answered, and nothing else.
     DryRun(DryRun),

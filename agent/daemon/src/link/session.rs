@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::connect::{Connection, Target};
 use super::download::{Download, Downloads};
 use super::{Backoff, FromServer, Owner, ToServer, Trouble, returning};
+use crate::clock::ServerTime;
 use crate::cycle::DryRun;
 use crate::identity::time::CertificateTime;
 use crate::identity::{Enrolled, Folder};
@@ -248,6 +249,7 @@ impl Session<'_> {
             .ok_or(Trouble::Protocol("a notice has a time that can't be"))?;
         self.time.vouched(server_time);
         self.backoff.heard(server_time);
+        let server_time = ServerTime::heard(server_time);
         if !self.up {
             self.up = true;
             self.backoff.up();

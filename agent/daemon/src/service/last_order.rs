@@ -101,7 +101,7 @@ impl Converging {
         match news {
             FromServer::Quiet { server_time }
             | FromServer::ApplyNow { server_time }
-            | FromServer::State { server_time, .. } => cycle.vouched(*server_time).map(drop),
+            | FromServer::State { server_time, .. } => cycle.vouched(server_time.now()).map(drop),
             _ => Ok(()),
         }
     }
