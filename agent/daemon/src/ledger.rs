@@ -10,6 +10,7 @@ mod mark;
 mod past;
 mod pause;
 mod queue;
+mod records;
 mod room;
 mod section;
 mod series;
@@ -20,7 +21,6 @@ mod trial;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::rc::Rc;
 
 use anyhow::{Context, Result, ensure};
 use muster_converge::accept::Current;
@@ -38,9 +38,11 @@ pub(crate) use last_order::Ordered;
 pub(crate) use mark::Mark;
 pub(crate) use past::Past;
 pub(crate) use pause::Resumption;
+pub(crate) use records::Records;
 pub(crate) use room::{cant_be_written, is_damaged};
 
 use queue::{bound_queue, push_event};
+use records::Remembered;
 use series::Once;
 
 /// Accepted generations that are kept for `history`.
@@ -74,17 +76,8 @@ pub(crate) struct Ledger {
     copies: u8,
     /// What happened that may come again.
     once: Once,
-    /// What [`Ledger::records`] last read.
+    /// What [`Ledger::records`] last read, with what was written since.
     records: RefCell<Option<Remembered>>,
-}
-
-/// Everything Muster created or changed and has not taken back.
-pub(crate) type Records = BTreeMap<ResourceId, Record>;
-
-struct Remembered {
-    /// By which SQLite says whether someone else has written since.
-    version: i64,
-    records: Rc<Records>,
 }
 
 impl Ledger {
@@ -286,41 +279,6 @@ impl Ledger {
         Ok(())
     }
 
-    /// Everything Muster created or changed and has not taken back. The same allocation as long as nobody wrote any of it.
-    pub(crate) fn records(&self) -> Result<Rc<Records>> {
-        let version: i64 = self.db.query_row("PRAGMA data_version", [], |r| r.get(0))?;
-        if let Some(known) = self.records.borrow().as_ref().filter(|known| known.version == version) {
-            return Ok(Rc::clone(&known.records));
-        }
-        let records = Rc::new(self.read_records()?);
-        self.records.replace(Some(Remembered { version, records: Rc::clone(&records) }));
-        Ok(records)
-    }
-
-    fn read_records(&self) -> Result<Records> {
-        let mut rows = self.db.prepare("SELECT resource, body FROM record")?;
-        let rows = rows.query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?)))?;
-        rows.map(|row| {
-            let (resource, body) = row?;
-            let id: ResourceId = serde_json::from_value(resource.into())?;
-            Ok((id, serde_json::from_str(&body)?))
-        })
-        .collect()
-    }
-
-    /// Of [`Ledger::records`] those of these resources.
-    pub(crate) fn records_of<'a>(&self, ids: impl IntoIterator<Item = &'a ResourceId>) -> Result<Records> {
-        let mut select = self.db.prepare_cached("SELECT body FROM record WHERE resource = ?1")?;
-        let mut records = BTreeMap::new();
-        for id in ids {
-            let body: Option<String> = select.query_row([id.as_str()], |r| r.get(0)).optional()?;
-            if let Some(body) = body {
-                records.insert(id.clone(), serde_json::from_str(&body)?);
-            }
-        }
-        Ok(records)
-    }
-
     /// Keeps, in one durable commit before anything is written: records with what was there before, the bytes behind
     /// their digests, the services that will owe a restart, and what has to prove that it cuts nobody off.
     pub(crate) fn intend(
@@ -330,9 +288,7 @@ impl Ledger {
         restarts: &BTreeSet<ResourceId>,
         trials: &[(ResourceId, Trial)],
     ) -> Result<()> {
-        if !records.is_empty() {
-            self.records.replace(None);
-        }
+        let known = if records.is_empty() { None } else { self.records.take() };
         let tx = self.db.transaction()?;
         for (id, record) in records {
             put_record(&tx, id, record)?;
@@ -350,6 +306,7 @@ impl Ledger {
             trial::put(&tx, id, trial)?;
         }
         tx.commit()?;
+        self.remember(known, records, &[]);
         Ok(())
     }
 
@@ -359,9 +316,8 @@ impl Ledger {
         if settlement.is_empty() {
             return Ok(());
         }
-        if !settlement.written.is_empty() || !settlement.forgotten.is_empty() {
-            self.records.replace(None);
-        }
+        let leaves_records = settlement.written.is_empty() && settlement.forgotten.is_empty();
+        let known = if leaves_records { None } else { self.records.take() };
         let tx = self.db.transaction()?;
         for (id, record) in &settlement.written {
             put_record(&tx, id, record)?;
@@ -378,6 +334,7 @@ impl Ledger {
             prune_blobs(&tx)?;
         }
         tx.commit()?;
+        self.remember(known, &settlement.written, &settlement.forgotten);
         self.once.add(first);
         Ok(())
     }
