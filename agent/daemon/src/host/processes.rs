@@ -218,6 +218,12 @@ pub(crate) mod tests {
         let python = "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(600,)).start(); \
                       ctypes.CDLL(None).pthread_exit(None)";
         let _headless = Running::start(headless, &format!("exec python3 -c '{python}'"));
+        for uid in [unnamed, headless] {
+            while !owners().unwrap().contains(&uid) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        // Until the one has its name, and of the other the first thread has ended.
         tokio::time::sleep(Duration::from_millis(700)).await;
         for uid in [unnamed, headless] {
             assert!(owners().unwrap().contains(&uid), "{uid} runs");
