@@ -141,7 +141,7 @@ fn who_holds_the_account_files_keeps_no_account_open() -> Result<()> {
 }
 
 #[test]
-fn a_right_of_a_group_waits_for_the_group() -> Result<()> {
+fn a_right_waits_for_the_group_or_the_account_that_is_to_have_it() -> Result<()> {
     let network = Network::create()?;
     let fleet = Fleet::enroll(&network, &["srv-1"])?;
     fleet.log_in()?;
@@ -153,9 +153,15 @@ fn a_right_of_a_group_waits_for_the_group() -> Result<()> {
         )
     };
     let made = rule("made") + "  - group: { name: made, gid: 4200 }\n";
-    fleet.admin.save_profile("rules", &rules(&(rule("deployers") + &made)))?;
+    let accounts = "  - sudo: { name: dora, who: dora, commands: [/usr/bin/id] }\n  - account: { name: dora, uid: 4201 }\n  \
+                    - sudo: { name: nobodyyet, who: nobodyyet, commands: [/usr/bin/id] }\n";
+    fleet.admin.save_profile("rules", &rules(&(rule("deployers") + &made + accounts)))?;
     fleet.admin.assign("rules", "device:srv-1", Mode::Enforce)?;
     wait_for(&fleet, "sudo:made", &[OutcomeKind::Kept, OutcomeKind::Repaired])?;
+    wait_for(&fleet, "sudo:dora", &[OutcomeKind::Kept, OutcomeKind::Repaired])?;
+    let unknown = wait_for(&fleet, "sudo:nobodyyet", &[OutcomeKind::Blocked])?.reason.unwrap_or_default();
+    assert!(unknown.starts_with("there is no account nobodyyet here"), "{unknown}");
+    assert!(!device.path("/etc/sudoers.d/muster-nobodyyet").exists());
     let blocked = wait_for(&fleet, "sudo:deployers", &[OutcomeKind::Blocked])?;
     let reason = blocked.reason.unwrap_or_default();
     assert!(reason.starts_with("there is no group deployers here"), "{reason}");
@@ -172,8 +178,10 @@ fn a_right_of_a_group_waits_for_the_group() -> Result<()> {
     })?;
     device.exec(["userdel", "deployers"])?.ok()?;
     device.exec(["groupadd", "deployers"])?.ok()?;
+    device.exec(["useradd", "nobodyyet"])?.ok()?;
     fleet.server.muster(["device", "apply-now", "srv-1"])?.ok()?;
     wait_for(&fleet, "sudo:deployers", &[OutcomeKind::Kept, OutcomeKind::Repaired])?;
+    wait_for(&fleet, "sudo:nobodyyet", &[OutcomeKind::Kept, OutcomeKind::Repaired])?;
     assert!(device.path("/etc/sudoers.d/muster-deployers").exists());
     Ok(())
 }

@@ -23,8 +23,8 @@ use crate::id::Digest;
 pub struct Sudo {
     /// The rule's name; the file is `/etc/sudoers.d/muster-<name>`.
     pub name: SnippetName,
-    /// An account, or `%` and a group. A rule for a group that is not on the device is Blocked until it is: whoever came to
-    /// have the name would have the right.
+    /// An account, or `%` and a group. A rule for one that is not on the device is Blocked until it is: whoever came to have
+    /// the name would have the right.
     pub who: SudoWho,
     /// Commands with exactly these arguments; a path alone allows any arguments; `ALL` is everything.
     pub commands: Vec<SudoCommand>,

@@ -9,6 +9,7 @@ use muster_proto::condition::Action;
 use muster_proto::resource::Resource;
 use muster_proto::resource::archive::ARTIFACT;
 use muster_proto::resource::service::unit;
+use muster_proto::resource::sudo::Sudo;
 use tokio::time::timeout;
 
 use super::{Prepared, is_removal, network, sudo, text, transaction};
@@ -126,14 +127,18 @@ fn unknown(steps: &[Step], known: &BTreeSet<String>) -> BTreeMap<ResourceId, Str
         .collect()
 }
 
-/// Sudo rules for groups that can't be given a right, unless the plan makes the group.
+/// Sudo rules for groups and accounts that can't be given a right, unless the plan makes them.
 async fn rules(host: &mut Host, steps: &[Step]) -> BTreeMap<ResourceId, String> {
-    let is_made = |group: &str| steps.iter().any(|step| step.id.kind() == "group" && step.id.key() == group);
+    let is_made = |rule: &Sudo| {
+        let (kind, name) = rule.group().map_or(("account", rule.who.as_str()), |group| ("group", group));
+        steps.iter().any(|step| step.id.kind() == kind && step.id.key() == name)
+    };
     let mut notes = BTreeMap::new();
     for step in steps.iter().filter(|step| !is_removal(step)) {
         let Some(Resource::Sudo(rule)) = step.resource() else { continue };
-        let Some(group) = rule.group().filter(|group| !is_made(group)) else { continue };
-        if let Ok(Ok(Some(reason))) = timeout(PATIENCE, sudo::unfit(host, group)).await {
+        if !is_made(rule)
+            && let Ok(Ok(Some(reason))) = timeout(PATIENCE, sudo::unfit(host, rule)).await
+        {
             notes.insert(step.id.clone(), format!("Blocked as it is now: {reason}"));
         }
     }

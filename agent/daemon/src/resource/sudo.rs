@@ -46,17 +46,33 @@ pub(super) async fn prepare(host: &mut Host, jobs: &[Job<'_>]) -> Vec<Result<Pre
 async fn prepare_one(host: &mut Host, job: &Job<'_>) -> Result<Prepared> {
     if !is_removal(job.step)
         && let Some(Resource::Sudo(rule)) = job.step.resource()
-        && let Some(group) = rule.group()
-        && let Some(reason) = unfit(host, group).await?
+        && let Some(reason) = unfit(host, rule).await?
     {
         return Ok(Prepared::Blocked(reason));
     }
     backup(host, job, &path(&job.step.id), "content")
 }
 
-/// Why no right is given to a group, if there is a reason. sudo takes a rule for one that is not there, and from then on it is
-/// for whoever makes a group of that name, as every new account does.
-pub(super) async fn unfit(host: &mut Host, group: &str) -> Result<Option<String>> {
+/// Why nobody is given the right of a rule, if there is a reason. sudo takes one for who is not there, and from then on it is for
+/// whoever comes to have that name.
+pub(super) async fn unfit(host: &mut Host, rule: &Sudo) -> Result<Option<String>> {
+    match rule.group() {
+        Some(group) => unfit_group(host, group).await,
+        None => unfit_account(host, rule.who.as_str()).await,
+    }
+}
+
+async fn unfit_account(host: &mut Host, account: &str) -> Result<Option<String>> {
+    if Accounts::load(&host.root)?.user(account).is_some() {
+        return Ok(None);
+    }
+    // One that is not in the local file may come from a directory of the company's.
+    let known = host.run(Work::Short, &["/usr/bin/getent", "passwd", account], None).await?;
+    Ok((!known.success).then(|| format!("there is no account {account} here: add it to the profile")))
+}
+
+/// Every new account makes a group of its own name.
+async fn unfit_group(host: &mut Host, group: &str) -> Result<Option<String>> {
     let Some(accounts) = at_rest(host).await? else {
         return Ok(Some("the accounts here are being changed all the time, or locked for it".to_owned()));
     };
@@ -179,13 +195,13 @@ mod tests {
         write("group", "root:x:0:\ndeployers:x:20001:\n");
         let root = folder.path().join("root");
         let mut host = Host::at(&root, &folder.path().join("run"), folder.path()).unwrap();
-        assert_eq!(unfit(&mut host, "deployers").await.unwrap(), None, "groupadd made it");
+        assert_eq!(unfit_group(&mut host, "deployers").await.unwrap(), None, "groupadd made it");
 
         write("group.lock", "1");
         assert!(is_changing(&host).unwrap(), "useradd is at it");
         fs::remove_file(etc.join("group.lock")).unwrap();
         write("passwd", "root:x:0:0::/root:/bin/sh\ndeployers:x:20001:20001::/home/d:/bin/sh\n");
-        let own = unfit(&mut host, "deployers").await.unwrap().unwrap();
+        let own = unfit_group(&mut host, "deployers").await.unwrap().unwrap();
         assert!(own.contains("own group of a person's account"), "{own}");
 
         fs::write(etc.join("group"), "root:x:0:\n").unwrap();
