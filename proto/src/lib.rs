@@ -18,6 +18,7 @@ pub mod enrollment;
 pub mod fit;
 pub mod id;
 pub mod last_order;
+mod near;
 pub mod plan;
 pub mod profile;
 pub mod question;

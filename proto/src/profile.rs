@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::check::Check;
 use crate::id::{Digest, ProfileName, ResourceId};
+use crate::near;
 use crate::resource::account::group_of_key;
 use crate::resource::{Body, Declared, pointer};
 use crate::template::{self, Names};
@@ -261,7 +262,7 @@ fn outer(document: &Value) -> Result<Document, ProfileError> {
     // To know where in a document one is takes as long as to read it: only what can't be read is asked where.
     let read = Document::deserialize(document).or_else(|_| serde_path_to_error::deserialize(document));
     let outer: Document = read.map_err(|e: serde_path_to_error::Error<_>| {
-        let message = printable(&e.inner().to_string());
+        let message = near::with_meant(printable(&e.inner().to_string()), None);
         let unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
         error(&pointer(e.path()), message, unknown)
     })?;

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::compose::after;
+use crate::near;
 use crate::profile::ProfileError;
 use crate::resource::mount::Mount;
 use crate::resource::value::{AccountName, Argument};
@@ -12,8 +13,22 @@ use crate::secret;
 use crate::text::printable;
 
 mod calendar;
-mod near;
 mod sudo;
+
+/// Files that a profile may write and that a mistake in makes a device unusable, with what to use in their place.
+const UNCHECKED: [(&str, &str); 8] = [
+    ("/etc/sudoers", "nothing checks it, and a mistake ends sudo for all: say sudo, which visudo checks"),
+    (
+        "/etc/sudoers.d",
+        "nothing checks it, and a mistake may end sudo for all: say sudo, which visudo checks",
+    ),
+    ("/etc/passwd", "it is all accounts of the device: say account"),
+    ("/etc/shadow", "it is all passwords of the device: say account"),
+    ("/etc/group", "it is all groups of the device: say group, and the groups of an account"),
+    ("/etc/gshadow", "it is all groups of the device: say group, and the groups of an account"),
+    ("/etc/muster", "it is what the agent starts with: after a mistake no profile can mend it"),
+    ("/var/lib/muster", "it is the agent's own memory: after a change no profile may reach the device"),
+];
 
 /// What a review found. Paths are JSON pointers into the document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,6 +136,10 @@ fn look_at(declared: &Declared, path: &str, review: &mut Review) {
             }
         }
         Resource::File(file) => {
+            let path_of = file.path.as_str();
+            if let Some((_, why)) = UNCHECKED.iter().find(|(place, _)| is_at_or_below(path_of, place)) {
+                review.warnings.push(finding(&format!("{path}/file/path"), format!("{path_of}: {why}")));
+            }
             // What is text inside base64 is looked at as text.
             let text =
                 file.content_base64.as_ref().and_then(|_| String::from_utf8(file.bytes()?.into_owned()).ok());
@@ -168,6 +187,10 @@ fn look_at(declared: &Declared, path: &str, review: &mut Review) {
     }
 }
 
+fn is_at_or_below(path: &str, place: &str) -> bool {
+    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Whether a text names what a template of Muster's would have filled in.
 fn looks_like_template(text: &str) -> bool {
     text.split("{{").skip(1).any(|behind| {
@@ -208,6 +231,16 @@ mod tests {
 
     fn of(resource: Value) -> Review {
         review(&json!({"muster": 1, "profile": "p", "resources": [resource]}))
+    }
+
+    #[test]
+    fn a_file_that_ends_sudo_the_accounts_or_the_agent_by_a_mistake_is_warned_of() {
+        let said = |path: &str| of(json!({"file": {"path": path, "content": "x"}})).warnings;
+        for path in ["/etc/sudoers.d/x", "/etc/sudoers", "/etc/shadow", "/etc/muster/agent.toml"] {
+            assert_eq!(said(path)[0].path, "/resources/0/file/path", "{path}");
+        }
+        assert!(said("/etc/sudoers.d/x")[0].message.contains("say sudo"));
+        assert_eq!(said("/etc/muster.conf"), []);
     }
 
     #[test]

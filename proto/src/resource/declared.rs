@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{KINDS, Resource, claimed_id, package, value};
 use crate::condition::Condition;
 use crate::id::ResourceId;
+use crate::near;
 use crate::text::{one_line, printable};
 use crate::timestamp::Timestamp;
 use crate::when::When;
@@ -119,8 +120,11 @@ impl Declared {
             fields.iter().map(|(name, value)| (name.as_str(), value)).filter(|(name, _)| !is_common(name));
         let resource = match Resource::parse(kind, own) {
             None => {
-                let kind = printable(kind);
-                let message = format!("unknown kind {kind:?}: known are packages, {}", KINDS.join(", "));
+                let known = KINDS.iter().copied().chain(["packages"]);
+                let meant = near::meant(kind, known).map(|near| format!(" (did you mean {near}?)"));
+                let (kind, meant) = (printable(kind), meant.unwrap_or_default());
+                let message =
+                    format!("unknown kind {kind:?}{meant}: known are packages, {}", KINDS.join(", "));
                 return Err(InvalidResource { path: String::new(), message, unknown: true });
             }
             Some(Err(error)) => return Err(invalid(&format!("/{kind}"), &error)),
@@ -212,9 +216,12 @@ pub(super) fn single(entry: &Value) -> Result<(&str, &Value), InvalidResource> {
     }
 }
 
+/// The fields that every kind may have.
+const COMMON: [&str; 7] = ["note", "when", "on_removal", "not_before", "not_after", "after", "notify"];
+
 /// Whether every kind may have a field of this name.
 fn is_common(name: &str) -> bool {
-    ["note", "when", "on_removal", "not_before", "not_after", "after", "notify"].contains(&name)
+    COMMON.contains(&name)
 }
 
 fn parse_common(kind: &str, fields: &Map<String, Value>) -> Result<Common, InvalidResource> {
@@ -261,7 +268,9 @@ pub(super) fn names_resources(path: &str, ids: &[ResourceId]) -> Result<(), Inva
 }
 
 fn invalid(at: &str, error: &serde_path_to_error::Error<serde_json::Error>) -> InvalidResource {
-    let message = printable(&error.inner().to_string());
+    // Only a kind's own fields are told by serde.
+    let is_of_kind = error.path().iter().count() <= 1;
+    let message = near::with_meant(printable(&error.inner().to_string()), is_of_kind.then_some(&COMMON));
     let path = format!("{at}{}", pointer(error.path()));
     // serde says so of unknown fields and of unknown variants alike: either may be a newer language.
     let unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
