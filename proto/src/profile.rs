@@ -200,7 +200,10 @@ impl Profile {
         let mut names = Names::default();
         for name in given.keys() {
             if !self.params.keys().any(|p| p.as_str() == name) {
-                return Err(format!("profile {} has no parameter {}", self.name, printable(name)));
+                let known: Vec<&str> = self.params.keys().map(ParamName::as_str).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let name = printable(name);
+                return Err(format!("profile {} has no parameter {name}: it has {known}", self.name));
             }
         }
         for (name, param) in &self.params {

@@ -1,6 +1,8 @@
 //! What is looked at in a profile beyond whether it can be read, by its author's command line and again by the server that
 //! saves it: secrets in it, and times that systemd can't read, are refused, and what gives root away without looking like it is warned of.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::compose::after;
@@ -11,6 +13,7 @@ use crate::resource::value::{AccountName, Argument};
 use crate::resource::{Body, Common, Declared, Resource};
 use crate::secret;
 use crate::text::printable;
+use crate::timestamp::Timestamp;
 
 mod calendar;
 mod sudo;
@@ -39,8 +42,8 @@ pub struct Review {
     pub warnings: Vec<ProfileError>,
 }
 
-/// Reviews a document that was read without errors.
-pub fn review(document: &Value) -> Review {
+/// Reviews a document that was read without errors, at this time.
+pub fn review(document: &Value, now: Timestamp) -> Review {
     let mut review = Review::default();
     look_for_secrets(document, &mut String::new(), &mut review.errors);
     let entries = document["resources"].as_array().into_iter().flatten().enumerate();
@@ -52,9 +55,37 @@ pub fn review(document: &Value) -> Review {
         .collect();
     for (path, declared) in &all {
         look_at(declared, path, &mut review);
+        if declared.common.not_after.is_some_and(|end| end <= now) {
+            let message = "this time has passed: it comes to no device, and ends where it is".to_owned();
+            review.warnings.push(finding(&format!("{path}/{}/not_after", declared.id.kind()), message));
+        }
     }
+    look_at_parts(&all, &mut review);
     look_at_orders(&all, &mut review);
     review
+}
+
+/// Looks for what would change a part of a file that the same profile says the whole of.
+fn look_at_parts(all: &[(String, Declared)], review: &mut Review) {
+    let says_whole = |declared: &&Declared| match &declared.body {
+        Body::Known(Resource::File(file)) => file.is_said_whole(),
+        Body::Known(_) | Body::Unsupported { .. } => false,
+    };
+    let files = all.iter().map(|(_, declared)| declared).filter(says_whole);
+    let files: BTreeMap<&str, &Declared> = files.map(|declared| (declared.id.key(), declared)).collect();
+    for (path, declared) in all {
+        let Body::Known(resource) = &declared.body else { continue };
+        let whole = resource.writes_to().iter().find_map(|written| files.get(written.as_str()).copied());
+        // Where each has a `when` of its own, they may be for different devices.
+        if let Some(whole) = whole.filter(|whole| whole.common.when == declared.common.when) {
+            let message = format!(
+                "{} of this profile says all of what is there, and this a part of it, so that each would undo the other: put it \
+                 into the content",
+                printable(whole.id.as_str())
+            );
+            review.errors.push(finding(&format!("{path}/{}", declared.id.kind()), message));
+        }
+    }
 }
 
 /// Looks at what is to come after what, and which services are told of changes.
@@ -230,7 +261,7 @@ mod tests {
     use super::*;
 
     fn of(resource: Value) -> Review {
-        review(&json!({"muster": 1, "profile": "p", "resources": [resource]}))
+        review(&json!({"muster": 1, "profile": "p", "resources": [resource]}), Timestamp::default())
     }
 
     #[test]
@@ -241,6 +272,30 @@ mod tests {
         }
         assert!(said("/etc/sudoers.d/x")[0].message.contains("say sudo"));
         assert_eq!(said("/etc/muster.conf"), []);
+    }
+
+    #[test]
+    fn a_part_of_a_file_that_the_same_profile_says_the_whole_of_is_refused_unless_they_are_for_different_devices()
+     {
+        let said = |line: Value, file: Value| {
+            let resources = json!([{"file": file}, {"line": line}]);
+            review(&json!({"muster": 1, "profile": "p", "resources": resources}), Timestamp::default())
+        };
+        let line = json!({"path": "/etc/login.defs", "line": "UMASK 077"});
+        let errors = said(line.clone(), json!({"path": "/etc/login.defs", "content": "x"})).errors;
+        assert_eq!(errors[0].path, "/resources/1/line");
+        assert!(errors[0].message.starts_with("file:/etc/login.defs of this profile"), "{errors:?}");
+        let attributes = json!({"path": "/etc/login.defs", "mode": "0644"});
+        assert_eq!(said(line.clone(), attributes), Review::default());
+        let elsewhere = json!({"path": "/etc/login.defs", "content": "x", "when": {"os": "fedora"}});
+        assert_eq!(said(line, elsewhere), Review::default());
+    }
+
+    #[test]
+    fn a_lease_that_is_over_is_warned_of() {
+        let file = |end: &str| of(json!({"file": {"path": "/etc/visit", "content": "x", "not_after": end}}));
+        assert_eq!(file("1970-01-01T00:00:00Z").warnings[0].path, "/resources/0/file/not_after");
+        assert_eq!(file("1970-01-01T00:00:01Z"), Review::default());
     }
 
     #[test]
@@ -318,7 +373,7 @@ mod tests {
             let mut service = json!({"name": "nginx", "running": true});
             service[field] = json!([name]);
             let resources = [json!({"package": {"name": "nginx"}}), json!({"service": service})];
-            review(&json!({"muster": 1, "profile": "p", "resources": resources}))
+            review(&json!({"muster": 1, "profile": "p", "resources": resources}), Timestamp::default())
         };
         for field in ["after", "restart_on"] {
             let found = said(field, "package:ngnix");
@@ -337,7 +392,8 @@ mod tests {
     #[test]
     fn short_names_that_merely_have_as_many_letters_are_not_taken_for_each_other() {
         let resources = json!([{"package": {"name": "jq"}}, {"file": {"path": "/etc/a", "content": "", "after": ["package:vi"]}}]);
-        let found = review(&json!({"muster": 1, "profile": "p", "resources": resources}));
+        let found =
+            review(&json!({"muster": 1, "profile": "p", "resources": resources}), Timestamp::default());
         assert!(found.warnings[0].message.ends_with("has it"), "{found:?}");
     }
 

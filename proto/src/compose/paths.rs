@@ -7,7 +7,6 @@ use super::{CONFLICT, Claim, Claimed};
 use crate::condition::Condition;
 use crate::id::ResourceId;
 use crate::resource::Resource;
-use crate::resource::value::Existence;
 use crate::state::Mode;
 
 /// The kinds whose key is the path of what they are.
@@ -128,7 +127,7 @@ fn block_parts(claims: &mut BTreeMap<ResourceId, Claim>) {
 fn is_made(claim: &Claim) -> bool {
     let Claimed::Apply(resource) = &claim.claimed else { return false };
     let whole = match resource {
-        Resource::File(file) => file.state == Existence::Absent || file.bytes().is_some(),
+        Resource::File(file) => file.is_said_whole(),
         _ => true,
     };
     whole && claim.source.mode == Mode::Enforce

@@ -70,6 +70,12 @@ impl File {
         Ok(bound)
     }
 
+    /// Whether it decides all of what is there.
+    pub(crate) fn is_said_whole(&self) -> bool {
+        let contents = [&self.content, &self.content_base64, &self.template];
+        self.state == Existence::Absent || contents.iter().any(|content| content.is_some())
+    }
+
     /// Present, with the digest of its bytes and the owner, group and mode that are given.
     pub fn desired(&self) -> Condition {
         match self.state {

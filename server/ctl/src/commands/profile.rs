@@ -2,8 +2,10 @@
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
+use muster_proto::Timestamp;
 use muster_proto::profile::Profile as Document;
 use muster_proto::rest::{
     Follower, ProfileDetail, ProfileView, RevisionDiff, RevisionView, RolloutView, SavedRevision, SourcePlace,
@@ -352,7 +354,7 @@ fn read(file: &Path) -> Result<Written, Unread> {
     let folder = file.parent().unwrap_or(Path::new("."));
     let text = key_from::inline(&text, folder).map_err(Unread::Errors)?;
     let (source, profile) = parse_profile(&text).map_err(Unread::Errors)?;
-    let Review { errors, warnings } = review(&source.value);
+    let Review { errors, warnings } = review(&source.value, Timestamp::from_system(SystemTime::now()));
     let located = |errors: &[_]| errors.iter().map(|error| source.locate(error)).collect::<Vec<_>>();
     if !errors.is_empty() {
         return Err(Unread::Errors(located(&errors)));

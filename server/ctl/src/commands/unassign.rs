@@ -23,7 +23,7 @@ pub(crate) struct Unassign {
     /// The profile, with its revision if it matters (base@3), or the assignment's id
     assignment: String,
     /// label:NAME, device:NAME or everyone; NAME alone is a device. Needed when the profile is assigned more than once
-    #[arg(long, value_name = "TARGET", value_parser = target)]
+    #[arg(long, alias = "to", value_name = "TARGET", value_parser = target)]
     from: Option<String>,
     #[command(flatten)]
     consent: Consent,

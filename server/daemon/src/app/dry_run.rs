@@ -50,7 +50,7 @@ impl App {
         called: String,
         asked: NewDevicePlan,
     ) -> Result<DevicePlan, AppError> {
-        let checked = profile::check(&asked.source)?;
+        let checked = profile::check(&asked.source, self.now())?;
         let (at, actor) = (self.now(), right.actor().to_owned());
         let prepared = self.store().read(move |tx| prepare(tx, &called, checked, asked.params, at)).await?;
         let Prepared { device, profile, replaces, places, warnings, question, document } = prepared;

@@ -41,7 +41,7 @@ impl App {
         followers: Followers,
         trial: Trial,
     ) -> Result<SavedRevision, AppError> {
-        let checked = check(&source)?;
+        let checked = check(&source, self.now())?;
         if checked.profile.name.as_str() != name {
             return Err(AppError::Invalid(format!(
                 "the text is of profile {}, not of {name}: save it under its own name",
@@ -177,11 +177,11 @@ impl App {
     }
 }
 
-/// Reads a source text as it would be saved.
-pub(super) fn check(source: &str) -> Result<Checked, AppError> {
+/// Reads a source text as it would be saved now.
+pub(super) fn check(source: &str, now: Timestamp) -> Result<Checked, AppError> {
     let (read, profile) = yaml::parse_profile(source)
         .map_err(|errors| AppError::Source(errors.into_iter().map(place).collect()))?;
-    let mut reviewed = review(&read.value);
+    let mut reviewed = review(&read.value, now);
     question::review(&profile.checks, &mut reviewed)?;
     let Review { errors, warnings } = reviewed;
     let located = |errors: &[_]| errors.iter().map(|error| locate(&read, error)).collect::<Vec<_>>();
