@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use muster_converge::fight::Fights;
-use muster_converge::trial::Trials;
+use muster_converge::trial::{Trial, Trials};
 use muster_proto::report::Event;
 use muster_proto::{ResourceId, Timestamp};
 
@@ -108,6 +108,18 @@ impl<M> Hands<M> {
                 Ok(())
             }
             settled => settled,
+        }
+    }
+
+    /// Takes off trial what nothing came of; what was on trial before it is so again. In the ledger too: after a restart without the
+    /// server it would count as undone, and be left alone for good.
+    pub(super) fn take_off_trial(&mut self, id: &ResourceId, earlier: Option<Trial>) -> Result<()> {
+        self.trials.remove(id);
+        self.trials.extend(earlier.map(|earlier| (id.clone(), earlier)));
+        match self.ledger.keep_trials(&self.trials) {
+            // It holds for as long as this agent runs.
+            Err(error) if cant_be_written(&error) => Ok(()),
+            kept => kept,
         }
     }
 

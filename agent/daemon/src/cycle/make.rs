@@ -365,8 +365,7 @@ pub(super) async fn make<M: Machine>(
             changed.push(step);
         } else if let Some(earlier) = put_on_trial.remove(&step.id) {
             // Nothing came of it that could cut anybody off.
-            hands.trials.remove(&step.id);
-            hands.trials.extend(earlier.map(|earlier| (step.id.clone(), earlier)));
+            hands.take_off_trial(&step.id, earlier)?;
         }
         let result = written.map_or_else(|| Err("it was not written".to_owned()), |written| written.result);
         let tried = match result {

@@ -70,3 +70,25 @@ async fn a_repair_that_somebody_was_quicker_than_is_made_by_the_next_turn_and_is
     cycle.turn(None).await.unwrap();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "ours\n");
 }
+
+#[tokio::test]
+async fn what_could_not_be_made_is_not_on_trial_after_a_restart_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = r#"{"muster":1,"profile":"base","resources":[{"certificate":{"name":"corp",
+        "pem":"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"}}]}"#;
+    let anchors = folder.path().join("root/usr/local/share/ca-certificates");
+    let mut first = cycle(folder.path());
+    std::fs::create_dir_all(&anchors).unwrap();
+    accept(&mut first, "base", document);
+    first.turn(None).await.unwrap();
+    let reason = first.outcomes[0].reason.clone().unwrap();
+    assert!(reason.contains("can't be read as a certificate"), "{reason}");
+    assert_eq!(first.on_trial(), None);
+    drop(first);
+
+    let mut second = cycle(folder.path());
+    assert_eq!(second.on_trial(), None);
+    second.give_up_trials().unwrap();
+    second.turn(None).await.unwrap();
+    assert_eq!(second.outcomes[0].reason.as_ref(), Some(&reason));
+}
