@@ -71,6 +71,17 @@ async fn a_repair_that_somebody_was_quicker_than_is_made_by_the_next_turn_and_is
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "ours\n");
 }
 
+/// Makes what a profile asks for, while someone else does something after that was planned.
+async fn made_while(cycle: &mut Cycle, document: &str, meanwhile: impl FnOnce()) {
+    accept(cycle, "base", document);
+    let composition = cycle.accepted().unwrap().unwrap();
+    let plan = make::look(&mut cycle.hands, &composition).await.unwrap();
+    meanwhile();
+    let records = cycle.hands.ledger.records().unwrap();
+    let mut outcomes = Outcomes::default();
+    make::make(&mut cycle.hands, &composition, &plan.steps, &records, &mut outcomes, None).await.unwrap();
+}
+
 #[tokio::test]
 async fn what_could_not_be_made_is_not_on_trial_after_a_restart_either() {
     let folder = tempfile::tempdir().unwrap();
@@ -91,4 +102,30 @@ async fn what_could_not_be_made_is_not_on_trial_after_a_restart_either() {
     second.give_up_trials().unwrap();
     second.turn(None).await.unwrap();
     assert_eq!(second.outcomes[0].reason.as_ref(), Some(&reason));
+}
+
+#[tokio::test]
+async fn what_came_to_a_file_of_a_repository_that_goes_is_kept_for_the_way_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let at = |path: &str| folder.path().join("root").join(path);
+    let (key, sources) =
+        (at("etc/apt/keyrings/muster-corp.asc"), at("etc/apt/sources.list.d/muster-corp.sources"));
+    for file in [&key, &sources] {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, "theirs\n").unwrap();
+    }
+    let document = r#"{"muster":1,"profile":"base","resources":[{"repository":{"name":"corp","state":"absent",
+        "url":"https://apt.corp.example/debian","suite":"bookworm","components":["main"],
+        "key":"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEXample\n-----END PGP PUBLIC KEY BLOCK-----\n"}}]}"#;
+    made_while(&mut cycle, document, || std::fs::write(&sources, "newer\n").unwrap()).await;
+    assert!(!key.exists());
+    assert_eq!(std::fs::read_to_string(&sources).unwrap(), "newer\n");
+    // What is kept of others goes with the record of any resource.
+    let forgotten = vec![ResourceId::new("file", "/etc/motd")];
+    cycle.hands.settle(Settlement { forgotten, ..Settlement::default() }).unwrap();
+    cycle.turn(None).await.unwrap();
+    assert!(!sources.exists(), "{:?}", cycle.outcomes);
+    // To put it back takes a package manager.
+    assert_eq!(cycle.hands.ledger.blob(&Digest::of(b"newer\n")), Some(b"newer\n".to_vec()));
 }

@@ -197,3 +197,15 @@ fn what_came_to_the_place_of_a_file_that_a_repository_lacked_stays_when_that_is_
     assert_eq!(fs::read_to_string(machine.path(&key)).unwrap(), "not in the ledger\n");
     assert!(!machine.path(&sources).exists());
 }
+
+#[test]
+fn nothing_stays_of_a_repository_that_could_not_be_written_whole() {
+    let sources = Repository::sources_path("corp");
+    let mut machine = machine(&sources);
+    fs::create_dir_all(machine.path("/etc/apt/keyrings")).unwrap();
+    fs::remove_dir(machine.path(&sources).parent().unwrap()).unwrap();
+    let before = machine.snapshot();
+    let reasons = block_on(machine.converge(&repository("present")));
+    assert!(reasons["repository:corp"].contains("sources.list.d"), "{reasons:?}");
+    assert_eq!(machine.snapshot(), before);
+}
