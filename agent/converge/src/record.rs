@@ -213,7 +213,7 @@ fn state(from: &str, to: &str) -> Difference {
     Difference::new("state", from.into(), to.into())
 }
 
-/// What the ledger keeps of a step that left files as they are, because someone else made or changed them after it was planned: of
+/// What the ledger keeps of a step that left files or links as they are, because someone else made or changed them after it was planned: of
 /// these nothing that `earlier` did not tell, so that the next step takes what they hold by then for what was there before. `None`
 /// when the step brought nothing at all: then it is as if it had not been tried.
 pub fn record_of_left(
@@ -243,9 +243,10 @@ pub fn record_of_left(
     Some(kept)
 }
 
-/// Whether a value is what a file holds, or that there is none.
+/// Whether a value is what a file holds, where a link leads, or that there is none.
 fn is_of_file(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text == NO_FILE || text.starts_with("sha256:"))
+    let begins = |text: &str| ["sha256:", "/", "../"].iter().any(|beginning| text.starts_with(beginning));
+    value.as_str().is_some_and(|text| text == NO_FILE || begins(text))
 }
 
 /// Of what was there, the attributes that are about to be written: only these may ever have to be put back.

@@ -129,3 +129,34 @@ async fn what_came_to_a_file_of_a_repository_that_goes_is_kept_for_the_way_back(
     // To put it back takes a package manager.
     assert_eq!(cycle.hands.ledger.blob(&Digest::of(b"newer\n")), Some(b"newer\n".to_vec()));
 }
+
+/// Has a turn made for a device without profiles.
+async fn taken_back(cycle: &mut Cycle, document: &str) {
+    let nothing =
+        DesiredState { generation: Generation(2), revisions: vec![], ..state(device(), "base", document) };
+    assert!(cycle.offer(&serde_json::to_vec(&nothing).unwrap()).unwrap());
+    cycle.turn(None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_zone_that_someone_chose_after_it_was_looked_at_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let link = folder.path().join("root/etc/localtime");
+    let zones = folder.path().join("root/usr/share/zoneinfo/Europe");
+    std::fs::create_dir_all(&zones).unwrap();
+    std::fs::write(zones.join("Berlin"), "").unwrap();
+    let choose = |zone: &str| {
+        std::fs::remove_file(&link).ok();
+        std::os::unix::fs::symlink(format!("../usr/share/zoneinfo/{zone}"), &link).unwrap();
+    };
+    let chosen = || std::fs::read_link(&link).unwrap().display().to_string();
+    choose("UTC");
+    let document = r#"{"muster":1,"profile":"base","resources":[{"time":{"zone":"Europe/Berlin"}}]}"#;
+    made_while(&mut cycle, document, || choose("Asia/Tokyo")).await;
+    assert_eq!(chosen(), "../usr/share/zoneinfo/Asia/Tokyo");
+    cycle.turn(None).await.unwrap();
+    assert_eq!(chosen(), "/usr/share/zoneinfo/Europe/Berlin", "{:?}", cycle.outcomes);
+    taken_back(&mut cycle, document).await;
+    assert_eq!(chosen(), "../usr/share/zoneinfo/Asia/Tokyo", "{:?}", cycle.outcomes);
+}
