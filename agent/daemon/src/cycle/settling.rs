@@ -25,7 +25,7 @@ pub(super) fn left_partly(
     earlier: Option<&Record>,
     found: Option<&Result<Condition, String>>,
 ) -> Option<Record> {
-    if resource::is_one_file(&step.id) {
+    if resource::is_by_one_file(&step.id) {
         return None;
     }
     match found {

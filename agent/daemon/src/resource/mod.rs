@@ -532,9 +532,19 @@ pub(crate) fn is_left(reason: &str) -> bool {
     [crate::host::files::CAME, crate::host::files::CHANGED].iter().any(|left| reason.ends_with(left))
 }
 
-/// Whether all of a resource is at one path, and written there as a whole or not at all.
-pub(crate) fn is_one_file(id: &ResourceId) -> bool {
-    muster_converge::plan::is_path(id) || matches!(Kind::of(id), Ok(Kind::Sudo | Kind::BrowserPolicy))
+/// Whether nothing of a resource comes where its file is left as it is: all of it is at one path, and written there as a whole or not
+/// at all, or what else there is of it follows that file.
+pub(crate) fn is_by_one_file(id: &ResourceId) -> bool {
+    muster_converge::plan::is_path(id)
+        || matches!(
+            Kind::of(id),
+            Ok(Kind::BrowserPolicy
+                | Kind::Certificate
+                | Kind::Hostname
+                | Kind::Mount
+                | Kind::SshServer
+                | Kind::Sudo)
+        )
 }
 
 /// An error with its causes, in one line for an admin, cut where whatever it tells of is without end: a report has to take it.

@@ -160,3 +160,55 @@ async fn a_zone_that_someone_chose_after_it_was_looked_at_comes_back() {
     taken_back(&mut cycle, document).await;
     assert_eq!(chosen(), "../usr/share/zoneinfo/Asia/Tokyo", "{:?}", cycle.outcomes);
 }
+
+#[tokio::test]
+async fn of_what_follows_a_file_that_was_left_nothing_counts_for_musters_doing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let at = |path: &str| folder.path().join("root").join(path);
+    let (anchors, store) = (at("usr/local/share/ca-certificates"), at("etc/ssl/certs"));
+    for directory in [&anchors, &store] {
+        std::fs::create_dir_all(directory).unwrap();
+    }
+    let pem = |name: &str| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let encoded = data_encoding::BASE64.encode(params.self_signed(&key).unwrap().der());
+        format!("-----BEGIN CERTIFICATE-----\n{encoded}\n-----END CERTIFICATE-----\n")
+    };
+    let certificate = serde_json::json!({"name": "corp", "pem": pem("ours.example")});
+    let document = serde_json::json!({
+        "muster": 1, "profile": "base", "resources": [{"certificate": certificate}],
+    });
+    // As who puts a certificate there and has the store made anew.
+    let theirs = pem("theirs.example");
+    made_while(&mut cycle, &document.to_string(), || {
+        std::fs::write(anchors.join("muster-corp.crt"), &theirs).unwrap();
+        std::fs::write(store.join("ca-certificates.crt"), &theirs).unwrap();
+    })
+    .await;
+    assert_eq!(*cycle.hands.ledger.records().unwrap(), Default::default());
+    assert_eq!(cycle.on_trial(), None);
+}
+
+#[test]
+fn a_mount_that_someone_else_made_after_it_was_looked_at_is_not_musters() {
+    let condition = |mounted: bool, unit: &str| {
+        Condition::present([("enabled", mounted.into()), ("mounted", mounted.into()), ("unit", unit.into())])
+    };
+    let digest = |text: &str| Digest::of(text.as_bytes()).to_string();
+    let step = muster_converge::plan::Step {
+        id: ResourceId::new("mount", "/srv/data"),
+        action: muster_proto::condition::Action::Change,
+        from: condition(false, "none"),
+        to: condition(true, &digest("ours")),
+        differences: vec![],
+        claim: None,
+        restart: false,
+        ending: false,
+        undoes: false,
+    };
+    let intent = muster_converge::plan::record_of(&step, None, serde_json::Value::Null);
+    let found = Ok(condition(true, &digest("theirs")));
+    assert_eq!(settling::left_partly(&step, Some(&intent), None, Some(&found)), None);
+}
