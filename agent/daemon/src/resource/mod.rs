@@ -603,6 +603,11 @@ impl Job<'_> {
         to.is_some() && to != attribute(&self.step.from, name)
     }
 
+    /// Whether Muster wrote this attribute, or may have: the record may tell of others alone.
+    fn has_written(&self, name: &str) -> bool {
+        self.record.is_some_and(|record| written_by(record).any(|written| attribute(written, name).is_some()))
+    }
+
     /// Whether Muster made what is there.
     fn is_ours(&self) -> bool {
         self.record.is_some_and(|record| record.before == Condition::Absent)

@@ -209,3 +209,18 @@ fn nothing_stays_of_a_repository_that_could_not_be_written_whole() {
     assert!(reasons["repository:corp"].contains("sources.list.d"), "{reasons:?}");
     assert_eq!(machine.snapshot(), before);
 }
+
+#[test]
+fn a_file_that_is_not_roots_alone_is_not_taken_for_musters_where_the_record_tells_of_another_part() {
+    let path = "/etc/systemd/timesyncd.conf.d/90-muster.conf";
+    let mut machine = machine(path);
+    fs::create_dir_all(machine.path("/usr/share/zoneinfo")).unwrap();
+    fs::write(machine.path("/usr/share/zoneinfo/UTC"), "").unwrap();
+    let zone = composition(&[json!({"time": {"zone": "UTC"}})]);
+    assert_eq!(block_on(machine.converge(&zone)), BTreeMap::new());
+    fs::write(machine.path(path), "theirs\n").unwrap();
+    chown(machine.path(path), Some(1000), Some(1000)).unwrap();
+    let servers = composition(&[json!({"time": {"zone": "UTC", "servers": ["ntp.corp.example"]}})]);
+    let reasons: Vec<String> = block_on(machine.converge(&servers)).into_values().collect();
+    assert!(reasons.iter().any(|reason| reason.contains("Muster did not make it")), "{reasons:?}");
+}
