@@ -1,5 +1,6 @@
 //! Files that someone changes between the plan and the write.
 
+use muster_proto::resource::dconf::Dconf;
 use muster_proto::resource::repository::Repository;
 
 use super::*;
@@ -223,4 +224,35 @@ fn a_file_that_is_not_roots_alone_is_not_taken_for_musters_where_the_record_tell
     let servers = composition(&[json!({"time": {"zone": "UTC", "servers": ["ntp.corp.example"]}})]);
     let reasons: Vec<String> = block_on(machine.converge(&servers)).into_values().collect();
     assert!(reasons.iter().any(|reason| reason.contains("Muster did not make it")), "{reasons:?}");
+}
+
+#[test]
+fn dconf_makes_its_database_anew_where_one_of_two_files_was_left() {
+    let (settings, locks) = (Dconf::file("corp"), Dconf::locks("corp"));
+    let mut machine = machine(&locks);
+    let digest = |text: &str| Digest::of(text.as_bytes()).to_string();
+    let condition = |file: &str, locks: &str| {
+        Condition::present([("file", file.into()), ("locks", locks.into()), ("compiled", true.into())])
+    };
+    for path in [&settings, &locks] {
+        fs::write(machine.path(path), "ours\n").unwrap();
+    }
+    let step = Step {
+        id: ResourceId::new("dconf", "corp"),
+        action: Action::Change,
+        from: condition(&digest("ours\n"), &digest("ours\n")),
+        to: condition(NO_FILE, NO_FILE),
+        differences: vec![],
+        claim: None,
+        restart: false,
+        ending: false,
+        undoes: false,
+    };
+    fs::write(machine.path(&locks), "newer\n").unwrap();
+    let written = block_on(write(&mut machine.host, &[&step], &BTreeMap::new(), &|_| None));
+    let refused = written[&step.id].result.clone().unwrap_err();
+    assert!(is_left(&refused), "{refused}");
+    assert!(!machine.path(&settings).exists() && machine.path(&locks).exists());
+    // There is no dconf here, and what it was to do is known.
+    assert!(machine.host.dconf_is_behind.is_some());
 }
