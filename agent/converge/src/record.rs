@@ -158,7 +158,7 @@ impl Record {
     }
 
     /// The attributes of which it tells.
-    fn named(&self) -> impl Iterator<Item = &String> {
+    pub(crate) fn named(&self) -> impl Iterator<Item = &String> {
         let conditions = [Some(&self.before), Some(&self.wrote), self.intended.as_ref()];
         conditions.into_iter().flatten().filter_map(Condition::attributes).flat_map(Attributes::keys)
     }
@@ -262,7 +262,7 @@ pub(crate) fn restricted(from: &Condition, to: &Condition) -> Condition {
 }
 
 /// What is there once `later` has been written over `earlier`: attributes that it does not name stay.
-fn together(earlier: &Condition, later: &Condition) -> Condition {
+pub(crate) fn together(earlier: &Condition, later: &Condition) -> Condition {
     match (earlier, later) {
         (Condition::Present(earlier), Condition::Present(later)) => {
             let of = |condition: &Attributes| condition.clone().into_iter();

@@ -111,11 +111,11 @@ impl<M> Hands<M> {
         }
     }
 
-    /// Takes off trial what nothing came of; what was on trial before it is so again. In the ledger too: after a restart without the
-    /// server it would count as undone, and be left alone for good.
-    pub(super) fn take_off_trial(&mut self, id: &ResourceId, earlier: Option<Trial>) -> Result<()> {
+    /// Has this and nothing else of a resource on trial, as that is known once it was tried. In the ledger too: what nothing came of
+    /// would count as undone after a restart without the server, and be left alone for good.
+    pub(super) fn keep_trial(&mut self, id: &ResourceId, trial: Option<Trial>) -> Result<()> {
         self.trials.remove(id);
-        self.trials.extend(earlier.map(|earlier| (id.clone(), earlier)));
+        self.trials.extend(trial.map(|trial| (id.clone(), trial)));
         match self.ledger.keep_trials(&self.trials) {
             // It holds for as long as this agent runs.
             Err(error) if cant_be_written(&error) => Ok(()),

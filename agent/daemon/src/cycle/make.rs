@@ -363,9 +363,13 @@ pub(super) async fn make<M: Machine>(
         let is_untouched = left && partly.is_none();
         if !unchanged && !is_untouched {
             changed.push(step);
+            if let (Some(record), true) = (&partly, put_on_trial.contains_key(&step.id)) {
+                let trial = hands.trials.remove(&step.id).map(|trial| trial.told_by(record));
+                hands.keep_trial(&step.id, trial)?;
+            }
         } else if let Some(earlier) = put_on_trial.remove(&step.id) {
             // Nothing came of it that could cut anybody off.
-            hands.take_off_trial(&step.id, earlier)?;
+            hands.keep_trial(&step.id, earlier)?;
         }
         let result = written.map_or_else(|| Err("it was not written".to_owned()), |written| written.result);
         let tried = match result {
