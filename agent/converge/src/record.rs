@@ -243,6 +243,31 @@ pub fn record_of_left(
     Some(kept)
 }
 
+/// What the ledger keeps of a step that failed: nothing that `earlier` did not tell of files that it has not come to, so that a later
+/// step takes what they hold by then for what was there before. A file is written as a whole or not at all, and by no command that
+/// may come to its end later.
+pub fn record_of_failed(
+    record: &Record,
+    step: &Step,
+    earlier: Option<&Record>,
+    found: &Condition,
+    is_file: impl Fn(&str) -> bool,
+) -> Record {
+    let value = |of: &Condition, name: &String| of.attributes().and_then(|of| of.get(name)).cloned();
+    let is_written = |name: &String| value(found, name) != value(&step.from, name);
+    let is_due = |name: &String| value(&step.from, name) != value(&step.to, name);
+    let known: BTreeSet<&String> = earlier.into_iter().flat_map(Record::named).collect();
+    let mut kept = record.clone();
+    for condition in [Some(&mut kept.before), Some(&mut kept.wrote), kept.intended.as_mut()] {
+        if let Some(Condition::Present(attributes)) = condition {
+            Arc::make_mut(attributes).retain(|name, _| {
+                known.contains(name) || !is_file(name) || is_written(name) || !is_due(name)
+            });
+        }
+    }
+    kept
+}
+
 /// Whether a value is what a file holds, where a link leads, or that there is none.
 fn is_of_file(value: &Value) -> bool {
     let begins = |text: &str| ["sha256:", "/", "../"].iter().any(|beginning| text.starts_with(beginning));

@@ -26,7 +26,7 @@ use super::machine::Machine;
 use super::outcomes::Outcomes;
 use super::reading::{Asks, freshen, input, read, read_as, read_long, replan};
 use super::rest::Rest;
-use super::settling::{agrees, joined, leaves_nothing, left_partly, settle};
+use super::settling::{self, agrees, joined, leaves_nothing, settle};
 use super::stages::{Stage, stages};
 use super::texts;
 use crate::ledger::{Ledger, Records, Settlement, cant_be_written};
@@ -358,8 +358,8 @@ pub(super) async fn make<M: Machine>(
         };
         let intent = intents.remove(&step.id);
         // What someone else made of it meanwhile is what was there before Muster, and no service has that to read from here.
-        let partly =
-            if left { left_partly(step, intent.as_ref(), records.get(&step.id), found) } else { None };
+        let tried = intent.as_ref().filter(|_| failed);
+        let partly = settling::partly(step, tried, records.get(&step.id), found, left);
         let is_untouched = left && partly.is_none();
         if !unchanged && !is_untouched {
             changed.push(step);

@@ -210,5 +210,29 @@ fn a_mount_that_someone_else_made_after_it_was_looked_at_is_not_musters() {
     };
     let intent = muster_converge::plan::record_of(&step, None, serde_json::Value::Null);
     let found = Ok(condition(true, &digest("theirs")));
-    assert_eq!(settling::left_partly(&step, Some(&intent), None, Some(&found)), None);
+    assert_eq!(settling::partly(&step, Some(&intent), None, Some(&found), true), None);
+}
+
+#[tokio::test]
+async fn what_someone_made_of_a_file_that_could_not_be_written_yet_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let root = folder.path().join("root");
+    let file = root.join("etc/default/locale");
+    for directory in ["etc/default", "usr/sbin", "usr/share/i18n", "usr/lib/locale"] {
+        std::fs::create_dir_all(root.join(directory)).unwrap();
+    }
+    std::fs::write(&file, "theirs\n").unwrap();
+    std::fs::write(root.join("usr/sbin/locale-gen"), "").unwrap();
+    std::fs::write(root.join("usr/share/i18n/SUPPORTED"), "xx_YY.UTF-8 UTF-8\n").unwrap();
+    let document = r#"{"muster":1,"profile":"base","resources":[{"locale":{"lang":"xx_YY.UTF-8"}}]}"#;
+    accept(&mut cycle, "base", document);
+    cycle.turn(None).await.unwrap();
+    assert_eq!(cycle.outcomes[0].outcome, OutcomeKind::Failed, "nothing makes it here");
+    std::fs::write(&file, "newer\n").unwrap();
+    std::fs::create_dir_all(root.join("usr/lib/locale/xx_YY.utf8")).unwrap();
+    cycle.turn(None).await.unwrap();
+    assert_ne!(std::fs::read_to_string(&file).unwrap(), "newer\n", "{:?}", cycle.outcomes);
+    taken_back(&mut cycle, document).await;
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "newer\n", "{:?}", cycle.outcomes);
 }
