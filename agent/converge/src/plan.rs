@@ -15,7 +15,7 @@ use crate::fight::Fights;
 use crate::order;
 use crate::outcome;
 use crate::record::end_target;
-pub use crate::record::{Record, record_of, record_of_left, reversal_target};
+pub use crate::record::{Record, record_of, record_of_failed, record_of_left, reversal_target};
 pub use crate::step::Step;
 use crate::trial::{Trial, Trials};
 

@@ -158,7 +158,7 @@ impl Record {
     }
 
     /// The attributes of which it tells.
-    fn named(&self) -> impl Iterator<Item = &String> {
+    pub(crate) fn named(&self) -> impl Iterator<Item = &String> {
         let conditions = [Some(&self.before), Some(&self.wrote), self.intended.as_ref()];
         conditions.into_iter().flatten().filter_map(Condition::attributes).flat_map(Attributes::keys)
     }
@@ -213,7 +213,7 @@ fn state(from: &str, to: &str) -> Difference {
     Difference::new("state", from.into(), to.into())
 }
 
-/// What the ledger keeps of a step that left files as they are, because someone else made or changed them after it was planned: of
+/// What the ledger keeps of a step that left files or links as they are, because someone else made or changed them after it was planned: of
 /// these nothing that `earlier` did not tell, so that the next step takes what they hold by then for what was there before. `None`
 /// when the step brought nothing at all: then it is as if it had not been tried.
 pub fn record_of_left(
@@ -243,9 +243,35 @@ pub fn record_of_left(
     Some(kept)
 }
 
-/// Whether a value is what a file holds, or that there is none.
+/// What the ledger keeps of a step that failed: nothing that `earlier` did not tell of files that it has not come to, so that a later
+/// step takes what they hold by then for what was there before. A file is written as a whole or not at all, and by no command that
+/// may come to its end later.
+pub fn record_of_failed(
+    record: &Record,
+    step: &Step,
+    earlier: Option<&Record>,
+    found: &Condition,
+    is_file: impl Fn(&str) -> bool,
+) -> Record {
+    let value = |of: &Condition, name: &String| of.attributes().and_then(|of| of.get(name)).cloned();
+    let is_written = |name: &String| value(found, name) != value(&step.from, name);
+    let is_due = |name: &String| value(&step.from, name) != value(&step.to, name);
+    let known: BTreeSet<&String> = earlier.into_iter().flat_map(Record::named).collect();
+    let mut kept = record.clone();
+    for condition in [Some(&mut kept.before), Some(&mut kept.wrote), kept.intended.as_mut()] {
+        if let Some(Condition::Present(attributes)) = condition {
+            Arc::make_mut(attributes).retain(|name, _| {
+                known.contains(name) || !is_file(name) || is_written(name) || !is_due(name)
+            });
+        }
+    }
+    kept
+}
+
+/// Whether a value is what a file holds, where a link leads, or that there is none.
 fn is_of_file(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text == NO_FILE || text.starts_with("sha256:"))
+    let begins = |text: &str| ["sha256:", "/", "../"].iter().any(|beginning| text.starts_with(beginning));
+    value.as_str().is_some_and(|text| text == NO_FILE || begins(text))
 }
 
 /// Of what was there, the attributes that are about to be written: only these may ever have to be put back.
@@ -261,7 +287,7 @@ pub(crate) fn restricted(from: &Condition, to: &Condition) -> Condition {
 }
 
 /// What is there once `later` has been written over `earlier`: attributes that it does not name stay.
-fn together(earlier: &Condition, later: &Condition) -> Condition {
+pub(crate) fn together(earlier: &Condition, later: &Condition) -> Condition {
     match (earlier, later) {
         (Condition::Present(earlier), Condition::Present(later)) => {
             let of = |condition: &Attributes| condition.clone().into_iter();

@@ -5,6 +5,7 @@
 //! otherwise the device would be cut off over and over.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use muster_proto::condition::Condition;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fight;
 use crate::plan::Step;
-use crate::record::{Record, restricted};
+use crate::record::{Record, restricted, together};
 
 /// The kinds whose changes can keep a device from its server, or its people from the device.
 const KINDS: [&str; 5] = ["certificate", "login_rule", "ssh_server", "network", "firewall"];
@@ -54,9 +55,10 @@ pub fn of(step: &Step, record: Option<&Record>, earlier: Option<&Trial>) -> Opti
         return None;
     }
     // What is on trial already was never confirmed, so there is no use in going back to it.
+    let before = restricted(&step.from, &step.to);
     let back = match earlier.filter(|trial| trial.given_up.is_none()) {
-        Some(earlier) => earlier.back.clone(),
-        None => restricted(&step.from, &step.to),
+        Some(earlier) => together(&before, &earlier.back),
+        None => before,
     };
     Some(Trial { back, wanted: step.to.clone(), given_up: None })
 }
@@ -68,6 +70,14 @@ fn is_distrust(step: &Step) -> bool {
 }
 
 impl Trial {
+    /// The trial of a change of which the ledger keeps this record: what someone else made of it meanwhile is not what there was before.
+    pub fn told_by(mut self, record: &Record) -> Self {
+        if let Condition::Present(back) = &mut self.back {
+            Arc::make_mut(back).retain(|name, _| record.named().any(|named| named == name));
+        }
+        self
+    }
+
     /// Whether going to `wanted` has been given up.
     pub(crate) fn forbids(&self, wanted: &Condition) -> bool {
         self.given_up.is_some() && self.wanted == *wanted
@@ -86,6 +96,8 @@ impl Trial {
 #[cfg(test)]
 mod tests {
     use muster_proto::condition::{Action, Difference};
+
+    use crate::record::record_of;
 
     use super::*;
 
@@ -115,6 +127,18 @@ mod tests {
         let undone = Trial { given_up: Some(Timestamp::default()), ..first };
         let other = of(&step(file("a"), file("c")), None, Some(&undone)).unwrap();
         assert_eq!(other.back, file("a"));
+    }
+
+    #[test]
+    fn what_was_left_to_who_made_it_is_not_undone_and_what_is_written_over_later_comes_back() {
+        let wanted = file("b");
+        let first = of(&step(file("a"), wanted.clone()), None, None).unwrap();
+        let table = Condition::present([("table", "loaded".into())]);
+        let record = record_of(&step(table.clone(), table.clone()), None, serde_json::Value::Null);
+        let left = first.told_by(&record);
+        assert_eq!((&left.back, &left.wanted), (&table, &wanted));
+        let second = of(&step(file("theirs"), wanted), None, Some(&left)).unwrap();
+        assert_eq!(second.back, file("theirs"));
     }
 
     #[test]

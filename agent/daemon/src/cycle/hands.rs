@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use muster_converge::fight::Fights;
-use muster_converge::trial::Trials;
+use muster_converge::trial::{Trial, Trials};
 use muster_proto::report::Event;
 use muster_proto::{ResourceId, Timestamp};
 
@@ -108,6 +108,18 @@ impl<M> Hands<M> {
                 Ok(())
             }
             settled => settled,
+        }
+    }
+
+    /// Has this and nothing else of a resource on trial, as that is known once it was tried. In the ledger too: what nothing came of
+    /// would count as undone after a restart without the server, and be left alone for good.
+    pub(super) fn keep_trial(&mut self, id: &ResourceId, trial: Option<Trial>) -> Result<()> {
+        self.trials.remove(id);
+        self.trials.extend(trial.map(|trial| (id.clone(), trial)));
+        match self.ledger.keep_trials(&self.trials) {
+            // It holds for as long as this agent runs.
+            Err(error) if cant_be_written(&error) => Ok(()),
+            kept => kept,
         }
     }
 

@@ -26,7 +26,7 @@ use super::machine::Machine;
 use super::outcomes::Outcomes;
 use super::reading::{Asks, freshen, input, read, read_as, read_long, replan};
 use super::rest::Rest;
-use super::settling::{agrees, joined, leaves_nothing, left_partly, settle};
+use super::settling::{self, agrees, joined, leaves_nothing, settle};
 use super::stages::{Stage, stages};
 use super::texts;
 use crate::ledger::{Ledger, Records, Settlement, cant_be_written};
@@ -358,15 +358,18 @@ pub(super) async fn make<M: Machine>(
         };
         let intent = intents.remove(&step.id);
         // What someone else made of it meanwhile is what was there before Muster, and no service has that to read from here.
-        let partly =
-            if left { left_partly(step, intent.as_ref(), records.get(&step.id), found) } else { None };
+        let tried = intent.as_ref().filter(|_| failed);
+        let partly = settling::partly(step, tried, records.get(&step.id), found, left);
         let is_untouched = left && partly.is_none();
         if !unchanged && !is_untouched {
             changed.push(step);
+            if let (Some(record), true) = (&partly, put_on_trial.contains_key(&step.id)) {
+                let trial = hands.trials.remove(&step.id).map(|trial| trial.told_by(record));
+                hands.keep_trial(&step.id, trial)?;
+            }
         } else if let Some(earlier) = put_on_trial.remove(&step.id) {
             // Nothing came of it that could cut anybody off.
-            hands.trials.remove(&step.id);
-            hands.trials.extend(earlier.map(|earlier| (step.id.clone(), earlier)));
+            hands.keep_trial(&step.id, earlier)?;
         }
         let result = written.map_or_else(|| Err("it was not written".to_owned()), |written| written.result);
         let tried = match result {

@@ -17,21 +17,27 @@ pub(super) fn leaves_nothing(step: &Step, records: &Records) -> bool {
     is_whole && plan::is_path(&step.id) && !records.contains_key(&step.id)
 }
 
-/// What the ledger keeps of a step that left something as it is, as someone else made or changed it after it was planned; `None`
-/// where nothing of the step was made.
-pub(super) fn left_partly(
+/// What the ledger keeps of a step that failed, by whether it `left` something as it is, as someone else made or changed it after it
+/// was planned; `None` where nothing of such a step was made, and where what was kept before the other one tells what is so.
+pub(super) fn partly(
     step: &Step,
     intent: Option<&Record>,
     earlier: Option<&Record>,
     found: Option<&Result<Condition, String>>,
+    left: bool,
 ) -> Option<Record> {
-    if resource::is_one_file(&step.id) {
+    if resource::is_by_one_file(&step.id) {
         return None;
     }
     match found {
-        Some(Ok(found)) => plan::record_of_left(intent?, step, earlier, found),
+        Some(Ok(found)) if left => plan::record_of_left(intent?, step, earlier, found),
+        Some(Ok(found)) => {
+            let is_file = |name: &str| resource::text_path(&step.id, name).is_some();
+            let kept = plan::record_of_failed(intent?, step, earlier, found, is_file);
+            Some(kept).filter(|kept| Some(kept) != intent)
+        }
         // Whatever is there now, what was there before is in the ledger as it was when that was looked at.
-        Some(Err(_)) | None => intent.cloned(),
+        Some(Err(_)) | None => intent.filter(|_| left).cloned(),
     }
 }
 

@@ -532,9 +532,19 @@ pub(crate) fn is_left(reason: &str) -> bool {
     [crate::host::files::CAME, crate::host::files::CHANGED].iter().any(|left| reason.ends_with(left))
 }
 
-/// Whether all of a resource is at one path, and written there as a whole or not at all.
-pub(crate) fn is_one_file(id: &ResourceId) -> bool {
-    muster_converge::plan::is_path(id) || matches!(Kind::of(id), Ok(Kind::Sudo | Kind::BrowserPolicy))
+/// Whether nothing of a resource comes where its file is left as it is: all of it is at one path, and written there as a whole or not
+/// at all, or what else there is of it follows that file.
+pub(crate) fn is_by_one_file(id: &ResourceId) -> bool {
+    muster_converge::plan::is_path(id)
+        || matches!(
+            Kind::of(id),
+            Ok(Kind::BrowserPolicy
+                | Kind::Certificate
+                | Kind::Hostname
+                | Kind::Mount
+                | Kind::SshServer
+                | Kind::Sudo)
+        )
 }
 
 /// An error with its causes, in one line for an admin, cut where whatever it tells of is without end: a report has to take it.
@@ -591,6 +601,11 @@ impl Job<'_> {
     fn changes(&self, name: &str) -> bool {
         let to = attribute(&self.step.to, name);
         to.is_some() && to != attribute(&self.step.from, name)
+    }
+
+    /// Whether Muster wrote this attribute, or may have: the record may tell of others alone.
+    fn has_written(&self, name: &str) -> bool {
+        self.record.is_some_and(|record| written_by(record).any(|written| attribute(written, name).is_some()))
     }
 
     /// Whether Muster made what is there.

@@ -42,7 +42,7 @@ pub(super) fn prepare(host: &Host, job: &Job<'_>, parts: &[Part]) -> Result<Prep
     for (attribute, path) in parts {
         let plain = text(&job.step.from, attribute).is_none_or(|there| there == NO_FILE || is_digest(there));
         ensure!(
-            plain || job.record.is_some() || !job.changes(attribute),
+            plain || job.has_written(attribute) || !job.changes(attribute),
             "{path} is not of root's alone with mode 0644, and Muster did not make it: remove it or give it to root first"
         );
         let there =

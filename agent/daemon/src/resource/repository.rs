@@ -8,7 +8,7 @@ use muster_proto::{Digest, ResourceId};
 use serde_json::{Value, json};
 
 use super::transaction::{Sources, fetch_lists};
-use super::{BACKUP_LIMIT, Contents, Job, Prepared, Preserved, Wanted, is_removal, text};
+use super::{BACKUP_LIMIT, Contents, Job, Prepared, Preserved, Wanted, backup, is_removal, text};
 use crate::host::Host;
 use crate::host::files::{self, NewFile};
 use crate::host::packages::Manager;
@@ -70,13 +70,13 @@ pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {
         }
         _ => Value::Null,
     };
-    if job.record.is_some() {
-        return Ok(Prepared::Ready(Preserved { blobs: vec![], extra }));
-    }
     let mut blobs = vec![];
     for (attribute, path) in parts(&job.step.id) {
-        if text(&job.step.from, attribute).is_some() {
+        if job.record.is_none() && text(&job.step.from, attribute).is_some() {
             blobs.extend(files::content(&host.root, &path, BACKUP_LIMIT).with_context(|| path.clone())?);
+        } else if let Prepared::Ready(kept) = backup(host, job, &path, attribute)? {
+            // The record tells nothing of a file that an earlier step left to who made it.
+            blobs.extend(kept.blobs);
         }
     }
     Ok(Prepared::Ready(Preserved { blobs, extra }))
@@ -144,7 +144,11 @@ async fn replace(host: &mut Host, job: &Job<'_>, contents: &Contents<'_>) -> Res
     if is_another_key(job) {
         distrust(host, job).await?;
     }
-    files::write_all(&host.root, &after).into_iter().collect::<Result<()>>()?;
+    if let Err(error) = files::write_all(&host.root, &after).into_iter().collect::<Result<()>>() {
+        // One file without the other would count for what Muster made, and the other with it.
+        put_back(host, before).context("putting back what was there after not all could be written")?;
+        return Err(error);
+    }
     // What is put back where another package manager is in use by now is nobody's to read.
     if host.packages.manager() != of {
         return Ok(());

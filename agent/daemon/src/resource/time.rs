@@ -1,12 +1,12 @@
 //! `time`: the link and the file that say which zone the device is in, and the file of systemd-timesyncd.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use muster_proto::condition::{Condition, NO_FILE};
 use muster_proto::resource::time::{LOCALTIME, SERVERS, TIMEZONE};
 
 use super::own_file::{self, Part};
 use super::{Contents, Job, Prepared, Wanted, attribute, link, service, text};
-use crate::host::Host;
+use crate::host::{Host, files};
 
 const UNIT: &str = "systemd-timesyncd.service";
 
@@ -79,12 +79,22 @@ pub(super) async fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents
 }
 
 async fn finish(host: &mut Host, job: &Job<'_>) -> Result<()> {
-    if job.changes("localtime") {
-        let target = text(&job.step.to, "localtime").filter(|target| *target != NO_FILE);
-        link::put(host, LOCALTIME, target)?;
+    if let Some(target) = text(&job.step.to, "localtime").filter(|_| job.changes("localtime")) {
+        check_since(host, job, target)?;
+        link::put(host, LOCALTIME, Some(target).filter(|target| *target != NO_FILE))?;
     }
     if job.changes("servers") {
         restart(host).await?;
+    }
+    Ok(())
+}
+
+/// An error where the link points elsewhere than when that was planned, and not where it should.
+fn check_since(host: &Host, job: &Job<'_>, target: &str) -> Result<()> {
+    let Some(planned) = text(&job.step.from, "localtime") else { return Ok(()) };
+    let found = localtime(host, planned)?;
+    if found != NO_FILE && found != planned && localtime(host, target)? != target {
+        bail!("{LOCALTIME}: {}", if planned == NO_FILE { files::CAME } else { files::CHANGED });
     }
     Ok(())
 }

@@ -96,7 +96,7 @@ pub(super) fn prepare(host: &Host, job: &Job<'_>, attribute: &str, path: &str) -
     let there = text(&job.step.from, attribute).unwrap_or(NO_FILE);
     let is_plain = there == NO_FILE || there.parse::<Digest>().is_ok();
     ensure!(
-        is_plain || job.record.is_some(),
+        is_plain || job.has_written(attribute),
         "{path} is not of Muster's making: remove it, with `nmcli connection delete` for one, or choose another name"
     );
     if let Some(resource) = job.step.resource()
@@ -215,7 +215,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-    use muster_converge::plan::Step;
+    use muster_converge::plan::{Record, Step, record_of};
     use muster_proto::ResourceId;
     use muster_proto::condition::{Action, Condition};
 
@@ -260,6 +260,34 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), "[connection]\nid=ours\n");
         write(&format!("{ours} of 0:0, 0600"), NO_FILE).unwrap();
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn a_file_with_secrets_of_its_own_is_not_musters_where_the_record_tells_of_other_files_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = Host::at(folder.path(), &folder.path().join("run"), folder.path()).unwrap();
+        let (digest, of_others) =
+            (Digest::of(b"").to_string(), Condition::present([("netdev", NO_FILE.into())]));
+        let condition = |text: String| Condition::present([("keyfile", text.into())]);
+        let step = Step {
+            id: ResourceId::new("network", "air"),
+            action: Action::Change,
+            from: condition(format!("{digest} with a secret of its own")),
+            to: condition(digest),
+            differences: vec![],
+            claim: None,
+            restart: false,
+            ending: false,
+            undoes: false,
+        };
+        let of_this = record_of(&step, None, Value::Null);
+        let of_others =
+            Record { before: of_others.clone(), wrote: of_others, intended: None, ..of_this.clone() };
+        let path = Network::keyfile_path("air");
+        let prepared = |record| prepare(&host, &Job { step: &step, record: Some(record) }, "keyfile", &path);
+        assert_eq!(prepared(&of_this).unwrap(), Vec::<Vec<u8>>::new());
+        let refused = prepared(&of_others).unwrap_err().to_string();
+        assert!(refused.contains("is not of Muster's making"), "{refused}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Files that someone changes between the plan and the write.
 
+use muster_proto::resource::dconf::Dconf;
 use muster_proto::resource::repository::Repository;
 
 use super::*;
@@ -196,4 +197,62 @@ fn what_came_to_the_place_of_a_file_that_a_repository_lacked_stays_when_that_is_
     assert_eq!(written[&plan.steps[0].id].result, Ok(()));
     assert_eq!(fs::read_to_string(machine.path(&key)).unwrap(), "not in the ledger\n");
     assert!(!machine.path(&sources).exists());
+}
+
+#[test]
+fn nothing_stays_of_a_repository_that_could_not_be_written_whole() {
+    let sources = Repository::sources_path("corp");
+    let mut machine = machine(&sources);
+    fs::create_dir_all(machine.path("/etc/apt/keyrings")).unwrap();
+    fs::remove_dir(machine.path(&sources).parent().unwrap()).unwrap();
+    let before = machine.snapshot();
+    let reasons = block_on(machine.converge(&repository("present")));
+    assert!(reasons["repository:corp"].contains("sources.list.d"), "{reasons:?}");
+    assert_eq!(machine.snapshot(), before);
+}
+
+#[test]
+fn a_file_that_is_not_roots_alone_is_not_taken_for_musters_where_the_record_tells_of_another_part() {
+    let path = "/etc/systemd/timesyncd.conf.d/90-muster.conf";
+    let mut machine = machine(path);
+    fs::create_dir_all(machine.path("/usr/share/zoneinfo")).unwrap();
+    fs::write(machine.path("/usr/share/zoneinfo/UTC"), "").unwrap();
+    let zone = composition(&[json!({"time": {"zone": "UTC"}})]);
+    assert_eq!(block_on(machine.converge(&zone)), BTreeMap::new());
+    fs::write(machine.path(path), "theirs\n").unwrap();
+    chown(machine.path(path), Some(1000), Some(1000)).unwrap();
+    let servers = composition(&[json!({"time": {"zone": "UTC", "servers": ["ntp.corp.example"]}})]);
+    let reasons: Vec<String> = block_on(machine.converge(&servers)).into_values().collect();
+    assert!(reasons.iter().any(|reason| reason.contains("Muster did not make it")), "{reasons:?}");
+}
+
+#[test]
+fn dconf_makes_its_database_anew_where_one_of_two_files_was_left() {
+    let (settings, locks) = (Dconf::file("corp"), Dconf::locks("corp"));
+    let mut machine = machine(&locks);
+    let digest = |text: &str| Digest::of(text.as_bytes()).to_string();
+    let condition = |file: &str, locks: &str| {
+        Condition::present([("file", file.into()), ("locks", locks.into()), ("compiled", true.into())])
+    };
+    for path in [&settings, &locks] {
+        fs::write(machine.path(path), "ours\n").unwrap();
+    }
+    let step = Step {
+        id: ResourceId::new("dconf", "corp"),
+        action: Action::Change,
+        from: condition(&digest("ours\n"), &digest("ours\n")),
+        to: condition(NO_FILE, NO_FILE),
+        differences: vec![],
+        claim: None,
+        restart: false,
+        ending: false,
+        undoes: false,
+    };
+    fs::write(machine.path(&locks), "newer\n").unwrap();
+    let written = block_on(write(&mut machine.host, &[&step], &BTreeMap::new(), &|_| None));
+    let refused = written[&step.id].result.clone().unwrap_err();
+    assert!(is_left(&refused), "{refused}");
+    assert!(!machine.path(&settings).exists() && machine.path(&locks).exists());
+    // There is no dconf here, and what it was to do is known.
+    assert!(machine.host.dconf_is_behind.is_some());
 }
