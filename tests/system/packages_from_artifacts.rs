@@ -47,7 +47,8 @@ impl Deb<'_> {
             "Package: {name}\nVersion: {version}\n{fields}Maintainer: Kim <kim@corp.example>\nDescription: A tool\n"
         );
         fs::write(tree.join("DEBIAN/control"), control)?;
-        for (file, text) in [("DEBIAN/postinst", *postinst), ("usr/bin/corp-tool", &format!("echo {says}\n"))]
+        for (file, text) in
+            [("DEBIAN/postinst", *postinst), (&*format!("usr/bin/{name}"), &*format!("echo {says}\n"))]
         {
             if !text.is_empty() {
                 fs::write(tree.join(file), format!("#!/bin/sh\n{text}"))?;
@@ -123,6 +124,11 @@ fn a_package_from_an_artifact_comes_with_what_it_needs_follows_its_digest_and_go
     let one = put(Deb { fields, ..Deb::default() })?;
     let rebuilt = put(Deb { fields, says: "rebuilt", ..Deb::default() })?;
     let two = put(Deb { fields, version: "1.1", says: "1.1", ..Deb::default() })?;
+    // One that merely suggests what another brings does not need it.
+    let suggests =
+        Deb { name: "suggests-tree", fields: "Architecture: all\nSuggests: tree\n", ..Deb::default() };
+    fs::copy(suggests.build(folder.path())?, device.path("/root/suggests-tree.deb"))?;
+    device.exec(["dpkg", "--install", "/root/suggests-tree.deb"])?.ok()?;
 
     assign(&fleet, &of(&one), "")?;
     fleet.admin.wait_until_applied(DEVICE)?;

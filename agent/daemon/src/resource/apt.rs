@@ -127,7 +127,10 @@ pub(super) fn verb(verb: Verb) -> &'static [&'static str] {
         Verb::Install => &["install"],
         Verb::InstallAnew => &["--reinstall", "install"],
         Verb::Remove => &["remove"],
-        Verb::RemoveUnneeded => &["remove", "--auto-remove"],
+        // By default apt takes what another package merely suggests for needed.
+        Verb::RemoveUnneeded => {
+            &["-o", "APT::AutoRemove::SuggestsImportant=false", "remove", "--auto-remove"]
+        }
     }
 }
 
