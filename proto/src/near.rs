@@ -1,14 +1,7 @@
-//! The name that was meant, where one was mistyped.
-
-use crate::id::ResourceId;
+//! The word of the language that was meant, where one was mistyped.
 
 /// The most edits that a mistyped name is away from the one that was meant.
 const EDITS: usize = 2;
-
-/// The longest key that is compared, in bytes, and the most names for which a near one is looked for: a text that is made to name
-/// thousands of long ones must not keep the server busy.
-const LONGEST: usize = 100;
-const LOOKED_FOR: usize = 10;
 
 /// The longest word that is compared with those of the language. A profile may have thousands of mistyped ones.
 const LONGEST_WORD: usize = 30;
@@ -42,33 +35,8 @@ pub(crate) fn with_meant(mut message: String, beside: Option<&[&str]>) -> String
 }
 
 /// Of a short name, most others are an edit or two away.
-fn most_edits(mistyped: &str) -> usize {
+pub(crate) fn most_edits(mistyped: &str) -> usize {
     EDITS.min(mistyped.chars().count() / 3)
-}
-
-/// The names of a profile's resources.
-pub(crate) struct Names<'a> {
-    names: Vec<&'a ResourceId>,
-    looked_for: usize,
-}
-
-impl<'a> Names<'a> {
-    pub(crate) fn of(names: impl Iterator<Item = &'a ResourceId>) -> Self {
-        Self { names: names.filter(|name| name.key().len() <= LONGEST).collect(), looked_for: 0 }
-    }
-
-    /// The one of the same kind that is an edit or two away.
-    pub(crate) fn to(&mut self, mistyped: &ResourceId) -> Option<&'a ResourceId> {
-        let (kind, key) = (mistyped.kind(), mistyped.key());
-        if key.len() > LONGEST || self.looked_for == LOOKED_FOR {
-            return None;
-        }
-        self.looked_for += 1;
-        let most = most_edits(key);
-        let same_kind = self.names.iter().filter(|name| name.kind() == kind);
-        let near = same_kind.map(|name| (strsim::osa_distance(name.key(), key), *name));
-        near.filter(|(edits, _)| *edits <= most).min().map(|(_, name)| name)
-    }
 }
 
 #[cfg(test)]

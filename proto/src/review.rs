@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::compose::after;
-use crate::near;
 use crate::profile::ProfileError;
 use crate::resource::mount::Mount;
 use crate::resource::value::{AccountName, Argument};
@@ -16,6 +15,7 @@ use crate::text::printable;
 use crate::timestamp::Timestamp;
 
 mod calendar;
+mod near;
 mod sudo;
 
 /// Files that a profile may write and that a mistake in makes a device unusable, with what to use in their place.
