@@ -116,6 +116,7 @@ fn what_happens_on_a_device_that_was_put_back_to_a_snapshot_is_heard_of_and_so_i
     run(
         "systemctl stop muster-agent && cp -a /var/lib/muster /root/snapshot && systemctl start muster-agent",
     )?;
+    fleet.wait_until_connected(DEVICE)?;
 
     run(&format!("touch {FIXED}"))?;
     stands(Compliance::Compliant)?;
