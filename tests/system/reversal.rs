@@ -190,7 +190,7 @@ fn state(ground: &str, named: &[(&str, String)], random: &mut fastrand::Rng) -> 
     // What belongs to somebody who is not there, or is in a directory that is not, can't be made so, which is no question of
     // taking back.
     if !chosen.iter().any(|resource| resource.starts_with("account")) {
-        chosen.retain(|resource| !resource.contains("owner: bob"));
+        chosen.retain(|resource| !resource.contains("owner: bob") && !resource.contains("who: bob"));
     }
     if !chosen.iter().any(|resource| resource.starts_with("directory: { path: /srv/a,")) {
         chosen.retain(|resource| !resource.contains("path: /srv/a/"));
