@@ -163,6 +163,18 @@ impl Record {
         conditions.into_iter().flatten().filter_map(Condition::attributes).flat_map(Attributes::keys)
     }
 
+    /// The record with nothing of some attributes, but those of which `earlier` told.
+    fn without(&self, earlier: Option<&Self>, is_gone: impl Fn(&String) -> bool) -> Self {
+        let known: BTreeSet<&String> = earlier.into_iter().flat_map(Self::named).collect();
+        let mut kept = self.clone();
+        for condition in [Some(&mut kept.before), Some(&mut kept.wrote), kept.intended.as_mut()] {
+            if let Some(Condition::Present(attributes)) = condition {
+                Arc::make_mut(attributes).retain(|name, _| known.contains(name) || !is_gone(name));
+            }
+        }
+        kept
+    }
+
     /// The attributes by which Muster can tell its own work from that of others.
     fn accountable(&self) -> BTreeSet<&String> {
         let claimed = match (&self.wrote, &self.intended) {
@@ -222,10 +234,9 @@ pub fn record_of_left(
     earlier: Option<&Record>,
     found: &Condition,
 ) -> Option<Record> {
-    let value = |of: &Condition, name: &String| of.attributes().and_then(|of| of.get(name)).cloned();
     let is_theirs = |name: &String| {
         let (from, to, found) = (value(&step.from, name), value(&step.to, name), value(found, name));
-        found != from && found != to && [found, from].iter().flatten().any(is_of_file)
+        found != from && found != to && [found, from].into_iter().flatten().any(is_of_file)
     };
     let is_as_it_was = |name: &String| value(found, name) == value(&step.from, name);
     let all = [&step.from, &step.to].into_iter().filter_map(Condition::attributes);
@@ -233,14 +244,7 @@ pub fn record_of_left(
     if all.iter().all(|name| is_as_it_was(name) || is_theirs(name)) {
         return None;
     }
-    let known: BTreeSet<&String> = earlier.into_iter().flat_map(Record::named).collect();
-    let mut kept = record.clone();
-    for condition in [Some(&mut kept.before), Some(&mut kept.wrote), kept.intended.as_mut()] {
-        if let Some(Condition::Present(attributes)) = condition {
-            Arc::make_mut(attributes).retain(|name, _| known.contains(name) || !is_theirs(name));
-        }
-    }
-    Some(kept)
+    Some(record.without(earlier, is_theirs))
 }
 
 /// What the ledger keeps of a step that failed: nothing that `earlier` did not tell of files that it has not come to, so that a later
@@ -253,19 +257,13 @@ pub fn record_of_failed(
     found: &Condition,
     is_file: impl Fn(&str) -> bool,
 ) -> Record {
-    let value = |of: &Condition, name: &String| of.attributes().and_then(|of| of.get(name)).cloned();
     let is_written = |name: &String| value(found, name) != value(&step.from, name);
     let is_due = |name: &String| value(&step.from, name) != value(&step.to, name);
-    let known: BTreeSet<&String> = earlier.into_iter().flat_map(Record::named).collect();
-    let mut kept = record.clone();
-    for condition in [Some(&mut kept.before), Some(&mut kept.wrote), kept.intended.as_mut()] {
-        if let Some(Condition::Present(attributes)) = condition {
-            Arc::make_mut(attributes).retain(|name, _| {
-                known.contains(name) || !is_file(name) || is_written(name) || !is_due(name)
-            });
-        }
-    }
-    kept
+    record.without(earlier, |name| is_file(name) && is_due(name) && !is_written(name))
+}
+
+fn value<'c>(of: &'c Condition, name: &str) -> Option<&'c Value> {
+    of.attributes()?.get(name)
 }
 
 /// Whether a value is what a file holds, where a link leads, or that there is none.

@@ -358,8 +358,8 @@ pub(super) async fn make<M: Machine>(
         };
         let intent = intents.remove(&step.id);
         // What someone else made of it meanwhile is what was there before Muster, and no service has that to read from here.
-        let tried = intent.as_ref().filter(|_| failed);
-        let partly = settling::partly(step, tried, records.get(&step.id), found, left);
+        let unmade = intent.as_ref().filter(|_| failed);
+        let partly = settling::partly(step, unmade, records.get(&step.id), found, left);
         let is_untouched = left && partly.is_none();
         if !unchanged && !is_untouched {
             changed.push(step);
