@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use muster_proto::state::Mode;
-use muster_tests::measure::{cpu, peak, pss};
+use muster_tests::measure::{cpu, cpu_of_this_thread, peak, pss, wakes};
 use muster_tests::{Artifacts, Fleet, Network};
 use serde_json::json;
 
@@ -15,6 +15,9 @@ use crate::{DEVICE, look_again, say};
 
 /// Seconds over which an idle agent is watched.
 const IDLE: u64 = 600;
+
+/// Seconds between two wakes of the bare loop beside it.
+const NAP: u64 = 5;
 
 /// Minutes of the worst case.
 const WORST: u32 = 60;
@@ -31,15 +34,33 @@ pub(crate) fn run() -> Result<()> {
     // What enrollment and the first report leave behind is not idleness yet.
     std::thread::park_timeout(Duration::from_secs(30));
     say(&format!("{IDLE} s of nothing"))?;
-    let before = cpu(agent)?;
-    std::thread::park_timeout(Duration::from_secs(IDLE));
-    let cpu_s_per_min = (cpu(agent)? - before) * 60.0 / IDLE as f64;
+    let before = (cpu(agent)?, wakes(agent)?);
+    let bare_wake_cpu_s = bare_wake()?;
+    let per_minute = 60.0 / IDLE as f64;
+    let cpu_s_per_min = (cpu(agent)? - before.0) * per_minute;
+    let wakes_per_min = (wakes(agent)? - before.1) as f64 * per_minute;
     let binary = artifacts.agent_deb.with_file_name("muster-agent").join("usr/bin/muster-agent");
     let binary_bytes = fs::metadata(binary).context("asking after the agent's binary")?.len();
-    let figures =
-        json!({"pss_mib": pss(agent)?, "cpu_s_per_min": cpu_s_per_min, "binary_bytes": binary_bytes});
+    let figures = json!({
+        "pss_mib": pss(agent)?,
+        "cpu_s_per_min": cpu_s_per_min,
+        "binary_bytes": binary_bytes,
+        "wakes_per_min": wakes_per_min,
+        "bare_wake_cpu_s": bare_wake_cpu_s,
+    });
     writeln!(std::io::stdout(), "{figures}")?;
     Ok(())
+}
+
+/// Sleeps as long as the agent is watched, and says what it costs on this machine to wake and do nothing: most of what an idle
+/// process costs, and several times as much on one machine as on another.
+fn bare_wake() -> Result<f64> {
+    let before = cpu_of_this_thread()?;
+    let naps = IDLE / NAP;
+    for _ in 0..naps {
+        std::thread::park_timeout(Duration::from_secs(NAP));
+    }
+    Ok((cpu_of_this_thread()? - before) / naps as f64)
 }
 
 /// A thousand resources and all checks, looked at anew each minute, for an hour.

@@ -51,6 +51,24 @@ pub fn cpu(pid: u32) -> Result<f64> {
     Ok(times(pid)?.iter().sum())
 }
 
+/// CPU seconds of the calling thread, which the kernel counts in nanoseconds.
+pub fn cpu_of_this_thread() -> Result<f64> {
+    let counted = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanoseconds = counted.split(' ').next().and_then(|first| first.parse::<f64>().ok());
+    Ok(nanoseconds.context("no time in /proc/thread-self/schedstat")? / 1e9)
+}
+
+/// How often a process has waited for something.
+pub fn wakes(pid: u32) -> Result<u64> {
+    let mut sum = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let status = fs::read_to_string(thread?.path().join("status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        sum += line.context("no switches in the status of a thread")?.trim().parse::<u64>()?;
+    }
+    Ok(sum)
+}
+
 /// The proportional set size of a process in MiB.
 pub fn pss(pid: u32) -> Result<f64> {
     memory(pid, "smaps_rollup", "Pss:")

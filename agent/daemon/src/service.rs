@@ -333,8 +333,13 @@ impl Converging {
                 }
                 news = self.from_link.recv() => {
                     let Some(news) = news else { return std::future::pending().await };
+                    let is_quiet = matches!(news, FromServer::Quiet { .. });
                     if self.take(cycle, news).await? {
                         return Ok(());
+                    }
+                    // What was given back would have to be fetched again for the next word of that kind, and the one after it.
+                    if is_quiet {
+                        continue;
                     }
                 }
             }
