@@ -297,9 +297,7 @@ impl Converging {
             tokio::select! {
                 () = &mut timer => return Ok(()),
                 () = &mut calm, if !is_calm => {
-                    if let Err(error) = muster_memory::give_back() {
-                        tracing::warn!("the agent keeps memory that it does not need: {error}");
-                    }
+                    give_back_memory();
                     is_calm = true;
                     continue;
                 }
@@ -337,8 +335,11 @@ impl Converging {
                     if self.take(cycle, news).await? {
                         return Ok(());
                     }
-                    // What was given back would have to be fetched again for the next word of that kind, and the one after it.
+                    // Nothing follows from it, and nothing comes right after it: that is no reason to wake once more.
                     if is_quiet {
+                        if is_calm {
+                            give_back_memory();
+                        }
                         continue;
                     }
                 }
@@ -415,6 +416,12 @@ impl Converging {
     async fn send(&self, order: ToServer) {
         // The link ends only with the process.
         self.to_link.send(order).await.ok();
+    }
+}
+
+fn give_back_memory() {
+    if let Err(error) = muster_memory::give_back() {
+        tracing::warn!("the agent keeps memory that it does not need: {error}");
     }
 }
 

@@ -48,9 +48,14 @@ pub(crate) struct NewFile {
     pub(crate) is_new: bool,
 }
 
-fn check_plain(stat: &Stat) -> Result<()> {
+fn check_regular(stat: &Stat) -> Result<()> {
     let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
     ensure!(regular, "there is {} in its place: remove it, or manage it as what it is", kind_of(stat));
+    Ok(())
+}
+
+fn check_plain(stat: &Stat) -> Result<()> {
+    check_regular(stat)?;
     ensure!(
         stat.st_nlink == 1,
         "it has {} hard links, and a change would reach the others: remove them first",
@@ -59,16 +64,21 @@ fn check_plain(stat: &Stat) -> Result<()> {
     Ok(())
 }
 
-/// Opens a regular file with one name; `None` when there is nothing. The check is on a handle that opens nothing, since to open
-/// a device or a FIFO can have effects, and what was checked is what is then opened.
+/// Opens a regular file with one name; `None` when there is nothing.
 pub(super) fn open_plain(place: &Place) -> Result<Option<(std::fs::File, Stat)>> {
+    open_checked(place, check_plain)
+}
+
+/// The check is on a handle that opens nothing, since to open a device or a FIFO can have effects, and what was checked is what
+/// is then opened.
+fn open_checked(place: &Place, check: fn(&Stat) -> Result<()>) -> Result<Option<(std::fs::File, Stat)>> {
     let handle = match place.handle() {
         Ok(handle) => handle,
         Err(Errno::NOENT) => return Ok(None),
         Err(error) => return Err(error).context("asking about it"),
     };
     let stat = rustix::fs::fstat(&handle).context("asking about it")?;
-    check_plain(&stat)?;
+    check(&stat)?;
     let path = format!("/proc/self/fd/{}", handle.as_raw_fd());
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::empty()).context("opening it")?;
@@ -216,10 +226,10 @@ fn remove_some(root: &Root, files: &[(&str, Option<Digest>)]) -> Vec<Result<()>>
     results
 }
 
-/// The place that the file had; `None` when there was nothing.
+/// The place that the file had; `None` when there was nothing. Other names of it stay, and what it holds there.
 fn remove(root: &Root, path: &str, expected: Option<Digest>) -> Result<Option<Place>> {
     let Some(place) = root.place(path)? else { return Ok(None) };
-    let Some((file, _)) = open_plain(&place)? else { return Ok(None) };
+    let Some((file, _)) = open_checked(&place, check_regular)? else { return Ok(None) };
     if let Some(expected) = expected {
         ensure!(digest_of(&file)? == expected, CHANGED);
     }
@@ -463,7 +473,7 @@ fn give_name(place: &Place, file: &OwnedFd) -> Result<()> {
     match named {
         Err(Errno::EXIST) => {
             if let Some(stat) = place.stat()? {
-                check_plain(&stat)?;
+                check_regular(&stat)?;
             }
             bail!(CAME)
         }
@@ -472,9 +482,9 @@ fn give_name(place: &Place, file: &OwnedFd) -> Result<()> {
 }
 
 fn take_place(place: &Place, name: &str, is_new: bool) -> Result<()> {
-    // What was planted since it was looked at is not replaced.
+    // What was planted since it was looked at is not replaced. Other names of the file stay, with what it holds.
     if let Some(stat) = place.stat()? {
-        check_plain(&stat)?;
+        check_regular(&stat)?;
         ensure!(!is_new, CAME);
     }
     rustix::fs::renameat(&place.dir, name, &place.dir, &place.name).context("putting it in place")

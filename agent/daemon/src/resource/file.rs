@@ -16,7 +16,13 @@ pub(super) fn read(
     wanted: &Wanted<'_>,
     path: &str,
 ) -> Result<Condition> {
-    let Some(seen) = host.digests.look(&host.root, path)? else { return Ok(Condition::Absent) };
+    // Whoever owns a file can give it another name, and would keep it at this one for ever. Where it is Muster's, it is replaced or
+    // removed here alone. Before, it may be one on purpose, and a file of its own would not bring that back.
+    let seen = match wanted.record {
+        Some(_) => host.digests.look_at_any(&host.root, path)?,
+        None => host.digests.look(&host.root, path)?,
+    };
+    let Some(seen) = seen else { return Ok(Condition::Absent) };
     let (owner, group) = wanted.owner_names();
     Ok(Condition::present([
         ("content", seen.digest.to_string().into()),
@@ -69,14 +75,15 @@ fn change(host: &mut Host, accounts: &Accounts, job: &Job<'_>, contents: &Conten
     let path = job.step.id.key();
     let to = &job.step.to;
     let (owners, mode) = (owners(accounts, to)?, mode(to));
-    let seen = host.digests.look(&host.root, path)?;
+    let seen = host.digests.look_at_any(&host.root, path)?;
     let digest = text(to, "content").map(str::parse::<Digest>).transpose().context("its content")?;
     let entrusts = seen.is_some_and(|seen| entrusts(&seen, owners, mode));
     let content = match (digest, seen) {
         (None, Some(_)) => return attributes_of_any(job, entrusts, owners, mode),
         (Some(digest), Some(seen)) if digest == seen.digest => {
-            // Its former owner may hold it open, and change it after it was looked at: another file can't be reached so.
-            match contents(&digest).filter(|_| entrusts) {
+            // Its former owner may hold it open, and change it after it was looked at: another file can't be reached so. Under its
+            // other names it stays as it is.
+            match contents(&digest).filter(|_| entrusts || seen.is_linked) {
                 Some(content) => content,
                 None => return Ok(Change::Attributes { expected: Some(digest), owners, mode }),
             }

@@ -20,6 +20,7 @@ use crate::host::accounts::Group;
 mod archives;
 mod changed_since;
 mod directories;
+mod names;
 mod system;
 
 /// A machine in a folder, and what the ledger would keep of it.

@@ -10,7 +10,7 @@ use rustix::fs::Stat;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::super::walk::{Place, Root};
-use super::{NewFile, check_plain, digest_of, open_plain, write_each};
+use super::{NewFile, check_plain, check_regular, digest_of, open_checked, write_each};
 
 /// A change within the clock's own grain of the last one leaves no trace in the times of a file.
 const SETTLED_SECONDS: i64 = 2;
@@ -23,6 +23,8 @@ pub(crate) struct Seen {
     pub(crate) gid: u32,
     pub(crate) mode: u32,
     pub(crate) size: u64,
+    /// Whether it has other names, by hard links: those who have them see what is changed in it.
+    pub(crate) is_linked: bool,
 }
 
 /// What files held when they were last read, for as long as the kernel says that they are the same. It can't tell of what
@@ -133,13 +135,22 @@ impl Digests {
         Ok(place)
     }
 
-    /// The file at `path`; `None` when there is nothing.
+    /// The file at `path`, if that is its only name; `None` when there is nothing.
     pub(crate) fn look(&mut self, root: &Root, path: &str) -> Result<Option<Seen>> {
+        self.look_at(root, path, check_plain)
+    }
+
+    /// As [`Digests::look`], however many names it has.
+    pub(crate) fn look_at_any(&mut self, root: &Root, path: &str) -> Result<Option<Seen>> {
+        self.look_at(root, path, check_regular)
+    }
+
+    fn look_at(&mut self, root: &Root, path: &str, check: fn(&Stat) -> Result<()>) -> Result<Option<Seen>> {
         // Whatever this look finds: what comes back to this path later may have been changed meanwhile.
         let written = self.written.remove(path);
         let Some(place) = self.place(root, path)? else { return Ok(None) };
         let Some(stat) = place.stat()? else { return Ok(None) };
-        check_plain(&stat)?;
+        check(&stat)?;
         let stamp = Stamp::of(&stat);
         if let Some((written, digest)) = written
             && written == stamp.of_content()
@@ -154,7 +165,7 @@ impl Digests {
             known.turn = self.turn;
             return Ok(Some(seen(known.digest, &stat)));
         }
-        let Some((file, stat)) = open_plain(&place)? else { return Ok(None) };
+        let Some((file, stat)) = open_checked(&place, check)? else { return Ok(None) };
         let digest = digest_of(&file)?;
         if is_settled(&stat) {
             let due = since_boot + READ_AGAIN + (stat.st_ino % SPREAD).cast_signed();
@@ -178,6 +189,7 @@ fn seen(digest: Digest, stat: &Stat) -> Seen {
         gid: stat.st_gid,
         mode: stat.st_mode & 0o7777,
         size: u64::try_from(stat.st_size).unwrap_or(0),
+        is_linked: stat.st_nlink > 1,
     }
 }
 

@@ -129,14 +129,10 @@ fn what_is_planted_in_place_of_a_file_is_named_and_nothing_is_written_through_it
     let at = |name: &str| dir.path().join(name);
     fs::write(at("victim"), "precious").unwrap();
     symlink("victim", at("link")).unwrap();
-    fs::write(at("hard"), "precious").unwrap();
-    fs::hard_link(at("hard"), at("harder")).unwrap();
     rustix::fs::mknodat(CWD, at("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
     fs::create_dir(at("dir")).unwrap();
     let mut digests = Digests::default();
-    for (name, reason) in
-        [("link", "symbolic link"), ("hard", "2 hard links"), ("fifo", "a FIFO"), ("dir", "a directory")]
-    {
+    for (name, reason) in [("link", "symbolic link"), ("fifo", "a FIFO"), ("dir", "a directory")] {
         let path = format!("/{name}");
         let looked = digests.look(&root, &path).unwrap_err().to_string();
         let wrote = write_all(&root, &[file(&path, "evil")]).remove(0).unwrap_err().to_string();
@@ -148,9 +144,31 @@ fn what_is_planted_in_place_of_a_file_is_named_and_nothing_is_written_through_it
         }
     }
     assert_eq!(fs::read_to_string(at("victim")).unwrap(), "precious");
-    assert_eq!(fs::read_to_string(at("harder")).unwrap(), "precious");
     assert_eq!(fs::metadata(at("victim")).unwrap().uid(), 0);
-    assert_eq!(names(dir.path()), ["dir", "fifo", "hard", "harder", "link", "victim"]);
+    assert_eq!(names(dir.path()), ["dir", "fifo", "link", "victim"]);
+}
+
+#[test]
+fn a_second_name_of_a_file_stays_as_it_is_whatever_happens_at_the_first() {
+    let (dir, root) = root();
+    let at = |name: &str| dir.path().join(name);
+    fs::write(at("x"), "precious").unwrap();
+    fs::hard_link(at("x"), at("other")).unwrap();
+    let before = fs::metadata(at("other")).unwrap().mode();
+    let looked = Digests::default().look(&root, "/x").unwrap_err().to_string();
+    let set = set_attributes(&root, "/x", None, (Some(1000), None), Some(0o777)).unwrap_err().to_string();
+    for said in [looked, set] {
+        assert!(said.contains("2 hard links"), "{said}");
+    }
+    assert!(Digests::default().look_at_any(&root, "/x").unwrap().unwrap().is_linked);
+    write_all(&root, &[file("/x", "new")]).remove(0).unwrap();
+    fs::remove_file(at("x")).unwrap();
+    fs::hard_link(at("other"), at("x")).unwrap();
+    remove_all(&root, &[("/x", None)]).remove(0).unwrap();
+    assert!(!at("x").exists());
+    let other = fs::metadata(at("other")).unwrap();
+    assert_eq!((other.mode(), other.uid()), (before, 0));
+    assert_eq!(fs::read_to_string(at("other")).unwrap(), "precious");
 }
 
 #[test]
