@@ -164,6 +164,7 @@ mod tests {
             "check show",
             "compliance",
             "context list",
+            "device history",
             "device list",
             "group list",
             "pause list",

@@ -3,6 +3,7 @@
 mod apply_now;
 mod cost;
 mod delete;
+mod history;
 mod label;
 mod owner;
 
@@ -35,6 +36,7 @@ const LONGEST_TOLD: usize = 300;
 pub(crate) enum Device {
     List(List),
     Show(Show),
+    History(history::History),
     Import(ImportArgs),
     Approve(ApproveArgs),
     Revoke(Revoke),
@@ -149,6 +151,7 @@ impl Device {
         match self {
             Self::List(command) => command.run(api).await,
             Self::Show(command) => command.run(api).await,
+            Self::History(command) => command.run(api).await,
             Self::Import(command) => command.run(api).await,
             Self::Approve(command) => command.run(api).await,
             Self::Revoke(command) => command.run(api).await,
