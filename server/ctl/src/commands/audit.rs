@@ -24,7 +24,7 @@ pub(crate) struct Audit {
     /// Only this action, such as device.approve, or all of a noun, such as device
     #[arg(long, value_name = "WHAT")]
     action: Option<String>,
-    /// Only what was done to this device, or to what this is part of the name of
+    /// Only what was done or assigned to this device or label, or done to what this is part of the name of
     #[arg(long, value_name = "WHAT")]
     target: Option<String>,
     /// Only what was done in this time until now

@@ -28,7 +28,7 @@ struct AuditQuery {
     actor: Option<String>,
     /// What was done, such as `device.approve`, or its noun, such as `device`.
     action: Option<String>,
-    /// Part of what it was done to, or a device's name or serial.
+    /// Part of what it was done to, or a device's name or serial; the whole of a device or label to which something was assigned.
     target: Option<String>,
     /// Not before.
     since: Option<Timestamp>,

@@ -22,7 +22,8 @@ pub struct Filter {
     pub until: Option<Timestamp>,
 }
 
-/// What something was done to: part of its name in any case, or else the whole of another name of the same thing.
+/// What something was done to: part of its name in any case, or else the whole of another name of the same thing; or to what
+/// something was assigned, whole.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// Part of the name.
@@ -74,8 +75,13 @@ impl Where {
         }
         if let Some(target) = &filter.target {
             let part = all.bind(Param::Made(part_of(&target.part)));
-            let alias = all.bind(Param::Made(target.alias.as_ref().unwrap_or(&target.part).clone()));
-            all.sql.push_str(&format!(r" AND (LOWER(target) LIKE ${part} ESCAPE '\' OR target = ${alias})"));
+            let whole = target.alias.as_ref().unwrap_or(&target.part);
+            let alias = all.bind(Param::Made(whole.clone()));
+            // Of an assignment the target is itself, and what it is assigned to is told of it.
+            let told = all.bind(Param::Made(part_of_json("target", whole)));
+            all.sql.push_str(&format!(
+                r" AND (LOWER(target) LIKE ${part} ESCAPE '\' OR target = ${alias} OR detail LIKE ${told} ESCAPE '\')"
+            ));
         }
         if let Some(since) = filter.since {
             let since = all.bind(since.into());

@@ -174,8 +174,13 @@ async fn the_audit_is_narrowed_by_who_what_on_what_and_when() {
         of_device.iter().all(|entry| entry.target != id || entry.names[&id] == "dev-pf1"),
         "{of_device:?}"
     );
+    rig.app.assign(&admin(), assignment("base", "device:dev-pf1"), Trial::Real).await.unwrap();
+    let of_device = list(Filter { target: target("dev-pf1"), ..Filter::default() }).await;
+    assert!(of_device.iter().any(|entry| entry.action == "assignment.create"), "{of_device:?}");
+    let of_label = list(Filter { target: target("lapto"), ..Filter::default() }).await;
+    assert!(of_label.iter().all(|entry| entry.action != "assignment.create"), "{of_label:?}");
     let late = list(Filter { since: Some(clock().plus_seconds(-60)), ..Filter::default() }).await;
-    assert_eq!(late.len(), 1);
+    assert_eq!(late.len(), 2);
     let nobody = list(Filter { actor: Some("kim".into()), ..Filter::default() }).await;
     assert!(nobody.is_empty());
     assert!(!list(Filter { actor: Some("ROOT".into()), ..Filter::default() }).await.is_empty());
