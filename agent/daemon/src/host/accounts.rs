@@ -169,13 +169,17 @@ impl Accounts {
 
     /// The number of a named owner.
     pub(crate) fn uid_of(&self, name: &str) -> Result<u32> {
-        let user = self.user(name).with_context(|| format!("the account {name} does not exist"))?;
+        let user = self
+            .user(name)
+            .with_context(|| format!("the account {name} does not exist: add it to the profile"))?;
         Ok(user.uid)
     }
 
     /// The number of a named group.
     pub(crate) fn gid_of(&self, name: &str) -> Result<u32> {
-        let group = self.group(name).with_context(|| format!("the group {name} does not exist"))?;
+        let group = self
+            .group(name)
+            .with_context(|| format!("the group {name} does not exist: add it to the profile"))?;
         Ok(group.gid)
     }
 

@@ -90,7 +90,11 @@ impl Root {
     /// The place of `path`, whose directory has to be there.
     pub(crate) fn existing_place(&self, path: &str) -> Result<Place> {
         let above = path.rsplit_once('/').map_or("", |(above, _)| above);
-        self.place(path)?.with_context(|| format!("the directory {above} does not exist"))
+        self.place(path)?.with_context(|| {
+            format!(
+                "the directory {above} does not exist: add it to the profile, or the package that brings it"
+            )
+        })
     }
 
     /// Opens the regular file that a path leads to, over links as every program goes: for what is read, and never shown or

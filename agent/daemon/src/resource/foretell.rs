@@ -12,7 +12,7 @@ use muster_proto::resource::service::unit;
 use muster_proto::resource::sudo::Sudo;
 use tokio::time::timeout;
 
-use super::{Prepared, is_removal, network, sudo, text, transaction};
+use super::{Prepared, is_removal, network, owners, sudo, text, transaction};
 use crate::host::Host;
 
 /// How long a tool may take to say something. A plan without notes is better than none.
@@ -31,6 +31,7 @@ pub(crate) async fn foretell(
     records: &BTreeMap<ResourceId, Record>,
 ) -> BTreeMap<ResourceId, String> {
     let mut notes = unprepared(host, steps, records).await;
+    notes.extend(unplaced(host, steps));
     notes.extend(packages(host, steps).await);
     notes.extend(rules(host, steps).await);
     notes.extend(services(host, steps).await);
@@ -53,20 +54,48 @@ async fn unprepared(
             Some(Ok(Prepared::Blocked(reason)) | Err(reason)) => reason,
             Some(Ok(Prepared::Ready(_))) | None => continue,
         };
-        let mut others = steps.iter().filter(|other| other.id != step.id && !is_removal(other));
-        if others.any(|other| may_change(other, &reason)) || network::is_begun_by(&reason, steps) {
-            continue;
+        if !is_done_away_with(step, steps, &reason) && !network::is_begun_by(&reason, steps) {
+            notes.insert(step.id.clone(), would_fail(&reason));
         }
-        notes.insert(step.id.clone(), format!("as the device is now it would not be made: {reason}"));
     }
     notes
 }
 
-/// Whether a step of the same plan may do away with `reason`: it may bring anything, or the very path that is spoken of.
+/// Files, directories and links without a directory to be in, or for an owner who is not there, unless the plan may bring them.
+fn unplaced(host: &mut Host, steps: &[Step]) -> BTreeMap<ResourceId, String> {
+    const ASKED: [&str; 3] = ["directory", "file", "link"];
+    // Who can't tell which accounts there are can't tell that one is missing.
+    let Ok(accounts) = host.accounts() else { return BTreeMap::new() };
+    let mut notes = BTreeMap::new();
+    for step in steps.iter().filter(|step| !is_removal(step) && ASKED.contains(&step.id.kind())) {
+        let place = match step.action {
+            Action::Create => host.root.existing_place(step.id.key()).map(drop),
+            Action::Change | Action::Remove => Ok(()),
+        };
+        let Err(error) = place.and_then(|()| owners(&accounts, &step.to).map(drop)) else { continue };
+        let reason = format!("{error:#}");
+        if !is_done_away_with(step, steps, &reason) {
+            notes.insert(step.id.clone(), would_fail(&reason));
+        }
+    }
+    notes
+}
+
+fn would_fail(reason: &str) -> String {
+    format!("as the device is now it would not be made: {reason}")
+}
+
+/// Whether another step of the same plan may do away with what keeps `step` from being made.
+fn is_done_away_with(step: &Step, steps: &[Step], reason: &str) -> bool {
+    let mut others = steps.iter().filter(|other| other.id != step.id && !is_removal(other));
+    others.any(|other| may_change(other, reason))
+}
+
+/// Whether a step may do away with `reason`: it may bring anything, or the very path or group that is spoken of.
 fn may_change(other: &Step, reason: &str) -> bool {
     match other.id.kind() {
         "package" | "account" | "script" | "mount" => true,
-        "file" | "link" | "directory" => reason.contains(other.id.key()),
+        "file" | "link" | "directory" | "archive" | "group" => reason.contains(other.id.key()),
         _ => false,
     }
 }

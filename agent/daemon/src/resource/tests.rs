@@ -20,6 +20,7 @@ use crate::host::accounts::Group;
 mod archives;
 mod changed_since;
 mod directories;
+mod foretold;
 mod names;
 mod system;
 
