@@ -20,7 +20,7 @@ use super::temporary;
 use super::walk::{Place, Root, kind_of};
 
 pub(super) use self::digests::stamp;
-pub(crate) use self::digests::{Digests, Seen, Stamp};
+pub(crate) use self::digests::{Digests, Seen, Stamp, content_of_any};
 
 /// Up to this many files are synced one by one: a whole file system may have gigabytes of someone else's to write.
 const SYNC_SINGLY: usize = 8;
@@ -105,8 +105,7 @@ fn digest_of(mut file: &std::fs::File) -> Result<Digest> {
 
 /// The bytes of the file at `path`, if there are at most `limit`; `None` when there is nothing.
 pub(crate) fn content(root: &Root, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
-    let Some(place) = root.place(path)? else { return Ok(None) };
-    content_at(&place, limit)
+    root.place(path)?.map_or(Ok(None), |place| content_at(&place, limit))
 }
 
 /// The text of the file at `path`, if it is at most `limit` bytes of text that everyone on this machine may read and reach.
@@ -206,7 +205,7 @@ pub(crate) fn ensure_directory(root: &Root, path: &str) -> Result<()> {
     place.sync_dir()
 }
 
-/// Removes files, each if it holds the content that is expected of it, and syncs each directory once.
+/// Removes files, each if it holds the content that is expected of it, where some is, and syncs each directory once.
 pub(crate) fn remove_all(root: &Root, files: &[(&str, Option<Digest>)]) -> Vec<Result<()>> {
     files.chunks(AT_ONCE).flat_map(|files| remove_some(root, files)).collect()
 }
@@ -229,8 +228,10 @@ fn remove_some(root: &Root, files: &[(&str, Option<Digest>)]) -> Vec<Result<()>>
 /// The place that the file had; `None` when there was nothing. Other names of it stay, and what it holds there.
 fn remove(root: &Root, path: &str, expected: Option<Digest>) -> Result<Option<Place>> {
     let Some(place) = root.place(path)? else { return Ok(None) };
-    let Some((file, _)) = open_checked(&place, check_regular)? else { return Ok(None) };
+    let Some(stat) = place.stat()? else { return Ok(None) };
+    check_regular(&stat)?;
     if let Some(expected) = expected {
+        let Some((file, _)) = open_checked(&place, check_regular)? else { return Ok(None) };
         ensure!(digest_of(&file)? == expected, CHANGED);
     }
     rustix::fs::unlinkat(&place.dir, &place.name, AtFlags::empty()).context("removing it")?;

@@ -5,7 +5,7 @@ use muster_proto::Digest;
 use muster_proto::condition::Condition;
 use muster_proto::resource::value::Mode;
 
-use super::{Contents, Job, Room, Wanted, is_removal, mode, owners, text};
+use super::{BACKUP_LIMIT, Contents, Job, Room, Wanted, is_removal, mode, owners, text};
 use crate::host::Host;
 use crate::host::accounts::Accounts;
 use crate::host::files::{self, NewFile, Owners, Seen};
@@ -79,6 +79,10 @@ fn change(host: &mut Host, accounts: &Accounts, job: &Job<'_>, contents: &Conten
     let digest = text(to, "content").map(str::parse::<Digest>).transpose().context("its content")?;
     let entrusts = seen.is_some_and(|seen| entrusts(&seen, owners, mode));
     let content = match (digest, seen) {
+        // Who has its other name keeps that, and what it holds.
+        (None, Some(seen)) if seen.is_linked && job.record.is_some() => {
+            files::content_of_any(&host.root, path, BACKUP_LIMIT)?.context("it is gone since a moment ago")?
+        }
         (None, Some(_)) => return attributes_of_any(job, entrusts, owners, mode),
         (Some(digest), Some(seen)) if digest == seen.digest => {
             // Its former owner may hold it open, and change it after it was looked at: another file can't be reached so. Under its
@@ -133,6 +137,11 @@ pub(super) fn remove(host: &Host, job: &Job<'_>, path: &str) -> Result<()> {
     files::remove_all(&host.root, &[(path, expected(job))]).remove(0)
 }
 
+/// What has to be in the file for it to be written over or removed. At the end of a lease that is anything: who changes it all the
+/// time must not prolong it.
 fn expected(job: &Job<'_>) -> Option<Digest> {
+    if job.step.ending && job.record.is_some() {
+        return None;
+    }
     text(&job.step.from, "content")?.parse().ok()
 }

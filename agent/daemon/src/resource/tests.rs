@@ -21,6 +21,7 @@ mod archives;
 mod changed_since;
 mod directories;
 mod names;
+mod outlived;
 mod system;
 
 /// A machine in a folder, and what the ledger would keep of it.
