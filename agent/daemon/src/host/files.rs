@@ -4,6 +4,7 @@
 //! descriptor, and the rename puts it in place whole. Where nothing was, the new file has no name at all before it gets its
 //! own. After a crash there is the old file or the new one.
 
+mod attributes;
 mod digests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ use rustix::io::Errno;
 use super::temporary;
 use super::walk::{Place, Root, kind_of};
 
+pub(crate) use self::attributes::{changes, give_back, kept_mode};
 pub(super) use self::digests::stamp;
 pub(crate) use self::digests::{Digests, Seen, Stamp, content_of_any};
 
@@ -162,17 +164,6 @@ pub(crate) fn set_attributes(
     }
     let mode = mode.unwrap_or_else(|| kept_mode(stat.st_mode & 0o7777, (stat.st_uid, stat.st_gid), owners));
     apply_attributes(&file.into(), &stat, owners, Some(mode))
-}
-
-/// The mode that a file keeps under these owners. That it runs as its owner or group is lost when they change, as the
-/// kernel has it, unless it was root's: a user's own bits would be those of the next owner.
-pub(crate) fn kept_mode(mode: u32, is: (u32, u32), owners: Owners) -> u32 {
-    if is.0 != 0 && changes(is, owners) { mode & !SET_ID } else { mode }
-}
-
-/// Whether these are other owners than there are.
-pub(crate) fn changes(is: (u32, u32), owners: Owners) -> bool {
-    owners.0.is_some_and(|uid| uid != is.0) || owners.1.is_some_and(|gid| gid != is.1)
 }
 
 /// Sets owner, group and mode on an open file or directory, durably.

@@ -9,6 +9,7 @@ use super::{BACKUP_LIMIT, Contents, Job, Room, Wanted, is_removal, mode, owners,
 use crate::host::Host;
 use crate::host::accounts::Accounts;
 use crate::host::files::{self, NewFile, Owners, Seen};
+use crate::host::walk::Others;
 
 pub(super) fn read(
     host: &mut Host,
@@ -36,6 +37,7 @@ pub(super) fn read(
 enum Change {
     Whole(NewFile),
     Attributes { expected: Option<Digest>, owners: Owners, mode: Option<u32> },
+    GiveBack { owners: Owners, mode: Option<u32> },
 }
 
 pub(super) fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) -> Vec<Result<()>> {
@@ -62,6 +64,9 @@ pub(super) fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) 
             Ok(Change::Attributes { expected, owners, mode }) => {
                 results.push(Some(files::set_attributes(&host.root, path, expected, owners, mode)));
             }
+            Ok(Change::GiveBack { owners, mode }) => {
+                results.push(Some(files::give_back(&host.root, path, owners, mode)));
+            }
             Err(error) => results.push(Some(Err(error))),
         }
     }
@@ -79,6 +84,7 @@ fn change(host: &mut Host, accounts: &Accounts, job: &Job<'_>, contents: &Conten
     let digest = text(to, "content").map(str::parse::<Digest>).transpose().context("its content")?;
     let entrusts = seen.is_some_and(|seen| entrusts(&seen, owners, mode));
     let content = match (digest, seen) {
+        (None, Some(_)) if is_lent(host, job, mode)? => return Ok(Change::GiveBack { owners, mode }),
         // Who has its other name keeps that, and what it holds.
         (None, Some(seen)) if seen.is_linked && job.record.is_some() => {
             files::content_of_any(&host.root, path, BACKUP_LIMIT)?.context("it is gone since a moment ago")?
@@ -117,6 +123,16 @@ fn change(host: &mut Host, accounts: &Accounts, job: &Job<'_>, contents: &Conten
 /// Whether the file gets another owner, or runs as its owner or group.
 fn entrusts(seen: &Seen, owners: Owners, mode: Option<u32>) -> bool {
     files::changes((seen.uid, seen.gid), owners) || mode.is_some_and(|mode| mode & files::SET_ID != 0)
+}
+
+/// Whether it is a file of which only owner and mode were lent, and that is over: where nobody but root can have put another there,
+/// it is that very one, whatever other names it has by now. What it holds is its user's, and must not run as somebody else.
+fn is_lent(host: &Host, job: &Job<'_>, mode: Option<u32>) -> Result<bool> {
+    let above = job.step.id.key().rsplit_once('/').map_or("", |(above, _)| above);
+    Ok(job.step.ending
+        && job.record.is_some()
+        && mode.is_none_or(|mode| mode & files::SET_ID == 0)
+        && host.root.others_in(above)? == Some(Others::Nobody))
 }
 
 /// Where nobody says what a file holds, it is trusted with no more than what it held when that was planned.

@@ -72,23 +72,6 @@ fn a_lease_ends_though_its_user_changes_the_file_all_the_time() {
     }
 }
 
-#[test]
-fn a_lease_of_an_owner_alone_ends_though_the_file_got_a_second_name() {
-    let mut machine = Machine::new();
-    fs::write(machine.path(PATH), "theirs\n").unwrap();
-    fs::set_permissions(machine.path(PATH), fs::Permissions::from_mode(0o644)).unwrap();
-    let lent = json!({"owner": "ada", "mode": "0600"});
-    block_on(async {
-        assert_eq!(machine.converge(&leased(lent.clone(), LASTS)).await, BTreeMap::new());
-        assert_eq!(found(&machine), ("theirs\n".into(), 1000, 0o600));
-        fs::hard_link(machine.path(PATH), machine.path("/srv/other")).unwrap();
-        assert_eq!(machine.converge(&leased(lent, IS_OVER)).await, BTreeMap::new());
-    });
-    assert_eq!(found(&machine), ("theirs\n".into(), 0, 0o644));
-    let other = fs::metadata(machine.path("/srv/other")).unwrap();
-    assert_eq!((other.uid(), other.mode() & 0o7777), (1000, 0o600), "nothing changes at the other name");
-}
-
 /// Holds a lease of the kernel's on a file, as whoever owns it can: nobody else opens it then without waiting.
 fn hold(path: &std::path::Path) -> std::process::Child {
     const F_SETLEASE: u32 = 1024;
@@ -118,4 +101,36 @@ fn a_lease_ends_though_its_user_keeps_others_from_opening_the_file() {
     holder.kill().unwrap();
     holder.wait().unwrap();
     assert!(!machine.path(PATH).exists(), "{over:?}");
+}
+
+#[test]
+fn a_lease_of_an_owner_alone_ends_though_the_file_got_a_second_name_and_nobody_can_open_it() {
+    let mut machine = Machine::new();
+    fs::write(machine.path(PATH), "theirs\n").unwrap();
+    fs::set_permissions(machine.path(PATH), fs::Permissions::from_mode(0o644)).unwrap();
+    let lent = json!({"owner": "ada", "mode": "0600"});
+    assert_eq!(block_on(machine.converge(&leased(lent.clone(), LASTS))), BTreeMap::new());
+    assert_eq!(found(&machine), ("theirs\n".into(), 1000, 0o600));
+    fs::hard_link(machine.path(PATH), machine.path("/srv/other")).unwrap();
+    let mut holder = hold(&machine.path(PATH));
+    let over = block_on(machine.converge(&leased(lent, IS_OVER)));
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert_eq!(found(&machine), ("theirs\n".into(), 0, 0o644), "{over:?}");
+    let other = fs::metadata(machine.path("/srv/other")).unwrap();
+    assert_eq!((other.uid(), other.mode() & 0o7777), (0, 0o644), "it is the same file");
+}
+
+#[test]
+fn a_lease_of_a_mode_alone_ends_at_its_place_where_its_user_can_put_another_file_there() {
+    let mut machine = Machine::new();
+    let (path, other) = ("/home/ada/pass", machine.path("/home/ada/other"));
+    fs::write(machine.path(path), "theirs\n").unwrap();
+    fs::set_permissions(machine.path(path), fs::Permissions::from_mode(0o600)).unwrap();
+    let lent = |end| composition(&[json!({"file": {"path": path, "mode": "0644", "not_after": end}})]);
+    assert_eq!(block_on(machine.converge(&lent(LASTS))), BTreeMap::new());
+    fs::hard_link(machine.path(path), &other).unwrap();
+    assert_eq!(block_on(machine.converge(&lent(IS_OVER))), BTreeMap::new());
+    assert_eq!(fs::metadata(machine.path(path)).unwrap().mode() & 0o7777, 0o600);
+    assert_eq!(fs::metadata(other).unwrap().mode() & 0o7777, 0o644, "whose that is nobody knows");
 }
