@@ -4,6 +4,7 @@
 //! descriptor, and the rename puts it in place whole. Where nothing was, the new file has no name at all before it gets its
 //! own. After a crash there is the old file or the new one.
 
+mod attributes;
 mod digests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +20,9 @@ use rustix::io::Errno;
 use super::temporary;
 use super::walk::{Place, Root, kind_of};
 
+pub(crate) use self::attributes::{changes, give_back, kept_mode};
 pub(super) use self::digests::stamp;
-pub(crate) use self::digests::{Digests, Seen, Stamp};
+pub(crate) use self::digests::{Digests, Seen, Stamp, content_of_any};
 
 /// Up to this many files are synced one by one: a whole file system may have gigabytes of someone else's to write.
 const SYNC_SINGLY: usize = 8;
@@ -105,8 +107,7 @@ fn digest_of(mut file: &std::fs::File) -> Result<Digest> {
 
 /// The bytes of the file at `path`, if there are at most `limit`; `None` when there is nothing.
 pub(crate) fn content(root: &Root, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
-    let Some(place) = root.place(path)? else { return Ok(None) };
-    content_at(&place, limit)
+    root.place(path)?.map_or(Ok(None), |place| content_at(&place, limit))
 }
 
 /// The text of the file at `path`, if it is at most `limit` bytes of text that everyone on this machine may read and reach.
@@ -165,17 +166,6 @@ pub(crate) fn set_attributes(
     apply_attributes(&file.into(), &stat, owners, Some(mode))
 }
 
-/// The mode that a file keeps under these owners. That it runs as its owner or group is lost when they change, as the
-/// kernel has it, unless it was root's: a user's own bits would be those of the next owner.
-pub(crate) fn kept_mode(mode: u32, is: (u32, u32), owners: Owners) -> u32 {
-    if is.0 != 0 && changes(is, owners) { mode & !SET_ID } else { mode }
-}
-
-/// Whether these are other owners than there are.
-pub(crate) fn changes(is: (u32, u32), owners: Owners) -> bool {
-    owners.0.is_some_and(|uid| uid != is.0) || owners.1.is_some_and(|gid| gid != is.1)
-}
-
 /// Sets owner, group and mode on an open file or directory, durably.
 pub(crate) fn apply_attributes(
     fd: &OwnedFd,
@@ -206,7 +196,7 @@ pub(crate) fn ensure_directory(root: &Root, path: &str) -> Result<()> {
     place.sync_dir()
 }
 
-/// Removes files, each if it holds the content that is expected of it, and syncs each directory once.
+/// Removes files, each if it holds the content that is expected of it, where some is, and syncs each directory once.
 pub(crate) fn remove_all(root: &Root, files: &[(&str, Option<Digest>)]) -> Vec<Result<()>> {
     files.chunks(AT_ONCE).flat_map(|files| remove_some(root, files)).collect()
 }
@@ -229,8 +219,10 @@ fn remove_some(root: &Root, files: &[(&str, Option<Digest>)]) -> Vec<Result<()>>
 /// The place that the file had; `None` when there was nothing. Other names of it stay, and what it holds there.
 fn remove(root: &Root, path: &str, expected: Option<Digest>) -> Result<Option<Place>> {
     let Some(place) = root.place(path)? else { return Ok(None) };
-    let Some((file, _)) = open_checked(&place, check_regular)? else { return Ok(None) };
+    let Some(stat) = place.stat()? else { return Ok(None) };
+    check_regular(&stat)?;
     if let Some(expected) = expected {
+        let Some((file, _)) = open_checked(&place, check_regular)? else { return Ok(None) };
         ensure!(digest_of(&file)? == expected, CHANGED);
     }
     rustix::fs::unlinkat(&place.dir, &place.name, AtFlags::empty()).context("removing it")?;

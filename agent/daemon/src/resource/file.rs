@@ -5,10 +5,11 @@ use muster_proto::Digest;
 use muster_proto::condition::Condition;
 use muster_proto::resource::value::Mode;
 
-use super::{Contents, Job, Room, Wanted, is_removal, mode, owners, text};
+use super::{BACKUP_LIMIT, Contents, Job, Room, Wanted, is_removal, mode, owners, text};
 use crate::host::Host;
 use crate::host::accounts::Accounts;
 use crate::host::files::{self, NewFile, Owners, Seen};
+use crate::host::walk::Others;
 
 pub(super) fn read(
     host: &mut Host,
@@ -36,6 +37,7 @@ pub(super) fn read(
 enum Change {
     Whole(NewFile),
     Attributes { expected: Option<Digest>, owners: Owners, mode: Option<u32> },
+    GiveBack { owners: Owners, mode: Option<u32> },
 }
 
 pub(super) fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) -> Vec<Result<()>> {
@@ -62,6 +64,9 @@ pub(super) fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) 
             Ok(Change::Attributes { expected, owners, mode }) => {
                 results.push(Some(files::set_attributes(&host.root, path, expected, owners, mode)));
             }
+            Ok(Change::GiveBack { owners, mode }) => {
+                results.push(Some(files::give_back(&host.root, path, owners, mode)));
+            }
             Err(error) => results.push(Some(Err(error))),
         }
     }
@@ -79,6 +84,11 @@ fn change(host: &mut Host, accounts: &Accounts, job: &Job<'_>, contents: &Conten
     let digest = text(to, "content").map(str::parse::<Digest>).transpose().context("its content")?;
     let entrusts = seen.is_some_and(|seen| entrusts(&seen, owners, mode));
     let content = match (digest, seen) {
+        (None, Some(_)) if is_lent(host, job, mode)? => return Ok(Change::GiveBack { owners, mode }),
+        // Who has its other name keeps that, and what it holds.
+        (None, Some(seen)) if seen.is_linked && job.record.is_some() => {
+            files::content_of_any(&host.root, path, BACKUP_LIMIT)?.context("it is gone since a moment ago")?
+        }
         (None, Some(_)) => return attributes_of_any(job, entrusts, owners, mode),
         (Some(digest), Some(seen)) if digest == seen.digest => {
             // Its former owner may hold it open, and change it after it was looked at: another file can't be reached so. Under its
@@ -115,6 +125,16 @@ fn entrusts(seen: &Seen, owners: Owners, mode: Option<u32>) -> bool {
     files::changes((seen.uid, seen.gid), owners) || mode.is_some_and(|mode| mode & files::SET_ID != 0)
 }
 
+/// Whether it is a file of which only owner and mode were lent, and that is over: where nobody but root can have put another there,
+/// it is that very one, whatever other names it has by now. What it holds is its user's, and must not run as somebody else.
+fn is_lent(host: &Host, job: &Job<'_>, mode: Option<u32>) -> Result<bool> {
+    let above = job.step.id.key().rsplit_once('/').map_or("", |(above, _)| above);
+    Ok(job.step.ending
+        && job.record.is_some()
+        && mode.is_none_or(|mode| mode & files::SET_ID == 0)
+        && host.root.others_in(above)? == Some(Others::Nobody))
+}
+
 /// Where nobody says what a file holds, it is trusted with no more than what it held when that was planned.
 fn attributes_of_any(job: &Job<'_>, entrusts: bool, owners: Owners, mode: Option<u32>) -> Result<Change> {
     ensure!(job.step.from != Condition::Absent, files::CAME);
@@ -133,6 +153,11 @@ pub(super) fn remove(host: &Host, job: &Job<'_>, path: &str) -> Result<()> {
     files::remove_all(&host.root, &[(path, expected(job))]).remove(0)
 }
 
+/// What has to be in the file for it to be written over or removed. At the end of a lease that is anything: who changes it all the
+/// time must not prolong it.
 fn expected(job: &Job<'_>) -> Option<Digest> {
+    if job.step.ending && job.record.is_some() {
+        return None;
+    }
     text(&job.step.from, "content")?.parse().ok()
 }

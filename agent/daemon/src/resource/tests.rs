@@ -22,6 +22,7 @@ mod changed_since;
 mod directories;
 mod foretold;
 mod names;
+mod outlived;
 mod system;
 
 /// A machine in a folder, and what the ledger would keep of it.

@@ -10,7 +10,7 @@ use rustix::fs::Stat;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::super::walk::{Place, Root};
-use super::{NewFile, check_plain, check_regular, digest_of, open_checked, write_each};
+use super::{NewFile, check_plain, check_regular, digest_of, open_checked, read_limited, write_each};
 
 /// A change within the clock's own grain of the last one leaves no trace in the times of a file.
 const SETTLED_SECONDS: i64 = 2;
@@ -140,9 +140,18 @@ impl Digests {
         self.look_at(root, path, check_plain)
     }
 
-    /// As [`Digests::look`], however many names it has.
+    /// As [`Digests::look`], however many names it has and even if it can't be read: whoever owns a file can make it larger than
+    /// is read, or hold it by a lease of the kernel's. The digest is then one of what it shows, which nothing holds.
     pub(crate) fn look_at_any(&mut self, root: &Root, path: &str) -> Result<Option<Seen>> {
-        self.look_at(root, path, check_regular)
+        self.look_at(root, path, check_regular).or_else(|error| {
+            let Some(place) = self.place(root, path)? else { return Ok(None) };
+            let Some(stat) = place.stat()? else { return Ok(None) };
+            if check_regular(&stat).is_err() {
+                return Err(error);
+            }
+            let shown = format!("what can't be read, {:?}", Stamp::of(&stat));
+            Ok(Some(seen(Digest::of(shown.as_bytes()), &stat)))
+        })
     }
 
     fn look_at(&mut self, root: &Root, path: &str, check: fn(&Stat) -> Result<()>) -> Result<Option<Seen>> {
@@ -176,6 +185,13 @@ impl Digests {
         }
         Ok(Some(seen(digest, &stat)))
     }
+}
+
+/// As [`super::content`], however many names the file has.
+pub(crate) fn content_of_any(root: &Root, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+    let Some(place) = root.place(path)? else { return Ok(None) };
+    let Some((file, _)) = open_checked(&place, check_regular)? else { return Ok(None) };
+    read_limited(file, limit).map(Some)
 }
 
 fn seconds(clock: ClockId) -> i64 {
