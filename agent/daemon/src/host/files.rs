@@ -20,7 +20,7 @@ use rustix::io::Errno;
 use super::temporary;
 use super::walk::{Place, Root, kind_of};
 
-pub(crate) use self::attributes::{changes, give_back, kept_mode};
+pub(crate) use self::attributes::{Attributes, changes, give_back, kept_mode, set_attributes};
 pub(super) use self::digests::stamp;
 pub(crate) use self::digests::{Digests, Seen, Stamp, content_of_any};
 
@@ -146,24 +146,6 @@ pub(crate) fn check_since(planned: Option<Digest>, found: Option<Digest>) -> Res
         (_, None) => {}
     }
     Ok(())
-}
-
-/// Sets owner, group and mode on the file itself, if it has the content that is expected of it; `None` leaves a mode as
-/// it is.
-pub(crate) fn set_attributes(
-    root: &Root,
-    path: &str,
-    expected: Option<Digest>,
-    owners: Owners,
-    mode: Option<u32>,
-) -> Result<()> {
-    let place = root.existing_place(path)?;
-    let (file, stat) = open_plain(&place)?.context("it is gone")?;
-    if let Some(expected) = expected {
-        ensure!(digest_of(&file)? == expected, CHANGED);
-    }
-    let mode = mode.unwrap_or_else(|| kept_mode(stat.st_mode & 0o7777, (stat.st_uid, stat.st_gid), owners));
-    apply_attributes(&file.into(), &stat, owners, Some(mode))
 }
 
 /// Sets owner, group and mode on an open file or directory, durably.

@@ -8,7 +8,7 @@ use muster_proto::resource::value::Mode;
 use super::{BACKUP_LIMIT, Contents, Job, Room, Wanted, is_removal, mode, owners, text};
 use crate::host::Host;
 use crate::host::accounts::Accounts;
-use crate::host::files::{self, NewFile, Owners, Seen};
+use crate::host::files::{self, Attributes, NewFile, Owners, Seen};
 use crate::host::walk::Others;
 
 pub(super) fn read(
@@ -36,8 +36,22 @@ pub(super) fn read(
 /// What a step asks of a file.
 enum Change {
     Whole(NewFile),
-    Attributes { expected: Option<Digest>, owners: Owners, mode: Option<u32> },
-    GiveBack { owners: Owners, mode: Option<u32> },
+    Attributes {
+        expected: Option<Digest>,
+        owners: Owners,
+        mode: Option<u32>,
+    },
+    /// Of a file of which nobody says what it holds.
+    AttributesOfAny {
+        expected: Option<Digest>,
+        others: Others,
+        owners: Owners,
+        mode: Option<u32>,
+    },
+    GiveBack {
+        owners: Owners,
+        mode: Option<u32>,
+    },
 }
 
 pub(super) fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) -> Vec<Result<()>> {
@@ -62,7 +76,12 @@ pub(super) fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) 
                 Err(error) => results.push(Some(Err(error))),
             },
             Ok(Change::Attributes { expected, owners, mode }) => {
-                results.push(Some(files::set_attributes(&host.root, path, expected, owners, mode)));
+                let set = files::set_attributes(&host.root, path, expected, |_| Ok((owners, mode)));
+                results.push(Some(set));
+            }
+            Ok(Change::AttributesOfAny { expected, others, owners, mode }) => {
+                let choose = |is| bounded(job, others, is, (owners, mode));
+                results.push(Some(files::set_attributes(&host.root, path, expected, choose)));
             }
             Ok(Change::GiveBack { owners, mode }) => {
                 results.push(Some(files::give_back(&host.root, path, owners, mode)));
@@ -79,7 +98,7 @@ pub(super) fn write(host: &mut Host, jobs: &[Job<'_>], contents: &Contents<'_>) 
 fn change(host: &mut Host, accounts: &Accounts, job: &Job<'_>, contents: &Contents<'_>) -> Result<Change> {
     let path = job.step.id.key();
     let to = &job.step.to;
-    let (owners, mode) = (owners(accounts, to)?, mode(to));
+    let (mut owners, mut mode) = (owners(accounts, to)?, mode(to));
     let seen = host.digests.look_at_any(&host.root, path)?;
     let digest = text(to, "content").map(str::parse::<Digest>).transpose().context("its content")?;
     let entrusts = seen.is_some_and(|seen| entrusts(&seen, owners, mode));
@@ -87,9 +106,20 @@ fn change(host: &mut Host, accounts: &Accounts, job: &Job<'_>, contents: &Conten
         (None, Some(_)) if is_lent(host, job, mode)? => return Ok(Change::GiveBack { owners, mode }),
         // Who has its other name keeps that, and what it holds.
         (None, Some(seen)) if seen.is_linked && job.record.is_some() => {
-            files::content_of_any(&host.root, path, BACKUP_LIMIT)?.context("it is gone since a moment ago")?
+            let found = files::content_of_any(&host.root, path, BACKUP_LIMIT)?;
+            let (content, is) = found.context("it is gone since a moment ago")?;
+            (owners, mode) = bounded(job, others_at(host, path)?, is, (owners, mode))?;
+            mode = mode.or_else(|| Some(files::kept_mode(is.mode, (is.uid, is.gid), owners)));
+            owners = (owners.0.or(Some(is.uid)), owners.1.or(Some(is.gid)));
+            content
         }
-        (None, Some(_)) => return attributes_of_any(job, entrusts, owners, mode),
+        (None, Some(_)) => {
+            ensure!(job.step.from != Condition::Absent, files::CAME);
+            // Where nobody says what a file holds, it is trusted with no more than what it held when that was planned.
+            let expected = expected(job).filter(|_| entrusts);
+            let others = others_at(host, path)?;
+            return Ok(Change::AttributesOfAny { expected, others, owners, mode });
+        }
         (Some(digest), Some(seen)) if digest == seen.digest => {
             // Its former owner may hold it open, and change it after it was looked at: another file can't be reached so. Under its
             // other names it stays as it is.
@@ -125,21 +155,64 @@ fn entrusts(seen: &Seen, owners: Owners, mode: Option<u32>) -> bool {
     files::changes((seen.uid, seen.gid), owners) || mode.is_some_and(|mode| mode & files::SET_ID != 0)
 }
 
+/// Who but root can put a file at `path`.
+fn others_at(host: &Host, path: &str) -> Result<Others> {
+    let above = path.rsplit_once('/').map_or("", |(above, _)| above);
+    host.root.others_in(above)?.context("the directory above is gone since a moment ago")
+}
+
 /// Whether it is a file of which only owner and mode were lent, and that is over: where nobody but root can have put another there,
 /// it is that very one, whatever other names it has by now. What it holds is its user's, and must not run as somebody else.
 fn is_lent(host: &Host, job: &Job<'_>, mode: Option<u32>) -> Result<bool> {
-    let above = job.step.id.key().rsplit_once('/').map_or("", |(above, _)| above);
     Ok(job.step.ending
         && job.record.is_some()
         && mode.is_none_or(|mode| mode & files::SET_ID == 0)
-        && host.root.others_in(above)? == Some(Others::Nobody))
+        && others_at(host, job.step.id.key())? == Others::Nobody)
 }
 
-/// Where nobody says what a file holds, it is trusted with no more than what it held when that was planned.
-fn attributes_of_any(job: &Job<'_>, entrusts: bool, owners: Owners, mode: Option<u32>) -> Result<Change> {
-    ensure!(job.step.from != Condition::Absent, files::CAME);
-    let expected = expected(job).filter(|_| entrusts);
-    Ok(Change::Attributes { expected, owners, mode })
+/// The owner and mode that a file may get of which nobody says what it holds.
+///
+/// Where others than root can put one there, it may be anybody's that one of them moved to this place, and is opened to nobody,
+/// unless it is of who alone can put one there. At the end of a lease it becomes root's then: what its user did with it must not
+/// prolong that. Nor does what a user may have written run as somebody else.
+fn bounded(
+    job: &Job<'_>,
+    others: Others,
+    is: Attributes,
+    (owners, mut mode): (Owners, Option<u32>),
+) -> Result<(Owners, Option<u32>)> {
+    let would_run = mode.is_some_and(|mode| mode & files::SET_ID != 0);
+    if would_run && is.uid != 0 && files::changes((is.uid, is.gid), owners) {
+        let is_taken_back = job.step.claim.is_none() || job.step.ending;
+        ensure!(
+            is_taken_back,
+            "the account with number {} may have written what it holds, and it would run as somebody else: say its \
+             content in the profile",
+            is.uid
+        );
+        mode = mode.map(|mode| mode & !files::SET_ID);
+    }
+    let is_its_owners_place = match others {
+        Others::Nobody => true,
+        Others::One(uid) => uid == is.uid,
+        Others::Several => false,
+    };
+    if is_its_owners_place || !opens(is, owners, mode) {
+        return Ok((owners, mode));
+    }
+    ensure!(
+        job.step.ending,
+        "others than root can put a file there, and this one of the account with number {} would be opened to who did: \
+         look whose it is, then say its content in the profile, or let only root write in the directory and above it",
+        is.uid
+    );
+    Ok(((Some(0), Some(0)), Some(mode.unwrap_or(is.mode) & is.mode & !files::SET_ID)))
+}
+
+/// Whether somebody gets to a file who did not before; root does anyway.
+fn opens(is: Attributes, (uid, gid): Owners, mode: Option<u32>) -> bool {
+    let is_another = |id: Option<u32>, is: u32| id.is_some_and(|id| id != 0 && id != is);
+    is_another(uid, is.uid) || is_another(gid, is.gid) || mode.is_some_and(|mode| mode & !is.mode != 0)
 }
 
 /// Removes the files that steps found, unless they changed since.

@@ -23,6 +23,7 @@ mod directories;
 mod foretold;
 mod names;
 mod outlived;
+mod placed;
 mod system;
 
 /// A machine in a folder, and what the ledger would keep of it.

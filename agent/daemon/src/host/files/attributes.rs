@@ -2,11 +2,45 @@
 
 use std::os::fd::AsRawFd as _;
 
-use anyhow::{Context as _, Result};
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
+use anyhow::{Context as _, Result, ensure};
+use muster_proto::Digest;
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Stat, Uid};
 
 use super::super::walk::Root;
-use super::{Owners, SET_ID, check_regular};
+use super::{CHANGED, Owners, SET_ID, apply_attributes, check_regular, digest_of, open_plain};
+
+/// Owner, group and mode that a file has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Attributes {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) mode: u32,
+}
+
+impl Attributes {
+    pub(super) fn of(stat: &Stat) -> Self {
+        Self { uid: stat.st_uid, gid: stat.st_gid, mode: stat.st_mode & 0o7777 }
+    }
+}
+
+/// Sets owner, group and mode on the file itself, if it has the content that is expected of it. What they become is chosen by
+/// what they are at the very file that is changed; `None` leaves a mode as it is.
+pub(crate) fn set_attributes(
+    root: &Root,
+    path: &str,
+    expected: Option<Digest>,
+    choose: impl FnOnce(Attributes) -> Result<(Owners, Option<u32>)>,
+) -> Result<()> {
+    let place = root.existing_place(path)?;
+    let (file, stat) = open_plain(&place)?.context("it is gone")?;
+    if let Some(expected) = expected {
+        ensure!(digest_of(&file)? == expected, CHANGED);
+    }
+    let is = Attributes::of(&stat);
+    let (owners, mode) = choose(is)?;
+    let mode = mode.unwrap_or_else(|| kept_mode(is.mode, (is.uid, is.gid), owners));
+    apply_attributes(&file.into(), &stat, owners, Some(mode))
+}
 
 /// The mode that a file keeps under these owners. That it runs as its owner or group is lost when they change, as the
 /// kernel has it, unless it was root's: a user's own bits would be those of the next owner.

@@ -10,7 +10,9 @@ use rustix::fs::Stat;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::super::walk::{Place, Root};
-use super::{NewFile, check_plain, check_regular, digest_of, open_checked, read_limited, write_each};
+use super::{
+    Attributes, NewFile, check_plain, check_regular, digest_of, open_checked, read_limited, write_each,
+};
 
 /// A change within the clock's own grain of the last one leaves no trace in the times of a file.
 const SETTLED_SECONDS: i64 = 2;
@@ -187,11 +189,11 @@ impl Digests {
     }
 }
 
-/// As [`super::content`], however many names the file has.
-pub(crate) fn content_of_any(root: &Root, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+/// As [`super::content`], however many names the file has, with its owner and mode.
+pub(crate) fn content_of_any(root: &Root, path: &str, limit: u64) -> Result<Option<(Vec<u8>, Attributes)>> {
     let Some(place) = root.place(path)? else { return Ok(None) };
-    let Some((file, _)) = open_checked(&place, check_regular)? else { return Ok(None) };
-    read_limited(file, limit).map(Some)
+    let Some((file, stat)) = open_checked(&place, check_regular)? else { return Ok(None) };
+    Ok(Some((read_limited(file, limit)?, Attributes::of(&stat))))
 }
 
 fn seconds(clock: ClockId) -> i64 {

@@ -127,6 +127,7 @@ fn a_lease_of_a_mode_alone_ends_at_its_place_where_its_user_can_put_another_file
     let (path, other) = ("/home/ada/pass", machine.path("/home/ada/other"));
     fs::write(machine.path(path), "theirs\n").unwrap();
     fs::set_permissions(machine.path(path), fs::Permissions::from_mode(0o600)).unwrap();
+    chown(machine.path(path), Some(1000), Some(1000)).unwrap();
     let lent = |end| composition(&[json!({"file": {"path": path, "mode": "0644", "not_after": end}})]);
     assert_eq!(block_on(machine.converge(&lent(LASTS))), BTreeMap::new());
     fs::hard_link(machine.path(path), &other).unwrap();
