@@ -13,7 +13,8 @@ use crate::template::{Names, TemplateError};
 
 /// A regular file. One that is not there is made with 0644 and root unless the profile says otherwise. Where no content is given, what
 /// is in one stays, and one that is not there is made empty. With the end of the resource one that Muster made goes, and one that was
-/// there is as it was; what someone changed since is left, and the device says so.
+/// there is as it was; what someone changed since is left, and the device says so. A lease that ends takes the file back whatever it
+/// holds by then.
 ///
 /// ```yaml
 /// - file:

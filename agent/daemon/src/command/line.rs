@@ -68,7 +68,8 @@ pub(crate) enum Command {
     /// Tells what happened on this device: states accepted and refused, changes made with what they changed, failures.
     ///
     /// It is the device's own record, whatever the server says, the newest first. Kept are the last 1,000 events and the last
-    /// 1,000 accepted states with the digests of their bytes.
+    /// 1,000 accepted states with the digests of their bytes. Of what happens to one resource over and over, the first five within ten
+    /// minutes are told one by one, and the others together, when these minutes are over.
     #[command(
         after_help = "Example:\n  sudo muster-agent history --limit 20\n  sudo muster-agent history -o json"
     )]

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use anyhow::{Context as _, Result};
 use muster_converge::order;
 use muster_converge::outcome::Tried;
-use muster_converge::plan::{self, Observed, Plan, Record, Step};
+use muster_converge::plan::{self, Input, Observed, Plan, Record, Step};
 use muster_converge::schedule;
 use muster_converge::trial::{self, Trial};
 use muster_converge::{fight, foresee};
@@ -46,7 +46,10 @@ pub(super) async fn look<M: Machine>(hands: &mut Hands<M>, composition: &Composi
     let observed = read_as(hands, composition, &records, &|_| true, Asks::Nothing).await;
     let restarts_due = hands.restarts_due()?;
     let none = BTreeMap::new();
-    let mut plan = foresee::foresee(&input(hands, composition, &records, &observed, &restarts_due, &none));
+    // Who asks would assign a new state, and with that all is put right again that others kept changing.
+    let fights = &fight::Fights::default();
+    let input = Input { fights, ..input(hands, composition, &records, &observed, &restarts_due, &none) };
+    let mut plan = foresee::foresee(&input);
     texts::show(hands, composition, differences(&mut plan.steps));
     texts::show(hands, composition, plan.settled.iter_mut().map(|o| (&o.resource, &mut o.differences)));
     plan.notes = hands.host.foretell(&plan.steps, &records).await;

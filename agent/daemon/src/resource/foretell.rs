@@ -12,7 +12,7 @@ use muster_proto::resource::service::unit;
 use muster_proto::resource::sudo::Sudo;
 use tokio::time::timeout;
 
-use super::{Prepared, is_removal, network, owners, sudo, text, transaction};
+use super::{Prepared, is_removal, line, network, owners, sudo, text, transaction};
 use crate::host::Host;
 
 /// How long a tool may take to say something. A plan without notes is better than none.
@@ -61,14 +61,16 @@ async fn unprepared(
     notes
 }
 
-/// Files, directories and links without a directory to be in, or for an owner who is not there, unless the plan may bring them.
+/// Files, directories and links without a directory to be in, or for an owner who is not there, and lines without a file, unless
+/// the plan may bring them.
 fn unplaced(host: &mut Host, steps: &[Step]) -> BTreeMap<ResourceId, String> {
-    const ASKED: [&str; 3] = ["directory", "file", "link"];
+    const ASKED: [&str; 4] = ["directory", "file", "line", "link"];
     // Who can't tell which accounts there are can't tell that one is missing.
     let Ok(accounts) = host.accounts() else { return BTreeMap::new() };
     let mut notes = BTreeMap::new();
     for step in steps.iter().filter(|step| !is_removal(step) && ASKED.contains(&step.id.kind())) {
         let place = match step.action {
+            Action::Create if step.id.kind() == "line" => line::check_file(host, step.id.key()),
             Action::Create => host.root.existing_place(step.id.key()).map(drop),
             Action::Change | Action::Remove => Ok(()),
         };

@@ -35,6 +35,17 @@ pub(super) fn read(host: &Host, wanted: &Wanted<'_>) -> Result<Condition> {
     Ok(found.map_or(Condition::Absent, |line| Condition::present([("line", line.into())])))
 }
 
+/// An error that says what brings the file of a line, where there is none.
+pub(super) fn check_file(host: &Host, key: &str) -> Result<()> {
+    let path = path_of(key);
+    let found = host.root.place(path)?.map_or(Ok(None), |place| place.stat())?;
+    found.map(drop).with_context(|| no_file(path))
+}
+
+fn no_file(path: &str) -> String {
+    format!("there is no {path}: which package brings it? Add that package to the profile, or a file")
+}
+
 /// Keeps the line that another takes the place of, and where a line stood that goes.
 pub(super) fn prepare(host: &Host, job: &Job<'_>) -> Result<Prepared> {
     let content = edit::read(&host.root, path_of(job.step.id.key()))?.unwrap_or_default();
@@ -65,11 +76,7 @@ pub(super) fn write(host: &Host, jobs: &[Job<'_>], contents: &Contents<'_>) -> V
     for (path, of_file) in files {
         let mut made: Vec<(usize, Result<()>)> = vec![];
         let written = edit::edit(&host.root, path, |before| {
-            let before = before.with_context(|| {
-                format!(
-                    "there is no {path}: which package brings it? Add that package to the profile, or a file"
-                )
-            })?;
+            let before = before.with_context(|| no_file(path))?;
             let mut lines = Lines::of(before);
             for index in &of_file {
                 made.push((*index, lines.change(&jobs[*index], contents)));

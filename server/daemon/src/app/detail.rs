@@ -1,5 +1,7 @@
 //! One device in depth: why it is not compliant, its resources, checks, history and tables.
 
+use std::cmp::Reverse;
+
 use muster_policy::rights::ViewRight;
 use muster_proto::cost::Cost;
 use muster_proto::report::{Outcome, Pause};
@@ -113,7 +115,9 @@ impl App {
                 let total = muster_store::report::count(tx, device.id)?;
                 let rows = muster_store::report::history(tx, device.id, before, limit + 1)?;
                 let page = page::cut(rows, limit, total, |row| (row.recorded.micros(), row.sequence));
-                let items = page.items.into_iter().map(history_entry).collect();
+                let mut items: Vec<HistoryEntry> = page.items.into_iter().map(history_entry).collect();
+                // What is told in one, or came over a link that was down, is recorded after what happened later.
+                items.sort_by_key(|entry| Reverse(entry.at));
                 Ok(Page { items, next: page.next, total })
             })
             .await

@@ -41,6 +41,7 @@ mod restoring;
 mod returning;
 mod rolling;
 mod rollouts;
+mod telling;
 mod waiving;
 
 /// A server's operations over a database of their own.

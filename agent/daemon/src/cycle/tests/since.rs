@@ -71,6 +71,24 @@ async fn a_repair_that_somebody_was_quicker_than_is_made_by_the_next_turn_and_is
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "ours\n");
 }
 
+#[tokio::test]
+async fn a_plan_of_a_new_state_has_what_others_kept_changing_put_right_again_as_it_would_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let document =
+        r#"{"muster":1,"profile":"base","resources":[{"file":{"path":"/etc/motd","content":"ours\n"}}]}"#;
+    accept(&mut cycle, "base", document);
+    cycle.turn(None).await.unwrap();
+    std::fs::write(folder.path().join("root/etc/motd"), "theirs\n").unwrap();
+    let now = cycle.hands.clock.now();
+    for _ in 0..3 {
+        cycle.hands.fights.repaired(&ResourceId::new("file", "/etc/motd"), now, vec![]);
+    }
+    let composition = cycle.accepted().unwrap().unwrap();
+    let plan = make::look(&mut cycle.hands, &composition).await.unwrap();
+    assert_eq!(plan.steps.len(), 1, "{:?}", plan.settled);
+}
+
 /// Makes what a profile asks for, while someone else does something after that was planned.
 async fn made_while(cycle: &mut Cycle, document: &str, meanwhile: impl FnOnce()) {
     accept(cycle, "base", document);

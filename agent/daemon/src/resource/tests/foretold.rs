@@ -16,6 +16,7 @@ fn a_file_without_a_directory_or_an_owner_is_told_of_before_it_is_assigned() {
         json!({"file": {"path": "/srv/ghosts", "content": "x", "owner": "ghost"}}),
         json!({"directory": {"path": "/srv/theirs", "group": "ghosts"}}),
         json!({"file": {"path": "/srv/fine", "content": "x"}}),
+        json!({"line": {"path": "/srv/none.conf", "line": "x"}}),
     ]);
     let expected = [
         ("directory:/srv/theirs", "the group ghosts does not exist: add it to the profile"),
@@ -24,6 +25,10 @@ fn a_file_without_a_directory_or_an_owner_is_told_of_before_it_is_assigned() {
             "the directory /srv/app does not exist: add it to the profile, or the package that brings it",
         ),
         ("file:/srv/ghosts", "the account ghost does not exist: add it to the profile"),
+        (
+            "line:/srv/none.conf//x",
+            "there is no /srv/none.conf: which package brings it? Add that package to the profile, or a file",
+        ),
     ];
     assert_eq!(notes.len(), expected.len(), "{notes:?}");
     for (id, reason) in expected {

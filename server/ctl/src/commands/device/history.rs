@@ -8,7 +8,10 @@ use crate::api::Api;
 use crate::failure::{Ending, Failure};
 use crate::output::{self, Output, moment};
 
-/// Show what happened on a device, the newest first: what was accepted, changed, repaired and refused
+/// Show what happened on a device, the newest first: what was accepted, changed, put right and refused
+///
+/// Of what happens to one resource over and over, the first five within ten minutes have an entry each, and the others one together,
+/// when these minutes are over.
 #[derive(Args)]
 #[command(after_help = "Example:\n  muster device history lap-ada --limit 20")]
 pub(crate) struct History {

@@ -117,9 +117,8 @@ fn of_resources(
         let outcome: Outcome = serde_json::from_str(&row.document)
             .map_err(|error| AppError::Defect(format!("outcome of {}: {error}", row.resource)))?;
         let mut problem = outcome_problem(&outcome);
-        if let (OutcomeKind::Blocked, Some(_), Some(first)) =
-            (row.outcome, &outcome.reason, outcome.differences.first())
-        {
+        let names_reason = matches!(row.outcome, OutcomeKind::Blocked | OutcomeKind::Drifted);
+        if let (true, Some(_), Some(first)) = (names_reason, &outcome.reason, outcome.differences.first()) {
             problem.push_str(&format!(" ({})", difference(first)));
         }
         if let Some(note) = &outcome.note {
