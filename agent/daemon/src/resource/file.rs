@@ -4,12 +4,16 @@ use anyhow::{Context as _, Result, bail, ensure};
 use muster_proto::Digest;
 use muster_proto::condition::Condition;
 use muster_proto::resource::value::Mode;
+use serde_json::{Map, Value, json};
 
 use super::{BACKUP_LIMIT, Contents, Job, Room, Wanted, is_removal, mode, owners, text};
 use crate::host::Host;
 use crate::host::accounts::Accounts;
 use crate::host::files::{self, Attributes, NewFile, Owners, Seen};
 use crate::host::walk::Others;
+
+/// Under which name of a record's extra is whose a file was.
+const WAS: &str = "was";
 
 pub(super) fn read(
     host: &mut Host,
@@ -139,6 +143,9 @@ fn change(host: &mut Host, accounts: &Accounts, job: &Job<'_>, contents: &Conten
         }
         (_, None) => {}
     }
+    let (was_owners, was_mode) = restored(host, accounts, job, seen)?;
+    owners = (owners.0.or(was_owners.0), owners.1.or(was_owners.1));
+    mode = mode.or(was_mode);
     let kept = seen.map(|seen| files::kept_mode(seen.mode, (seen.uid, seen.gid), owners));
     Ok(Change::Whole(NewFile {
         path: path.to_owned(),
@@ -148,6 +155,32 @@ fn change(host: &mut Host, accounts: &Accounts, job: &Job<'_>, contents: &Conten
         mode: mode.or(kept).unwrap_or(0o644),
         is_new: seen.is_none(),
     }))
+}
+
+/// What the ledger keeps of whose a file was when its content was first changed, and of its mode. The profile need say nothing of
+/// them, and yet what it held is not to come back as somebody else's.
+pub(super) fn whose(from: &Condition) -> Value {
+    let was = ["owner", "group", "mode"].map(|name| (name.to_owned(), text(from, name).into()));
+    json!({ WAS: Map::from_iter(was) })
+}
+
+/// The owner and mode with which the content of a file comes back that was there before Muster, where no profile says: those it has,
+/// unless it is gone, or others than root can have put the file there that is.
+fn restored(
+    host: &Host,
+    accounts: &Accounts,
+    job: &Job<'_>,
+    seen: Option<Seen>,
+) -> Result<(Owners, Option<u32>)> {
+    let is_taken_back = job.step.claim.is_none() || job.step.ending;
+    let was = job.record.filter(|_| is_taken_back).and_then(|record| record.extra.get(WAS)?.as_object());
+    let Some(was) = was else { return Ok(((None, None), None)) };
+    if seen.is_some() && others_at(host, job.step.id.key())? == Others::Nobody {
+        return Ok(((None, None), None));
+    }
+    let was: Condition = was.clone().into_iter().collect();
+    // An account that is gone gets nothing back.
+    Ok((owners(accounts, &was).unwrap_or((Some(0), Some(0))), mode(&was)))
 }
 
 /// Whether the file gets another owner, or runs as its owner or group.

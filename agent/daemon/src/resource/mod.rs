@@ -406,7 +406,12 @@ fn prepare_one(host: &Host, kind: Kind, accounts: &Accounts, job: &Job<'_>) -> R
         Kind::Account => account::prepare(accounts, job),
         Kind::Directory => directory::prepare(host, accounts, job),
         Kind::Archive => archive::prepare(host, accounts, job),
-        Kind::File => backup(host, job, job.step.id.key(), "content"),
+        Kind::File => Ok(match backup(host, job, job.step.id.key(), "content")? {
+            Prepared::Ready(Preserved { blobs, .. }) if !blobs.is_empty() => {
+                Prepared::Ready(Preserved { blobs, extra: file::whose(&job.step.from) })
+            }
+            nothing_kept => nothing_kept,
+        }),
         Kind::Line => line::prepare(host, job),
         Kind::BrowserPolicy => browser_policy::prepare(host, job),
         Kind::Dconf => dconf::prepare(host, job),

@@ -96,3 +96,38 @@ fn what_a_user_may_have_written_does_not_run_as_root_when_its_lease_is_over() {
     let reasons = block_on(machine.converge(&runs));
     assert!(reasons["file:/srv/tool"].contains("would run as somebody else"), "{reasons:?}");
 }
+
+#[test]
+fn what_a_private_file_held_comes_back_as_private_whatever_somebody_put_in_its_place() {
+    let claimed = wanted(json!({"content": "x"}));
+    for meanwhile in [Some("y"), None] {
+        let mut machine = shared();
+        put(&machine);
+        assert_eq!(block_on(machine.converge(&claimed)), BTreeMap::new());
+        fs::remove_file(machine.path(PATH)).unwrap();
+        if let Some(content) = meanwhile {
+            fs::write(machine.path(PATH), content).unwrap();
+            chown(machine.path(PATH), Some(1000), Some(1000)).unwrap();
+            assert_eq!(block_on(machine.converge(&claimed)), BTreeMap::new());
+        }
+        block_on(machine.converge(&composition(&[])));
+        if meanwhile.is_some() {
+            assert_eq!(fs::read_to_string(machine.path(PATH)).unwrap(), "root's secret");
+        }
+        if machine.path(PATH).exists() {
+            assert_eq!(found(&machine), (0, 0o600));
+        }
+    }
+}
+
+#[test]
+fn who_owns_a_file_by_now_keeps_it_where_only_root_can_have_given_it_to_them() {
+    let mut machine = Machine::new();
+    fs::write(machine.path("/srv/conf"), "theirs").unwrap();
+    let claimed = composition(&[json!({"file": {"path": "/srv/conf", "content": "x"}})]);
+    assert_eq!(block_on(machine.converge(&claimed)), BTreeMap::new());
+    chown(machine.path("/srv/conf"), Some(1000), Some(1000)).unwrap();
+    assert_eq!(block_on(machine.converge(&composition(&[]))), BTreeMap::new());
+    assert_eq!(fs::read_to_string(machine.path("/srv/conf")).unwrap(), "theirs");
+    assert_eq!(fs::metadata(machine.path("/srv/conf")).unwrap().uid(), 1000);
+}
