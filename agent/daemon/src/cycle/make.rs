@@ -45,9 +45,8 @@ pub(super) async fn look<M: Machine>(hands: &mut Hands<M>, composition: &Composi
     let records = hands.ledger.records()?;
     let observed = read_as(hands, composition, &records, &|_| true, Asks::Nothing).await;
     let restarts_due = hands.restarts_due()?;
-    let none = BTreeMap::new();
     // Who asks would assign a new state, and with that all is put right again that others kept changing.
-    let fights = &fight::Fights::default();
+    let (none, fights) = (BTreeMap::new(), &fight::Fights::default());
     let input = Input { fights, ..input(hands, composition, &records, &observed, &restarts_due, &none) };
     let mut plan = foresee::foresee(&input);
     texts::show(hands, composition, differences(&mut plan.steps));

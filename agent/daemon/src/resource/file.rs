@@ -157,6 +157,11 @@ fn change(host: &mut Host, accounts: &Accounts, job: &Job<'_>, contents: &Conten
     }))
 }
 
+/// Whether what was there before Muster comes back.
+fn is_taken_back(job: &Job<'_>) -> bool {
+    job.step.claim.is_none() || job.step.ending
+}
+
 /// What the ledger keeps of whose a file was when its content was first changed, and of its mode. The profile need say nothing of
 /// them, and yet what it held is not to come back as somebody else's.
 pub(super) fn whose(from: &Condition) -> Value {
@@ -172,8 +177,7 @@ fn restored(
     job: &Job<'_>,
     seen: Option<Seen>,
 ) -> Result<(Owners, Option<u32>)> {
-    let is_taken_back = job.step.claim.is_none() || job.step.ending;
-    let was = job.record.filter(|_| is_taken_back).and_then(|record| record.extra.get(WAS)?.as_object());
+    let was = job.record.filter(|_| is_taken_back(job)).and_then(|record| record.extra.get(WAS)?.as_object());
     let Some(was) = was else { return Ok(((None, None), None)) };
     if seen.is_some() && others_at(host, job.step.id.key())? == Others::Nobody {
         return Ok(((None, None), None));
@@ -216,9 +220,8 @@ fn bounded(
 ) -> Result<(Owners, Option<u32>)> {
     let would_run = mode.is_some_and(|mode| mode & files::SET_ID != 0);
     if would_run && is.uid != 0 && files::changes((is.uid, is.gid), owners) {
-        let is_taken_back = job.step.claim.is_none() || job.step.ending;
         ensure!(
-            is_taken_back,
+            is_taken_back(job),
             "the account with number {} may have written what it holds, and it would run as somebody else: say its \
              content in the profile",
             is.uid

@@ -17,6 +17,17 @@ fn pass() -> Value {
     json!({"content": "pass\n", "owner": "ada", "mode": "0600"})
 }
 
+/// A machine with a lease of that pass, and what was there before it.
+fn with_pass(before: Option<&str>) -> Machine {
+    let mut machine = Machine::new();
+    if let Some(before) = before {
+        fs::write(machine.path(PATH), before).unwrap();
+        fs::set_permissions(machine.path(PATH), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    assert_eq!(block_on(machine.converge(&leased(pass(), LASTS))), BTreeMap::new());
+    machine
+}
+
 fn found(machine: &Machine) -> (String, u32, u32) {
     let meta = fs::metadata(machine.path(PATH)).unwrap();
     (fs::read_to_string(machine.path(PATH)).unwrap(), meta.uid(), meta.mode() & 0o7777)
@@ -25,12 +36,7 @@ fn found(machine: &Machine) -> (String, u32, u32) {
 #[test]
 fn a_lease_ends_though_its_user_made_the_file_larger_than_is_read() {
     for before in [None, Some("theirs\n")] {
-        let mut machine = Machine::new();
-        if let Some(before) = before {
-            fs::write(machine.path(PATH), before).unwrap();
-            fs::set_permissions(machine.path(PATH), fs::Permissions::from_mode(0o644)).unwrap();
-        }
-        assert_eq!(block_on(machine.converge(&leased(pass(), LASTS))), BTreeMap::new());
+        let mut machine = with_pass(before);
         fs::File::options().write(true).open(machine.path(PATH)).unwrap().set_len(1 << 40).unwrap();
         let over = block_on(machine.converge(&leased(pass(), IS_OVER)));
         match before {
@@ -53,12 +59,7 @@ fn a_file_that_its_user_made_larger_than_is_read_is_put_right_while_it_is_leased
 #[test]
 fn a_lease_ends_though_its_user_changes_the_file_all_the_time() {
     for before in [None, Some("theirs\n")] {
-        let mut machine = Machine::new();
-        if let Some(before) = before {
-            fs::write(machine.path(PATH), before).unwrap();
-            fs::set_permissions(machine.path(PATH), fs::Permissions::from_mode(0o644)).unwrap();
-        }
-        assert_eq!(block_on(machine.converge(&leased(pass(), LASTS))), BTreeMap::new());
+        let mut machine = with_pass(before);
         let plan = block_on(machine.plan(&leased(pass(), IS_OVER)));
         fs::write(machine.path(PATH), "changed after the look\n").unwrap();
         let blobs = machine.blobs.clone();
