@@ -267,6 +267,7 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
                 claim: Some(Arc::new(claim.clone())),
                 restart: false,
                 ending,
+                follows,
                 undoes: false,
             });
         }
@@ -376,6 +377,7 @@ fn plan_reversal(
         claim: None,
         restart: false,
         ending,
+        follows: false,
         undoes: false,
     });
     Reversal::Begun
@@ -393,6 +395,7 @@ fn plan_undoing(plan: &mut Plan, id: &ResourceId, trial: &Trial, observed: &Cond
         claim: None,
         restart: false,
         ending: false,
+        follows: false,
         undoes: true,
     });
     true
@@ -444,6 +447,7 @@ fn add_restarts(plan: &mut Plan, input: &Input<'_>) {
             claim: Some(Arc::new(claim.clone())),
             restart: true,
             ending: false,
+            follows: false,
             undoes: false,
         });
     }

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
+use muster_proto::ResourceId;
 use muster_proto::compose::{Claim, Claimed};
 use muster_proto::condition::{Action, Condition, Difference};
 use muster_proto::resource::Resource;
-use muster_proto::{ResourceId, Timestamp};
-
-use crate::record::Record;
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +26,8 @@ pub struct Step {
     pub restart: bool,
     /// True when a lease ended and this carries it out.
     pub ending: bool,
+    /// True when the lease of another profile ended and what this one asks for takes the place of what that brought.
+    pub follows: bool,
     /// True when this brings back what was there before a change that cut the device off.
     pub undoes: bool,
 }
@@ -47,9 +47,8 @@ impl Step {
     }
 
     /// Whether it ends a lease: what that brought is taken back, or makes room for what another profile asks for.
-    pub fn ends_lease(&self, record: Option<&Record>, now: Timestamp) -> bool {
-        let follows = |claim: &Claim| record.is_some_and(|record| record.is_followed_by(claim, now));
-        self.ending || self.claim.as_deref().is_some_and(follows)
+    pub fn ends_lease(&self) -> bool {
+        self.ending || self.follows
     }
 
     /// Whether it restarts a service that is as it should be otherwise. That leaves nothing to take back.

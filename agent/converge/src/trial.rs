@@ -115,6 +115,7 @@ mod tests {
             claim: None,
             restart: false,
             ending: false,
+            follows: false,
             undoes: false,
         }
     }

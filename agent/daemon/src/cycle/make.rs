@@ -253,7 +253,7 @@ pub(super) async fn end_leases(hands: &mut Hands, composition: &Composition, bus
         let steps: Vec<Step> = plan
             .steps
             .iter()
-            .filter(|step| step.ends_lease(records.get(&step.id), now) || step.undoes)
+            .filter(|step| step.ends_lease() || step.undoes)
             .filter(|step| due(&step.id) && stage.has(step))
             .cloned()
             .collect();
@@ -310,7 +310,7 @@ pub(super) async fn make<M: Machine>(
     let mut put_on_trial = BTreeMap::new();
     match hands.pay().and_then(|()| hands.ledger.intend(&kept, &blobs, &restarts, &trials)) {
         Err(error) if cant_be_written(&error) => {
-            ready = without_room(ready, records, now, outcomes, &error);
+            ready = without_room(ready, records, outcomes, &error);
             restarts = order::told(composition, records, ready.iter().copied(), now);
             hands.owe_restarts(restarts.clone());
         }
@@ -417,7 +417,7 @@ fn on_trial<M>(
 ) -> Option<(ResourceId, Trial)> {
     let record = records.get(&step.id);
     // The end of a lease is never undone, whatever takes its place.
-    if step.ends_lease(record, hands.clock.now()) {
+    if step.ends_lease() {
         return None;
     }
     let trial = trial::of(step, record, hands.trials.get(&step.id))?;
@@ -444,13 +444,12 @@ fn suspects<M: Machine>(
 fn without_room<'a>(
     ready: Vec<&'a Step>,
     records: &BTreeMap<ResourceId, Record>,
-    now: Timestamp,
     outcomes: &mut Outcomes,
     error: &anyhow::Error,
 ) -> Vec<&'a Step> {
     let ends = |step: &Step| {
         let record = records.get(&step.id);
-        record.is_some() && step.ends_lease(record, now)
+        record.is_some() && step.ends_lease()
     };
     let (possible, others): (Vec<_>, Vec<_>) =
         ready.into_iter().partition(|step| step.is_restart_alone() || ends(step));

@@ -201,7 +201,7 @@ fn others_at(host: &Host, path: &str) -> Result<Others> {
 /// Whether it is a file of which only owner and mode were lent, and that is over: where nobody but root can have put another there,
 /// it is that very one, whatever other names it has by now. What it holds is its user's, and must not run as somebody else.
 fn is_lent(host: &Host, job: &Job<'_>, mode: Option<u32>) -> Result<bool> {
-    Ok(job.step.ending
+    Ok(job.step.ends_lease()
         && job.record.is_some()
         && mode.is_none_or(|mode| mode & files::SET_ID == 0)
         && others_at(host, job.step.id.key())? == Others::Nobody)
@@ -265,7 +265,7 @@ pub(super) fn remove(host: &Host, job: &Job<'_>, path: &str) -> Result<()> {
 /// What has to be in the file for it to be written over or removed. At the end of a lease that is anything: who changes it all the
 /// time must not prolong it.
 fn expected(job: &Job<'_>) -> Option<Digest> {
-    if job.step.ending && job.record.is_some() {
+    if job.step.ends_lease() && job.record.is_some() {
         return None;
     }
     text(&job.step.from, "content")?.parse().ok()

@@ -192,6 +192,7 @@ mod tests {
             claim: None,
             restart: false,
             ending: false,
+            follows: false,
             undoes: false,
         }
     }

@@ -349,6 +349,7 @@ mod tests {
             claim: None,
             restart: false,
             ending: false,
+            follows: false,
             undoes: false,
         }
     }

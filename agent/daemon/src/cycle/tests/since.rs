@@ -224,6 +224,7 @@ fn a_mount_that_someone_else_made_after_it_was_looked_at_is_not_musters() {
         claim: None,
         restart: false,
         ending: false,
+        follows: false,
         undoes: false,
     };
     let intent = muster_converge::plan::record_of(&step, None, serde_json::Value::Null);

@@ -240,6 +240,7 @@ mod tests {
                 claim: None,
                 restart: false,
                 ending: false,
+                follows: false,
                 undoes: false,
             };
             let contents = |_: &Digest| Some(b"[connection]\nid=ours\n".to_vec());
@@ -278,6 +279,7 @@ mod tests {
             claim: None,
             restart: false,
             ending: false,
+            follows: false,
             undoes: false,
         };
         let of_this = record_of(&step, None, Value::Null);

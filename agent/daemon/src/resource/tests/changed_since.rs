@@ -246,6 +246,7 @@ fn dconf_makes_its_database_anew_where_one_of_two_files_was_left() {
         claim: None,
         restart: false,
         ending: false,
+        follows: false,
         undoes: false,
     };
     fs::write(machine.path(&locks), "newer\n").unwrap();

@@ -73,6 +73,25 @@ fn a_lease_ends_though_its_user_changes_the_file_all_the_time() {
     }
 }
 
+#[test]
+fn what_another_profile_asks_for_takes_the_place_of_a_lease_though_its_user_changes_the_file_all_the_time() {
+    let mut machine = with_pass(None);
+    // What that brought is over, and its profile asks for nothing any more.
+    let record = machine.records.values_mut().next().unwrap();
+    record.not_after = Some(IS_OVER.parse().unwrap());
+    let mut next = composition(&[json!({"file": {"path": PATH, "content": "open\n", "owner": "root"}})]);
+    for claim in next.claims.values_mut() {
+        std::sync::Arc::make_mut(&mut claim.source).profile = "another".parse().unwrap();
+    }
+    let plan = block_on(machine.plan(&next));
+    fs::write(machine.path(PATH), "changed after the look\n").unwrap();
+    let blobs = BTreeMap::from([(Digest::of(b"open\n"), b"open\n".to_vec())]);
+    let contents = |digest: &Digest| blobs.get(digest).cloned();
+    let written = block_on(write(&mut machine.host, &[&plan.steps[0]], &machine.records, &contents));
+    assert_eq!(written[&plan.steps[0].id].result, Ok(()));
+    assert_eq!(found(&machine).0, "open\n");
+}
+
 /// Holds a lease of the kernel's on a file, as whoever owns it can: nobody else opens it then without waiting.
 fn hold(path: &std::path::Path) -> std::process::Child {
     const F_SETLEASE: u32 = 1024;

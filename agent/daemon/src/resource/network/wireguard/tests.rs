@@ -58,6 +58,7 @@ impl Machine {
             claim: None,
             restart: false,
             ending: false,
+            follows: false,
             undoes,
         }
     }
