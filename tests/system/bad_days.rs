@@ -131,6 +131,27 @@ fn a_lost_device_locks_its_accounts_says_so_and_powers_off_and_comes_back_only_b
 }
 
 #[test]
+fn a_way_that_is_cut_while_nobody_speaks_is_known_on_both_sides_before_the_server_next_would() -> Result<()> {
+    // The longest that the kernels ask for, and some for a busy machine.
+    const ASKED: Duration = Duration::from_secs(100);
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["lap-1"])?;
+    let device = fleet.device("lap-1")?;
+    device.cut_off()?;
+    let is_known = || {
+        let link: serde_json::Value =
+            serde_json::from_str(&device.exec(["muster-agent", "status", "-o", "json"])?.stdout)?;
+        let there = !link["link"]["down"].is_null();
+        let here = !detail(&fleet, "lap-1")?.device.connected;
+        Ok((there && here).then_some(()))
+    };
+    wait_until("the link to be gone on both sides", ASKED, is_known)
+        .with_context(|| journal(&fleet, "lap-1"))?;
+    device.reconnect()?;
+    fleet.wait_until_connected("lap-1")
+}
+
+#[test]
 fn an_order_waits_for_a_device_that_is_off_the_network_and_can_be_taken_back_meanwhile() -> Result<()> {
     let network = Network::create()?;
     let mut fleet = Fleet::enroll(&network, &["lap-1"])?;

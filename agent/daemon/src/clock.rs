@@ -72,12 +72,24 @@ pub(crate) struct ServerTime {
     told: Timestamp,
     /// `CLOCK_BOOTTIME` at that moment, in microseconds.
     boottime: i64,
+    /// The system clock at that moment.
+    system: Timestamp,
 }
 
 impl ServerTime {
     /// What came at this moment.
     pub(crate) fn heard(told: Timestamp) -> Self {
-        Self { told, boottime: boottime() }
+        Self { told, boottime: boottime(), system: Timestamp::from_system(SystemTime::now()) }
+    }
+
+    /// Whether this says more than that the time went on since an earlier word: a clock was set meanwhile, on either side, or
+    /// that word is [`RETOLD`] old.
+    pub(crate) fn is_news_after(&self, earlier: &Self) -> bool {
+        let went = |from: i64, to: i64| to.saturating_sub(from);
+        let told = went(earlier.told.micros(), self.told.micros());
+        let passed = went(earlier.boottime, self.boottime);
+        let system = went(earlier.system.micros(), self.system.micros());
+        passed >= RETOLD || told.abs_diff(passed) >= SET || told.abs_diff(system) >= SET
     }
 
     /// The time that it is there now.
@@ -90,6 +102,13 @@ impl ServerTime {
         Timestamp::from_micros(now).unwrap_or(Timestamp::MAX)
     }
 }
+
+/// Microseconds after which the server's time is told again although nothing is new about it: what is kept on disk of it is not to
+/// get old.
+const RETOLD: i64 = 10 * 60 * 1_000_000;
+
+/// A clock that differs from the others by so many microseconds more than before was set, and not just slewed.
+const SET: u64 = 1_000_000;
 
 /// The server's time may be this much behind what it was known to be: messages take a while, and clocks are slewed.
 pub(crate) const SLACK: i64 = 60 * 60;
@@ -150,8 +169,38 @@ mod tests {
 
     #[test]
     fn the_time_that_the_server_told_goes_on_while_it_waits_for_a_turn() {
-        let told = ServerTime { told: at(1_000), boottime: 5_000_000 };
+        let told = ServerTime { told: at(1_000), boottime: 5_000_000, system: at(9) };
         assert_eq!(told.at(30_000_000), at(1_025));
+    }
+
+    #[test]
+    fn a_word_of_the_time_is_news_when_a_clock_was_set_or_the_last_one_is_old() {
+        let word = |told, boottime: i64, system| ServerTime {
+            told: at(told),
+            boottime: boottime * 1_000_000,
+            system: at(system),
+        };
+        let first = word(1_000, 5, 990);
+        let cases = [
+            (word(1_000, 5, 990), false, "nothing passed"),
+            (word(1_120, 125, 1_110), false, "all went on alike"),
+            (word(1_599, 604, 1_589), false, "all went on alike, for just under ten minutes"),
+            (word(1_600, 605, 1_590), true, "it is old"),
+            (word(1_120, 125, 1_108), true, "the clock here was set back"),
+            (word(1_120, 125, 400_000_000), true, "the clock here was set ahead"),
+            (word(1_122, 125, 1_112), true, "both clocks were set"),
+            (word(900, 125, 1_110), true, "the server's clock was set back"),
+            (word(29_920, 28_925, 29_910), true, "the machine slept for eight hours"),
+        ];
+        for (word, is_news, why) in cases {
+            assert_eq!(word.is_news_after(&first), is_news, "{why}");
+        }
+        let odd = ServerTime { told: Timestamp::MAX, boottime: i64::MAX, system: Timestamp::MAX };
+        assert!(odd.is_news_after(&ServerTime {
+            told: Timestamp::default(),
+            boottime: i64::MIN,
+            system: at(1)
+        }));
     }
 
     #[test]

@@ -5,12 +5,13 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use muster_proto::{DeviceId, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::artifacts::{self, Artifacts, Named};
 use crate::config::Config;
@@ -46,7 +47,8 @@ pub(crate) fn run(config: Config) -> Result<()> {
         .with_context(|| format!("can't make {}", config.state_dir.display()))?;
     block_on(async {
         // From the start: a device that waits for approval waits for as long as that takes.
-        let heart = tokio::spawn(watchdog());
+        let heard = Arc::<Notify>::default();
+        let heart = tokio::spawn(watchdog(Arc::clone(&heard)));
         let enrolled = tokio::select! {
             enrolled = identity_for(&config) => enrolled?,
             () = terminated() => return Ok(()),
@@ -68,7 +70,7 @@ pub(crate) fn run(config: Config) -> Result<()> {
             proof: Proof::default(),
         };
         let artifacts = Artifacts::beside_ledger(&config.state_dir);
-        let channels = Channels { orders, news, last_orders };
+        let channels = Channels { orders, news, last_orders, heard };
         std::thread::Builder::new().name("converge".to_owned()).spawn(move || {
             let ended = block_on(thread.run());
             // The other side is gone only when the process ends anyway.
@@ -459,12 +461,13 @@ fn follow(cycle: &Cycle, watch: &mut Watch) -> bool {
     followed.new
 }
 
-async fn watchdog() {
+/// Tells the service manager that the agent lives: with each word of the server, for which it wakes anyway, and by a timer of its own
+/// only where the server says nothing for longer than it ever should.
+async fn watchdog(heard: Arc<Notify>) {
     let Some(timeout) = sd_notify::watchdog_enabled() else { return };
-    let mut ticks = tokio::time::interval(timeout / 2);
     loop {
-        ticks.tick().await;
         sd_notify::notify(&[sd_notify::NotifyState::Watchdog]).ok();
+        tokio::time::timeout(timeout * 2 / 3, heard.notified()).await.ok();
     }
 }
 

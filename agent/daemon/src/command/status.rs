@@ -16,9 +16,9 @@ use crate::clock::Clock;
 use crate::ledger::Ledger;
 use crate::link::{Down, Standing};
 
-/// The server says something at least once a minute, and a link that hears nothing for longer than this notes that it is down:
-/// where neither is so, no agent runs.
-const HEARD_WITHIN: i64 = 180;
+/// Seconds. The server says something at least every five minutes, and a link that hears nothing for longer than this notes that it is
+/// down: where neither is so, no agent runs.
+const HEARD_WITHIN: i64 = 780;
 
 /// Rows of evidence that are shown of a check.
 const ROWS: usize = 3;
@@ -273,7 +273,9 @@ mod tests {
         note(70, json!({"since": now, "why": "refused", "refused": true}));
         assert_eq!(link(&ledger), format!("refused since {since}: refused"));
         assert!(!Findings::read(&ledger, dir.path()).unwrap().fine());
-        note(600, Value::Null);
+        note(310, Value::Null);
+        assert_eq!(link(&ledger), "up, the server was heard 5 min ago");
+        note(900, Value::Null);
         assert!(link(&ledger).starts_with("down: nothing heard"), "its agent was killed");
     }
 }

@@ -17,7 +17,7 @@ use muster_converge::{fight, foresee};
 use muster_proto::compose::Composition;
 use muster_proto::condition::{Condition, Difference};
 use muster_proto::report::{Event, Outcome, Secret};
-use muster_proto::{Digest, ResourceId, Timestamp};
+use muster_proto::{Digest, ResourceId};
 
 use super::barred::Barred;
 use super::hands::Hands;

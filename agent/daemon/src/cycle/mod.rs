@@ -193,7 +193,7 @@ impl Cycle {
         };
         let known = self.hands.ledger.mark()?;
         let kept = known.map_or(0, |mark| mark.time.seconds());
-        // Every notice raises the mark in memory; on disk a lag of some minutes only makes a lease end that much later
+        // Every word taken raises the mark in memory; on disk a lag of some minutes only makes a lease end that much later
         // after a boot without a server.
         if (kept - clock::SLACK..kept + MARK_EVERY).contains(&server_time.seconds())
             && known.is_none_or(|mark| mark.ended.is_none())

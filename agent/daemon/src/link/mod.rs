@@ -16,11 +16,12 @@ mod trouble;
 mod verify;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use muster_proto::{Digest, Generation, Timestamp, wire};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
 use crate::artifacts::{Artifacts, Heard, Named};
@@ -155,6 +156,8 @@ pub(crate) struct Channels {
     pub(crate) news: mpsc::Sender<FromServer>,
     /// Last orders, as their exact bytes: beside the news, since they wait behind nothing that the owner is busy with.
     pub(crate) last_orders: mpsc::Sender<Vec<u8>>,
+    /// Notified with each word of the server: whoever has to wake now and then does it in the same moment.
+    pub(crate) heard: Arc<Notify>,
 }
 
 /// The owner of the ledger, and what it wants said when a connection is made.

@@ -20,8 +20,8 @@ use crate::cycle::DryRun;
 use crate::identity::time::CertificateTime;
 use crate::identity::{Enrolled, Folder};
 
-/// The server sends something at least once a minute.
-const SILENCE: Duration = Duration::from_secs(150);
+/// The server sends something at least every five minutes. That it is gone or the way to it cut is found by the kernel, within a minute.
+const SILENCE: Duration = Duration::from_secs(750);
 
 /// For one call, a fetch of some megabytes over a bad line included.
 const CALL: Duration = Duration::from_secs(120);
@@ -125,6 +125,7 @@ pub(super) async fn run(
         renew_at,
         again: Backoff::default(),
         again_at: None,
+        told: None,
         up: false,
     };
     session.follow(notices?).await
@@ -146,6 +147,8 @@ struct Session<'a> {
     again: Backoff,
     /// When the owner is asked to say again what a failed call was to bring.
     again_at: Option<Instant>,
+    /// The last word of the time that the owner was woken for.
+    told: Option<ServerTime>,
     up: bool,
 }
 
@@ -249,6 +252,7 @@ impl Session<'_> {
             .ok_or(Trouble::Protocol("a notice has a time that can't be"))?;
         self.time.vouched(server_time);
         self.backoff.heard(server_time);
+        self.owner.channels.heard.notify_one();
         let server_time = ServerTime::heard(server_time);
         if !self.up {
             self.up = true;
@@ -278,8 +282,11 @@ impl Session<'_> {
             }
             // A notice of a kind that this agent does not know still vouches for the time.
             Some(notice::Notice::Quiet(_)) | None => {
-                self.news.retain(|news| !matches!(news, FromServer::Quiet { .. }));
-                self.news.push_back(FromServer::Quiet { server_time });
+                if self.told.is_none_or(|told| server_time.is_news_after(&told)) {
+                    self.told = Some(server_time);
+                    self.news.retain(|news| !matches!(news, FromServer::Quiet { .. }));
+                    self.news.push_back(FromServer::Quiet { server_time });
+                }
             }
         }
         Ok(())

@@ -115,9 +115,12 @@ impl Noted {
     }
 
     fn write(&self) {
-        let text = serde_json::json!(self.standing).to_string();
         let new = self.path.with_extension("new");
-        if let Err(error) = fs::write(&new, text).and_then(|()| fs::rename(&new, &self.path)) {
+        let noted = serde_json::to_string(&self.standing)
+            .map_err(std::io::Error::from)
+            .and_then(|text| fs::write(&new, text))
+            .and_then(|()| fs::rename(&new, &self.path));
+        if let Err(error) = noted {
             tracing::warn!(path = %self.path.display(), %error, "how the link stands could not be noted");
         }
     }

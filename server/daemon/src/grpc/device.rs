@@ -35,8 +35,9 @@ use crate::ca::{self, Authority, ProvenKey};
 use crate::listen::Peer;
 use crate::listen::peer::DeviceCertificate;
 
-/// A link hears something at least this often: half of it certain, half by chance, so that links do not fall in step.
-const QUIET: Duration = Duration::from_secs(60);
+/// A link hears something at least this often: half of it certain, half by chance, so that links do not fall in step. It need not be
+/// often: that the other side or the way to it is gone is found by the kernel of each, and a device pays for each time it wakes.
+const QUIET: Duration = Duration::from_secs(300);
 
 /// Documents in one answer; the device asks again for the rest. The margin is for the frame around them.
 const MAX_DOCUMENTS: usize = wire::MAX_MESSAGE - 64 * 1024;

@@ -26,9 +26,13 @@ use super::peer::{self, Peer};
 use super::share::Limit;
 use crate::grpc::Doors;
 
-/// The kernel gives a connection up when what was sent stays unconfirmed for so many seconds. Devices that follow are sent
-/// something every minute, so this finds the dead ones without any ping.
+/// The kernel gives a connection up when what was sent stays unconfirmed for so many seconds.
 const UNCONFIRMED: u32 = 60;
+
+/// Silence after which the kernel asks a device's whether it is there, and how soon it asks again. With two questions unanswered,
+/// [`UNCONFIRMED`] has passed and the connection ends: the dead ones are found without a process that wakes for it.
+const ASK_AFTER: Duration = Duration::from_secs(45);
+const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 /// How often a connection is looked at: whether its certificate ended, whether anything happens on it.
 const LOOK: Duration = Duration::from_secs(60);
@@ -210,6 +214,7 @@ fn prepare(tcp: &TcpStream) -> std::io::Result<()> {
     use rustix::net::sockopt;
     tcp.set_nodelay(true)?;
     sockopt::set_socket_keepalive(tcp, true)?;
-    sockopt::set_tcp_keepidle(tcp, Duration::from_secs(UNCONFIRMED.into()))?;
+    sockopt::set_tcp_keepidle(tcp, ASK_AFTER)?;
+    sockopt::set_tcp_keepintvl(tcp, ASK_AGAIN)?;
     Ok(sockopt::set_tcp_user_timeout(tcp, UNCONFIRMED * 1_000)?)
 }

@@ -48,7 +48,7 @@ impl Running {
         let (orders, from_owner) = mpsc::channel(16);
         let (to_owner, news) = mpsc::channel(16);
         let (last_orders, from_admin) = mpsc::channel(1);
-        let channels = Channels { orders: from_owner, news: to_owner, last_orders };
+        let channels = Channels { orders: from_owner, news: to_owner, last_orders, heard: Arc::default() };
         let folder = folder.to_owned();
         let task = tokio::spawn(async move {
             let artifacts = Artifacts::beside_ledger(&folder);
