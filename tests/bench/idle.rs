@@ -19,6 +19,10 @@ const IDLE: u64 = 600;
 /// Seconds between two wakes of the bare loop beside it.
 const NAP: u64 = 5;
 
+/// Bytes in a page, and pages of its own that the bare loop touches.
+const PAGE: usize = 4_096;
+const PAGES: usize = 256;
+
 /// Minutes of the worst case.
 const WORST: u32 = 60;
 
@@ -35,7 +39,7 @@ pub(crate) fn run() -> Result<()> {
     std::thread::park_timeout(Duration::from_secs(30));
     say(&format!("{IDLE} s of nothing"))?;
     let before = (cpu(agent)?, wakes(agent)?);
-    let bare_wake_cpu_s = bare_wake()?;
+    let bare = bare()?;
     let per_minute = 60.0 / IDLE as f64;
     let cpu_s_per_min = (cpu(agent)? - before.0) * per_minute;
     let wakes_per_min = (wakes(agent)? - before.1) as f64 * per_minute;
@@ -46,21 +50,37 @@ pub(crate) fn run() -> Result<()> {
         "cpu_s_per_min": cpu_s_per_min,
         "binary_bytes": binary_bytes,
         "wakes_per_min": wakes_per_min,
-        "bare_wake_cpu_s": bare_wake_cpu_s,
+        "bare_wake_cpu_s": bare.wake_cpu_s,
+        "cold_page_cpu_s": bare.page_cpu_s,
     });
     writeln!(std::io::stdout(), "{figures}")?;
     Ok(())
 }
 
-/// Sleeps as long as the agent is watched, and says what it costs on this machine to wake and do nothing: most of what an idle
-/// process costs, and several times as much on one machine as on another.
-fn bare_wake() -> Result<f64> {
-    let before = cpu_of_this_thread()?;
+/// What it costs on this machine to wake and do nothing, and then to touch a page of one's own for the first time: most of what an
+/// idle process costs. On a machine whose memory is that of a machine which is virtual itself, it is hundreds of times as much.
+struct Bare {
+    wake_cpu_s: f64,
+    page_cpu_s: f64,
+}
+
+/// Sleeps as long as the agent is watched.
+fn bare() -> Result<Bare> {
+    let mut memory = vec![1_u8; PAGES * PAGE];
     let naps = IDLE / NAP;
+    let (mut waking, mut touching) = (0.0, 0.0);
     for _ in 0..naps {
+        let asleep = cpu_of_this_thread()?;
         std::thread::park_timeout(Duration::from_secs(NAP));
+        let awake = cpu_of_this_thread()?;
+        for page in memory.chunks_mut(PAGE) {
+            page[0] = std::hint::black_box(page[0].wrapping_add(1));
+        }
+        touching += cpu_of_this_thread()? - awake;
+        waking += awake - asleep;
     }
-    Ok((cpu_of_this_thread()? - before) / naps as f64)
+    let naps = naps as f64;
+    Ok(Bare { wake_cpu_s: waking / naps, page_cpu_s: touching / naps / PAGES as f64 })
 }
 
 /// A thousand resources and all checks, looked at anew each minute, for an hour.
