@@ -176,8 +176,28 @@ fn plan_claim(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
             let reason = format!("the device's owner denies {} in agent.toml", id.kind());
             settle(plan, OutcomeKind::Blocked, Some(reason));
         }
-        (Claimed::Apply(resource), None) => plan_apply(plan, input, id, claim, resource),
+        (Claimed::Apply(resource), None) => {
+            if !plan_end_before(plan, input, id, claim, resource) {
+                plan_apply(plan, input, id, claim, resource);
+            }
+        }
     }
+}
+
+/// Ends the lease of another profile before what `claim` asks for takes its place, where that alone would leave some of it: all of
+/// it where the claim only looks, and of a file what only one of the two speaks of. False when there is nothing to end first.
+fn plan_end_before(
+    plan: &mut Plan,
+    input: &Input<'_>,
+    id: &ResourceId,
+    claim: &Claim,
+    resource: &Resource,
+) -> bool {
+    let over = input.records.get(id).filter(|record| record.is_followed_by(claim, input.now));
+    let Some(record) = over else { return false };
+    let is_replaced = id.kind() != "file" || record.speaks_of_content_as(&resource.desired());
+    let stays = claim.source.mode == Mode::Audit || !is_replaced;
+    stays && plan_reversal(plan, input, id, record, true) == Reversal::Begun
 }
 
 /// What this agent does not understand, or may not decide, stays as it is. It can still be ended: the lease was accepted

@@ -96,6 +96,13 @@ impl Record {
             && self.profile != claim.source.profile.to_string()
     }
 
+    /// Whether this and what makes all as `desired` both speak of a file's content, or neither does. Otherwise the one would leave what
+    /// the other brought, or depend on what the user of a file that was only lent holds in it.
+    pub(crate) fn speaks_of_content_as(&self, desired: &Condition) -> bool {
+        let content = |condition: &Condition| condition.attributes().map(|a| a.contains_key("content"));
+        content(desired).unwrap_or(true) == content(&self.wrote).unwrap_or(false)
+    }
+
     /// The record under a claim that asks for nothing new.
     pub(crate) fn renewed(&self, claim: &Claim, observed: &Condition) -> Self {
         Self {

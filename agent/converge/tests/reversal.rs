@@ -218,6 +218,31 @@ fn a_lease_that_audit_mode_keeps_from_being_ended_is_said_to_be_left() {
 }
 
 #[test]
+fn a_lease_ends_before_another_profile_that_would_leave_some_of_it_takes_its_place() {
+    const OVER: &str = "1970-01-01T00:01:00Z";
+    let lent = json!({"file": {"path": "/etc/motd", "owner": "ada", "not_after": OVER}});
+    let leased = motd(&json!({ "not_after": OVER }));
+    let of_mode = json!({"file": {"path": "/etc/motd", "mode": "0600"}});
+    let absent = json!({"file": {"path": "/etc/motd", "state": "absent"}});
+    let ours = motd(&json!({}));
+    let cases = [
+        (composed as fn(&[Value]) -> Composition, &leased, &of_mode, true, "its content would stay"),
+        (composed, &lent, &ours, true, "its user would hold off what takes the content aside"),
+        (composed, &lent, &absent, true, "its user would hold off what takes the content aside"),
+        (composed, &leased, &absent, false, "nothing stays"),
+        (composed, &lent, &of_mode, false, "both are of attributes"),
+        (audited, &leased, &ours, true, "who only looks ends nothing"),
+    ];
+    for (mode, over, next, ends_first, why) in cases {
+        let composition = mode(&[profile("next", next)]);
+        let there = |now| planned(&composition, MOTD, content("theirs"), Some(&made(over)), now);
+        assert!(there(59).steps.iter().all(|step| !step.ending), "it lasts: {why}");
+        let ending = there(60).steps.iter().any(|step| step.ending && step.claim.is_none());
+        assert_eq!(ending, ends_first, "{why}");
+    }
+}
+
+#[test]
 fn a_wish_to_keep_that_came_with_a_later_revision_is_heard() {
     let composition = composed(&[profile("base", &motd(&json!({"on_removal": "keep"})))]);
     let plan = planned(&composition, MOTD, content("ours"), Some(&made(&motd(&json!({})))), 0);

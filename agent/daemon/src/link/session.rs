@@ -20,7 +20,8 @@ use crate::cycle::DryRun;
 use crate::identity::time::CertificateTime;
 use crate::identity::{Enrolled, Folder};
 
-/// The server sends something at least every five minutes. That it is gone or the way to it cut is found by the kernel, within a minute.
+/// The server sends something at least every five minutes. That it is gone or the way to it cut is found by the kernel, and sooner;
+/// this is for one that hangs, of which its own service manager takes care within a minute.
 const SILENCE: Duration = Duration::from_secs(750);
 
 /// For one call, a fetch of some megabytes over a bad line included.

@@ -201,7 +201,7 @@ fn others_at(host: &Host, path: &str) -> Result<Others> {
 /// Whether it is a file of which only owner and mode were lent, and that is over: where nobody but root can have put another there,
 /// it is that very one, whatever other names it has by now. What it holds is its user's, and must not run as somebody else.
 fn is_lent(host: &Host, job: &Job<'_>, mode: Option<u32>) -> Result<bool> {
-    Ok(job.step.ends_lease()
+    Ok(job.step.ending
         && job.record.is_some()
         && mode.is_none_or(|mode| mode & files::SET_ID == 0)
         && others_at(host, job.step.id.key())? == Others::Nobody)

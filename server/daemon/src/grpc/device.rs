@@ -39,6 +39,9 @@ use crate::listen::peer::DeviceCertificate;
 /// often: that the other side or the way to it is gone is found by the kernel of each, and a device pays for each time it wakes.
 const QUIET: Duration = Duration::from_secs(300);
 
+/// A last order that is not confirmed is said again: its device may have had no room to keep it, or have meant an older one.
+const ORDERED: Duration = Duration::from_secs(60);
+
 /// Documents in one answer; the device asks again for the rest. The margin is for the frame around them.
 const MAX_DOCUMENTS: usize = wire::MAX_MESSAGE - 64 * 1024;
 
@@ -244,6 +247,7 @@ impl Device for DeviceDoor {
             booted,
             last_orders,
             begun: false,
+            ordered: false,
             _link: link,
         };
         let notices = unfold(Some(following), |following| async {
@@ -355,6 +359,8 @@ struct Following {
     /// Whether the agent obeys a last order.
     last_orders: bool,
     begun: bool,
+    /// Whether the last word was a last order, which the device has not confirmed.
+    ordered: bool,
     _link: Link,
 }
 
@@ -369,7 +375,7 @@ impl Following {
                 tokio::select! {
                     () = self.follower.woken() => {}
                     asked = asked(&mut self.listening) => question = Some(asked),
-                    () = tokio::time::sleep(quiet_time()) => quiet = true,
+                    () = tokio::time::sleep(if self.ordered { ORDERED } else { quiet_time() }) => quiet = true,
                 }
             }
             let standing = self.door.standing(&self.device).await?;
@@ -380,7 +386,8 @@ impl Following {
             }
             let word = self.door.judge(&self.peer, &self.device, standing).await?;
             self.end_when_over().await?;
-            if word == Word::LastOrder {
+            self.ordered = word == Word::LastOrder;
+            if self.ordered {
                 match self.last_order().await? {
                     Some(notice) => return Ok(notice),
                     None if quiet => return Ok(self.say(notice::Notice::Quiet(Quiet {}))),

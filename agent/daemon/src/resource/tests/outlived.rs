@@ -73,16 +73,21 @@ fn a_lease_ends_though_its_user_changes_the_file_all_the_time() {
     }
 }
 
-#[test]
-fn what_another_profile_asks_for_takes_the_place_of_a_lease_though_its_user_changes_the_file_all_the_time() {
-    let mut machine = with_pass(None);
-    // What that brought is over, and its profile asks for nothing any more.
-    let record = machine.records.values_mut().next().unwrap();
-    record.not_after = Some(IS_OVER.parse().unwrap());
-    let mut next = composition(&[json!({"file": {"path": PATH, "content": "open\n", "owner": "root"}})]);
+/// What another profile asks for of that file, after the lease is over.
+fn following(machine: &mut Machine, mut file: Value) -> Composition {
+    machine.records.values_mut().next().unwrap().not_after = Some(IS_OVER.parse().unwrap());
+    file["path"] = PATH.into();
+    let mut next = composition(&[json!({ "file": file })]);
     for claim in next.claims.values_mut() {
         std::sync::Arc::make_mut(&mut claim.source).profile = "another".parse().unwrap();
     }
+    next
+}
+
+#[test]
+fn what_another_profile_asks_for_takes_the_place_of_a_lease_though_its_user_changes_the_file_all_the_time() {
+    let mut machine = with_pass(None);
+    let next = following(&mut machine, json!({"content": "open\n", "owner": "root"}));
     let plan = block_on(machine.plan(&next));
     fs::write(machine.path(PATH), "changed after the look\n").unwrap();
     let blobs = BTreeMap::from([(Digest::of(b"open\n"), b"open\n".to_vec())]);
@@ -90,6 +95,33 @@ fn what_another_profile_asks_for_takes_the_place_of_a_lease_though_its_user_chan
     let written = block_on(write(&mut machine.host, &[&plan.steps[0]], &machine.records, &contents));
     assert_eq!(written[&plan.steps[0].id].result, Ok(()));
     assert_eq!(found(&machine).0, "open\n");
+}
+
+#[test]
+fn what_a_lease_brought_is_gone_before_another_profile_that_says_nothing_of_it_takes_its_place() {
+    for before in [None, Some("theirs\n")] {
+        let mut machine = with_pass(before);
+        let next = following(&mut machine, json!({"mode": "0640"}));
+        block_on(machine.converge(&next));
+        match before {
+            None => assert!(!machine.path(PATH).exists()),
+            Some(before) => assert_eq!(found(&machine), (before.into(), 0, 0o644)),
+        }
+        assert_eq!(block_on(machine.converge(&next)), BTreeMap::new());
+        assert_eq!(found(&machine), (before.unwrap_or_default().into(), 0, 0o640));
+    }
+}
+
+#[test]
+fn a_lease_of_an_owner_alone_ends_before_another_profile_brings_content_whatever_its_user_does() {
+    let mut machine = Machine::new();
+    fs::write(machine.path(PATH), "theirs\n").unwrap();
+    fs::set_permissions(machine.path(PATH), fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(block_on(machine.converge(&leased(json!({"owner": "ada"}), LASTS))), BTreeMap::new());
+    fs::hard_link(machine.path(PATH), machine.path("/srv/other")).unwrap();
+    let next = following(&mut machine, json!({"content": "open\n"}));
+    let over = block_on(machine.converge(&next));
+    assert_eq!(found(&machine), ("theirs\n".into(), 0, 0o644), "{over:?}");
 }
 
 /// Holds a lease of the kernel's on a file, as whoever owns it can: nobody else opens it then without waiting.
