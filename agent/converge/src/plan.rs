@@ -196,8 +196,8 @@ fn plan_end_before(
     let over = input.records.get(id).filter(|record| record.is_followed_by(claim, input.now));
     let Some(record) = over else { return false };
     let is_replaced = id.kind() != "file" || record.speaks_of_content_as(&resource.desired());
-    let stays = claim.source.mode == Mode::Audit || !is_replaced;
-    stays && plan_reversal(plan, input, id, record, true) == Reversal::Begun
+    let leaves_some = claim.source.mode == Mode::Audit || !is_replaced;
+    leaves_some && plan_reversal(plan, input, id, record, true) == Reversal::Begun
 }
 
 /// What this agent does not understand, or may not decide, stays as it is. It can still be ended: the lease was accepted

@@ -59,7 +59,8 @@ pub(crate) use self::last_order::Stage;
 pub(crate) use self::leases::LOOK;
 pub(crate) use self::unwritten::Note;
 
-/// How often the trusted time is written down at most. While nothing else happens, its word comes half as often.
+/// Seconds between two times that the trusted time is written down, at least. While nothing else happens it is told each ten minutes,
+/// and each of these is written down.
 const MARK_EVERY: i64 = 5 * 60;
 
 /// Everything a turn works on; owned by the convergence thread.

@@ -42,7 +42,7 @@ const PER_ADDRESS: Duration = Duration::from_secs(5);
 const UNCONFIRMED: u32 = 60;
 
 /// Silence after which the kernel asks the server's kernel whether it is there, and how soon it asks again. With two questions
-/// unanswered, [`UNCONFIRMED`] has passed and the connection ends. No process wakes for it on either side, as for a ping of HTTP/2.
+/// unanswered, [`UNCONFIRMED`] has passed and the connection ends. Unlike for a ping of HTTP/2, no process wakes for it on either side.
 const ASK_AFTER: Duration = Duration::from_secs(45);
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 
