@@ -4,7 +4,7 @@
 
 use std::io::Write as _;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use muster_tests::Device;
 
 mod converge;
@@ -17,6 +17,7 @@ mod profile;
 const DEVICE: &str = "bench";
 
 fn main() -> Result<()> {
+    settle_memory()?;
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["converge"] => converge::run(),
@@ -26,6 +27,17 @@ fn main() -> Result<()> {
             bail!("{other:?} is no benchmark: converge, idle, or idle --worst for an hour of the worst case")
         }
     }
+}
+
+/// Has the kernel put what memory is free together, as it is after a boot. In a virtual machine each piece of two megabytes that is
+/// touched first after a sleep is dear, and whatever has its pages in many of these pays for each: the same program costs several
+/// times as much on a machine that was busy for half a day as on one just started.
+fn settle_memory() -> Result<()> {
+    for (knob, value) in [("drop_caches", "3"), ("compact_memory", "1")] {
+        let path = format!("/proc/sys/vm/{knob}");
+        std::fs::write(&path, value).with_context(|| format!("can't write to {path}"))?;
+    }
+    Ok(())
 }
 
 fn say(what: &str) -> Result<()> {

@@ -128,7 +128,7 @@ impl Device<'_> {
     }
 
     /// The system calls by which the agent and its children start programs or open, make or change files, from just before
-    /// `trigger` until four seconds after it, a line each as strace(1) writes them.
+    /// `trigger` until four seconds after it, a line each as strace(1) writes them: the process, the time in seconds, the call.
     pub fn trace_agent(&self, trigger: impl FnOnce() -> Result<()>) -> Result<Vec<String>> {
         const CALLS: &str = "trace=execve,openat,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,chmod,\
                              fchmod,fchmodat,chown,fchown,fchownat,lchown,symlink,symlinkat,link,linkat,truncate,\
@@ -136,7 +136,7 @@ impl Device<'_> {
         let agent = self.agent_pid()?;
         let output = tempfile::NamedTempFile::new().context("making a file for the trace")?;
         let mut tracer = Command::new("strace")
-            .args(["-f", "-e", CALLS, "-o"])
+            .args(["-f", "-ttt", "-e", CALLS, "-o"])
             .arg(output.path())
             .args(["-p", &agent.to_string()])
             .stderr(Stdio::null())

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use muster_proto::report::OutcomeKind;
 use muster_proto::rest::HistoryEntry;
 use muster_proto::state::Mode;
@@ -159,6 +159,30 @@ fn drift_is_repaired_within_a_second_and_recorded() -> Result<()> {
         };
         Ok((repaired("file:/etc/motd") && repaired("service:cron")).then_some(()))
     })?;
+    Ok(())
+}
+
+#[test]
+fn what_the_agent_put_right_itself_wakes_it_no_second_time() -> Result<()> {
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    let device = fleet.device("srv-1")?;
+    let profile =
+        "muster: 1\nprofile: motd\nresources:\n  - file: { path: /etc/motd, content: \"ours\\n\" }\n";
+    fleet.admin.save_profile("motd", profile)?;
+    fleet.admin.assign("motd", "device:srv-1", Mode::Enforce)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    wait_until_quiet(&fleet, "srv-1")?;
+
+    let trace = device.trace_agent(|| device.write_file("/etc/motd", "theirs\n", 0o644))?;
+    assert_eq!(device.read_file("/etc/motd")?, "ours\n");
+    let seconds = |line: &String| line.split_whitespace().nth(1).and_then(|at| at.parse::<f64>().ok());
+    let touched: Vec<_> = trace.iter().filter(|line| line.contains("\"motd\"")).collect();
+    let put = touched.iter().find(|line| line.contains("rename")).and_then(|line| seconds(line));
+    let last = touched.last().and_then(|line| seconds(line));
+    let took = last.zip(put).map(|(last, put)| last - put).context("no trace of the repair")?;
+    // Another answer would have to wait for half a second.
+    assert!(took < 0.35, "it looked again {took} s later: {touched:#?}");
     Ok(())
 }
 

@@ -21,7 +21,7 @@ use crate::host::{Host, tree};
 use crate::identity::{self, Enrolled};
 use crate::ledger::{Ledger, cant_be_written};
 use crate::link::{self, Channels, FromServer, ToServer};
-use crate::watch::{Happened, Pace, Watch};
+use crate::watch::{Pace, Watch};
 
 use self::proof::Proof;
 
@@ -34,8 +34,9 @@ pub(crate) use unit::{nudge, stop, stop_for_good};
 /// Messages that may wait on either side; the link is asked again when it comes up, so little is lost by being short.
 const WAITING: usize = 16;
 
-/// After so long without anything to do, memory that is not needed goes back. Whatever comes over the link comes by here.
-const CALM: Duration = Duration::from_secs(2);
+/// After so long without anything to do, memory that is not needed goes back: all of it has to be fetched again for the next thing, and
+/// what happens seldom comes alone. Whatever comes over the link comes by here.
+const CALM: Duration = Duration::from_secs(10);
 
 /// Where commands get their input and leave their output; root's alone, and gone with the next boot.
 pub(crate) const SCRATCH: &str = "/run/muster";
@@ -322,11 +323,7 @@ impl Converging {
                     }
                     // What is looked at is as it is now, which may be another place than it was before the rest.
                     let happened = watch.and_since(happened).await.context("inotify failed")?;
-                    let settled = match &happened {
-                        Happened::At(places) => cycle.look_at(places).await?,
-                        Happened::Anywhere => false,
-                    };
-                    if !settled {
+                    if !cycle.look_at(happened, watch).await? {
                         return Ok(());
                     }
                     self.report(cycle).await?;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use muster_converge::plan::{AT_A_PATH, Record};
 use muster_proto::ResourceId;
 use muster_proto::compose::{Claimed, Composition};
@@ -15,15 +15,29 @@ use muster_proto::report::{Outcome, OutcomeKind};
 use super::Cycle;
 use super::leases::Leases;
 use super::make::{self, Scope};
+use crate::watch::{Happened, Watch};
 
 impl Cycle {
-    /// Looks at what is managed in these places, and puts it right. False when a whole turn has to follow.
-    pub(crate) async fn look_at(&mut self, places: &BTreeSet<PathBuf>) -> Result<bool> {
-        if !self.is_at_rest()? {
-            return Ok(false);
+    /// Looks at what is managed where something happened, and puts it right. False when a whole turn has to follow.
+    ///
+    /// What it puts right happens there too, and is looked at in the same breath: half a second later, all that it takes would have to
+    /// be fetched from memory once more.
+    pub(crate) async fn look_at(&mut self, happened: Happened, watch: &mut Watch) -> Result<bool> {
+        let looked = self.look_once(happened).await?;
+        if looked != Looked::Repaired {
+            return Ok(looked == Looked::AsItWas);
         }
-        let Some((digest, composition)) = self.composed.take() else { return Ok(false) };
-        let looked = self.look_at_part(&composition, places).await;
+        let since = watch.and_since(Happened::At(BTreeSet::new())).await.context("inotify failed")?;
+        Ok(self.look_once(since).await? != Looked::Unsettled)
+    }
+
+    async fn look_once(&mut self, happened: Happened) -> Result<Looked> {
+        let Happened::At(places) = happened else { return Ok(Looked::Unsettled) };
+        if !self.is_at_rest()? {
+            return Ok(Looked::Unsettled);
+        }
+        let Some((digest, composition)) = self.composed.take() else { return Ok(Looked::Unsettled) };
+        let looked = self.look_at_part(&composition, &places).await;
         self.composed = Some((digest, composition));
         looked
     }
@@ -40,15 +54,19 @@ impl Cycle {
             && self.hands.are_idle()?)
     }
 
-    async fn look_at_part(&mut self, composition: &Composition, places: &BTreeSet<PathBuf>) -> Result<bool> {
+    async fn look_at_part(
+        &mut self,
+        composition: &Composition,
+        places: &BTreeSet<PathBuf>,
+    ) -> Result<Looked> {
         let ids = self.concerned(composition, places)?;
         if ids.is_empty() {
-            return Ok(true);
+            return Ok(Looked::AsItWas);
         }
         let records = self.hands.ledger.records_of(&ids)?;
         let others = Others::of(composition);
         if !ids.iter().all(|id| others.leave_alone(id) && stands_alone(composition, records.get(id), id)) {
-            return Ok(false);
+            return Ok(Looked::Unsettled);
         }
         let claims: BTreeMap<_, _> =
             ids.iter().filter_map(|id| Some((id.clone(), composition.claims.get(id)?.clone()))).collect();
@@ -61,12 +79,18 @@ impl Cycle {
         if repaired && !self.checks_pass {
             // What a check found may have been this very drift.
             self.inspected = None;
-            return Ok(false);
+            return Ok(Looked::Unsettled);
         }
         if self.hands.tabulated.is_none() {
-            return Ok(false);
+            return Ok(Looked::Unsettled);
         }
-        Ok(outcomes.iter().all(|outcome| self.is_no_news(outcome)))
+        Ok(if !outcomes.iter().all(|outcome| self.is_no_news(outcome)) {
+            Looked::Unsettled
+        } else if repaired {
+            Looked::Repaired
+        } else {
+            Looked::AsItWas
+        })
     }
 
     /// What is managed at these places. What is below them is not asked for: the watch tells of no place on the way to anything.
@@ -97,6 +121,17 @@ impl Cycle {
             known == now || is_right(known) && is_right(now)
         })
     }
+}
+
+/// What a look at some places came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Looked {
+    /// There was nothing to do.
+    AsItWas,
+    /// What was changed is as it is to be again.
+    Repaired,
+    /// A whole turn has to follow.
+    Unsettled,
 }
 
 /// What of a state other resources hang together with.

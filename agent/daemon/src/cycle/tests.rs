@@ -22,6 +22,7 @@ use muster_proto::state::{Applied, Mode};
 use muster_proto::wire::answer_request::Answer;
 
 use super::*;
+use crate::watch::{Happened, Watch};
 
 const PROFILE: &str =
     r#"{"muster":1,"profile":"motd","resources":[{"file":{"path":"/etc/motd","content":"ours\n"}}]}"#;
@@ -471,8 +472,10 @@ async fn an_order_is_obeyed_without_room_for_it_and_gives_no_receipt_then() {
     assert_eq!(carried.receipt.unwrap().order, "lost-1");
 }
 
-fn at<const N: usize>(places: [&str; N]) -> BTreeSet<std::path::PathBuf> {
-    places.into_iter().map(Into::into).collect()
+/// Whether all is settled by a look at these places.
+async fn look_at<const N: usize>(cycle: &mut Cycle, places: [&str; N]) -> bool {
+    let mut watch = Watch::start().await;
+    cycle.look_at(Happened::At(places.into_iter().map(Into::into).collect()), &mut watch).await.unwrap()
 }
 
 #[tokio::test]
@@ -489,36 +492,33 @@ async fn drift_of_a_file_is_put_right_by_a_look_at_its_place_and_told_once() {
     let before = sections(&cycle);
     let told = cycle.hands.ledger.history().unwrap().len();
 
-    assert!(cycle.look_at(&at(["/etc/issue", "/etc/motd2"])).await.unwrap(), "nobody manages these");
+    assert!(look_at(&mut cycle, ["/etc/issue", "/etc/motd2"]).await, "nobody manages these");
     std::fs::write(&motd, "drifted\n").unwrap();
-    assert!(cycle.look_at(&at(["/etc/motd"])).await.unwrap());
+    assert!(look_at(&mut cycle, ["/etc/motd"]).await);
     assert_eq!(std::fs::read_to_string(&motd).unwrap(), "ours\n");
     let history = cycle.hands.ledger.history().unwrap();
     assert_eq!((history.len(), &history[0].document["event"]), (told + 1, &"changed".into()));
     assert_eq!(sections(&cycle), before, "it is as it was before it drifted");
-    assert!(cycle.look_at(&at(["/etc/motd"])).await.unwrap(), "the trace of its own work asks for no turn");
+    assert!(look_at(&mut cycle, ["/etc/motd"]).await, "the trace of its own work asks for no turn");
 
     std::fs::remove_file(&motd).unwrap();
     std::fs::create_dir(&motd).unwrap();
-    assert!(!cycle.look_at(&at(["/etc/motd"])).await.unwrap(), "what fails is told by a whole turn");
+    assert!(!look_at(&mut cycle, ["/etc/motd"]).await, "what fails is told by a whole turn");
 }
 
 #[tokio::test]
 async fn a_look_at_a_place_leaves_what_does_not_stand_alone_to_a_whole_turn() {
     let folder = tempfile::tempdir().unwrap();
     let mut cycle = cycle(folder.path());
-    assert!(!cycle.look_at(&at(["/etc/motd"])).await.unwrap(), "nothing is accepted yet");
+    assert!(!look_at(&mut cycle, ["/etc/motd"]).await, "nothing is accepted yet");
     accept(&mut cycle, "motd", PROFILE);
-    assert!(!cycle.look_at(&at(["/etc/motd"])).await.unwrap(), "the state is new");
+    assert!(!look_at(&mut cycle, ["/etc/motd"]).await, "the state is new");
     assert_eq!(cycle.turn(None).await.unwrap().wait, schedule::AFTER_CHANGE);
-    assert!(
-        cycle.look_at(&at(["/etc/motd"])).await.unwrap(),
-        "that it lasts is for the turn ten seconds later"
-    );
+    assert!(look_at(&mut cycle, ["/etc/motd"]).await, "that it lasts is for the turn ten seconds later");
     assert!(cycle.turn(None).await.unwrap().wait > schedule::AFTER_CHANGE);
-    assert!(cycle.look_at(&at(["/etc/motd"])).await.unwrap());
+    assert!(look_at(&mut cycle, ["/etc/motd"]).await);
     let pause = pause(&mut cycle, 600);
-    assert!(!cycle.look_at(&at(["/etc/motd"])).await.unwrap(), "its owner paused it until {}", pause.until);
+    assert!(!look_at(&mut cycle, ["/etc/motd"]).await, "its owner paused it until {}", pause.until);
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ async fn a_file_of_the_accounts_shows_in_the_tables_at_once_also_after_a_look_at
     std::fs::write(folder.path().join("root/etc/passwd"), eve).unwrap();
     let read = cycle.hands.tabulated.replace(cycle.now().plus_seconds(-60));
     assert!(read.is_some());
-    assert!(!cycle.look_at(&at(["/etc/passwd"])).await.unwrap(), "a whole turn follows");
+    assert!(!look_at(&mut cycle, ["/etc/passwd"]).await, "a whole turn follows");
     cycle.turn(None).await.unwrap();
     assert!(cycle.hands.tabulated.is_some_and(|at| at >= cycle.now().plus_seconds(-10)), "it reads them");
 }
