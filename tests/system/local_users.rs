@@ -67,6 +67,51 @@ fn a_chain_of_processes_that_outruns_every_look_ends_with_its_account() -> Resul
     Ok(())
 }
 
+#[test]
+fn a_group_and_a_key_that_a_profile_no_longer_names_are_taken_from_the_account_and_its_own_are_left()
+-> Result<()> {
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIm9xyJ8bTTIoqkQhVc9cfQdC3OMgVFpUuAvXTbQN4sP";
+    let [old, new, own] = ["old", "new", "own"].map(|whose| format!("{KEY} {whose}"));
+    let network = Network::create()?;
+    let fleet = Fleet::enroll(&network, &["srv-1"])?;
+    let device = fleet.device("srv-1")?;
+    let profile = |bob: &str| {
+        format!(
+            "muster: 1\nprofile: bob\nresources:\n  - group: {{ name: builders, gid: 4100 }}\n\
+             \x20 - group: {{ name: testers, gid: 4101 }}\n  - account: {{ name: bob, {bob} }}\n"
+        )
+    };
+    let groups = || -> Result<Vec<String>> {
+        let all = device.exec(["id", "-nG", "bob"])?.ok()?;
+        Ok(all.line().split(' ').map(str::to_owned).collect())
+    };
+    let keys = "/home/bob/.ssh/authorized_keys";
+    let all = format!("groups: [builders, testers], ssh_keys: [\"{old}\", \"{new}\"]");
+    fleet.admin.save_profile("bob", &profile(&all))?;
+    fleet.admin.assign("bob", "device:srv-1", Mode::Enforce)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    assert_eq!(groups()?, ["bob", "builders", "testers"]);
+    device.exec(["gpasswd", "--add", "bob", "video"])?.ok()?;
+    device.write_file(keys, format!("{}{own}\n", device.read_file(keys)?), 0o600)?;
+
+    for (bob, left) in [
+        (format!("groups: [testers], ssh_keys: [\"{new}\"]"), &["bob", "testers", "video"][..]),
+        (String::from("shell: /bin/bash"), &["bob", "video"][..]),
+    ] {
+        fleet.admin.save_profile("bob", &profile(&bob))?;
+        fleet.admin.assign("bob", "device:srv-1", Mode::Enforce)?;
+        fleet.admin.wait_until_applied("srv-1")?;
+        let mut found = groups()?;
+        found.sort_unstable();
+        assert_eq!(found, left);
+        let found = device.read_file(keys)?;
+        assert!(!found.contains(&old) && found.contains(&own), "{found}");
+        assert_eq!(found.contains(&new), bob.contains(&new), "{found}");
+        device.plans_nothing()?;
+    }
+    Ok(())
+}
+
 /// Waits until the one resource has this outcome.
 fn wait_for(fleet: &Fleet<'_>, id: &str, outcomes: &[OutcomeKind]) -> Result<ResourceView> {
     let find = || -> Result<Option<ResourceView>> {

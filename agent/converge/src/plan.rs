@@ -233,7 +233,12 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
     let ending = passed(claim.common.not_after, input.now);
     let ended = resource.ended();
     let desired = match (ending, &ended) {
-        (false, _) => resource.desired(),
+        // What is to be locked is locked with all that it has.
+        (false, ended) if ended.as_ref() == Some(&resource.desired()) => resource.desired(),
+        (false, _) => match input.records.get(id).filter(|_| id.kind() == "account") {
+            Some(record) => record.and_nothing_dropped(resource.desired()),
+            None => resource.desired(),
+        },
         (true, Some(ended)) => ended.clone(),
         (true, None) => return plan_ended(plan, input, id, claim),
     };

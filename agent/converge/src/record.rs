@@ -15,6 +15,9 @@ use serde_json::Value;
 
 use crate::plan::Step;
 
+/// The attributes of an account that are lists, of which each entry is given and taken by itself.
+const LISTS: [&str; 2] = ["groups", "ssh_keys"];
+
 /// What the ledger keeps of a resource that Muster created or changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -103,6 +106,28 @@ impl Record {
         content(desired).unwrap_or(true) == content(&self.wrote).unwrap_or(false)
     }
 
+    /// The entries of a list that are there by Muster, or may be after a crash: what was there before is none of them.
+    pub fn brought(&self, name: &str) -> BTreeSet<&str> {
+        let before: BTreeSet<&str> = entries(&self.before, name).collect();
+        let conditions = [Some(&self.wrote), self.intended.as_ref()].into_iter().flatten();
+        conditions
+            .flat_map(|written| entries(written, name))
+            .filter(|entry| !before.contains(entry))
+            .collect()
+    }
+
+    /// What a claim asks for, and of lists of which it says nothing, that none of the entries is there by Muster: who no longer names
+    /// any group or key of an account wants these gone, as one who names others does.
+    pub(crate) fn and_nothing_dropped(&self, desired: Condition) -> Condition {
+        let Condition::Present(mut attributes) = desired else { return desired };
+        for name in LISTS {
+            if !attributes.contains_key(name) && !self.brought(name).is_empty() {
+                Arc::make_mut(&mut attributes).insert(name.to_owned(), Value::Array(vec![]));
+            }
+        }
+        Condition::Present(attributes)
+    }
+
     /// The record under a claim that asks for nothing new.
     pub(crate) fn renewed(&self, claim: &Claim, observed: &Condition) -> Self {
         Self {
@@ -153,6 +178,11 @@ impl Record {
             .collect();
         let touched = |name: &String| step.to.attributes().is_none_or(|to| to.contains_key(name));
         for (name, value) in from.iter() {
+            if let Some(Value::Array(earlier)) = Arc::make_mut(was).get_mut(name) {
+                // Of a list that says it for each entry.
+                earlier.extend(self.found_in_a_list(name, &step.from).into_iter().map(Value::from));
+                continue;
+            }
             // An attribute that Muster itself wrote has no earlier value worth keeping.
             if touched(name) && !was.contains_key(name) && !ours.contains(name) {
                 Arc::make_mut(was).insert(name.clone(), value.clone());
@@ -162,6 +192,14 @@ impl Record {
             }
         }
         (before, wrote)
+    }
+
+    /// The entries of a list that are there and that neither Muster put there nor were known from before.
+    fn found_in_a_list<'f>(&self, name: &str, found: &'f Condition) -> Vec<&'f str> {
+        let all = [Some(&self.before), Some(&self.wrote), self.intended.as_ref()];
+        let known: BTreeSet<&str> =
+            all.into_iter().flatten().flat_map(|known| entries(known, name)).collect();
+        entries(found, name).filter(|entry| !known.contains(entry)).collect()
     }
 
     /// The attributes of which it tells.
@@ -226,6 +264,12 @@ impl Record {
             .collect();
         (!foreign.is_empty()).then_some(foreign)
     }
+}
+
+/// The entries of a list of names or texts; none of what is no list.
+fn entries<'c>(condition: &'c Condition, name: &str) -> impl Iterator<Item = &'c str> {
+    let list = condition.attributes().and_then(|attributes| attributes.get(name)).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_str)
 }
 
 fn state(from: &str, to: &str) -> Difference {

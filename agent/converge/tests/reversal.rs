@@ -89,7 +89,11 @@ fn planned_with(
 
 /// The record of a motd that Muster made where there was none.
 fn made(resource: &Value) -> Record {
-    let plan = planned(&composed(&[profile("base", resource)]), MOTD, Condition::Absent, None, 0);
+    made_as(MOTD, resource)
+}
+
+fn made_as(id: &str, resource: &Value) -> Record {
+    let plan = planned(&composed(&[profile("base", resource)]), id, Condition::Absent, None, 0);
     let record = record_of(&plan.steps[0], None, Value::Null);
     Record { wrote: record.intended.clone().unwrap(), intended: None, ..record }
 }
@@ -240,6 +244,34 @@ fn a_lease_ends_before_another_profile_that_would_leave_some_of_it_takes_its_pla
         let ending = there(60).steps.iter().any(|step| step.ending && step.claim.is_none());
         assert_eq!(ending, ends_first, "{why}");
     }
+}
+
+#[test]
+fn what_an_account_is_no_longer_to_have_is_taken_from_it_though_nothing_else_is_asked_for_in_its_place() {
+    let of = |lists: Value| {
+        let mut account = json!({"name": "eve"});
+        account.as_object_mut().unwrap().extend(lists.as_object().unwrap().clone());
+        json!({ "account": account })
+    };
+    let has = |groups: &[&str]| {
+        Condition::present([("locked", false.into()), ("groups", json!(groups)), ("ssh_keys", Value::Null)])
+    };
+    let lent = of(json!({"groups": ["sudo", "users"], "not_after": "1970-01-01T00:01:00Z"}));
+    let gone = |next: &Value, found: &[&str]| {
+        let steps = planned(
+            &composed(&[profile("next", next)]),
+            "account:eve",
+            has(found),
+            Some(&made_as("account:eve", &lent)),
+            60,
+        )
+        .steps;
+        steps.first().map(|step| step.to.attributes().unwrap()["groups"].clone())
+    };
+    assert_eq!(gone(&of(json!({})), &["sudo", "users"]), Some(json!([])));
+    assert_eq!(gone(&of(json!({"groups": ["users"]})), &["sudo", "users"]), Some(json!(["users"])));
+    assert_eq!(gone(&of(json!({})), &[]), None, "it is gone already");
+    assert_eq!(gone(&of(json!({"groups": ["sudo", "users"]})), &["sudo", "users"]), None, "it is asked for");
 }
 
 #[test]

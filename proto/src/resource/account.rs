@@ -53,13 +53,13 @@ pub struct Account {
     /// The home directory; made when the account is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<AbsolutePath>,
-    /// Groups that the account is in beside its own; further ones are left alone.
+    /// Groups that the account is in beside its own. One that is no longer named is taken from it; what Muster did not put it in is left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<AccountName>,
     /// How it gets a password; left out, it has none and can't log in with one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Password>,
-    /// Keys that may log in; further ones are left alone.
+    /// Keys that may log in. One that is no longer named is taken away; what Muster did not put there is left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ssh_keys: Vec<SshPublicKey>,
     /// Whether it should be there. An account that goes is locked and its home kept.

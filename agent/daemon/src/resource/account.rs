@@ -39,8 +39,13 @@ pub(super) fn read(host: &Host, accounts: &Accounts, wanted: &Wanted<'_>) -> Res
         });
     };
     let shadow = accounts.shadow(name);
+    let asked = wanted.resource.map(|resource| entries([&resource.desired()], "groups").unwrap_or_default());
     let groups = wanted.listed("groups").map(|mut groups| {
-        groups.retain(|group| is_member(accounts, user, group));
+        groups.retain(|group| match &asked {
+            // What nobody asks for any more can be left, but for the group that the account itself is of.
+            Some(asked) if !asked.contains(group) => is_listed(accounts, user, group),
+            _ => is_member(accounts, user, group),
+        });
         groups
     });
     let keys: Value = match wanted.listed("ssh_keys") {
@@ -101,7 +106,13 @@ fn full_name(user: &User) -> &str {
 }
 
 fn is_member(accounts: &Accounts, user: &User, group: &str) -> bool {
-    accounts.group(group).is_some_and(|group| group.gid == user.gid || group.members.contains(&user.name))
+    let is_own = accounts.group(group).is_some_and(|group| group.gid == user.gid);
+    is_own || is_listed(accounts, user, group)
+}
+
+/// Whether the line of the group in /etc/group names the account.
+fn is_listed(accounts: &Accounts, user: &User, group: &str) -> bool {
+    accounts.group(group).is_some_and(|group| group.members.contains(&user.name))
 }
 
 pub(super) fn prepare(accounts: &Accounts, job: &Job<'_>) -> Result<Prepared> {
@@ -177,7 +188,8 @@ async fn make_so(host: &mut Host, job: &Job<'_>, secret: &mut Option<Secret>) ->
         false => Ok(()),
     };
     if job.changes("ssh_keys") {
-        let ours = job.record.and_then(|record| entries(written_by(record), "ssh_keys")).unwrap_or_default();
+        let ours = job.record.map(|record| record.brought("ssh_keys")).unwrap_or_default();
+        let ours: Vec<String> = ours.into_iter().map(str::to_owned).collect();
         authorized_keys::write(host, &user, &list(to, "ssh_keys").unwrap_or_default(), &ours)
             .context("its SSH keys")?;
     }
@@ -323,8 +335,7 @@ async fn leave_groups(
     let before = list(&record.before, "groups").unwrap_or_default();
     for group in entries(written_by(record), "groups").unwrap_or_default() {
         let group = group.as_str();
-        let member = accounts.group(group).is_some_and(|group| group.members.contains(&user.name));
-        if member && !wanted.contains(&group) && !before.contains(&group) {
+        if is_listed(accounts, user, group) && !wanted.contains(&group) && !before.contains(&group) {
             let argv = ["/usr/bin/gpasswd", "--delete", &user.name, group];
             host.run(Work::Short, &argv, None).await?.ok("gpasswd")?;
         }

@@ -625,13 +625,19 @@ impl Wanted<'_> {
         self.resource.map(Resource::desired).or_else(|| self.record.map(|record| record.wrote.clone()))
     }
 
-    /// The entries of a list that matter: the desired ones, or those that Muster wrote or, before a crash, meant to.
+    /// The entries of a list that matter: the desired ones, and those that are there by Muster although nobody asks for them any more;
+    /// of what is only taken back all that Muster wrote or, before a crash, meant to.
     fn listed(&self, name: &str) -> Option<Vec<String>> {
-        match (self.resource, self.record) {
-            (Some(resource), _) => entries([&resource.desired()], name),
-            (None, Some(record)) => entries(written_by(record), name),
-            (None, None) => None,
+        let Some(resource) = self.resource else {
+            return entries(written_by(self.record?), name);
+        };
+        let desired = entries([&resource.desired()], name);
+        let brought = self.record.map(|record| record.brought(name)).unwrap_or_default();
+        if brought.is_empty() {
+            return desired;
         }
+        let brought = brought.into_iter().map(str::to_owned);
+        Some(desired.into_iter().flatten().chain(brought).collect::<BTreeSet<_>>().into_iter().collect())
     }
 
     /// The names of owner and group that someone wishes for: they win where several names have the same number.

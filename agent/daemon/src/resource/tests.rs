@@ -464,6 +464,50 @@ fn an_account_is_read_with_those_of_its_wanted_groups_and_keys_that_are_there() 
 }
 
 #[test]
+fn an_account_is_read_with_the_groups_and_keys_that_muster_gave_it_and_nobody_asks_for_any_more() {
+    let machine = Machine::new();
+    let group = "root:x:0:\nada:x:1000:\nstaff:x:50:ada\nvideo:x:44:ada\nengineers:x:4000:ada\n";
+    fs::write(machine.path("/etc/group"), group).unwrap();
+    let [old, new] =
+        ["old", "new"].map(|key| format!("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeKeyFakeKey{key} ada"));
+    fs::create_dir(machine.path("/home/ada/.ssh")).unwrap();
+    fs::write(machine.path("/home/ada/.ssh/authorized_keys"), format!("# mine\n{old}\n{new}\n")).unwrap();
+    let given = |groups: &[&str], keys: &[&String]| {
+        Condition::present([("groups", json!(groups)), ("ssh_keys", json!(keys))])
+    };
+    let record = Record {
+        before: given(&["staff"], &[]),
+        wrote: given(&["ada", "engineers", "staff", "video"], &[&new, &old]),
+        intended: None,
+        profile: "base".to_owned(),
+        on_removal: muster_proto::resource::OnRemoval::Restore,
+        not_after: None,
+        notify: vec![],
+        extra: Value::Null,
+    };
+    let wanted =
+        composition(&[json!({"account": {"name": "ada", "groups": ["engineers"], "ssh_keys": [new]}})]);
+    let id = ResourceId::new("account", "ada");
+    let Claimed::Apply(resource) = &wanted.claims[&id].claimed else { panic!("claimed") };
+    let one = Wanted {
+        id: &id,
+        resource: Some(resource),
+        record: Some(&record),
+        audited: false,
+        asks: true,
+        holds: true,
+        versions: &NO_VERSIONS,
+        now: Timestamp::from_system(std::time::SystemTime::now()),
+        settled: true,
+    };
+    let accounts = Accounts::load(&machine.host.root).unwrap();
+    let found = account::read(&machine.host, &accounts, &one).unwrap();
+    let attributes = found.attributes().unwrap();
+    assert_eq!(attributes["groups"], json!(["engineers", "video"]), "staff was there before, ada is its own");
+    assert_eq!(attributes["ssh_keys"], json!([new, old]));
+}
+
+#[test]
 fn an_account_is_given_no_group_because_it_is_called_like_one() {
     let mut machine = Machine::new();
     fs::write(machine.path("/etc/group"), "root:x:0:\ndisk:x:6:\nengineers:x:4000:\n").unwrap();
