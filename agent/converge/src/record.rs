@@ -146,19 +146,40 @@ impl Record {
         match (&self.intended, found) {
             (Some(Condition::Absent), Condition::Absent) => Condition::Absent,
             (Some(Condition::Present(intended)), Condition::Present(found)) => {
-                let made: Vec<(String, Value)> = intended
+                let is_made = |name: &String, value: &Value| found.get(name) == Some(value);
+                let mut made: Attributes = intended
                     .iter()
-                    .filter(|(name, value)| found.get(*name) == Some(value))
+                    .filter(|(name, value)| is_made(name, value))
                     .map(|(name, value)| (name.clone(), value.clone()))
                     .collect();
+                for name in LISTS.map(str::to_owned) {
+                    if intended.get(&name).is_some_and(|value| !is_made(&name, value))
+                        && let Some(list) = self.list_made_in_part(&name, found.get(&name))
+                    {
+                        made.insert(name, list);
+                    }
+                }
                 if made.is_empty() && !intended.is_empty() {
                     self.wrote.clone()
                 } else {
-                    together(&self.wrote, &made.into_iter().collect())
+                    together(&self.wrote, &Condition::Present(Arc::new(made)))
                 }
             }
             (None | Some(_), _) => self.wrote.clone(),
         }
+    }
+
+    /// What Muster has written of a list of which not all is as intended: each entry that got there, and any that may have where
+    /// nobody can say what is there. `None` when that is what it had written before.
+    fn list_made_in_part(&self, name: &str, found: Option<&Value>) -> Option<Value> {
+        let wrote: BTreeSet<&str> = entries(&self.wrote, name).collect();
+        let is_there = |entry: &&str| match found {
+            Some(Value::Array(found)) => found.iter().any(|there| there == entry),
+            _ => true,
+        };
+        let intended = self.intended.iter().flat_map(|intended| entries(intended, name)).filter(is_there);
+        let all: BTreeSet<&str> = wrote.iter().copied().chain(intended).collect();
+        (all != wrote).then(|| all.into_iter().collect())
     }
 
     /// What was there before and what is written, once a step reaches for more attributes than the record has.
@@ -178,9 +199,11 @@ impl Record {
             .collect();
         let touched = |name: &String| step.to.attributes().is_none_or(|to| to.contains_key(name));
         for (name, value) in from.iter() {
-            if let Some(Value::Array(earlier)) = Arc::make_mut(was).get_mut(name) {
-                // Of a list that says it for each entry.
-                earlier.extend(self.found_in_a_list(name, &step.from).into_iter().map(Value::from));
+            if LISTS.contains(&name.as_str()) && was.contains_key(name) {
+                // Of a list that says it for each entry. It is sorted, as what is read is.
+                let theirs = self.found_in_a_list(name, &step.from);
+                let all: BTreeSet<&str> = entries(&self.before, name).chain(theirs).collect();
+                Arc::make_mut(was).insert(name.clone(), all.into_iter().collect());
                 continue;
             }
             // An attribute that Muster itself wrote has no earlier value worth keeping.

@@ -275,6 +275,34 @@ fn what_an_account_is_no_longer_to_have_is_taken_from_it_though_nothing_else_is_
 }
 
 #[test]
+fn of_the_groups_of_an_account_each_goes_back_to_what_it_was_whatever_came_between() {
+    let has = |groups: &[&str]| Condition::present([("locked", false.into()), ("groups", json!(groups))]);
+    let wants = |groups: &[&str]| {
+        composed(&[profile("base", &json!({"account": {"name": "eve", "groups": groups}}))])
+    };
+    let write = |record: Option<&Record>, groups: &[&str], there: &[&str]| {
+        let plan = planned(&wants(groups), "account:eve", has(there), record, 0);
+        record_of(&plan.steps[0], record, Value::Null)
+    };
+    let settled =
+        |record: Record| Record { wrote: record.intended.clone().unwrap(), intended: None, ..record };
+
+    let first = settled(write(None, &["video", "x"], &["video"]));
+    let second = settled(write(Some(&first), &["audio", "video", "x", "z"], &["audio", "video", "x"]));
+    let back =
+        planned(&composed(&[]), "account:eve", has(&["audio", "video", "x", "z"]), Some(&second), 0).steps;
+    assert_eq!(
+        back[0].to,
+        has(&["audio", "video"]),
+        "what was found with the second revision was there before, too"
+    );
+
+    let cut_off = write(Some(&first), &["sudo", "y"], &["video", "x"]);
+    let next = write(Some(&cut_off), &["y"], &["sudo", "x", "y"]);
+    assert!(next.brought("groups").contains("sudo"), "it came with a step that failed half-way: {next:?}");
+}
+
+#[test]
 fn a_wish_to_keep_that_came_with_a_later_revision_is_heard() {
     let composition = composed(&[profile("base", &motd(&json!({"on_removal": "keep"})))]);
     let plan = planned(&composition, MOTD, content("ours"), Some(&made(&motd(&json!({})))), 0);

@@ -333,14 +333,17 @@ async fn leave_groups(
 ) -> Result<()> {
     let Some(record) = job.record.filter(|_| list(&job.step.to, "groups").is_some()) else { return Ok(()) };
     let before = list(&record.before, "groups").unwrap_or_default();
+    let mut left = Ok(());
     for group in entries(written_by(record), "groups").unwrap_or_default() {
         let group = group.as_str();
         if is_listed(accounts, user, group) && !wanted.contains(&group) && !before.contains(&group) {
             let argv = ["/usr/bin/gpasswd", "--delete", &user.name, group];
-            host.run(Work::Short, &argv, None).await?.ok("gpasswd")?;
+            // One that can't be left keeps it in no other.
+            let ran = host.run(Work::Short, &argv, None).await;
+            left = left.and(ran.and_then(|ran| ran.ok("gpasswd").map(drop)));
         }
     }
-    Ok(())
+    left
 }
 
 /// Makes a first-login password, or takes one away.

@@ -27,10 +27,15 @@ pub(super) fn path(user: &User) -> String {
 /// Those of the wanted keys that are there.
 pub(super) fn present(host: &Host, user: &User, mut wanted: Vec<String>) -> Result<Vec<String>> {
     let path = path(user);
-    let text = files::content(&host.root, &path, LIMIT).with_context(|| format!("reading {path}"))?;
-    let text = String::from_utf8_lossy(text.as_deref().unwrap_or_default()).into_owned();
-    wanted.retain(|key| text.lines().any(|line| line.trim() == key));
+    let content = files::content(&host.root, &path, LIMIT).with_context(|| format!("reading {path}"))?;
+    let content = content.unwrap_or_default();
+    wanted.retain(|key| content.split(|byte| *byte == b'\n').any(|line| is_line_of(line, key)));
     Ok(wanted)
+}
+
+/// Whether a line is this key and nothing else, however it is set off.
+fn is_line_of(line: &[u8], key: &str) -> bool {
+    line.trim_ascii() == key.as_bytes().trim_ascii()
 }
 
 /// Lets `wanted` be there, and of `ours`, the keys that Muster may have put there, no other.
@@ -78,10 +83,9 @@ fn merge(before: &[u8], wanted: &[&str], ours: &[String]) -> Vec<u8> {
     let mut content = vec![];
     let mut missing: Vec<&str> = wanted.to_vec();
     for line in before.split_inclusive(|byte| *byte == b'\n') {
-        let key = line.trim_ascii();
-        missing.retain(|wanted| wanted.as_bytes() != key);
-        let ours = ours.iter().any(|ours| ours.as_bytes() == key);
-        if !ours || wanted.iter().any(|wanted| wanted.as_bytes() == key) {
+        missing.retain(|wanted| !is_line_of(line, wanted));
+        let ours = ours.iter().any(|ours| is_line_of(line, ours));
+        if !ours || wanted.iter().any(|wanted| is_line_of(line, wanted)) {
             content.extend_from_slice(line);
         }
     }
