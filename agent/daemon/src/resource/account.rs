@@ -332,11 +332,9 @@ async fn leave_groups(
     wanted: &[&str],
 ) -> Result<()> {
     let Some(record) = job.record.filter(|_| list(&job.step.to, "groups").is_some()) else { return Ok(()) };
-    let before = list(&record.before, "groups").unwrap_or_default();
     let mut left = Ok(());
-    for group in entries(written_by(record), "groups").unwrap_or_default() {
-        let group = group.as_str();
-        if is_listed(accounts, user, group) && !wanted.contains(&group) && !before.contains(&group) {
+    for group in record.brought("groups") {
+        if is_listed(accounts, user, group) && !wanted.contains(&group) {
             let argv = ["/usr/bin/gpasswd", "--delete", &user.name, group];
             // One that can't be left keeps it in no other.
             let ran = host.run(Work::Short, &argv, None).await;
