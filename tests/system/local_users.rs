@@ -109,6 +109,18 @@ fn a_group_and_a_key_that_a_profile_no_longer_names_are_taken_from_the_account_a
         assert_eq!(found.contains(&new), bob.contains(&new), "{found}");
         device.plans_nothing()?;
     }
+
+    // What goes with its profile is not back with the next one.
+    fleet.admin.save_profile("bob", &profile(&format!("groups: [audio], ssh_keys: [\"{new}\"]")))?;
+    let given = fleet.admin.assign("bob", "device:srv-1", Mode::Enforce)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    assert_eq!(groups()?, ["bob", "audio", "video"]);
+    fleet.admin.unassign(&given.id)?;
+    fleet.admin.wait_until_applied("srv-1")?;
+    assert_eq!(groups()?, ["bob", "video"]);
+    let found = device.read_file(keys)?;
+    assert!(!found.contains(&new) && found.contains(&own), "{found}");
+    assert!(device.exec(["passwd", "--status", "bob"])?.ok()?.line().starts_with("bob L"), "it is locked");
     Ok(())
 }
 

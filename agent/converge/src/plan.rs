@@ -185,7 +185,7 @@ fn plan_claim(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
 }
 
 /// Ends the lease of another profile before what `claim` asks for takes its place, where that alone would leave some of it: all of
-/// it where the claim only looks, and of a file what only one of the two speaks of. False when there is nothing to end first.
+/// it where the claim only looks, and of a file what only the lease speaks of. False when there is nothing to end first.
 fn plan_end_before(
     plan: &mut Plan,
     input: &Input<'_>,
@@ -195,9 +195,17 @@ fn plan_end_before(
 ) -> bool {
     let over = input.records.get(id).filter(|record| record.is_followed_by(claim, input.now));
     let Some(record) = over else { return false };
-    let is_replaced = id.kind() != "file" || record.speaks_of_content_as(&resource.desired());
-    let leaves_some = claim.source.mode == Mode::Audit || !is_replaced;
-    leaves_some && plan_reversal(plan, input, id, record, true) == Reversal::Begun
+    let is_replaced = id.kind() != "file" || record.is_replaced_by(&resource.desired());
+    let only_looks = claim.source.mode == Mode::Audit;
+    if !only_looks && is_replaced {
+        return false;
+    }
+    let begun = plan_reversal(plan, input, id, record, true) == Reversal::Begun;
+    if !only_looks {
+        // What takes the place of a lease of which nothing is left goes on with its record.
+        plan.forget.retain(|forgotten| forgotten != id);
+    }
+    begun
 }
 
 /// What this agent does not understand, or may not decide, stays as it is. It can still be ended: the lease was accepted

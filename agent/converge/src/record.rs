@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use muster_proto::compose::{Claim, Claimed};
+use muster_proto::compose::Claim;
 use muster_proto::condition::{Attributes, Condition, Difference, NO_FILE};
 use muster_proto::resource::OnRemoval;
 use muster_proto::{ResourceId, Timestamp};
@@ -67,12 +67,13 @@ pub fn record_of(step: &Step, earlier: Option<&Record>, extra: Value) -> Record 
     }
 }
 
-/// What a record is taken back to. An account that Muster made is locked and its home kept, never deleted.
+/// What a record is taken back to. An account that Muster made is locked and its home kept, never deleted; what it was given goes, so
+/// that who unlocks it does not give it back.
 pub fn reversal_target(record: &Record) -> Condition {
     let account = |condition: &Condition| condition.attributes().is_some_and(|a| a.contains_key("locked"));
     match &record.before {
         Condition::Absent if account(&record.wrote) || record.intended.as_ref().is_some_and(account) => {
-            Condition::present([("locked", true.into())])
+            record.and_nothing_dropped(Condition::present([("locked", true.into())]))
         }
         before => before.clone(),
     }
@@ -92,18 +93,26 @@ impl Record {
     /// Whether the lease by which it was made is over and `claim` is another profile's, so that what that asks for takes the place of
     /// what has to go.
     pub(crate) fn is_followed_by(&self, claim: &Claim, now: Timestamp) -> bool {
-        let stays = matches!(&claim.claimed, Claimed::Apply(resource) if resource.ended().is_none());
-        stays
-            && self.not_after.is_some_and(|end| end <= now)
+        self.not_after.is_some_and(|end| end <= now)
             && claim.common.not_after.is_none_or(|end| end > now)
             && self.profile != claim.source.profile.to_string()
     }
 
-    /// Whether this and what makes all as `desired` both speak of a file's content, or neither does. Otherwise the one would leave what
-    /// the other brought, or depend on what the user of a file that was only lent holds in it.
-    pub(crate) fn speaks_of_content_as(&self, desired: &Condition) -> bool {
-        let content = |condition: &Condition| condition.attributes().map(|a| a.contains_key("content"));
-        content(desired).unwrap_or(true) == content(&self.wrote).unwrap_or(false)
+    /// Whether what makes a file as `desired` takes the place of all that is written of it. Otherwise it would leave an owner, a mode or
+    /// a content that was lent, or depend on what the user of a file that was only lent holds in it.
+    pub(crate) fn is_replaced_by(&self, desired: &Condition) -> bool {
+        let mut written = [Some(&self.wrote), self.intended.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter_map(Condition::attributes);
+        match (self.wrote.attributes(), desired.attributes()) {
+            (Some(wrote), Some(desired)) => {
+                wrote.contains_key("content") == desired.contains_key("content")
+                    && written.all(|written| written.keys().all(|name| desired.contains_key(name)))
+            }
+            (Some(wrote), None) => wrote.contains_key("content"),
+            (None, desired) => desired.is_none(),
+        }
     }
 
     /// The entries of a list that are there by Muster, or may be after a crash: what was there before is none of them.
@@ -131,7 +140,7 @@ impl Record {
     /// The record under a claim that asks for nothing new.
     pub(crate) fn renewed(&self, claim: &Claim, observed: &Condition) -> Self {
         Self {
-            wrote: self.written(observed),
+            wrote: self.without_left_groups(self.written(observed), observed),
             intended: None,
             profile: claim.source.profile.to_string(),
             on_removal: claim.common.on_removal,
@@ -167,6 +176,24 @@ impl Record {
             }
             (None | Some(_), _) => self.wrote.clone(),
         }
+    }
+
+    /// What is written, without the groups that the account is not in any more: who puts it in one of them by hand later does that for
+    /// themselves. Keys stay, as the file of them is their user's, who may take it away and bring it back.
+    fn without_left_groups(&self, wrote: Condition, observed: &Condition) -> Condition {
+        let Condition::Present(mut attributes) = wrote else { return wrote };
+        if let Some(Value::Array(_)) = observed.attributes().and_then(|there| there.get("groups"))
+            && let Some(Value::Array(groups)) = attributes.get("groups")
+        {
+            let known: BTreeSet<&str> =
+                [observed, &self.before].into_iter().flat_map(|c| entries(c, "groups")).collect();
+            let is_left = |group: &Value| group.as_str().is_some_and(|group| !known.contains(group));
+            if groups.iter().any(is_left) {
+                let groups = groups.iter().filter(|group| !is_left(group)).cloned().collect();
+                Arc::make_mut(&mut attributes).insert("groups".to_owned(), groups);
+            }
+        }
+        Condition::Present(attributes)
     }
 
     /// What Muster has written of a list of which not all is as intended: each entry that got there, and any that may have where

@@ -40,10 +40,10 @@ impl Step {
             && (self.claim.is_none() || self.action == Action::Remove || self.ending)
     }
 
-    /// Whether its record goes once it is made, as nothing is left to take back. A rule that has ended keeps people out until it is
-    /// taken back.
+    /// Whether its record goes once it is made, as nothing is left to take back. What an ended account was given is, and a rule that
+    /// has ended keeps people out until it is taken back.
     pub fn forgets(&self) -> bool {
-        self.claim.is_none() && !(self.ending && self.id.kind() == "login_rule")
+        self.claim.is_none() && !(self.ending && matches!(self.id.kind(), "account" | "login_rule"))
     }
 
     /// Whether it ends a lease: what that brought is taken back, or makes room for what another profile asks for.

@@ -226,7 +226,9 @@ fn a_lease_ends_before_another_profile_that_would_leave_some_of_it_takes_its_pla
     const OVER: &str = "1970-01-01T00:01:00Z";
     let lent = json!({"file": {"path": "/etc/motd", "owner": "ada", "not_after": OVER}});
     let leased = motd(&json!({ "not_after": OVER }));
+    let open = motd(&json!({ "mode": "0666", "not_after": OVER }));
     let of_mode = json!({"file": {"path": "/etc/motd", "mode": "0600"}});
+    let owned = json!({"file": {"path": "/etc/motd", "owner": "root", "group": "root"}});
     let absent = json!({"file": {"path": "/etc/motd", "state": "absent"}});
     let ours = motd(&json!({}));
     let cases = [
@@ -234,7 +236,9 @@ fn a_lease_ends_before_another_profile_that_would_leave_some_of_it_takes_its_pla
         (composed, &lent, &ours, true, "its user would hold off what takes the content aside"),
         (composed, &lent, &absent, true, "its user would hold off what takes the content aside"),
         (composed, &leased, &absent, false, "nothing stays"),
-        (composed, &lent, &of_mode, false, "both are of attributes"),
+        (composed, &lent, &of_mode, true, "its owner would stay"),
+        (composed, &open, &ours, true, "its mode would stay"),
+        (composed, &lent, &owned, false, "nothing stays"),
         (audited, &leased, &ours, true, "who only looks ends nothing"),
     ];
     for (mode, over, next, ends_first, why) in cases {
@@ -244,6 +248,62 @@ fn a_lease_ends_before_another_profile_that_would_leave_some_of_it_takes_its_pla
         let ending = there(60).steps.iter().any(|step| step.ending && step.claim.is_none());
         assert_eq!(ending, ends_first, "{why}");
     }
+    let gone = Record { before: content("theirs"), wrote: Condition::Absent, ..made(&leased) };
+    let next =
+        |next| planned(&composed(&[profile("next", next)]), MOTD, Condition::Absent, Some(&gone), 60).steps;
+    assert_eq!(next(&of_mode)[0].to, content("theirs"), "what it held would be lost");
+    assert_eq!(next(&absent), vec![], "nothing stays");
+    let cut_off = Record { before: Condition::Absent, wrote: Condition::Absent, ..made(&leased) };
+    let of_mode = composed(&[profile("next", &of_mode)]);
+    let plan = planned(&of_mode, MOTD, Condition::Absent, Some(&cut_off), 60);
+    assert_eq!((plan.steps.len(), plan.forget), (1, vec![]), "what is made has a record");
+
+    let account = |more: Value| json!({"account": {"name": "eve", "groups": more}});
+    let mut lent = account(json!(["video"]));
+    lent["account"]["not_after"] = json!(OVER);
+    let record = made_as("account:eve", &lent);
+    let open = || Condition::present([("locked", false.into()), ("groups", json!(["video"]))]);
+    let next = |mode: fn(&[Value]) -> Composition| {
+        let next = mode(&[profile("next", &account(json!(["video"])))]);
+        planned(&next, "account:eve", open(), Some(&record), 60).steps
+    };
+    assert_eq!(
+        next(audited)[0].to,
+        Condition::present([("locked", true.into())]),
+        "who only looks keeps nobody in"
+    );
+    assert_eq!(next(composed), vec![], "it is another's now");
+}
+
+#[test]
+fn an_account_that_muster_made_is_locked_without_what_it_was_given_when_its_profile_goes() {
+    let eve = json!({"account": {"name": "eve", "shell": "/bin/sh", "groups": ["video"]}});
+    let record = made_as("account:eve", &eve);
+    let has = |locked: bool, groups: &[&str]| {
+        Condition::present([
+            ("locked", locked.into()),
+            ("shell", "/bin/sh".into()),
+            ("groups", json!(groups)),
+        ])
+    };
+    let back = |there, record: &Record| planned(&composed(&[]), "account:eve", there, Some(record), 0);
+    let gone = Condition::present([("locked", true.into()), ("groups", json!([]))]);
+    let step = back(has(false, &["video"]), &record).steps.remove(0);
+    assert_eq!(step.to, gone);
+    // A crash came between the lock and the rest.
+    let cut_off = record_of(&step, Some(&record), Value::Null);
+    assert_eq!(back(has(true, &["video"]), &cut_off).steps[0].to, gone);
+    assert_eq!(back(has(true, &[]), &cut_off).forget.len(), 1);
+}
+
+#[test]
+fn who_is_put_by_hand_in_a_group_that_muster_once_gave_stays_in_it() {
+    let record = made_as("account:eve", &json!({"account": {"name": "eve", "groups": ["audio", "video"]}}));
+    let next = composed(&[profile("base", &json!({"account": {"name": "eve", "groups": ["audio"]}}))]);
+    let has = |groups: &[&str]| Condition::present([("locked", false.into()), ("groups", json!(groups))]);
+    // Someone took it out of the group before the profile stopped to name it.
+    let renewed = planned(&next, "account:eve", has(&["audio"]), Some(&record), 0).renew.remove(0).1;
+    assert_eq!(renewed.brought("groups"), ["audio"].into());
 }
 
 #[test]

@@ -14,8 +14,9 @@ use crate::state::Person;
 /// begin an account's name.
 pub const OWNER_KEY: &str = "@owner";
 
-/// A local account. None is ever removed. With the end of the resource one that Muster made is locked, what runs as it is ended, and
-/// its home stays; one that was there before gets back what it had. When its time has passed (`not_after`), either is locked so.
+/// A local account. None is ever removed. With the end of the resource one that Muster made is locked, what runs as it is ended, the
+/// groups and keys that profiles gave it are taken from it, and its home stays; one that was there before gets back what it had. When
+/// its time has passed (`not_after`), either is locked so.
 ///
 /// ```yaml
 /// - account:

@@ -50,8 +50,6 @@ pub(crate) struct Device {
     pub(crate) records: BTreeMap<ResourceId, Record>,
     restarts_due: BTreeSet<ResourceId>,
     documents: BTreeMap<Digest, Vec<u8>>,
-    /// Accounts whose lease ended while their claim could not be read: they stay locked.
-    pub(crate) locked_for_good: BTreeSet<ResourceId>,
 }
 
 impl Device {
@@ -61,7 +59,6 @@ impl Device {
             records: BTreeMap::new(),
             restarts_due: BTreeSet::new(),
             documents: story.documents.clone(),
-            locked_for_good: BTreeSet::new(),
         }
     }
 
@@ -121,9 +118,6 @@ impl Device {
             }
             if step.forgets() {
                 self.records.remove(&step.id);
-                if step.ending && step.id.kind() == "account" {
-                    self.locked_for_good.insert(step.id);
-                }
             } else if let Some(record) = self.records.get_mut(&step.id)
                 && let Some(intended) = record.intended.take()
             {
@@ -202,12 +196,11 @@ pub(crate) fn fresh(kind: &str) -> Attributes {
     attributes.as_object().unwrap().clone().into_iter().collect()
 }
 
-/// A machine without what reversal leaves: accounts that Muster made stay, locked, and so do those that a lease locked.
-pub(crate) fn exceptions(device: &Device, machine: &Machine) -> Machine {
+/// A machine without what reversal leaves: accounts that Muster made stay, locked.
+pub(crate) fn exceptions(machine: &Machine) -> Machine {
     let mut machine = machine.clone();
-    machine.0.retain(|id, attributes| {
-        let locked = attributes.get("locked") == Some(&json!(true));
-        !(device.locked_for_good.contains(id) || (id.kind() == "account" && locked))
-    });
+    machine
+        .0
+        .retain(|id, attributes| !(id.kind() == "account" && attributes.get("locked") == Some(&json!(true))));
     machine
 }

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use muster_converge::plan::reversal_target;
 use muster_proto::condition::Condition;
 use muster_proto::report::Secret;
 use muster_proto::state::FIRST_PERSON_UID;
@@ -34,17 +35,21 @@ pub(super) fn read(host: &Host, accounts: &Accounts, wanted: &Wanted<'_>) -> Res
         // An account that is to be locked need not be made for that.
         return Ok(match wanted.resource.map(|resource| resource.desired()) {
             Some(desired) if flag(&desired, "locked") == Some(true) => desired,
-            None if wanted.was_absent() => Condition::present([("locked", true.into())]),
+            None if wanted.was_absent() => wanted.record.map_or(Condition::Absent, reversal_target),
             _ => Condition::Absent,
         });
     };
     let shadow = accounts.shadow(name);
-    let asked = wanted.resource.map(|resource| entries([&resource.desired()], "groups").unwrap_or_default());
+    let stays = match wanted.resource {
+        Some(resource) => entries([&resource.desired()], "groups"),
+        None => wanted.record.and_then(|record| entries([&record.before], "groups")),
+    };
+    let stays = stays.unwrap_or_default();
     let groups = wanted.listed("groups").map(|mut groups| {
-        groups.retain(|group| match &asked {
+        groups.retain(|group| match stays.contains(group) {
+            true => is_member(accounts, user, group),
             // What nobody asks for any more can be left, but for the group that the account itself is of.
-            Some(asked) if !asked.contains(group) => is_listed(accounts, user, group),
-            _ => is_member(accounts, user, group),
+            false => is_listed(accounts, user, group),
         });
         groups
     });

@@ -87,7 +87,7 @@ fn following(machine: &mut Machine, mut file: Value) -> Composition {
 #[test]
 fn what_another_profile_asks_for_takes_the_place_of_a_lease_though_its_user_changes_the_file_all_the_time() {
     let mut machine = with_pass(None);
-    let next = following(&mut machine, json!({"content": "open\n", "owner": "root"}));
+    let next = following(&mut machine, json!({"content": "open\n", "owner": "root", "mode": "0644"}));
     let plan = block_on(machine.plan(&next));
     fs::write(machine.path(PATH), "changed after the look\n").unwrap();
     let blobs = BTreeMap::from([(Digest::of(b"open\n"), b"open\n".to_vec())]);
