@@ -76,6 +76,20 @@ impl FromIterator<(String, Value)> for Condition {
 }
 
 impl Condition {
+    /// Whether it is that of an account that is locked.
+    pub fn locks(&self) -> bool {
+        self.attributes().is_some_and(|attributes| attributes.get("locked") == Some(&Value::Bool(true)))
+    }
+
+    /// What is left of it without the attributes that differ.
+    #[must_use]
+    pub fn but_for(&self, differences: &[Difference]) -> Self {
+        let Self::Present(attributes) = self else { return self.clone() };
+        let differs = |name: &str| differences.iter().any(|difference| difference.attribute == name);
+        let left = attributes.iter().filter(|(name, _)| !differs(name));
+        left.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
     /// A condition with these attributes; nulls are left out, as they say nothing.
     pub fn present<const N: usize>(attributes: [(&str, Value); N]) -> Self {
         attributes.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.to_owned(), v)).collect()

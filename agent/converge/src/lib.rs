@@ -15,6 +15,7 @@ pub mod outcome;
 pub mod plan;
 pub mod reboot;
 mod record;
+mod restarts;
 pub mod schedule;
 mod step;
 pub mod trial;

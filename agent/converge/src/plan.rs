@@ -16,6 +16,7 @@ use crate::order;
 use crate::outcome;
 use crate::record::end_target;
 pub use crate::record::{Record, record_of, record_of_failed, record_of_left, reversal_target};
+use crate::restarts;
 pub use crate::step::Step;
 use crate::trial::{Trial, Trials};
 
@@ -147,7 +148,7 @@ fn plan_from(input: &Input<'_>) -> Plan {
     plan.settled = told.into_values().collect();
     // Before restarts, as what is kept back is told to nobody, and once more as restarts may be kept back.
     order::hold_back(&mut plan, input);
-    add_restarts(&mut plan, input);
+    restarts::add(&mut plan, input);
     order::hold_back(&mut plan, input);
     order::sort(&mut plan.steps, input);
     plan
@@ -184,8 +185,8 @@ fn plan_claim(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
     }
 }
 
-/// Ends the lease of another profile before what `claim` asks for takes its place, where that alone would leave some of it: all of
-/// it where the claim only looks, and of a file what only the lease speaks of. False when there is nothing to end first.
+/// Takes back what another profile brought before `claim` takes its place, where that alone would leave some of it: all of it where
+/// the claim only looks, and of a file what only a lease that is over speaks of. False when there is nothing to take back first.
 fn plan_end_before(
     plan: &mut Plan,
     input: &Input<'_>,
@@ -193,18 +194,23 @@ fn plan_end_before(
     claim: &Claim,
     resource: &Resource,
 ) -> bool {
-    let over = input.records.get(id).filter(|record| record.is_followed_by(claim, input.now));
-    let Some(record) = over else { return false };
-    let is_replaced = id.kind() != "file" || record.is_replaced_by(&resource.desired());
-    let only_looks = claim.source.mode == Mode::Audit;
-    if !only_looks && is_replaced {
+    let Some(record) = input.records.get(id) else { return false };
+    let is_over = record.is_followed_by(claim, input.now);
+    if claim.source.mode == Mode::Audit {
+        // Who once wrote it and now only looks, too, leaves it as it is.
+        let is_unclaimed = record.is_unclaimed_beside(claim);
+        // An account or a rule of which only this is left to say is not ended but as it was before.
+        let ends = is_over && (!is_unclaimed || resource.ended().is_none());
+        let ending = ends || unreadable(input, record).is_some();
+        return (is_over || is_unclaimed)
+            && plan_reversal(plan, input, id, record, ending) == Reversal::Begun;
+    }
+    if !is_over || id.kind() != "file" || record.is_replaced_by(&resource.desired()) {
         return false;
     }
     let begun = plan_reversal(plan, input, id, record, true) == Reversal::Begun;
-    if !only_looks {
-        // What takes the place of a lease of which nothing is left goes on with its record.
-        plan.forget.retain(|forgotten| forgotten != id);
-    }
+    // What takes the place of a lease of which nothing is left goes on with its record.
+    plan.forget.retain(|forgotten| forgotten != id);
     begun
 }
 
@@ -243,9 +249,12 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
     let desired = match (ending, &ended) {
         // What is to be locked is locked with all that it has.
         (false, ended) if ended.as_ref() == Some(&resource.desired()) => resource.desired(),
-        (false, _) => match input.records.get(id).filter(|_| id.kind() == "account") {
-            Some(record) => record.and_nothing_dropped(resource.desired()),
-            None => resource.desired(),
+        (false, _) => match (id.kind(), input.records.get(id)) {
+            ("account", Some(record)) => record.and_nothing_dropped(resource.desired()),
+            ("directory" | "service", Some(record)) if record.is_followed_by(claim, input.now) => {
+                record.and_nothing_lent(resource.desired())
+            }
+            _ => resource.desired(),
         },
         (true, Some(ended)) => ended.clone(),
         (true, None) => return plan_ended(plan, input, id, claim),
@@ -287,7 +296,9 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
         }
         (Some((action, differences)), Mode::Enforce) => {
             // Who undoes a repair must not keep an access by it that is over.
-            let follows = input.records.get(id).is_some_and(|record| record.is_followed_by(claim, input.now));
+            // What an account is given has to be written down first.
+            let follows = ended.is_none()
+                && input.records.get(id).is_some_and(|record| record.is_followed_by(claim, input.now));
             if let Some(reason) = input.fights.reason(id, input.now).filter(|_| !ending && !follows) {
                 return settle(plan, OutcomeKind::Blocked, differences, Some(reason));
             }
@@ -376,7 +387,12 @@ fn plan_reversal(
         Some(Err(reason)) => return settle(plan, OutcomeKind::Failed, vec![], reason.clone()),
         None => return settle(plan, OutcomeKind::Failed, vec![], "it was not read".to_owned()),
     };
-    let target = if ending { end_target(id, record) } else { reversal_target(record) };
+    let mut target = if ending { end_target(id, record) } else { reversal_target(record) };
+    if *observed == Condition::Absent && target.locks() {
+        // An account that somebody removed need not be made to be locked.
+        plan.forget.push(id.clone());
+        return Reversal::NothingLeft;
+    }
     if let Some(trial) = input.trials.get(id).filter(|trial| !ending && trial.forbids(&target)) {
         if !plan_undoing(plan, id, trial, observed) {
             let differences = observed.towards(&target).map(|(_, differences)| differences);
@@ -384,7 +400,7 @@ fn plan_reversal(
         }
         return Reversal::Begun;
     }
-    let Some((action, differences)) = observed.towards(&target) else {
+    let Some((mut action, mut differences)) = observed.towards(&target) else {
         // A locked account that was there before Muster is still to be unlocked when its claim goes.
         // What is on trial is needed for the way back.
         if observed.towards(&reversal_target(record)).is_none() && !input.trials.contains_key(id) {
@@ -393,9 +409,15 @@ fn plan_reversal(
         return Reversal::NothingLeft;
     };
     // Until its end a lease overwrites what others change. Changing it in its last moment must not prolong it.
-    if !ending && let Some(differences) = record.foreign(observed, &target) {
-        let reason = "someone changed it after Muster last wrote it: left as it is".to_owned();
-        return settle(plan, OutcomeKind::Drifted, differences, reason);
+    if !ending && let Some(foreign) = record.foreign(observed, &target) {
+        // Who changes the shell of their account must not keep by it what else they were given.
+        let rest = (id.kind() == "account").then(|| target.but_for(&foreign));
+        let Some((rest, towards)) = rest.and_then(|rest| Some((rest.clone(), observed.towards(&rest)?)))
+        else {
+            let reason = "someone changed it after Muster last wrote it: left as it is".to_owned();
+            return settle(plan, OutcomeKind::Drifted, foreign, reason);
+        };
+        (target, (action, differences)) = (rest, towards);
     }
     if action == Action::Create && is_taken(input, id) {
         // It comes back when the claim that has its place goes.
@@ -443,7 +465,7 @@ fn is_taken(input: &Input<'_>, id: &ResourceId) -> bool {
     })
 }
 
-fn passed(end: Option<Timestamp>, now: Timestamp) -> bool {
+pub(crate) fn passed(end: Option<Timestamp>, now: Timestamp) -> bool {
     end.is_some_and(|end| end <= now)
 }
 
@@ -451,37 +473,4 @@ fn passed(end: Option<Timestamp>, now: Timestamp) -> bool {
 fn unreadable(input: &Input<'_>, record: &Record) -> Option<String> {
     let reason = input.composition.unsupported.get(&record.profile)?;
     Some(format!("profile {} can't be read by this agent: {reason}", record.profile))
-}
-
-/// A service restarts when something it names changes now, or still owes a restart from an earlier cycle.
-fn add_restarts(plan: &mut Plan, input: &Input<'_>) {
-    let changing = plan.steps.iter().filter(|step| !input.given_up.contains_key(&step.id));
-    let told = order::told(input.composition, input.records, changing, input.now);
-    for (id, claim) in &input.composition.claims {
-        let Claimed::Apply(resource @ Resource::Service(service)) = &claim.claimed else { continue };
-        let is_over = passed(claim.common.not_after, input.now);
-        let due = !is_over && (input.restarts_due.contains(id) || told.contains(id));
-        if !due || claim.source.mode == Mode::Audit || service.running == Some(false) {
-            continue;
-        }
-        if let Some(step) = plan.steps.iter_mut().find(|step| step.id == *id) {
-            step.restart = true;
-            continue;
-        }
-        let settled = plan.settled.iter().position(|o| o.resource == *id && o.outcome == OutcomeKind::Kept);
-        let (Some(settled), Some(Ok(observed))) = (settled, input.observed.get(id)) else { continue };
-        plan.settled.remove(settled);
-        plan.steps.push(Step {
-            id: id.clone(),
-            action: Action::Change,
-            from: observed.clone(),
-            to: resource.desired(),
-            differences: vec![],
-            claim: Some(Arc::new(claim.clone())),
-            restart: true,
-            ending: false,
-            follows: false,
-            undoes: false,
-        });
-    }
 }

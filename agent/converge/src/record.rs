@@ -98,6 +98,11 @@ impl Record {
             && self.profile != claim.source.profile.to_string()
     }
 
+    /// Whether the profile that wrote it asks for it no more, not even where `claim` outweighs it.
+    pub(crate) fn is_unclaimed_beside(&self, claim: &Claim) -> bool {
+        self.profile != claim.source.profile.to_string() && !claim.overrides.contains(&self.profile)
+    }
+
     /// Whether what makes a file as `desired` takes the place of all that is written of it. Otherwise it would leave an owner, a mode or
     /// a content that was lent, or depend on what the user of a file that was only lent holds in it.
     pub(crate) fn is_replaced_by(&self, desired: &Condition) -> bool {
@@ -132,6 +137,20 @@ impl Record {
         for name in LISTS {
             if !attributes.contains_key(name) && !self.brought(name).is_empty() {
                 Arc::make_mut(&mut attributes).insert(name.to_owned(), Value::Array(vec![]));
+            }
+        }
+        Condition::Present(attributes)
+    }
+
+    /// What a claim asks for, and of what only the lease before it wrote, that it is as it was before that.
+    pub(crate) fn and_nothing_lent(&self, desired: Condition) -> Condition {
+        let (Condition::Present(mut attributes), Some(before)) = (desired.clone(), self.before.attributes())
+        else {
+            return desired;
+        };
+        for (name, value) in before {
+            if !attributes.contains_key(name) {
+                Arc::make_mut(&mut attributes).insert(name.clone(), value.clone());
             }
         }
         Condition::Present(attributes)
@@ -294,7 +313,11 @@ impl Record {
         }
         let names = self.accountable();
         let destroyed = |name: &String| {
-            target.attributes().is_none_or(|t| t.get(name).is_some_and(|v| have.get(name) != Some(v)))
+            // An account that is to be locked is locked, whoever opened or half closed it.
+            let locks =
+                name == "locked" && target.attributes().and_then(|t| t.get(name)) == Some(&Value::Bool(true));
+            !locks
+                && target.attributes().is_none_or(|t| t.get(name).is_some_and(|v| have.get(name) != Some(v)))
         };
         // A list is read as far as Muster asks for its entries or put them there, so nothing in it is anyone else's: one
         // who takes an entry away must not keep the others by it.

@@ -15,8 +15,8 @@ use crate::state::Person;
 pub const OWNER_KEY: &str = "@owner";
 
 /// A local account. None is ever removed. With the end of the resource one that Muster made is locked, what runs as it is ended, the
-/// groups and keys that profiles gave it are taken from it, and its home stays; one that was there before gets back what it had. When
-/// its time has passed (`not_after`), either is locked so.
+/// groups and keys that profiles gave it are taken from it, and its home and password stay; one that was there before gets back what it
+/// had. When its time has passed (`not_after`), either is locked so.
 ///
 /// ```yaml
 /// - account:

@@ -457,8 +457,10 @@ fn account() -> impl Strategy<Value = Value> {
     let whose = select(vec![("for", "owner"), ("from", "group:engineers"), ("name", "ada"), ("name", "bob")]);
     let shell = option::of(select(vec!["/bin/bash", "/bin/zsh"]));
     let groups = option::of(select(vec![vec!["engineers"], vec!["engineers", "ops"]]));
-    (whose, shell, groups, option::of(Just("Ada L."))).prop_map(
-        |((field, whose), shell, groups, full_name)| {
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINVgZxcJmZH8wTAEYgdpyhcVFjZ7CUI1GnRbNJPlHBXk ada";
+    let keys = option::of(Just([KEY]));
+    (whose, shell, groups, option::of(Just("Ada L.")), keys).prop_map(
+        |((field, whose), shell, groups, full_name, keys)| {
             // What belongs to one person can't be said of a group.
             let full_name = full_name.filter(|_| field != "from");
             entry(
@@ -467,6 +469,7 @@ fn account() -> impl Strategy<Value = Value> {
                     (field, given(whose)),
                     ("shell", shell.and_then(given)),
                     ("groups", groups.and_then(given)),
+                    ("ssh_keys", keys.and_then(given)),
                     ("full_name", full_name.and_then(given)),
                 ],
             )

@@ -335,7 +335,8 @@ impl Cycle {
         let next_end = self.next_end(&composition, began)?;
         let mut wait = schedule::wait(next_end, self.failures, now, jitter()).min(self.inspection_in(now));
         let has = |kind| self.outcomes.iter().any(|outcome| outcome.outcome == kind);
-        let is_next = |outcome: &Outcome| outcome.reason.as_deref().is_some_and(resource::is_next);
+        let is_next_turns = |reason: &str| resource::is_next(reason) || reason == outcomes::FOLLOWS;
+        let is_next = |outcome: &Outcome| outcome.reason.as_deref().is_some_and(is_next_turns);
         // What fails takes the memory that others wait for, and would again at once.
         let is_soon = !has(OutcomeKind::Failed) && self.outcomes.iter().any(is_next);
         if has(OutcomeKind::Repaired) || is_soon {

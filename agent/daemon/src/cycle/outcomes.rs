@@ -7,6 +7,10 @@ use muster_converge::plan::{Plan, Record, Step};
 use muster_proto::ResourceId;
 use muster_proto::report::{Outcome, OutcomeKind};
 
+/// Said of what takes the place of a lease that ended in this turn: nothing is tried twice in one.
+pub(super) const FOLLOWS: &str =
+    "a lease of another profile ended here a moment ago: this follows in the next turn";
+
 /// What was tried, and what it came to.
 #[derive(Debug, Default)]
 pub(super) struct Outcomes {
@@ -51,6 +55,12 @@ impl Outcomes {
                 let found = all.remove(&id).filter(|found| found.outcome == OutcomeKind::Kept);
                 let told = found.and_then(|found| found.reason);
                 all.insert(id, Outcome { reason: outcome.reason.or(told), ..outcome });
+            } else if let Some((step, claim)) =
+                plan.steps.iter().find_map(|s| Some((s, s.claim.as_ref()?)).filter(|_| s.id == id))
+            {
+                let (differences, reason) = (step.differences.clone(), Some(FOLLOWS.to_owned()));
+                let follows = outcome::of_claim(&id, claim, OutcomeKind::Waiting, differences, reason);
+                all.insert(id, follows);
             }
         }
         all.into_values().collect()

@@ -34,7 +34,7 @@ pub(super) fn read(host: &Host, accounts: &Accounts, wanted: &Wanted<'_>) -> Res
     let Some(user) = accounts.user(name) else {
         // An account that is to be locked need not be made for that.
         return Ok(match wanted.resource.map(|resource| resource.desired()) {
-            Some(desired) if flag(&desired, "locked") == Some(true) => desired,
+            Some(desired) if desired.locks() => desired,
             None if wanted.was_absent() => wanted.record.map_or(Condition::Absent, reversal_target),
             _ => Condition::Absent,
         });
@@ -53,10 +53,15 @@ pub(super) fn read(host: &Host, accounts: &Accounts, wanted: &Wanted<'_>) -> Res
         });
         groups
     });
+    let locked = locked_whole(accounts, user, wanted)?;
     let keys: Value = match wanted.listed("ssh_keys") {
-        // Its user can spoil the file, and must not keep the account from being locked by that.
-        Some(keys) => authorized_keys::present(host, user, keys)
-            .map_or_else(|error| sentence(&error).into(), Value::from),
+        Some(keys) => match authorized_keys::present(host, user, keys) {
+            Ok(keys) => keys.into(),
+            // Its user can spoil the file, and must not keep the account from being locked by that. Once it is, what nobody can
+            // read there is theirs: they could as well have kept a copy of it.
+            Err(_) if wanted.was_absent() && locked == true => Value::Array(vec![]),
+            Err(error) => sentence(&error).into(),
+        },
         None => Value::Null,
     };
     let password = match shadow.password {
@@ -65,7 +70,7 @@ pub(super) fn read(host: &Host, accounts: &Accounts, wanted: &Wanted<'_>) -> Res
         Password::Empty => "empty",
     };
     Ok(Condition::present([
-        ("locked", locked_whole(accounts, user, wanted)?),
+        ("locked", locked),
         ("full_name", full_name(user).into()),
         ("uid", user.uid.into()),
         ("shell", user.shell.as_str().into()),
@@ -92,13 +97,14 @@ fn locked(shadow: Shadow) -> Value {
 /// between the two. Who else locked the account may want it so.
 fn locked_whole(accounts: &Accounts, user: &User, wanted: &Wanted<'_>) -> Result<Value> {
     let shadow = locked(accounts.shadow(&user.name));
-    let locks = |condition: &Condition| flag(condition, "locked") == Some(true);
-    let Some(record) = wanted.record.filter(|record| shadow == true && written_by(record).any(locks)) else {
+    let Some(record) =
+        wanted.record.filter(|record| shadow == true && written_by(record).any(Condition::locks))
+    else {
         return Ok(shadow);
     };
     Ok(match wanted.resource {
         // Where its end is settled and only its claim is gone, nothing is left to do.
-        None if locks(&record.wrote) || !wanted.was_absent() => shadow,
+        None if record.wrote.locks() || !wanted.was_absent() => shadow,
         _ if !accounts.runs(user)? => shadow,
         Some(_) => "logins only".into(),
         // As it was last settled: what is found there is Muster's own doing, and no change of someone else's.
@@ -125,7 +131,7 @@ pub(super) fn prepare(accounts: &Accounts, job: &Job<'_>) -> Result<Prepared> {
     if let (None, true, Some(reason)) = (ours, job.changes("ssh_keys"), text(&job.step.from, "ssh_keys")) {
         bail!("which of its keys were there before could not be kept: {reason}");
     }
-    let locks = flag(&job.step.to, "locked") == Some(true);
+    let locks = job.step.to.locks();
     Ok(match accounts.shadow(job.step.id.key()).expires {
         // What unlocking has to bring back.
         Some(day) if locks && day > 1 => {
@@ -173,7 +179,7 @@ async fn make_so(host: &mut Host, job: &Job<'_>, secret: &mut Option<Secret>) ->
     let user = accounts.user(name).context("useradd made no such account")?.clone();
     ensure!(user.uid != 0, "it has uid 0, and Muster does not touch another root");
     refuse_moves(&user, to)?;
-    let locks = job.changes("locked") && flag(to, "locked") == Some(true);
+    let locks = job.changes("locked") && to.locks();
     if locks {
         // What runs as it may hold the lock of the account files for as long as it likes. Whether this helped is seen below.
         end_everything(host, &accounts, &user).await.ok();

@@ -593,6 +593,10 @@ fn a_user_who_spoils_their_keys_does_not_keep_the_account_from_being_locked() {
     machine.records.insert(id, record);
     let locks = |plan: Plan| plan.steps.iter().any(|step| flag(&step.to, "locked") == Some(true));
     assert!(locks(block_on(machine.plan(&Composition::default()))), "when nothing asks for it any more");
+    fs::write(machine.path("/etc/shadow"), "ada:!:1:::::1:\n").unwrap();
+    let locked = block_on(machine.plan(&Composition::default()));
+    assert_eq!((locked.steps, locked.forget.len()), (vec![], 1), "it is locked: no turn tries for ever");
+    fs::write(machine.path("/etc/shadow"), "ada:!:1::::::\n").unwrap();
 
     let ended = json!({"account": {"name": "ada", "ssh_keys": [key], "not_after": "2026-01-01T00:00:00Z"}});
     assert!(locks(block_on(machine.plan(&composition(&[ended])))), "when its lease ends");

@@ -100,3 +100,27 @@ async fn an_end_that_passes_while_a_turn_is_at_work_brings_the_next_turn_at_once
     let wait = schedule::wait(Some(end), 0, cycle.now(), 0.5);
     assert!(wait < Duration::from_secs(1), "{wait:?}");
 }
+
+#[tokio::test]
+async fn what_follows_a_lease_that_leaves_some_of_it_comes_with_the_very_next_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let motd = folder.path().join("root/etc/motd");
+    let content = Digest::of(b"theirs\n").to_string();
+    let lent = Condition::present([("content", content.into()), ("mode", "0644".into())]);
+    let lent = Record { not_after: Some(Timestamp::default()), ..record(Condition::Absent, lent, "lent") };
+    cycle
+        .hands
+        .ledger
+        .intend(&[(ResourceId::new("file", "/etc/motd"), lent)], &[], &BTreeSet::new(), &[])
+        .unwrap();
+    accept(&mut cycle, "motd", PROFILE);
+    let next = cycle.turn(None).await.unwrap();
+    assert!(!motd.exists());
+    assert_eq!(cycle.outcomes[0].outcome, OutcomeKind::Waiting, "{:?}", cycle.outcomes);
+    assert_eq!(cycle.hands.ledger.applied().unwrap(), Generation(0));
+    assert!(next.wait <= schedule::AFTER_CHANGE);
+    cycle.turn(None).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&motd).unwrap(), "ours\n");
+    assert_eq!(cycle.hands.ledger.applied().unwrap(), Generation(1));
+}

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what can not go on fails the test")]
 
+mod accounts;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use muster_converge::fight::Fights;
@@ -257,109 +259,25 @@ fn a_lease_ends_before_another_profile_that_would_leave_some_of_it_takes_its_pla
     let of_mode = composed(&[profile("next", &of_mode)]);
     let plan = planned(&of_mode, MOTD, Condition::Absent, Some(&cut_off), 60);
     assert_eq!((plan.steps.len(), plan.forget), (1, vec![]), "what is made has a record");
-
-    let account = |more: Value| json!({"account": {"name": "eve", "groups": more}});
-    let mut lent = account(json!(["video"]));
-    lent["account"]["not_after"] = json!(OVER);
-    let record = made_as("account:eve", &lent);
-    let open = || Condition::present([("locked", false.into()), ("groups", json!(["video"]))]);
-    let next = |mode: fn(&[Value]) -> Composition| {
-        let next = mode(&[profile("next", &account(json!(["video"])))]);
-        planned(&next, "account:eve", open(), Some(&record), 60).steps
-    };
-    assert_eq!(
-        next(audited)[0].to,
-        Condition::present([("locked", true.into())]),
-        "who only looks keeps nobody in"
-    );
-    assert_eq!(next(composed), vec![], "it is another's now");
 }
 
 #[test]
-fn an_account_that_muster_made_is_locked_without_what_it_was_given_when_its_profile_goes() {
-    let eve = json!({"account": {"name": "eve", "shell": "/bin/sh", "groups": ["video"]}});
-    let record = made_as("account:eve", &eve);
-    let has = |locked: bool, groups: &[&str]| {
-        Condition::present([
-            ("locked", locked.into()),
-            ("shell", "/bin/sh".into()),
-            ("groups", json!(groups)),
-        ])
+fn what_a_lease_made_of_a_directory_or_a_service_is_not_left_to_the_profile_after_it() {
+    let over = |kind: &str, mut lent: Value, next: Value, before: Condition| {
+        lent["not_after"] = json!("1970-01-01T00:01:00Z");
+        let [lent, next] = [lent, next].map(|resource| json!({ kind: resource }));
+        let id = if kind == "directory" { "directory:/srv/x" } else { "service:cron" };
+        let record = Record { before, ..made_as(id, &lent) };
+        let there = record.wrote.clone();
+        planned(&composed(&[profile("next", &next)]), id, there, Some(&record), 60).steps.remove(0).to
     };
-    let back = |there, record: &Record| planned(&composed(&[]), "account:eve", there, Some(record), 0);
-    let gone = Condition::present([("locked", true.into()), ("groups", json!([]))]);
-    let step = back(has(false, &["video"]), &record).steps.remove(0);
-    assert_eq!(step.to, gone);
-    // A crash came between the lock and the rest.
-    let cut_off = record_of(&step, Some(&record), Value::Null);
-    assert_eq!(back(has(true, &["video"]), &cut_off).steps[0].to, gone);
-    assert_eq!(back(has(true, &[]), &cut_off).forget.len(), 1);
-}
-
-#[test]
-fn who_is_put_by_hand_in_a_group_that_muster_once_gave_stays_in_it() {
-    let record = made_as("account:eve", &json!({"account": {"name": "eve", "groups": ["audio", "video"]}}));
-    let next = composed(&[profile("base", &json!({"account": {"name": "eve", "groups": ["audio"]}}))]);
-    let has = |groups: &[&str]| Condition::present([("locked", false.into()), ("groups", json!(groups))]);
-    // Someone took it out of the group before the profile stopped to name it.
-    let renewed = planned(&next, "account:eve", has(&["audio"]), Some(&record), 0).renew.remove(0).1;
-    assert_eq!(renewed.brought("groups"), ["audio"].into());
-}
-
-#[test]
-fn what_an_account_is_no_longer_to_have_is_taken_from_it_though_nothing_else_is_asked_for_in_its_place() {
-    let of = |lists: Value| {
-        let mut account = json!({"name": "eve"});
-        account.as_object_mut().unwrap().extend(lists.as_object().unwrap().clone());
-        json!({ "account": account })
-    };
-    let has = |groups: &[&str]| {
-        Condition::present([("locked", false.into()), ("groups", json!(groups)), ("ssh_keys", Value::Null)])
-    };
-    let lent = of(json!({"groups": ["sudo", "users"], "not_after": "1970-01-01T00:01:00Z"}));
-    let gone = |next: &Value, found: &[&str]| {
-        let steps = planned(
-            &composed(&[profile("next", next)]),
-            "account:eve",
-            has(found),
-            Some(&made_as("account:eve", &lent)),
-            60,
-        )
-        .steps;
-        steps.first().map(|step| step.to.attributes().unwrap()["groups"].clone())
-    };
-    assert_eq!(gone(&of(json!({})), &["sudo", "users"]), Some(json!([])));
-    assert_eq!(gone(&of(json!({"groups": ["users"]})), &["sudo", "users"]), Some(json!(["users"])));
-    assert_eq!(gone(&of(json!({})), &[]), None, "it is gone already");
-    assert_eq!(gone(&of(json!({"groups": ["sudo", "users"]})), &["sudo", "users"]), None, "it is asked for");
-}
-
-#[test]
-fn of_the_groups_of_an_account_each_goes_back_to_what_it_was_whatever_came_between() {
-    let has = |groups: &[&str]| Condition::present([("locked", false.into()), ("groups", json!(groups))]);
-    let wants = |groups: &[&str]| {
-        composed(&[profile("base", &json!({"account": {"name": "eve", "groups": groups}}))])
-    };
-    let write = |record: Option<&Record>, groups: &[&str], there: &[&str]| {
-        let plan = planned(&wants(groups), "account:eve", has(there), record, 0);
-        record_of(&plan.steps[0], record, Value::Null)
-    };
-    let settled =
-        |record: Record| Record { wrote: record.intended.clone().unwrap(), intended: None, ..record };
-
-    let first = settled(write(None, &["video", "x"], &["video"]));
-    let second = settled(write(Some(&first), &["audio", "video", "x", "z"], &["audio", "video", "x"]));
-    let back =
-        planned(&composed(&[]), "account:eve", has(&["audio", "video", "x", "z"]), Some(&second), 0).steps;
-    assert_eq!(
-        back[0].to,
-        has(&["audio", "video"]),
-        "what was found with the second revision was there before, too"
-    );
-
-    let cut_off = write(Some(&first), &["sudo", "y"], &["video", "x"]);
-    let next = write(Some(&cut_off), &["y"], &["sudo", "x", "y"]);
-    assert!(next.brought("groups").contains("sudo"), "it came with a step that failed half-way: {next:?}");
+    let was = Condition::present([("owner", "root".into()), ("mode", "0755".into())]);
+    let [lent, next] = [json!({"path": "/srv/x", "owner": "ada", "mode": "0700"}), json!({"path": "/srv/x"})];
+    assert_eq!(over("directory", lent, next, was.clone()), was);
+    let was = Condition::present([("running", false.into()), ("enabled", false.into())]);
+    let lent = json!({"name": "cron", "running": true, "enabled": true});
+    let to = over("service", lent, json!({"name": "cron", "enabled": true}), was);
+    assert_eq!(to, Condition::present([("running", false.into()), ("enabled", true.into())]));
 }
 
 #[test]
@@ -395,24 +313,6 @@ fn a_lease_ends_although_its_profile_can_not_be_read_any_more() {
 }
 
 #[test]
-fn an_account_that_never_was_is_not_made_to_be_locked() {
-    let composition = composed(&[profile("base", &json!({"account": {"name": "eve", "state": "absent"}}))]);
-    let plan = planned(&composition, "account:eve", Condition::Absent, None, 0);
-    assert_eq!(plan.steps, vec![]);
-    assert_eq!(plan.settled[0].outcome, OutcomeKind::Kept);
-}
-
-#[test]
-fn an_account_whose_making_was_cut_off_is_locked_and_not_deleted() {
-    let composition = composed(&[profile("base", &json!({"account": {"name": "eve", "shell": "/bin/sh"}}))]);
-    let step = &planned(&composition, "account:eve", Condition::Absent, None, 0).steps[0];
-    let unsettled = record_of(step, None, Value::Null);
-    let there = Condition::present([("locked", false.into()), ("shell", "/bin/sh".into())]);
-    let plan = planned(&composed(&[]), "account:eve", there, Some(&unsettled), 0);
-    assert_eq!(plan.steps[0].to, Condition::present([("locked", true.into())]));
-}
-
-#[test]
 fn what_was_removed_and_made_anew_is_put_back_though_the_new_one_is_otherwise_unlike_the_old() {
     let was = Condition::present([("content", "c".into()), ("mode", "0600".into())]);
     let anew = Condition::present([("content", "c".into()), ("mode", "0644".into())]);
@@ -423,17 +323,6 @@ fn what_was_removed_and_made_anew_is_put_back_though_the_new_one_is_otherwise_un
     let again = planned(&composed(&[]), MOTD, anew, Some(&cut_off), 0);
     assert_eq!(again.steps.len(), 1, "{again:?}");
     assert_eq!(again.steps[0].to, was);
-}
-
-#[test]
-fn a_key_that_its_user_took_away_does_not_keep_the_groups() {
-    let with = |keys: &[&str], groups: &[&str]| {
-        Condition::present([("locked", false.into()), ("ssh_keys", keys.into()), ("groups", groups.into())])
-    };
-    let (before, wrote) = (with(&[], &[]), with(&["k1", "k2"], &["sudo"]));
-    let record = Record { before, wrote, ..made(&motd(&json!({}))) };
-    let plan = planned(&Composition::default(), "account:ada", with(&["k1"], &["sudo"]), Some(&record), 0);
-    assert_eq!(plan.steps.len(), 1, "{plan:?}");
 }
 
 #[test]
