@@ -59,6 +59,8 @@ pub struct Claim {
     pub common: Common,
     /// Profiles whose claims lost to this one.
     pub overrides: Vec<String>,
+    /// All the profiles with another claim on the same that holds here, those that ask for the same included.
+    pub beside: Vec<String>,
 }
 
 impl Claim {
@@ -344,6 +346,7 @@ fn settle(mut rivals: Vec<Candidate>, now: Option<Timestamp>) -> Option<Claim> {
     let winner = rivals.next()?;
     let weight = |c: &Candidate| (c.source.mode, c.source.precedence);
     let rest = rivals.as_slice();
+    let beside = rest.iter().map(|c| c.source.profile.to_string()).collect();
     let against: Vec<_> = rest
         .iter()
         .filter(|c| winner.claimed != Claimed::NotApplicable && weight(c) == weight(&winner))
@@ -366,7 +369,7 @@ fn settle(mut rivals: Vec<Candidate>, now: Option<Timestamp>) -> Option<Claim> {
         };
         (Claimed::Blocked { reason }, against)
     };
-    Some(Claim { claimed, source: winner.source, common: winner.common, overrides })
+    Some(Claim { claimed, source: winner.source, common: winner.common, overrides, beside })
 }
 
 fn same_but_note(a: &Candidate, b: &Candidate) -> bool {

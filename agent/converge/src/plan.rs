@@ -185,8 +185,8 @@ fn plan_claim(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
     }
 }
 
-/// Takes back what another profile brought before `claim` takes its place, where that alone would leave some of it: all of it where
-/// the claim only looks, and of a file what only a lease that is over speaks of. False when there is nothing to take back first.
+/// Ends the lease of another profile before what `claim` asks for takes its place, where that alone would leave some of it: all of
+/// it where the claim only looks, and of a file what only the lease speaks of. False when there is nothing to end first.
 fn plan_end_before(
     plan: &mut Plan,
     input: &Input<'_>,
@@ -194,18 +194,12 @@ fn plan_end_before(
     claim: &Claim,
     resource: &Resource,
 ) -> bool {
-    let Some(record) = input.records.get(id) else { return false };
-    let is_over = record.is_followed_by(claim, input.now);
+    let over = input.records.get(id).filter(|record| record.is_followed_by(claim, input.now));
+    let Some(record) = over else { return false };
     if claim.source.mode == Mode::Audit {
-        // Who once wrote it and now only looks, too, leaves it as it is.
-        let is_unclaimed = record.is_unclaimed_beside(claim);
-        // An account or a rule of which only this is left to say is not ended but as it was before.
-        let ends = is_over && (!is_unclaimed || resource.ended().is_none());
-        let ending = ends || unreadable(input, record).is_some();
-        return (is_over || is_unclaimed)
-            && plan_reversal(plan, input, id, record, ending) == Reversal::Begun;
+        return plan_reversal(plan, input, id, record, true) == Reversal::Begun;
     }
-    if !is_over || id.kind() != "file" || record.is_replaced_by(&resource.desired()) {
+    if id.kind() != "file" || record.is_replaced_by(&resource.desired()) {
         return false;
     }
     let begun = plan_reversal(plan, input, id, record, true) == Reversal::Begun;
@@ -251,8 +245,11 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
         (false, ended) if ended.as_ref() == Some(&resource.desired()) => resource.desired(),
         (false, _) => match (id.kind(), input.records.get(id)) {
             ("account", Some(record)) => record.and_nothing_dropped(resource.desired()),
-            ("directory" | "service", Some(record)) if record.is_followed_by(claim, input.now) => {
-                record.and_nothing_lent(resource.desired())
+            // What was to take its place may have failed half-way, and its intent does not tell of the lease.
+            ("directory" | "service", Some(record))
+                if record.is_followed_by(claim, input.now) || record.intended.is_some() =>
+            {
+                record.and_nothing_lent(id, resource.desired())
             }
             _ => resource.desired(),
         },
@@ -296,9 +293,7 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
         }
         (Some((action, differences)), Mode::Enforce) => {
             // Who undoes a repair must not keep an access by it that is over.
-            // What an account is given has to be written down first.
-            let follows = ended.is_none()
-                && input.records.get(id).is_some_and(|record| record.is_followed_by(claim, input.now));
+            let follows = input.records.get(id).is_some_and(|record| record.is_followed_by(claim, input.now));
             if let Some(reason) = input.fights.reason(id, input.now).filter(|_| !ending && !follows) {
                 return settle(plan, OutcomeKind::Blocked, differences, Some(reason));
             }
@@ -411,7 +406,8 @@ fn plan_reversal(
     // Until its end a lease overwrites what others change. Changing it in its last moment must not prolong it.
     if !ending && let Some(foreign) = record.foreign(observed, &target) {
         // Who changes the shell of their account must not keep by it what else they were given.
-        let rest = (id.kind() == "account").then(|| target.but_for(&foreign));
+        let is_there = *observed != Condition::Absent;
+        let rest = (id.kind() == "account" && is_there).then(|| target.but_for(&foreign));
         let Some((rest, towards)) = rest.and_then(|rest| Some((rest.clone(), observed.towards(&rest)?)))
         else {
             let reason = "someone changed it after Muster last wrote it: left as it is".to_owned();

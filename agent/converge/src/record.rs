@@ -98,9 +98,9 @@ impl Record {
             && self.profile != claim.source.profile.to_string()
     }
 
-    /// Whether the profile that wrote it asks for it no more, not even where `claim` outweighs it.
+    /// Whether the profile that wrote it says nothing of it any more, not even where `claim` outweighs it.
     pub(crate) fn is_unclaimed_beside(&self, claim: &Claim) -> bool {
-        self.profile != claim.source.profile.to_string() && !claim.overrides.contains(&self.profile)
+        self.profile != claim.source.profile.to_string() && !claim.beside.contains(&self.profile)
     }
 
     /// Whether what makes a file as `desired` takes the place of all that is written of it. Otherwise it would leave an owner, a mode or
@@ -142,14 +142,19 @@ impl Record {
         Condition::Present(attributes)
     }
 
-    /// What a claim asks for, and of what only the lease before it wrote, that it is as it was before that.
-    pub(crate) fn and_nothing_lent(&self, desired: Condition) -> Condition {
-        let (Condition::Present(mut attributes), Some(before)) = (desired.clone(), self.before.attributes())
-        else {
-            return desired;
+    /// What a claim asks for, and of what only the lease before it wrote, that it is as it was before that; of a directory that this
+    /// made, as one that nobody says more of.
+    pub(crate) fn and_nothing_lent(&self, id: &ResourceId, desired: Condition) -> Condition {
+        let Condition::Present(mut attributes) = desired else { return desired };
+        let fresh =
+            Condition::present([("owner", "root".into()), ("group", "root".into()), ("mode", "0755".into())]);
+        let before = match &self.before {
+            Condition::Absent if id.kind() == "directory" => &fresh,
+            before => before,
         };
-        for (name, value) in before {
-            if !attributes.contains_key(name) {
+        for (name, value) in before.attributes().into_iter().flatten() {
+            let is_written = || self.wrote.attributes().is_some_and(|wrote| wrote.contains_key(name));
+            if !attributes.contains_key(name) && is_written() {
                 Arc::make_mut(&mut attributes).insert(name.clone(), value.clone());
             }
         }

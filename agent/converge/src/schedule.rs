@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use muster_proto::compose::{Claim, Claimed, Composition};
+use muster_proto::state::Mode;
 use muster_proto::{ResourceId, Timestamp};
 
 use crate::plan::Record;
@@ -69,19 +70,46 @@ pub fn last_end(
     ends.filter(|end| *end <= now).max()
 }
 
-/// What applies at this time: a claim whose `not_before` is still to come does not yet.
-pub fn begun(composition: &Composition, now: Timestamp) -> Cow<'_, Composition> {
-    let waits = |claim: &Claim| {
-        matches!(claim.claimed, Claimed::Apply(_)) && claim.common.not_before.is_some_and(|begin| begin > now)
+/// What applies at this time: a claim whose `not_before` is still to come does not yet, nor one in audit mode while there is
+/// something left to take back that a profile brought which does not ask for it any more.
+pub fn applicable<'c>(
+    composition: &'c Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    now: Timestamp,
+) -> Cow<'c, Composition> {
+    let waits = |id: &ResourceId, claim: &Claim| {
+        let begins_later = claim.common.not_before.is_some_and(|begin| begin > now);
+        matches!(claim.claimed, Claimed::Apply(_))
+            && (begins_later || is_left_behind(composition, records, id, claim))
     };
-    if !composition.claims.values().any(waits) {
+    if !composition.claims.iter().any(|(id, claim)| waits(id, claim)) {
         return Cow::Borrowed(composition);
     }
     let mut begun = composition.clone();
-    for claim in begun.claims.values_mut().filter(|claim| waits(claim)) {
-        claim.claimed = Claimed::NotApplicable;
+    for (id, claim) in &mut begun.claims {
+        if waits(id, claim) {
+            claim.claimed = Claimed::NotApplicable;
+        }
     }
     Cow::Owned(begun)
+}
+
+/// How many claims have yet to apply because of what a profile left behind that does not ask for it any more.
+pub fn left_behind(composition: &Composition, records: &BTreeMap<ResourceId, Record>) -> usize {
+    composition.claims.iter().filter(|(id, claim)| is_left_behind(composition, records, id, claim)).count()
+}
+
+/// Whether a claim that only looks finds what a profile brought that says nothing of it any more. One that can't be read may.
+fn is_left_behind(
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    id: &ResourceId,
+    claim: &Claim,
+) -> bool {
+    let is_unclaimed = |record: &Record| {
+        record.is_unclaimed_beside(claim) && !composition.unsupported.contains_key(&record.profile)
+    };
+    claim.source.mode == Mode::Audit && records.get(id).is_some_and(is_unclaimed)
 }
 
 /// The resources with a lease that is over. Whether anything is left to be ended is for the plan to say.

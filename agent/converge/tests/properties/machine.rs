@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use muster_converge::fight::Fights;
 use muster_converge::order;
 use muster_converge::plan::{Input, Plan, Record, Step, plan, record_of};
+use muster_converge::schedule;
 use muster_converge::trial::Trials;
 use muster_proto::compose::{Composition, compose};
 use muster_proto::condition::{Action, Attributes, Condition};
@@ -68,6 +69,7 @@ impl Device {
 
     pub(crate) fn plan(&self, state: &DesiredState, now: Timestamp) -> Plan {
         let composition = self.composition(state);
+        let composition = schedule::applicable(&composition, &self.records, now);
         let ids = composition.claims.keys().chain(self.records.keys());
         let observed = ids.map(|id| (id.clone(), Ok(self.machine.read(id)))).collect();
         plan(&Input {

@@ -1,9 +1,11 @@
 //! Taking back what accounts were given.
 
 use muster_converge::plan::{Record, record_of};
+use muster_converge::schedule::applicable;
 use muster_proto::compose::Composition;
 use muster_proto::condition::Condition;
 use muster_proto::report::OutcomeKind;
+use muster_proto::{ResourceId, Timestamp};
 use serde_json::{Value, json};
 
 use super::{audited, composed, made, made_as, motd, planned, profile};
@@ -22,7 +24,10 @@ fn what_a_profile_brought_goes_with_it_though_another_one_looks_at_it() {
     let made = made_as("account:eve", &lent);
     let found = Record { before: has(false, &[]), ..made.clone() };
     let next = |mode: fn(&[Value]) -> Composition, profiles: &[Value], record: &Record, now| {
-        planned(&mode(profiles), "account:eve", has(false, &["video"]), Some(record), now).steps
+        let (composition, id) = (mode(profiles), ResourceId::new("account", "eve"));
+        let records = [(id, record.clone())].into();
+        let composition = applicable(&composition, &records, Timestamp::default().plus_seconds(now));
+        planned(&composition, "account:eve", has(false, &["video"]), Some(record), now).steps
     };
     let other = profile("other", &account(json!({})));
     for now in [59, 60] {
@@ -32,7 +37,8 @@ fn what_a_profile_brought_goes_with_it_though_another_one_looks_at_it() {
         assert_eq!(steps[0].to, has(false, &[]), "who was there before is as before");
         assert_eq!(next(composed, std::slice::from_ref(&other), &made, now), vec![], "it is another's now");
     }
-    let both = [other, profile("base", &lent)];
+    let same = account(json!({}));
+    let both = [profile("other", &same), profile("base", &same)];
     assert_eq!(next(audited, &both, &made, 59), vec![], "who wrote it only looks now");
 }
 
@@ -60,9 +66,10 @@ fn an_account_that_somebody_removed_is_not_made_to_be_locked_at_its_end() {
     let audit = audited(&[profile("other", &json!({"account": {"name": "eve"}})), profile("base", &lent)]);
     let plan = planned(&audit, "account:eve", Condition::Absent, Some(&record), 60);
     assert_eq!((plan.steps, plan.forget.len()), (vec![], 1));
-    let audit = audited(&[profile("other", &json!({"account": {"name": "eve"}}))]);
-    let plan = planned(&audit, "account:eve", Condition::Absent, Some(&record), 0);
-    assert_eq!((plan.steps, plan.forget.len()), (vec![], 1));
+    let before = Condition::present([("locked", false.into())]);
+    let found = Record { before, ..record };
+    let plan = planned(&composed(&[]), "account:eve", Condition::Absent, Some(&found), 0);
+    assert_eq!((plan.steps, plan.settled[0].outcome), (vec![], OutcomeKind::Drifted), "nor to be given back");
 }
 
 #[test]

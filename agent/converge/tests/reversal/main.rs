@@ -273,7 +273,8 @@ fn what_a_lease_made_of_a_directory_or_a_service_is_not_left_to_the_profile_afte
     };
     let was = Condition::present([("owner", "root".into()), ("mode", "0755".into())]);
     let [lent, next] = [json!({"path": "/srv/x", "owner": "ada", "mode": "0700"}), json!({"path": "/srv/x"})];
-    assert_eq!(over("directory", lent, next, was.clone()), was);
+    assert_eq!(over("directory", lent.clone(), next.clone(), was.clone()), was);
+    assert_eq!(over("directory", lent, next, Condition::Absent), was, "as nobody says more of it");
     let was = Condition::present([("running", false.into()), ("enabled", false.into())]);
     let lent = json!({"name": "cron", "running": true, "enabled": true});
     let to = over("service", lent, json!({"name": "cron", "enabled": true}), was);

@@ -41,8 +41,8 @@ const NOTHING_CHANGED: &str = "nothing is changed while the agent's ledger can't
 
 /// Reads and plans, and changes nothing.
 pub(super) async fn look<M: Machine>(hands: &mut Hands<M>, composition: &Composition) -> Result<Plan> {
-    let composition = &*schedule::begun(composition, hands.clock.now());
     let records = hands.ledger.records()?;
+    let composition = &*schedule::applicable(composition, &records, hands.clock.now());
     let observed = read_as(hands, composition, &records, &|_| true, Asks::Nothing).await;
     let restarts_due = hands.restarts_due()?;
     // Who asks would assign a new state, and with that all is put right again that others kept changing.
@@ -93,7 +93,8 @@ pub(super) async fn converge<M: Machine>(
         Scope::Whole => leases.composition,
         Scope::Part(part) => part,
     };
-    let composition = &*schedule::begun(composition, hands.clock.now());
+    let known = scope.records(&hands.ledger)?;
+    let composition = &*schedule::applicable(composition, &known, hands.clock.now());
     if matches!(scope, Scope::Whole) {
         // Before anything is read, as a lease that ends meanwhile changes what is found.
         leases.kept_during(NO_KIND, freshen(hands, composition)).await;
@@ -239,9 +240,9 @@ fn differences(steps: &mut [Step]) -> impl Iterator<Item = (&ResourceId, &mut Ve
 /// Ends the leases that are over, undoes what cut the device off, and nothing else: for when the turn is `busy` with changes of
 /// one kind. What it came to is found by the turn when it looks again.
 pub(super) async fn end_leases(hands: &mut Hands, composition: &Composition, busy: &str) -> Result<()> {
-    let composition = &*schedule::begun(composition, hands.clock.now());
     let records = hands.ledger.records()?;
     let now = hands.clock.now();
+    let composition = &*schedule::applicable(composition, &records, now);
     let over = schedule::over(composition, &records, now);
     let given_up = |id: &ResourceId| hands.trials.get(id).is_some_and(|trial| trial.given_up.is_some());
     let due: BTreeSet<ResourceId> =
@@ -448,8 +449,9 @@ fn without_room<'a>(
     error: &anyhow::Error,
 ) -> Vec<&'a Step> {
     let ends = |step: &Step| {
-        let record = records.get(&step.id);
-        record.is_some() && step.ends_lease()
+        // What an account is given instead has to be written down, or nobody would take it back.
+        let makes_room = step.ending || (step.follows && step.id.kind() != "account");
+        makes_room && records.contains_key(&step.id)
     };
     let (possible, others): (Vec<_>, Vec<_>) =
         ready.into_iter().partition(|step| step.is_restart_alone() || ends(step));

@@ -1,6 +1,7 @@
 //! Changes on trial, as the rest of the agent sees them: they wait for the server, stand, or are given up.
 
 use anyhow::Result;
+use muster_converge::schedule;
 use muster_converge::trial::Trial;
 use muster_proto::ResourceId;
 use muster_proto::compose::{Claimed, Composition};
@@ -64,6 +65,7 @@ impl Cycle {
             return Ok(());
         }
         let records = self.hands.ledger.records()?;
+        let composition = &*schedule::applicable(composition, &records, self.hands.clock.now());
         let before = self.hands.trials.len();
         self.hands.trials.retain(|id, trial| {
             let asked_for = match composition.claims.get(id).map(|claim| &claim.claimed) {

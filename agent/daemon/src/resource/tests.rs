@@ -179,6 +179,7 @@ fn composition(resources: &[Value]) -> Composition {
             source: source.clone().into(),
             common: declared.common,
             overrides: vec![],
+            beside: vec![],
         };
         composition.claims.insert(declared.id, claim);
     }

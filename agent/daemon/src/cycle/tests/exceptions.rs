@@ -124,3 +124,25 @@ async fn what_follows_a_lease_that_leaves_some_of_it_comes_with_the_very_next_tu
     assert_eq!(std::fs::read_to_string(&motd).unwrap(), "ours\n");
     assert_eq!(cycle.hands.ledger.applied().unwrap(), Generation(1));
 }
+
+#[tokio::test]
+async fn what_an_unassigned_profile_brought_is_taken_back_and_then_looked_at_by_the_one_that_audits_it() {
+    const OTHER: &str =
+        r#"{"muster":1,"profile":"other","resources":[{"file":{"path":"/etc/motd","content":"ours\n"}}]}"#;
+    let folder = tempfile::tempdir().unwrap();
+    let mut cycle = cycle(folder.path());
+    let motd = folder.path().join("root/etc/motd");
+    accept(&mut cycle, "motd", PROFILE);
+    cycle.turn(None).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&motd).unwrap(), "ours\n");
+    let mut audited = state(device(), "other", OTHER);
+    (audited.generation, audited.revisions[0].mode) = (Generation(2), Mode::Audit);
+    assert!(cycle.offer(&serde_json::to_vec(&audited).unwrap()).unwrap());
+    cycle.keep(&[(Digest::of(OTHER.as_bytes()), OTHER.as_bytes().to_vec())]).unwrap();
+    let next = cycle.turn(None).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&motd).unwrap(), "theirs\n");
+    assert!(next.wait <= schedule::AFTER_CHANGE);
+    cycle.turn(None).await.unwrap();
+    assert_eq!(cycle.outcomes[0].outcome, OutcomeKind::Drifted, "{:?}", cycle.outcomes);
+    assert_eq!(std::fs::read_to_string(&motd).unwrap(), "theirs\n");
+}
