@@ -245,11 +245,8 @@ fn plan_apply(plan: &mut Plan, input: &Input<'_>, id: &ResourceId, claim: &Claim
         (false, ended) if ended.as_ref() == Some(&resource.desired()) => resource.desired(),
         (false, _) => match (id.kind(), input.records.get(id)) {
             ("account", Some(record)) => record.and_nothing_dropped(resource.desired()),
-            // What was to take its place may have failed half-way, and its intent does not tell of the lease.
-            ("directory" | "service", Some(record))
-                if record.is_followed_by(claim, input.now) || record.intended.is_some() =>
-            {
-                record.and_nothing_lent(id, resource.desired())
+            ("directory" | "service", Some(record)) => {
+                record.and_nothing_lent(id, claim, input.now, resource.desired())
             }
             _ => resource.desired(),
         },

@@ -143,8 +143,15 @@ impl Record {
     }
 
     /// What a claim asks for, and of what only the lease before it wrote, that it is as it was before that; of a directory that this
-    /// made, as one that nobody says more of.
-    pub(crate) fn and_nothing_lent(&self, id: &ResourceId, desired: Condition) -> Condition {
+    /// made, as one that nobody says more of. Where the claim does not follow a lease any more, what a step to that had yet to write:
+    /// its intent does not tell of the lease.
+    pub(crate) fn and_nothing_lent(
+        &self,
+        id: &ResourceId,
+        claim: &Claim,
+        now: Timestamp,
+        desired: Condition,
+    ) -> Condition {
         let Condition::Present(mut attributes) = desired else { return desired };
         let fresh =
             Condition::present([("owner", "root".into()), ("group", "root".into()), ("mode", "0755".into())]);
@@ -152,10 +159,16 @@ impl Record {
             Condition::Absent if id.kind() == "directory" => &fresh,
             before => before,
         };
-        for (name, value) in before.attributes().into_iter().flatten() {
-            let is_written = || self.wrote.attributes().is_some_and(|wrote| wrote.contains_key(name));
-            if !attributes.contains_key(name) && is_written() {
-                Arc::make_mut(&mut attributes).insert(name.clone(), value.clone());
+        let follows = self.is_followed_by(claim, now);
+        let value =
+            |of: &Condition, name: &str| of.attributes().and_then(|attributes| attributes.get(name)).cloned();
+        for (name, was) in before.attributes().into_iter().flatten() {
+            let wrote = value(&self.wrote, name);
+            let intended = self.intended.as_ref().and_then(|intended| value(intended, name));
+            let is_due =
+                wrote.is_some() && (follows || (intended.as_ref() == Some(was) && wrote != intended));
+            if is_due && !attributes.contains_key(name) {
+                Arc::make_mut(&mut attributes).insert(name.clone(), was.clone());
             }
         }
         Condition::Present(attributes)

@@ -80,7 +80,7 @@ pub fn applicable<'c>(
     let waits = |id: &ResourceId, claim: &Claim| {
         let begins_later = claim.common.not_before.is_some_and(|begin| begin > now);
         matches!(claim.claimed, Claimed::Apply(_))
-            && (begins_later || is_left_behind(composition, records, id, claim))
+            && (begins_later || is_left_behind(composition, records, now, (id, claim)))
     };
     if !composition.claims.iter().any(|(id, claim)| waits(id, claim)) {
         return Cow::Borrowed(composition);
@@ -95,19 +95,33 @@ pub fn applicable<'c>(
 }
 
 /// How many claims have yet to apply because of what a profile left behind that does not ask for it any more.
-pub fn left_behind(composition: &Composition, records: &BTreeMap<ResourceId, Record>) -> usize {
-    composition.claims.iter().filter(|(id, claim)| is_left_behind(composition, records, id, claim)).count()
+pub fn left_behind(
+    composition: &Composition,
+    records: &BTreeMap<ResourceId, Record>,
+    now: Timestamp,
+) -> usize {
+    composition
+        .claims
+        .iter()
+        .filter(|(id, claim)| is_left_behind(composition, records, now, (id, claim)))
+        .count()
 }
 
-/// Whether a claim that only looks finds what a profile brought that says nothing of it any more. One that can't be read may.
+/// Whether a claim that only looks finds what a profile brought that says nothing of it any more. One that can't be read may; and
+/// what was lent ends as leases do.
 fn is_left_behind(
     composition: &Composition,
     records: &BTreeMap<ResourceId, Record>,
-    id: &ResourceId,
-    claim: &Claim,
+    now: Timestamp,
+    (id, claim): (&ResourceId, &Claim),
 ) -> bool {
+    let ends = |record: &Record| {
+        let is_over = matches!(&claim.claimed, Claimed::Apply(resource) if resource.ended().is_none());
+        is_over && record.is_followed_by(claim, now)
+    };
     let is_unclaimed = |record: &Record| {
-        record.is_unclaimed_beside(claim) && !composition.unsupported.contains_key(&record.profile)
+        let is_read = !composition.unsupported.contains_key(&record.profile);
+        is_read && record.is_unclaimed_beside(claim) && !ends(record)
     };
     claim.source.mode == Mode::Audit && records.get(id).is_some_and(is_unclaimed)
 }

@@ -46,9 +46,11 @@ impl Step {
         self.claim.is_none() && !(self.ending && matches!(self.id.kind(), "account" | "login_rule"))
     }
 
-    /// Whether it ends a lease: what that brought is taken back, or makes room for what another profile asks for.
+    /// Whether it ends a lease: what that brought is taken back, or makes room for what another profile asks for. What opens an
+    /// account that is locked ends nothing.
     pub fn ends_lease(&self) -> bool {
-        self.ending || self.follows
+        let opens = || self.differences.iter().any(|d| d.attribute == "locked" && d.to == false);
+        self.ending || (self.follows && !opens())
     }
 
     /// Whether it restarts a service that is as it should be otherwise. That leaves nothing to take back.

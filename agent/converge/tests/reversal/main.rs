@@ -275,6 +275,27 @@ fn what_a_lease_made_of_a_directory_or_a_service_is_not_left_to_the_profile_afte
     let [lent, next] = [json!({"path": "/srv/x", "owner": "ada", "mode": "0700"}), json!({"path": "/srv/x"})];
     assert_eq!(over("directory", lent.clone(), next.clone(), was.clone()), was);
     assert_eq!(over("directory", lent, next, Condition::Absent), was, "as nobody says more of it");
+
+    // What failed half-way is tried again, and nothing else goes back with it.
+    let [lent, kept] = [["ada", "0700"], ["root", "0700"]]
+        .map(|[owner, mode]| Condition::present([("owner", owner.into()), ("mode", mode.into())]));
+    let next = json!({"directory": {"path": "/srv/x"}});
+    let record =
+        Record { before: Condition::Absent, wrote: lent.clone(), ..made_as("directory:/srv/x", &next) };
+    let again = |intended| {
+        let record = Record { intended: Some(intended), ..record.clone() };
+        let steps = planned(
+            &composed(&[profile("base", &next)]),
+            "directory:/srv/x",
+            lent.clone(),
+            Some(&record),
+            60,
+        )
+        .steps;
+        steps.first().map(|step| step.to.clone())
+    };
+    assert_eq!(again(kept), Some(Condition::present([("owner", "root".into())])));
+    assert_eq!(again(lent.clone()), None, "a private directory stays so");
     let was = Condition::present([("running", false.into()), ("enabled", false.into())]);
     let lent = json!({"name": "cron", "running": true, "enabled": true});
     let to = over("service", lent, json!({"name": "cron", "enabled": true}), was);

@@ -320,7 +320,7 @@ impl Cycle {
         let awaits_artifacts = self.awaits_artifacts(&composition);
         // What could not be kept in the ledger is still to be told.
         let rest = self.rest.take().filter(|_| !self.unwritten.is_known());
-        let left_behind = schedule::left_behind(&composition, &*self.hands.ledger.records()?);
+        let left_behind = schedule::left_behind(&composition, &*self.hands.ledger.records()?, began);
         let made = make::converge(&mut self.hands, &leases, Scope::Whole, rest, watch).await;
         let result = match made {
             Ok(made) => {
@@ -341,7 +341,8 @@ impl Cycle {
         // What fails takes the memory that others wait for, and would again at once.
         let is_soon = !has(OutcomeKind::Failed) && self.outcomes.iter().any(is_next);
         // What was taken back has yet to be looked at by who asks for no more.
-        let is_looked_at = left_behind > schedule::left_behind(&composition, &*self.hands.ledger.records()?);
+        let is_looked_at =
+            left_behind > schedule::left_behind(&composition, &*self.hands.ledger.records()?, began);
         if has(OutcomeKind::Repaired) || is_soon || is_looked_at {
             wait = wait.min(schedule::AFTER_CHANGE);
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use muster_converge::plan::{self, Input, Observed, Plan, Record};
+use muster_converge::schedule;
 use muster_proto::ResourceId;
 use muster_proto::compose::{Claim, Claimed, Composition};
 use muster_proto::report::OutcomeKind;
@@ -113,9 +114,13 @@ pub(super) async fn catch_up(hands: &mut Hands, leases: &Leases<'_>) -> Result<(
     if hands.host.dconf_is_behind.is_none() {
         return Ok(());
     }
-    // Where a claim is left, its step does it.
-    let is_left = |id: &ResourceId| id.kind() == "dconf" && !leases.composition.claims.contains_key(id);
     let records = hands.ledger.records()?;
+    let claims = &schedule::applicable(leases.composition, &records, hands.clock.now()).claims;
+    // Where a claim is left, its step does it.
+    let is_left = |id: &ResourceId| {
+        let is_claimed = claims.get(id).is_some_and(|claim| claim.claimed != Claimed::NotApplicable);
+        id.kind() == "dconf" && !is_claimed
+    };
     if records.keys().any(is_left) {
         leases.kept_during("dconf", resource::catch_up(&mut hands.host, records.as_ref())).await;
     }
