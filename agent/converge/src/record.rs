@@ -152,14 +152,17 @@ impl Record {
         now: Timestamp,
         desired: Condition,
     ) -> Condition {
+        let follows = self.is_followed_by(claim, now);
         let Condition::Present(mut attributes) = desired else { return desired };
+        if !follows && self.intended.is_none() {
+            return Condition::Present(attributes);
+        }
         let fresh =
             Condition::present([("owner", "root".into()), ("group", "root".into()), ("mode", "0755".into())]);
         let before = match &self.before {
             Condition::Absent if id.kind() == "directory" => &fresh,
             before => before,
         };
-        let follows = self.is_followed_by(claim, now);
         let value =
             |of: &Condition, name: &str| of.attributes().and_then(|attributes| attributes.get(name)).cloned();
         for (name, was) in before.attributes().into_iter().flatten() {
