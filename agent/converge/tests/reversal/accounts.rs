@@ -187,3 +187,16 @@ fn a_key_that_its_user_took_away_does_not_keep_the_groups() {
     let plan = planned(&Composition::default(), "account:ada", with(&["k1"], &["sudo"]), Some(&record), 0);
     assert_eq!(plan.steps.len(), 1, "{plan:?}");
 }
+
+#[test]
+fn no_end_of_a_lease_opens_an_account_that_is_locked() {
+    let lent = json!({"account": {"name": "eve", "shell": "/bin/sh", "not_after": "1970-01-01T00:01:00Z"}});
+    let record = made_as("account:eve", &lent);
+    let next = composed(&[profile("next", &json!({"account": {"name": "eve", "shell": "/bin/bash"}}))]);
+    let step = |locked: bool| {
+        let there = Condition::present([("locked", locked.into()), ("shell", "/bin/sh".into())]);
+        planned(&next, "account:eve", there, Some(&record), 60).steps.remove(0)
+    };
+    assert!(step(false).ends_lease(), "it is another's now");
+    assert!(!step(true).ends_lease(), "a lost device opens nothing, and only ends leases");
+}

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use muster_converge::fight::Fights;
 use muster_converge::plan::{Input, Plan, Record, plan, record_of, record_of_left, reversal_target};
+use muster_converge::schedule::applicable;
 use muster_converge::trial::{Trial, Trials};
-use muster_proto::compose::{Composition, compose};
+use muster_proto::compose::{Claimed, Composition, compose};
 use muster_proto::condition::{Action, Condition, NO_FILE};
 use muster_proto::report::OutcomeKind;
 use muster_proto::state::DesiredState;
@@ -259,6 +260,21 @@ fn a_lease_ends_before_another_profile_that_would_leave_some_of_it_takes_its_pla
     let of_mode = composed(&[profile("next", &of_mode)]);
     let plan = planned(&of_mode, MOTD, Condition::Absent, Some(&cut_off), 60);
     assert_eq!((plan.steps.len(), plan.forget), (1, vec![]), "what is made has a record");
+}
+
+#[test]
+fn what_is_only_looked_at_waits_for_what_was_left_behind_but_not_for_a_lease_to_end() {
+    let looks = audited(&[profile("next", &motd(&json!({})))]);
+    let lent = made(&motd(&json!({"not_after": "1970-01-01T00:01:00Z"})));
+    let id = ResourceId::new("file", "/etc/motd");
+    let applies = |record: &Record, now| {
+        let records = BTreeMap::from([(id.clone(), record.clone())]);
+        let composition = applicable(&looks, &records, Timestamp::default().plus_seconds(now));
+        composition.claims[&id].claimed != Claimed::NotApplicable
+    };
+    assert!(!applies(&lent, 59), "it is taken back first");
+    assert!(applies(&lent, 60), "it ends as leases do, whoever changed it");
+    assert!(applies(&Record { profile: "next".to_owned(), ..lent }, 59), "who wrote it looks now");
 }
 
 #[test]
