@@ -106,10 +106,7 @@ impl Record {
     /// Whether what makes a file as `desired` takes the place of all that is written of it. Otherwise it would leave an owner, a mode or
     /// a content that was lent, or depend on what the user of a file that was only lent holds in it.
     pub(crate) fn is_replaced_by(&self, desired: &Condition) -> bool {
-        let mut written = [Some(&self.wrote), self.intended.as_ref()]
-            .into_iter()
-            .flatten()
-            .filter_map(Condition::attributes);
+        let mut written = self.brought_about().filter_map(Condition::attributes);
         match (self.wrote.attributes(), desired.attributes()) {
             (Some(wrote), Some(desired)) => {
                 wrote.contains_key("content") == desired.contains_key("content")
@@ -120,11 +117,15 @@ impl Record {
         }
     }
 
+    /// The conditions that Muster brought about, or may have when a crash came between.
+    pub fn brought_about(&self) -> impl Iterator<Item = &Condition> {
+        [Some(&self.wrote), self.intended.as_ref()].into_iter().flatten()
+    }
+
     /// The entries of a list that are there by Muster, or may be after a crash: what was there before is none of them.
     pub fn brought(&self, name: &str) -> BTreeSet<&str> {
         let before: BTreeSet<&str> = entries(&self.before, name).collect();
-        let conditions = [Some(&self.wrote), self.intended.as_ref()].into_iter().flatten();
-        conditions
+        self.brought_about()
             .flat_map(|written| entries(written, name))
             .filter(|entry| !before.contains(entry))
             .collect()
@@ -258,12 +259,8 @@ impl Record {
         let (Condition::Present(was), Condition::Present(from)) = (&mut before, &step.from) else {
             return (before, wrote);
         };
-        let ours: BTreeSet<&String> = [Some(&self.wrote), self.intended.as_ref()]
-            .into_iter()
-            .flatten()
-            .filter_map(Condition::attributes)
-            .flat_map(Attributes::keys)
-            .collect();
+        let ours: BTreeSet<&String> =
+            self.brought_about().filter_map(Condition::attributes).flat_map(Attributes::keys).collect();
         let touched = |name: &String| step.to.attributes().is_none_or(|to| to.contains_key(name));
         for (name, value) in from.iter() {
             if LISTS.contains(&name.as_str()) && was.contains_key(name) {
@@ -344,7 +341,7 @@ impl Record {
         // who takes an entry away must not keep the others by it.
         let list = |name: &String| known.iter().any(|k| k.get(name).is_some_and(Value::is_array));
         // What was cut off while it came or went as a whole has some of its parts.
-        let comes_or_goes = [Some(&self.wrote), self.intended.as_ref()].contains(&Some(&Condition::Absent));
+        let comes_or_goes = self.brought_about().any(|condition| *condition == Condition::Absent);
         let is_known = |name: &String| {
             (comes_or_goes && !have.contains_key(name)) || known.iter().any(|k| k.get(name) == have.get(name))
         };

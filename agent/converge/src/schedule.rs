@@ -116,8 +116,8 @@ fn is_left_behind(
     (id, claim): (&ResourceId, &Claim),
 ) -> bool {
     let ends = |record: &Record| {
-        let is_over = matches!(&claim.claimed, Claimed::Apply(resource) if resource.ended().is_none());
-        is_over && record.is_followed_by(claim, now)
+        let goes = matches!(&claim.claimed, Claimed::Apply(resource) if resource.ended().is_none());
+        goes && record.is_followed_by(claim, now)
     };
     let is_unclaimed = |record: &Record| {
         let is_read = !composition.unsupported.contains_key(&record.profile);

@@ -240,8 +240,7 @@ fn differences(steps: &mut [Step]) -> impl Iterator<Item = (&ResourceId, &mut Ve
 /// Ends the leases that are over, undoes what cut the device off, and nothing else: for when the turn is `busy` with changes of
 /// one kind. What it came to is found by the turn when it looks again.
 pub(super) async fn end_leases(hands: &mut Hands, composition: &Composition, busy: &str) -> Result<()> {
-    let records = hands.ledger.records()?;
-    let now = hands.clock.now();
+    let (records, now) = (hands.ledger.records()?, hands.clock.now());
     let composition = &*schedule::applicable(composition, &records, now);
     let over = schedule::over(composition, &records, now);
     let given_up = |id: &ResourceId| hands.trials.get(id).is_some_and(|trial| trial.given_up.is_some());

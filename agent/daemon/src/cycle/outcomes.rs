@@ -55,8 +55,8 @@ impl Outcomes {
                 let found = all.remove(&id).filter(|found| found.outcome == OutcomeKind::Kept);
                 let told = found.and_then(|found| found.reason);
                 all.insert(id, Outcome { reason: outcome.reason.or(told), ..outcome });
-            } else if let Some((step, claim)) =
-                plan.steps.iter().find_map(|s| Some((s, s.claim.as_ref()?)).filter(|_| s.id == id))
+            } else if let Some(step) = plan.steps.iter().find(|step| step.id == id)
+                && let Some(claim) = &step.claim
             {
                 let (differences, reason) = (step.differences.clone(), Some(FOLLOWS.to_owned()));
                 let follows = outcome::of_claim(&id, claim, OutcomeKind::Waiting, differences, reason);

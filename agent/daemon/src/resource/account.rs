@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     Job, Prepared, Preserved, Wanted, Written, authorized_keys, entries, flag, list, number, ready, sentence,
-    text, written_by,
+    text,
 };
 use crate::host::Host;
 use crate::host::account_files;
@@ -98,7 +98,7 @@ fn locked(shadow: Shadow) -> Value {
 fn locked_whole(accounts: &Accounts, user: &User, wanted: &Wanted<'_>) -> Result<Value> {
     let shadow = locked(accounts.shadow(&user.name));
     let Some(record) =
-        wanted.record.filter(|record| shadow == true && written_by(record).any(Condition::locks))
+        wanted.record.filter(|record| shadow == true && record.brought_about().any(Condition::locks))
     else {
         return Ok(shadow);
     };
@@ -127,7 +127,7 @@ fn is_listed(accounts: &Accounts, user: &User, group: &str) -> bool {
 }
 
 pub(super) fn prepare(accounts: &Accounts, job: &Job<'_>) -> Result<Prepared> {
-    let ours = job.record.and_then(|record| entries(written_by(record), "ssh_keys"));
+    let ours = job.record.and_then(|record| entries(record.brought_about(), "ssh_keys"));
     if let (None, true, Some(reason)) = (ours, job.changes("ssh_keys"), text(&job.step.from, "ssh_keys")) {
         bail!("which of its keys were there before could not be kept: {reason}");
     }

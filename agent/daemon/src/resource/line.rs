@@ -14,7 +14,7 @@ use muster_proto::resource::line::{Line, path_of};
 use muster_proto::resource::value::LineText;
 use serde_json::{Value, json};
 
-use super::{Contents, Job, Prepared, Preserved, Wanted, text, written_by};
+use super::{Contents, Job, Prepared, Preserved, Wanted, text};
 use crate::host::Host;
 use crate::host::edit;
 use crate::host::files::CHANGED;
@@ -26,7 +26,7 @@ pub(super) fn read(host: &Host, wanted: &Wanted<'_>) -> Result<Condition> {
         (Some(Resource::Line(line)), _) => lines.named(line),
         // Being taken back: what Muster wrote, or what was there before it did.
         (_, Some(record)) => {
-            let known = written_by(record).chain([&record.before]);
+            let known = record.brought_about().chain([&record.before]);
             let mut known = known.filter_map(|there| text(there, "line"));
             known.find(|said| lines.position(said).is_some()).map(str::to_owned)
         }

@@ -9,7 +9,7 @@ use rustix::fs::FileType;
 use serde_json::{Value, json};
 
 use super::own_file::{self, Part};
-use super::{Contents, Job, Prepared, Preserved, Wanted, entries, list, written_by};
+use super::{Contents, Job, Prepared, Preserved, Wanted, entries, list};
 use crate::host::Host;
 use crate::host::locales::{self, Locales};
 use crate::host::run::Work;
@@ -67,7 +67,7 @@ fn concerned(wanted: &Wanted<'_>, name: &str) -> BTreeSet<String> {
     let desired = wanted.desired();
     let mut all = of(&desired.iter().collect::<Vec<_>>());
     if let Some(record) = wanted.record {
-        let brought = of(&written_by(record).collect::<Vec<_>>());
+        let brought = of(&record.brought_about().collect::<Vec<_>>());
         let before = of(&[&record.before]);
         all.extend(brought.difference(&before).cloned());
     }

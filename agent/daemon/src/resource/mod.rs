@@ -610,7 +610,8 @@ impl Job<'_> {
 
     /// Whether Muster wrote this attribute, or may have: the record may tell of others alone.
     fn has_written(&self, name: &str) -> bool {
-        self.record.is_some_and(|record| written_by(record).any(|written| attribute(written, name).is_some()))
+        self.record
+            .is_some_and(|record| record.brought_about().any(|written| attribute(written, name).is_some()))
     }
 
     /// Whether Muster made what is there.
@@ -629,7 +630,7 @@ impl Wanted<'_> {
     /// of what is only taken back all that Muster wrote or, before a crash, meant to.
     fn listed(&self, name: &str) -> Option<Vec<String>> {
         let Some(resource) = self.resource else {
-            return entries(written_by(self.record?), name);
+            return entries(self.record?.brought_about(), name);
         };
         let desired = entries([&resource.desired()], name);
         let brought = self.record.map(|record| record.brought(name)).unwrap_or_default();
@@ -664,11 +665,6 @@ impl Wanted<'_> {
     fn was_absent(&self) -> bool {
         self.resource.is_none() && self.record.is_some_and(|record| record.before == Condition::Absent)
     }
-}
-
-/// The conditions that Muster brought about, or may have when a crash came between.
-fn written_by(record: &Record) -> impl Iterator<Item = &Condition> {
-    [Some(&record.wrote), record.intended.as_ref()].into_iter().flatten()
 }
 
 /// The entries of a list in several conditions, sorted; `None` when none of them has the list.
